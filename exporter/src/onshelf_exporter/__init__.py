@@ -1,0 +1,1 @@
+"""From a retailer's history to a model release."""

@@ -1,0 +1,1 @@
+"""A real Triton on a CPU machine, without a container."""
