@@ -1,0 +1,445 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.type import money_pb2 as _money_pb2
+from onshelf.v1 import types_pb2 as _types_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class CalendarDecision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CALENDAR_DECISION_UNSPECIFIED: _ClassVar[CalendarDecision]
+    CALENDAR_DECISION_LAUNCH: _ClassVar[CalendarDecision]
+    CALENDAR_DECISION_HOLD: _ClassVar[CalendarDecision]
+    CALENDAR_DECISION_DROP: _ClassVar[CalendarDecision]
+
+class DecisionKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DECISION_KIND_UNSPECIFIED: _ClassVar[DecisionKind]
+    DECISION_KIND_ACCEPTED: _ClassVar[DecisionKind]
+    DECISION_KIND_CHANGED: _ClassVar[DecisionKind]
+    DECISION_KIND_REJECTED: _ClassVar[DecisionKind]
+CALENDAR_DECISION_UNSPECIFIED: CalendarDecision
+CALENDAR_DECISION_LAUNCH: CalendarDecision
+CALENDAR_DECISION_HOLD: CalendarDecision
+CALENDAR_DECISION_DROP: CalendarDecision
+DECISION_KIND_UNSPECIFIED: DecisionKind
+DECISION_KIND_ACCEPTED: DecisionKind
+DECISION_KIND_CHANGED: DecisionKind
+DECISION_KIND_REJECTED: DecisionKind
+
+class ChannelCost(_message.Message):
+    __slots__ = ("channel_id", "fixed_cost", "cost_per_unit", "lead_time_days", "coverage_cost")
+    CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
+    FIXED_COST_FIELD_NUMBER: _ClassVar[int]
+    COST_PER_UNIT_FIELD_NUMBER: _ClassVar[int]
+    LEAD_TIME_DAYS_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_COST_FIELD_NUMBER: _ClassVar[int]
+    channel_id: str
+    fixed_cost: _money_pb2.Money
+    cost_per_unit: _money_pb2.Money
+    lead_time_days: int
+    coverage_cost: _money_pb2.Money
+    def __init__(self, channel_id: _Optional[str] = ..., fixed_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., cost_per_unit: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., lead_time_days: _Optional[int] = ..., coverage_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+
+class Costs(_message.Message):
+    __slots__ = ("channel_costs", "coupon_cost", "assumed_gross_margin")
+    CHANNEL_COSTS_FIELD_NUMBER: _ClassVar[int]
+    COUPON_COST_FIELD_NUMBER: _ClassVar[int]
+    ASSUMED_GROSS_MARGIN_FIELD_NUMBER: _ClassVar[int]
+    channel_costs: _containers.RepeatedCompositeFieldContainer[ChannelCost]
+    coupon_cost: _money_pb2.Money
+    assumed_gross_margin: float
+    def __init__(self, channel_costs: _Optional[_Iterable[_Union[ChannelCost, _Mapping]]] = ..., coupon_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., assumed_gross_margin: _Optional[float] = ...) -> None: ...
+
+class PlanConstraints(_message.Message):
+    __slots__ = ("allowed_channel_ids", "excluded_channel_ids", "required_channel_ids", "max_channels", "min_price", "max_price", "prices", "max_discount", "promotion_budget", "max_stock_units", "blackout_windows", "min_gross_margin", "allow_coupon", "site_ids")
+    ALLOWED_CHANNEL_IDS_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_CHANNEL_IDS_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_CHANNEL_IDS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    MIN_PRICE_FIELD_NUMBER: _ClassVar[int]
+    MAX_PRICE_FIELD_NUMBER: _ClassVar[int]
+    PRICES_FIELD_NUMBER: _ClassVar[int]
+    MAX_DISCOUNT_FIELD_NUMBER: _ClassVar[int]
+    PROMOTION_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    MAX_STOCK_UNITS_FIELD_NUMBER: _ClassVar[int]
+    BLACKOUT_WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    MIN_GROSS_MARGIN_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_COUPON_FIELD_NUMBER: _ClassVar[int]
+    SITE_IDS_FIELD_NUMBER: _ClassVar[int]
+    allowed_channel_ids: _containers.RepeatedScalarFieldContainer[str]
+    excluded_channel_ids: _containers.RepeatedScalarFieldContainer[str]
+    required_channel_ids: _containers.RepeatedScalarFieldContainer[str]
+    max_channels: int
+    min_price: _money_pb2.Money
+    max_price: _money_pb2.Money
+    prices: _containers.RepeatedCompositeFieldContainer[_money_pb2.Money]
+    max_discount: float
+    promotion_budget: _money_pb2.Money
+    max_stock_units: int
+    blackout_windows: _containers.RepeatedCompositeFieldContainer[_types_pb2.DateWindow]
+    min_gross_margin: float
+    allow_coupon: bool
+    site_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, allowed_channel_ids: _Optional[_Iterable[str]] = ..., excluded_channel_ids: _Optional[_Iterable[str]] = ..., required_channel_ids: _Optional[_Iterable[str]] = ..., max_channels: _Optional[int] = ..., min_price: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., max_price: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., prices: _Optional[_Iterable[_Union[_money_pb2.Money, _Mapping]]] = ..., max_discount: _Optional[float] = ..., promotion_budget: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., max_stock_units: _Optional[int] = ..., blackout_windows: _Optional[_Iterable[_Union[_types_pb2.DateWindow, _Mapping]]] = ..., min_gross_margin: _Optional[float] = ..., allow_coupon: bool = ..., site_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Objective(_message.Message):
+    __slots__ = ("metric", "horizon_weeks", "risk_quantile")
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    HORIZON_WEEKS_FIELD_NUMBER: _ClassVar[int]
+    RISK_QUANTILE_FIELD_NUMBER: _ClassVar[int]
+    metric: _types_pb2.ObjectiveMetric
+    horizon_weeks: int
+    risk_quantile: float
+    def __init__(self, metric: _Optional[_Union[_types_pb2.ObjectiveMetric, str]] = ..., horizon_weeks: _Optional[int] = ..., risk_quantile: _Optional[float] = ...) -> None: ...
+
+class StockPolicy(_message.Message):
+    __slots__ = ("critical_fractile", "underage_cost", "overage_cost", "order_multiple", "covers_weeks", "lead_time_days", "shelf_life_days")
+    CRITICAL_FRACTILE_FIELD_NUMBER: _ClassVar[int]
+    UNDERAGE_COST_FIELD_NUMBER: _ClassVar[int]
+    OVERAGE_COST_FIELD_NUMBER: _ClassVar[int]
+    ORDER_MULTIPLE_FIELD_NUMBER: _ClassVar[int]
+    COVERS_WEEKS_FIELD_NUMBER: _ClassVar[int]
+    LEAD_TIME_DAYS_FIELD_NUMBER: _ClassVar[int]
+    SHELF_LIFE_DAYS_FIELD_NUMBER: _ClassVar[int]
+    critical_fractile: float
+    underage_cost: _money_pb2.Money
+    overage_cost: _money_pb2.Money
+    order_multiple: int
+    covers_weeks: int
+    lead_time_days: int
+    shelf_life_days: int
+    def __init__(self, critical_fractile: _Optional[float] = ..., underage_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., overage_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., order_multiple: _Optional[int] = ..., covers_weeks: _Optional[int] = ..., lead_time_days: _Optional[int] = ..., shelf_life_days: _Optional[int] = ...) -> None: ...
+
+class PlanLaunchRequest(_message.Message):
+    __slots__ = ("request_id", "product", "window", "constraints", "costs", "objective", "stock_policy", "max_plans", "max_candidates", "audience_size", "similar_launches", "population_scale", "time_zone", "model_release", "market_signals", "calendar_events")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
+    COSTS_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    STOCK_POLICY_FIELD_NUMBER: _ClassVar[int]
+    MAX_PLANS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    AUDIENCE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    SIMILAR_LAUNCHES_FIELD_NUMBER: _ClassVar[int]
+    POPULATION_SCALE_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_RELEASE_FIELD_NUMBER: _ClassVar[int]
+    MARKET_SIGNALS_FIELD_NUMBER: _ClassVar[int]
+    CALENDAR_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    product: _types_pb2.Product
+    window: _types_pb2.DateWindow
+    constraints: PlanConstraints
+    costs: Costs
+    objective: Objective
+    stock_policy: StockPolicy
+    max_plans: int
+    max_candidates: int
+    audience_size: int
+    similar_launches: int
+    population_scale: float
+    time_zone: str
+    model_release: int
+    market_signals: _containers.RepeatedCompositeFieldContainer[_types_pb2.MarketSignal]
+    calendar_events: _containers.RepeatedCompositeFieldContainer[_types_pb2.CalendarEvent]
+    def __init__(self, request_id: _Optional[str] = ..., product: _Optional[_Union[_types_pb2.Product, _Mapping]] = ..., window: _Optional[_Union[_types_pb2.DateWindow, _Mapping]] = ..., constraints: _Optional[_Union[PlanConstraints, _Mapping]] = ..., costs: _Optional[_Union[Costs, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., stock_policy: _Optional[_Union[StockPolicy, _Mapping]] = ..., max_plans: _Optional[int] = ..., max_candidates: _Optional[int] = ..., audience_size: _Optional[int] = ..., similar_launches: _Optional[int] = ..., population_scale: _Optional[float] = ..., time_zone: _Optional[str] = ..., model_release: _Optional[int] = ..., market_signals: _Optional[_Iterable[_Union[_types_pb2.MarketSignal, _Mapping]]] = ..., calendar_events: _Optional[_Iterable[_Union[_types_pb2.CalendarEvent, _Mapping]]] = ...) -> None: ...
+
+class ActionEffect(_message.Message):
+    __slots__ = ("change", "field", "units_difference", "objective_difference", "action", "feasible")
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    UNITS_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    FEASIBLE_FIELD_NUMBER: _ClassVar[int]
+    change: str
+    field: str
+    units_difference: float
+    objective_difference: float
+    action: _types_pb2.Action
+    feasible: bool
+    def __init__(self, change: _Optional[str] = ..., field: _Optional[str] = ..., units_difference: _Optional[float] = ..., objective_difference: _Optional[float] = ..., action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., feasible: bool = ...) -> None: ...
+
+class LaunchPlan(_message.Message):
+    __slots__ = ("rank", "action", "forecasts", "objective_value", "promotion_cost", "discount_cost", "stock", "effects", "support", "summary")
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    FORECASTS_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_VALUE_FIELD_NUMBER: _ClassVar[int]
+    PROMOTION_COST_FIELD_NUMBER: _ClassVar[int]
+    DISCOUNT_COST_FIELD_NUMBER: _ClassVar[int]
+    STOCK_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    SUPPORT_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    rank: int
+    action: _types_pb2.Action
+    forecasts: _containers.RepeatedCompositeFieldContainer[_types_pb2.OutcomeForecast]
+    objective_value: float
+    promotion_cost: _money_pb2.Money
+    discount_cost: _money_pb2.Money
+    stock: _types_pb2.StockAdvice
+    effects: _containers.RepeatedCompositeFieldContainer[ActionEffect]
+    support: _types_pb2.Support
+    summary: str
+    def __init__(self, rank: _Optional[int] = ..., action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., objective_value: _Optional[float] = ..., promotion_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., discount_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., stock: _Optional[_Union[_types_pb2.StockAdvice, _Mapping]] = ..., effects: _Optional[_Iterable[_Union[ActionEffect, _Mapping]]] = ..., support: _Optional[_Union[_types_pb2.Support, _Mapping]] = ..., summary: _Optional[str] = ...) -> None: ...
+
+class FrontierPoint(_message.Message):
+    __slots__ = ("action", "channels", "units", "revenue", "promotion_cost", "promotion_effort", "marginal_units")
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    REVENUE_FIELD_NUMBER: _ClassVar[int]
+    PROMOTION_COST_FIELD_NUMBER: _ClassVar[int]
+    PROMOTION_EFFORT_FIELD_NUMBER: _ClassVar[int]
+    MARGINAL_UNITS_FIELD_NUMBER: _ClassVar[int]
+    action: _types_pb2.Action
+    channels: int
+    units: float
+    revenue: _money_pb2.Money
+    promotion_cost: _money_pb2.Money
+    promotion_effort: float
+    marginal_units: float
+    def __init__(self, action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., channels: _Optional[int] = ..., units: _Optional[float] = ..., revenue: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., promotion_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., promotion_effort: _Optional[float] = ..., marginal_units: _Optional[float] = ...) -> None: ...
+
+class TimingEvidence(_message.Message):
+    __slots__ = ("week_start_date", "seasonality", "practice_share")
+    WEEK_START_DATE_FIELD_NUMBER: _ClassVar[int]
+    SEASONALITY_FIELD_NUMBER: _ClassVar[int]
+    PRACTICE_SHARE_FIELD_NUMBER: _ClassVar[int]
+    week_start_date: str
+    seasonality: float
+    practice_share: float
+    def __init__(self, week_start_date: _Optional[str] = ..., seasonality: _Optional[float] = ..., practice_share: _Optional[float] = ...) -> None: ...
+
+class PlanLaunchResponse(_message.Message):
+    __slots__ = ("plan_id", "plans", "practice_plan", "frontier", "frontier_instead_of_winner", "objective_metric", "audience", "segments", "similar_launches", "category", "timing", "candidates_scored", "candidates_feasible", "info")
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    PLANS_FIELD_NUMBER: _ClassVar[int]
+    PRACTICE_PLAN_FIELD_NUMBER: _ClassVar[int]
+    FRONTIER_FIELD_NUMBER: _ClassVar[int]
+    FRONTIER_INSTEAD_OF_WINNER_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_METRIC_FIELD_NUMBER: _ClassVar[int]
+    AUDIENCE_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    SIMILAR_LAUNCHES_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    TIMING_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_SCORED_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FEASIBLE_FIELD_NUMBER: _ClassVar[int]
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    plan_id: str
+    plans: _containers.RepeatedCompositeFieldContainer[LaunchPlan]
+    practice_plan: LaunchPlan
+    frontier: _containers.RepeatedCompositeFieldContainer[FrontierPoint]
+    frontier_instead_of_winner: bool
+    objective_metric: _types_pb2.ObjectiveMetric
+    audience: _containers.RepeatedCompositeFieldContainer[_types_pb2.AudienceMember]
+    segments: _containers.RepeatedCompositeFieldContainer[_types_pb2.AudienceSegment]
+    similar_launches: _containers.RepeatedCompositeFieldContainer[_types_pb2.PastLaunch]
+    category: _types_pb2.CategoryResolution
+    timing: _containers.RepeatedCompositeFieldContainer[TimingEvidence]
+    candidates_scored: int
+    candidates_feasible: int
+    info: _types_pb2.ResponseInfo
+    def __init__(self, plan_id: _Optional[str] = ..., plans: _Optional[_Iterable[_Union[LaunchPlan, _Mapping]]] = ..., practice_plan: _Optional[_Union[LaunchPlan, _Mapping]] = ..., frontier: _Optional[_Iterable[_Union[FrontierPoint, _Mapping]]] = ..., frontier_instead_of_winner: bool = ..., objective_metric: _Optional[_Union[_types_pb2.ObjectiveMetric, str]] = ..., audience: _Optional[_Iterable[_Union[_types_pb2.AudienceMember, _Mapping]]] = ..., segments: _Optional[_Iterable[_Union[_types_pb2.AudienceSegment, _Mapping]]] = ..., similar_launches: _Optional[_Iterable[_Union[_types_pb2.PastLaunch, _Mapping]]] = ..., category: _Optional[_Union[_types_pb2.CategoryResolution, _Mapping]] = ..., timing: _Optional[_Iterable[_Union[TimingEvidence, _Mapping]]] = ..., candidates_scored: _Optional[int] = ..., candidates_feasible: _Optional[int] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
+
+class EvaluatePlanRequest(_message.Message):
+    __slots__ = ("product", "action", "costs", "objective", "stock_policy", "population_scale", "model_release", "time_zone", "similar_launches")
+    PRODUCT_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    COSTS_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    STOCK_POLICY_FIELD_NUMBER: _ClassVar[int]
+    POPULATION_SCALE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_RELEASE_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    SIMILAR_LAUNCHES_FIELD_NUMBER: _ClassVar[int]
+    product: _types_pb2.Product
+    action: _types_pb2.Action
+    costs: Costs
+    objective: Objective
+    stock_policy: StockPolicy
+    population_scale: float
+    model_release: int
+    time_zone: str
+    similar_launches: int
+    def __init__(self, product: _Optional[_Union[_types_pb2.Product, _Mapping]] = ..., action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., costs: _Optional[_Union[Costs, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., stock_policy: _Optional[_Union[StockPolicy, _Mapping]] = ..., population_scale: _Optional[float] = ..., model_release: _Optional[int] = ..., time_zone: _Optional[str] = ..., similar_launches: _Optional[int] = ...) -> None: ...
+
+class EvaluatePlanResponse(_message.Message):
+    __slots__ = ("plan_id", "plan", "objective_metric", "category", "similar_launches", "info")
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_METRIC_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    SIMILAR_LAUNCHES_FIELD_NUMBER: _ClassVar[int]
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    plan_id: str
+    plan: LaunchPlan
+    objective_metric: _types_pb2.ObjectiveMetric
+    category: _types_pb2.CategoryResolution
+    similar_launches: _containers.RepeatedCompositeFieldContainer[_types_pb2.PastLaunch]
+    info: _types_pb2.ResponseInfo
+    def __init__(self, plan_id: _Optional[str] = ..., plan: _Optional[_Union[LaunchPlan, _Mapping]] = ..., objective_metric: _Optional[_Union[_types_pb2.ObjectiveMetric, str]] = ..., category: _Optional[_Union[_types_pb2.CategoryResolution, _Mapping]] = ..., similar_launches: _Optional[_Iterable[_Union[_types_pb2.PastLaunch, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
+
+class StreamPlansRequest(_message.Message):
+    __slots__ = ("plan",)
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    plan: PlanLaunchRequest
+    def __init__(self, plan: _Optional[_Union[PlanLaunchRequest, _Mapping]] = ...) -> None: ...
+
+class StreamPlansResponse(_message.Message):
+    __slots__ = ("request_id", "plan", "error")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    plan: PlanLaunchResponse
+    error: StreamError
+    def __init__(self, request_id: _Optional[str] = ..., plan: _Optional[_Union[PlanLaunchResponse, _Mapping]] = ..., error: _Optional[_Union[StreamError, _Mapping]] = ...) -> None: ...
+
+class StreamError(_message.Message):
+    __slots__ = ("code", "reason", "field", "message")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    code: int
+    reason: str
+    field: str
+    message: str
+    def __init__(self, code: _Optional[int] = ..., reason: _Optional[str] = ..., field: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class CalendarCapacity(_message.Message):
+    __slots__ = ("channel_id", "products_per_week")
+    CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
+    PRODUCTS_PER_WEEK_FIELD_NUMBER: _ClassVar[int]
+    channel_id: str
+    products_per_week: int
+    def __init__(self, channel_id: _Optional[str] = ..., products_per_week: _Optional[int] = ...) -> None: ...
+
+class PlanCalendarRequest(_message.Message):
+    __slots__ = ("request_id", "products", "capacities", "total_budget", "may_drop")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    PRODUCTS_FIELD_NUMBER: _ClassVar[int]
+    CAPACITIES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    MAY_DROP_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    products: _containers.RepeatedCompositeFieldContainer[PlanLaunchRequest]
+    capacities: _containers.RepeatedCompositeFieldContainer[CalendarCapacity]
+    total_budget: _money_pb2.Money
+    may_drop: bool
+    def __init__(self, request_id: _Optional[str] = ..., products: _Optional[_Iterable[_Union[PlanLaunchRequest, _Mapping]]] = ..., capacities: _Optional[_Iterable[_Union[CalendarCapacity, _Mapping]]] = ..., total_budget: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., may_drop: bool = ...) -> None: ...
+
+class CalendarEntry(_message.Message):
+    __slots__ = ("index", "decision", "plan", "reason")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    decision: CalendarDecision
+    plan: LaunchPlan
+    reason: str
+    def __init__(self, index: _Optional[int] = ..., decision: _Optional[_Union[CalendarDecision, str]] = ..., plan: _Optional[_Union[LaunchPlan, _Mapping]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class PlanCalendarResponse(_message.Message):
+    __slots__ = ("calendar_id", "entries", "objective_value", "objective_bound", "info")
+    CALENDAR_ID_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_VALUE_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_BOUND_FIELD_NUMBER: _ClassVar[int]
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    calendar_id: str
+    entries: _containers.RepeatedCompositeFieldContainer[CalendarEntry]
+    objective_value: float
+    objective_bound: float
+    info: _types_pb2.ResponseInfo
+    def __init__(self, calendar_id: _Optional[str] = ..., entries: _Optional[_Iterable[_Union[CalendarEntry, _Mapping]]] = ..., objective_value: _Optional[float] = ..., objective_bound: _Optional[float] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
+
+class GetPlanRequest(_message.Message):
+    __slots__ = ("plan_id",)
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    plan_id: str
+    def __init__(self, plan_id: _Optional[str] = ...) -> None: ...
+
+class StoredPlan(_message.Message):
+    __slots__ = ("plan_id", "request", "response", "created_at", "decision")
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    plan_id: str
+    request: PlanLaunchRequest
+    response: PlanLaunchResponse
+    created_at: _timestamp_pb2.Timestamp
+    decision: LaunchDecision
+    def __init__(self, plan_id: _Optional[str] = ..., request: _Optional[_Union[PlanLaunchRequest, _Mapping]] = ..., response: _Optional[_Union[PlanLaunchResponse, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decision: _Optional[_Union[LaunchDecision, _Mapping]] = ...) -> None: ...
+
+class GetPlanResponse(_message.Message):
+    __slots__ = ("plan",)
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    plan: StoredPlan
+    def __init__(self, plan: _Optional[_Union[StoredPlan, _Mapping]] = ...) -> None: ...
+
+class ListPlansRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "product_id", "undecided_only")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
+    UNDECIDED_ONLY_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    product_id: str
+    undecided_only: bool
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., product_id: _Optional[str] = ..., undecided_only: bool = ...) -> None: ...
+
+class ListPlansResponse(_message.Message):
+    __slots__ = ("plans", "next_page_token")
+    PLANS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    plans: _containers.RepeatedCompositeFieldContainer[StoredPlan]
+    next_page_token: str
+    def __init__(self, plans: _Optional[_Iterable[_Union[StoredPlan, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class LaunchDecision(_message.Message):
+    __slots__ = ("kind", "executed_action", "plan_rank", "product_id", "reason", "decided_at")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    EXECUTED_ACTION_FIELD_NUMBER: _ClassVar[int]
+    PLAN_RANK_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_AT_FIELD_NUMBER: _ClassVar[int]
+    kind: DecisionKind
+    executed_action: _types_pb2.Action
+    plan_rank: int
+    product_id: str
+    reason: str
+    decided_at: _timestamp_pb2.Timestamp
+    def __init__(self, kind: _Optional[_Union[DecisionKind, str]] = ..., executed_action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., plan_rank: _Optional[int] = ..., product_id: _Optional[str] = ..., reason: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class DecideLaunchRequest(_message.Message):
+    __slots__ = ("plan_id", "decision")
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    plan_id: str
+    decision: LaunchDecision
+    def __init__(self, plan_id: _Optional[str] = ..., decision: _Optional[_Union[LaunchDecision, _Mapping]] = ...) -> None: ...
+
+class DecideLaunchResponse(_message.Message):
+    __slots__ = ("plan",)
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    plan: StoredPlan
+    def __init__(self, plan: _Optional[_Union[StoredPlan, _Mapping]] = ...) -> None: ...
