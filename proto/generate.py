@@ -1,20 +1,21 @@
 """Generates the stubs in `client/src/onshelf/v1` from the contract, and checks the contract.
 
-    python proto/generate.py              write the stubs
-    python proto/generate.py --check      fail if the checked-in stubs are stale
-    python proto/generate.py --lint       buf: STANDARD and COMMENTS
-    python proto/generate.py --breaking   buf: nothing incompatible since the last tag (passes, and says so, while there is no tag)
+python proto/generate.py              write the stubs
+python proto/generate.py --check      fail if the checked-in stubs are stale
+python proto/generate.py --lint       buf: STANDARD and COMMENTS
+python proto/generate.py --breaking   buf: nothing incompatible since the last tag (no tag: says so)
 """
 
 import argparse
 import filecmp
 import importlib.resources
-import json
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto"
@@ -61,17 +62,10 @@ def buf(folder: Path, proto: Path, *arguments: str) -> int:
         target = folder / "googleapis" / "google" / "type" / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
+    workspace = yaml.safe_load((PROTO / "buf.yaml").read_text())
     google = {"path": "googleapis", "lint": {"ignore": ["googleapis"]}, "breaking": {"ignore": ["googleapis"]}}
-    (folder / "buf.yaml").write_text(
-        json.dumps(  # JSON is YAML; the rules are those of proto/buf.yaml
-            {
-                "version": "v2",
-                "modules": [{"path": "contract"}, google],
-                "lint": {"use": ["STANDARD", "COMMENTS"]},
-                "breaking": {"use": ["FILE"]},
-            }
-        )
-    )
+    workspace["modules"] = [{"path": "contract"}, google]
+    (folder / "buf.yaml").write_text(yaml.safe_dump(workspace))
     if not arguments:
         return 0
     return subprocess.run([Path(sys.executable).parent / "buf", *arguments], cwd=folder).returncode
