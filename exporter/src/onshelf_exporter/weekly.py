@@ -1,0 +1,93 @@
+"""Weekly aggregates: raw enough that any decision time can be cut from them afterwards (week < cut)."""
+
+import ibis
+import ibis.expr.types as ir
+
+from onshelf_exporter.engine import MONEY, exact_sum
+
+
+def indexed(table: ir.Table, key: str, index: str) -> ir.Table:
+    """The distinct ids of `key`, numbered 0.. in `index`: numeric ids by number, then all others by text."""
+    ids = table.select(key).distinct()
+    order = [ids[key].try_cast("int64").asc(nulls_first=False), ids[key]]
+    return ids.mutate(ibis.row_number().over(order_by=order).cast("int64").name(index))
+
+
+def product_weeks(purchases: ir.Table) -> ir.Table:
+    """Sales by product and week.
+
+    Args:
+        purchases: product_id, product_index, week, user_index, order_key, quantity, revenue, discount.
+
+    Returns:
+        product_id, product_index, week, units, revenue, discount, buyers, baskets, price (regular unit price =
+        (revenue + discount) / units, null where that is zero). Only weeks with purchases.
+    """
+    sums = purchases.group_by("product_id", "product_index", "week").agg(
+        units=exact_sum(purchases.quantity),
+        revenue=exact_sum(purchases.revenue),
+        discount=exact_sum(purchases.discount),
+        list_value=exact_sum(purchases.revenue.cast(MONEY) + purchases.discount.cast(MONEY)),
+        buyers=purchases.user_index.nunique(),
+        baskets=purchases.order_key.nunique(),
+    )
+    price = ibis.ifelse((sums.units > 0) & (sums.list_value > 0), sums.list_value / sums.units, ibis.null("float64"))
+    return sums.mutate(price=price).drop("list_value")
+
+
+def promotion_weeks(promotions: ir.Table) -> ir.Table:
+    """Coverage by product, week and channel.
+
+    Args:
+        promotions: product_id, product_index, site_id, week, channel_id.
+
+    Returns:
+        product_id, product_index, week, channel_id, coverage: share in (0, 1] of the sites that promote anything in that
+        week that carry this product in this channel.
+    """
+    sites = promotions.group_by("week").agg(sites=promotions.site_id.nunique())
+    carried = promotions.group_by("product_id", "product_index", "week", "channel_id").agg(
+        carrying=promotions.site_id.nunique()
+    )
+    joined = carried.inner_join(sites, "week")
+    return joined.select(
+        "product_id", "product_index", "week", "channel_id", coverage=joined.carrying.cast("float64") / joined.sites
+    )
+
+
+def user_product_weeks(interactions: ir.Table) -> ir.Table:
+    """What each user did with each product in each week, by kind: quantity, revenue, discount, sums of the rows."""
+    return interactions.group_by("user_index", "product_index", "week", "kind").agg(
+        quantity=exact_sum(interactions.quantity),
+        revenue=exact_sum(interactions.revenue),
+        discount=exact_sum(interactions.discount),
+    )
+
+
+def user_weeks(interactions: ir.Table) -> ir.Table:
+    """Activity of each user in each week: baskets, products, quantity, revenue, discount, coupon_discount of purchases."""
+    purchases = interactions.filter(interactions.kind == "purchase")
+    return purchases.group_by("user_index", "week").agg(
+        baskets=purchases.order_key.nunique(),
+        products=purchases.product_index.nunique(),
+        quantity=exact_sum(purchases.quantity),
+        revenue=exact_sum(purchases.revenue),
+        discount=exact_sum(purchases.discount),
+        coupon_discount=exact_sum(purchases.coupon_discount),
+    )
+
+
+def coupon_weeks(coupons: ir.Table, campaigns: ir.Table, weeks: ir.Table) -> ir.Table:
+    """Weeks in which a product is in an active coupon campaign.
+
+    Args:
+        coupons: product_id, product_index, campaign_id.
+        campaigns: campaign_id, start_week, end_week.
+        weeks: week.
+
+    Returns:
+        product_id, product_index, week, campaigns (how many).
+    """
+    joined = coupons.inner_join(campaigns, "campaign_id")
+    spread = joined.inner_join(weeks, [joined.start_week <= weeks.week, joined.end_week >= weeks.week])
+    return spread.group_by("product_id", "product_index", "week").agg(campaigns=spread.campaign_id.nunique())
