@@ -1,0 +1,340 @@
+"""Start, stop and reload one local Triton: the class behind the command line and the tests."""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from onshelf_local_triton import api, processes, state
+from onshelf_local_triton.environment import Environment, require
+from onshelf_local_triton.errors import LocalTritonError, StartError
+from onshelf_local_triton.state import State
+
+SHARED_MEMORY_BYTES = 4 * 1024 * 1024  # what one model process starts with; Triton grows it when a batch is larger
+POLL_SECONDS = 0.05
+STOP_SECONDS = 30.0
+LOG_LINES = 25
+
+
+class LocalTriton:
+    """One tritonserver on this machine, serving `repository`, recorded in `run_dir` and detached from its starter.
+
+    Ports of 0 are picked free at the first start and kept for later ones. `models` limits what is loaded (empty: all);
+    `arguments` are passed on to tritonserver. `venv` is where `onshelf-local-triton install` put the environment; `log`
+    (default: `<run_dir>/triton.log`) is appended to. `timeout`: seconds until all models must be ready.
+    As a context manager it starts on entry and stops on exit.
+    """
+
+    def __init__(
+        self,
+        repository: Path | str,
+        run_dir: Path | str,
+        *,
+        venv: Path | str = ".venv-triton",
+        grpc_port: int = 0,
+        http_port: int = 0,
+        metrics_port: int = 0,
+        models: Sequence[str] = (),
+        arguments: Sequence[str] = (),
+        log: Path | str | None = None,
+        timeout: float = 180.0,
+    ) -> None:
+        self.repository = Path(repository).absolute()
+        self.run_dir = Path(run_dir).absolute()
+        self.venv = Path(venv)
+        self.models = tuple(models)
+        self.arguments = tuple(arguments)
+        self.log = Path(log).absolute() if log else self.run_dir / "triton.log"
+        self.timeout = timeout
+        self._ports = {"grpc_port": grpc_port, "http_port": http_port, "metrics_port": metrics_port}
+
+    @classmethod
+    def recorded(cls, run_dir: Path | str, *, venv: Path | str = ".venv-triton") -> "LocalTriton | None":
+        """Return the server that `run_dir` records, running or not, with its own settings; None when there is none."""
+        found = state.read(Path(run_dir).absolute())
+        if found is None:
+            return None
+        return cls(
+            found.repository,
+            run_dir,
+            venv=venv,
+            grpc_port=found.grpc_port,
+            http_port=found.http_port,
+            metrics_port=found.metrics_port,
+            models=found.models,
+            arguments=found.arguments,
+            log=found.log,
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def state(self) -> State | None:
+        """The running server's record; None when it does not run."""
+        found = state.read(self.run_dir)
+        return found if found is not None and found.alive else None
+
+    @property
+    def running(self) -> bool:
+        """Whether the process runs."""
+        return self.state is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it runs and all its models are ready to answer."""
+        found = self.state
+        return found is not None and api.is_ready(found.http_port, found.server_id)
+
+    @property
+    def ports(self) -> tuple[int, int, int]:
+        """The gRPC, HTTP and metrics port; 0 where none is picked yet."""
+        return self._ports["grpc_port"], self._ports["http_port"], self._ports["metrics_port"]
+
+    @property
+    def grpc_url(self) -> str:
+        """Address for gRPC clients, as '127.0.0.1:8001'; known from the first start on, also while it is down."""
+        return f"{api.HOST}:{self._port('grpc_port')}"
+
+    @property
+    def http_url(self) -> str:
+        """Address of the HTTP protocol, as 'http://127.0.0.1:8000'."""
+        return f"http://{api.HOST}:{self._port('http_port')}"
+
+    @property
+    def metrics_url(self) -> str:
+        """Address of the Prometheus metrics, as 'http://127.0.0.1:8002/metrics'."""
+        return f"http://{api.HOST}:{self._port('metrics_port')}/metrics"
+
+    def start(self) -> bool:
+        """Start and wait until every model is ready; returns False when it ran already, with the same settings.
+
+        Raises StartError with the end of the log when it does not come up, LocalTritonError when another server is
+        recorded in this run folder and runs, InstallError when the environment is missing.
+        """
+        environment = require(self.venv)
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            found = state.read(self.run_dir)
+            if found is not None and found.alive:
+                self._adopt(found)
+                return False
+            if found is not None:  # it died: its model processes and shared memory may still be there
+                processes.kill_all(found.server_id)
+                state.remove(self.run_dir)
+            self._check_repository()
+            self._launch(environment)
+            return True
+
+    def stop(self) -> None:
+        """Stop it (SIGINT, after 30 s SIGKILL) and wait until no process of it is left; a no-op when none runs."""
+        if not self.run_dir.is_dir():
+            return
+        with self._locked():
+            found = state.read(self.run_dir)
+            if found is None:
+                return
+            if found.alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(found.pid, signal.SIGINT)
+                if not _until(lambda: not found.alive, STOP_SECONDS):
+                    print(
+                        f"tritonserver {found.pid} did not stop within {STOP_SECONDS:.0f} s: killing it",
+                        file=sys.stderr,
+                    )
+            processes.kill_all(found.server_id)
+            state.remove(self.run_dir)
+
+    def kill(self) -> None:
+        """Kill it and its model processes at once, as a crash would; `start` brings it back on the same ports."""
+        found = state.read(self.run_dir)
+        if found is not None:
+            processes.kill_all(found.server_id)
+
+    def load(self, model: str) -> None:
+        """Load `model` with the versions that are now in its folder; raises ServerError with the server's reason."""
+        api.load(self._http_port(), model)
+
+    # Triton's load is also its reload: versions that stay keep serving while new ones come up.
+    reload = load
+
+    def unload(self, model: str) -> None:
+        """Unload every version of `model`; raises ServerError with the server's reason."""
+        api.unload(self._http_port(), model)
+
+    def index(self) -> list[dict[str, str]]:
+        """Return name, version, state and reason of each model version that the server knows."""
+        return api.repository(self._http_port())
+
+    def _port(self, name: str) -> int:
+        if not self._ports[name]:
+            raise LocalTritonError("the local Triton was not started yet: its ports are picked at the first start")
+        return self._ports[name]
+
+    def _http_port(self) -> int:
+        found = self.state
+        if found is None:
+            raise LocalTritonError(f"no local Triton runs from {self.run_dir}")
+        return found.http_port
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let one start or stop at a time work on the run folder."""
+        with (self.run_dir / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _adopt(self, found: State) -> None:
+        """Take over a running server when it is what was asked for; raises LocalTritonError naming what differs."""
+        asked: dict[str, object] = {
+            "repository": str(self.repository),
+            "models": self.models,
+            "arguments": self.arguments,
+        }
+        asked.update({name: port for name, port in self._ports.items() if port})
+        for name, value in asked.items():
+            running = getattr(found, name)
+            if running != value:
+                raise LocalTritonError(
+                    f"the local Triton that runs from {self.run_dir} (process {found.pid}) has {name} {running!r}, "
+                    f"asked for was {value!r}: stop it first, or use restart"
+                )
+        self._wait_until_ready(found, Path(found.log).stat().st_size)
+        self._ports = {name: getattr(found, name) for name in self._ports}
+
+    def _check_repository(self) -> None:
+        """Refuse at once what Triton would refuse later, or would take for an empty repository."""
+        if not self.repository.is_dir():
+            raise StartError(f"the model repository {self.repository} is not a folder")
+        configs = sorted(path.parent for path in self.repository.glob("*/config.pbtxt"))
+        names = {folder.name for folder in configs}
+        if not names:
+            raise StartError(f"the model repository {self.repository} has no <model>/config.pbtxt")
+        if unknown := sorted(set(self.models) - names):
+            raise StartError(
+                f"the model repository {self.repository} has no model {', '.join(unknown)}; "
+                f"it has {', '.join(sorted(names))}"
+            )
+        served = [folder for folder in configs if not self.models or folder.name in self.models]
+        if empty := [
+            folder.name for folder in served if not any(version.name.isdigit() for version in folder.iterdir())
+        ]:
+            raise StartError(
+                f"no version is published yet of {', '.join(empty)} in {self.repository}: publish a model release first"
+            )
+        needed = 2 * len(served) * SHARED_MEMORY_BYTES  # two versions of each model are kept
+        free = shutil.disk_usage(processes.SHARED_MEMORY).free
+        if free < needed:
+            raise StartError(
+                f"{processes.SHARED_MEMORY} has {free >> 20} MiB free, {len(served)} models need about "
+                f"{needed >> 20} MiB: run the container with --shm-size=512m"
+            )
+
+    def _launch(self, environment: Environment) -> None:
+        """Start the process; when a port that was picked free is taken in the meantime, pick again."""
+        picked = [name for name, port in self._ports.items() if not port]
+        for attempt in (1, 2, 3):
+            self._ports.update(_free_ports(picked))
+            try:
+                self._launch_once(environment)
+                return
+            except StartError as error:
+                if attempt == 3 or not picked or "address already in use" not in str(error).lower():
+                    if picked:
+                        self._ports.update(dict.fromkeys(picked, 0))
+                    raise
+
+    def _launch_once(self, environment: Environment) -> None:
+        server_id = f"onshelf-{secrets.token_hex(6)}"
+        layout = environment.layout
+        options = f"shm-region-prefix-name={server_id}", f"shm-default-byte-size={SHARED_MEMORY_BYTES}"
+        command = [
+            str(layout.server),
+            f"--id={server_id}",
+            f"--model-repository={self.repository}",
+            f"--backend-directory={layout.backends}",
+            f"--cache-directory={layout.caches}",
+            *(f"--backend-config=python,{option}" for option in options),
+            "--model-control-mode=explicit",
+            *(f"--load-model={model}" for model in self.models or ("*",)),
+            f"--grpc-address={api.HOST}",
+            f"--grpc-port={self._ports['grpc_port']}",
+            f"--http-address={api.HOST}",
+            f"--http-port={self._ports['http_port']}",
+            f"--metrics-address={api.HOST}",
+            f"--metrics-port={self._ports['metrics_port']}",
+            "--allow-gpu-metrics=false",
+            "--pinned-memory-pool-byte-size=0",
+            *self.arguments,
+        ]
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        offset = self.log.stat().st_size if self.log.exists() else 0
+        pid = processes.spawn(command, layout.variables(environment.site_packages), self.log, server_id)
+        started = State(
+            server_id=server_id,
+            pid=pid,
+            repository=str(self.repository),
+            log=str(self.log),
+            models=self.models,
+            arguments=self.arguments,
+            **self._ports,
+        )
+        started.write(self.run_dir)
+        try:
+            self._wait_until_ready(started, offset)
+        except BaseException:  # also Ctrl-C: never leave a half-started server behind
+            processes.kill_all(server_id)
+            state.remove(self.run_dir)
+            raise
+
+    def _wait_until_ready(self, started: State, offset: int) -> None:
+        """Return when it is ready; raises StartError with the log from `offset` when it ends or takes too long."""
+        ready = _until(lambda: not started.alive or api.is_ready(started.http_port, started.server_id), self.timeout)
+        if ready and started.alive:
+            return
+        what = "ended before it was ready" if not started.alive else f"was not ready within {self.timeout:.0f} s"
+        raise StartError(f"tritonserver {what}. The end of {started.log}:\n{_tail(Path(started.log), offset)}")
+
+
+def _until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Poll `condition`; tells whether it came true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def _free_ports(names: Sequence[str]) -> dict[str, int]:
+    """Pick one free port for each name; all are held at once, so that they differ."""
+    with contextlib.ExitStack() as held:
+        ports = {}
+        for name in names:
+            listener = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            listener.bind((api.HOST, 0))
+            ports[name] = listener.getsockname()[1]
+        return ports
+
+
+def _tail(log: Path, offset: int) -> str:
+    """Return the last lines that this start wrote."""
+    with log.open("rb") as file:
+        file.seek(offset)
+        lines = file.read().decode(errors="replace").splitlines()
+    return "\n".join(f"  {line}" for line in lines[-LOG_LINES:])

@@ -1,0 +1,65 @@
+"""What a started server leaves in its run folder: `state.json`, read by everyone who wants its addresses."""
+
+import dataclasses
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from onshelf_local_triton import processes
+from onshelf_local_triton.errors import LocalTritonError
+
+FILENAME = "state.json"
+
+
+@dataclass(frozen=True)
+class State:
+    """A server that was started. `server_id` is in its command line, its shared memory's names and its metadata."""
+
+    server_id: str
+    pid: int
+    repository: str
+    grpc_port: int
+    http_port: int
+    metrics_port: int
+    log: str
+    models: tuple[str, ...] = ()  # empty: all in the repository
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def alive(self) -> bool:
+        """Whether that very process still runs."""
+        return processes.alive(self.pid, self.server_id)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The addresses as gRPC and HTTP clients take them."""
+        return {
+            "grpc_url": f"127.0.0.1:{self.grpc_port}",
+            "http_url": f"http://127.0.0.1:{self.http_port}",
+            "metrics_url": f"http://127.0.0.1:{self.metrics_port}/metrics",
+        }
+
+    def write(self, run_dir: Path) -> None:
+        """Write the file in one step, with the addresses beside the fields."""
+        part = run_dir / f".{FILENAME}.{os.getpid()}"
+        part.write_text(json.dumps({**asdict(self), **self.addresses}, indent=2) + "\n", encoding="utf-8")
+        part.replace(run_dir / FILENAME)
+
+
+def read(run_dir: Path) -> State | None:
+    """Return the recorded server, running or not, or None; raises LocalTritonError on a file that is not one."""
+    path = run_dir / FILENAME
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        known = {field.name: fields[field.name] for field in dataclasses.fields(State)}
+        return State(**{**known, "models": tuple(known["models"]), "arguments": tuple(known["arguments"])})
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise LocalTritonError(f"{path} is not a state file of the local Triton ({error}): remove it") from error
+
+
+def remove(run_dir: Path) -> None:
+    """Forget the recorded server."""
+    (run_dir / FILENAME).unlink(missing_ok=True)
