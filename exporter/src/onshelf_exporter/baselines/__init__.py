@@ -1,0 +1,1 @@
+"""What a served model must beat: statistics, trees, neighbours, linear autoencoders and the tutorials' models."""

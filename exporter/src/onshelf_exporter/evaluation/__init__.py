@@ -1,0 +1,1 @@
+"""How models are measured: metrics, splits, the served path, intervals and the report."""
