@@ -1,0 +1,257 @@
+"""The client that blocks."""
+
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from onshelf import _config, _inputs, _results, _rpcs
+from onshelf._enums import RecommendationScope
+from onshelf._retry import Deadline, RetryPolicy
+from onshelf._status import from_rpc_error
+
+
+class Client:
+    """Asks an Onshelf service; safe to use from many threads.
+
+    address: host:port. timeout: seconds for a call with all its retries, unless the call names its own; float("inf")
+    for no deadline. retries: most extra attempts of a call that failed for want of the service and is safe to repeat.
+    metadata: pairs sent with each call, or a function that returns them (a token that expires). credentials: for TLS;
+    default plain text. channel_options: gRPC channel arguments, over the defaults. Each method raises OnshelfError's
+    subclasses, TypeError for a value of the wrong type, and takes the limits and defaults of the contract's fields of
+    the same names.
+    """
+
+    def __init__(
+        self,
+        address: str = _config.DEFAULT_ADDRESS,
+        *,
+        timeout: float = _config.DEFAULT_TIMEOUT,
+        retries: int = _config.DEFAULT_RETRIES,
+        metadata: _config.Metadata = (),
+        credentials: grpc.ChannelCredentials | None = None,
+        channel_options: _config.ChannelOptions = (),
+    ) -> None:
+        self._config = _config.ClientConfig(address, timeout, retries, metadata, credentials, channel_options)
+        self._policy = RetryPolicy(retries=retries)
+        options = self._config.options()
+        if credentials is None:
+            self._channel = grpc.insecure_channel(address, options=options)
+        else:
+            self._channel = grpc.secure_channel(address, credentials, options=options)
+        self._stubs = {rpc.path: _stub(self._channel, rpc) for rpc in _rpcs.RPCS}
+        self._health = health_pb2_grpc.HealthStub(self._channel)
+
+    @property
+    def address(self) -> str:
+        """The service's address."""
+        return self._config.address
+
+    def plan_launch(
+        self,
+        product: _inputs.Product,
+        *,
+        window: _inputs.DateWindow | None = None,
+        constraints: _inputs.PlanConstraints | None = None,
+        costs: _inputs.Costs | None = None,
+        objective: _inputs.Objective | None = None,
+        stock_policy: _inputs.StockPolicy | None = None,
+        max_plans: int | None = None,
+        max_candidates: int | None = None,
+        audience_size: int | None = None,
+        similar_launches: int | None = None,
+        population_scale: float | None = None,
+        time_zone: str | None = None,
+        model_release: int | None = None,
+        market_signals: Sequence[_inputs.MarketSignal] = (),
+        calendar_events: Sequence[_inputs.CalendarEvent] = (),
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> _results.PlanLaunchResult:
+        """Ranked plans for one product: when, which channels, which promotion, which price, how many units, to whom,
+        and why.
+
+        request_id makes the call idempotent; one is made up where none is given, so that a retry gives the same plan.
+        """
+        arguments = {
+            "product": product,
+            "window": window,
+            "constraints": constraints,
+            "costs": costs,
+            "objective": objective,
+            "stock_policy": stock_policy,
+            "max_plans": max_plans,
+            "max_candidates": max_candidates,
+            "audience_size": audience_size,
+            "similar_launches": similar_launches,
+            "population_scale": population_scale,
+            "time_zone": time_zone,
+            "model_release": model_release,
+            "market_signals": market_signals,
+            "calendar_events": calendar_events,
+            "request_id": request_id or uuid.uuid4().hex,
+        }
+        result: _results.PlanLaunchResult = self._call(_rpcs.PLAN_LAUNCH, arguments, timeout)
+        return result
+
+    def evaluate_plan(
+        self,
+        product: _inputs.Product,
+        action: _inputs.Action,
+        *,
+        costs: _inputs.Costs | None = None,
+        objective: _inputs.Objective | None = None,
+        stock_policy: _inputs.StockPolicy | None = None,
+        population_scale: float | None = None,
+        time_zone: str | None = None,
+        model_release: int | None = None,
+        similar_launches: int | None = None,
+        timeout: float | None = None,
+    ) -> _results.EvaluatePlanResult:
+        """What if: the forecast of one given action, whose launch date is required."""
+        arguments = {
+            "product": product,
+            "action": action,
+            "costs": costs,
+            "objective": objective,
+            "stock_policy": stock_policy,
+            "population_scale": population_scale,
+            "time_zone": time_zone,
+            "model_release": model_release,
+            "similar_launches": similar_launches,
+        }
+        result: _results.EvaluatePlanResult = self._call(_rpcs.EVALUATE_PLAN, arguments, timeout)
+        return result
+
+    def recommend_products(
+        self,
+        user_id: str | None = None,
+        *,
+        history: Sequence[_inputs.HistoryEvent] = (),
+        count: int | None = None,
+        scope: RecommendationScope | None = None,
+        categories: Sequence[str] = (),
+        excluded_product_ids: Sequence[str] = (),
+        model_release: int | None = None,
+        timeout: float | None = None,
+    ) -> _results.RecommendProductsResult:
+        """Products for a user, new ones included. One of user_id and history is required."""
+        arguments = {
+            "user_id": user_id,
+            "history": history,
+            "count": count,
+            "scope": scope,
+            "categories": categories,
+            "excluded_product_ids": excluded_product_ids,
+            "model_release": model_release,
+        }
+        result: _results.RecommendProductsResult = self._call(_rpcs.RECOMMEND_PRODUCTS, arguments, timeout)
+        return result
+
+    def find_audience(
+        self,
+        product: _inputs.Product | None = None,
+        *,
+        product_id: str | None = None,
+        count: int | None = None,
+        segments: bool = False,
+        model_release: int | None = None,
+        timeout: float | None = None,
+    ) -> _results.FindAudienceResult:
+        """Users, and with segments also groups of them, for a new product or one of the catalogue (product_id)."""
+        arguments = _config.subject(product, product_id) | {
+            "count": count,
+            "segments": segments,
+            "model_release": model_release,
+        }
+        result: _results.FindAudienceResult = self._call(_rpcs.FIND_AUDIENCE, arguments, timeout)
+        return result
+
+    def find_similar_launches(
+        self,
+        product: _inputs.Product | None = None,
+        *,
+        product_id: str | None = None,
+        count: int | None = None,
+        model_release: int | None = None,
+        timeout: float | None = None,
+    ) -> _results.FindSimilarLaunchesResult:
+        """Past launches like a new product or one of the catalogue (product_id), most similar first."""
+        arguments = _config.subject(product, product_id) | {"count": count, "model_release": model_release}
+        result: _results.FindSimilarLaunchesResult = self._call(_rpcs.FIND_SIMILAR_LAUNCHES, arguments, timeout)
+        return result
+
+    def get_user_profile(
+        self, user_id: str, *, model_release: int | None = None, timeout: float | None = None
+    ) -> _results.GetUserProfileResult:
+        """What the model release knows of a user."""
+        arguments = {"user_id": user_id, "model_release": model_release}
+        result: _results.GetUserProfileResult = self._call(_rpcs.GET_USER_PROFILE, arguments, timeout)
+        return result
+
+    def health(self, service: str = "", *, timeout: float | None = None) -> _results.Health:
+        """What the service says of itself now. service: a gRPC service name, by default the whole."""
+        seconds = self._config.timeout if timeout is None else timeout
+        try:
+            answer = self._health.Check(
+                health_pb2.HealthCheckRequest(service=service),
+                timeout=Deadline(seconds).left(),
+                metadata=self._config.call_metadata(),
+            )
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self.address, seconds) from error
+        return _config.read_health(answer.status, service)
+
+    def watch_health(self, service: str = "") -> Iterator[_results.Health]:
+        """What the service says of itself, now and at each change, until the caller stops or the connection ends in an
+        error.
+        """
+        call = self._health.Watch(health_pb2.HealthCheckRequest(service=service), metadata=self._config.call_metadata())
+        try:
+            for answer in call:
+                yield _config.read_health(answer.status, service)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self.address) from error
+        finally:
+            call.cancel()
+
+    def close(self) -> None:
+        """Ends the connection; calls still running are cancelled."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(self, rpc: _rpcs.Rpc, arguments: dict[str, Any], timeout: float | None) -> Any:
+        request = _config.build_request(rpc, arguments)
+        deadline = Deadline(self._config.timeout if timeout is None else timeout)
+        attempt = 1
+        while True:
+            try:
+                response = self._stubs[rpc.path](
+                    request, timeout=deadline.left(), metadata=self._config.call_metadata()
+                )
+            except grpc.RpcError as error:
+                failure = from_rpc_error(error, self.address, deadline.seconds)
+                pause = self._policy.pause(rpc, failure, attempt, deadline.left())
+                if pause is None:
+                    raise failure from error
+            else:
+                return _config.read_answer(rpc, response, self.address)
+            time.sleep(pause)
+            attempt += 1
+
+
+def _stub(channel: grpc.Channel, rpc: _rpcs.Rpc) -> Any:
+    return channel.unary_unary(
+        rpc.path, request_serializer=rpc.request.SerializeToString, response_deserializer=rpc.response.FromString
+    )
