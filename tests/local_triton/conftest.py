@@ -49,7 +49,7 @@ model_warmup {
 
 # Token ids of any length: the weights of their mean, and the ids themselves, gathered out of a table of 10 rows.
 LOOKUP = (
-    PRODUCTION
+    PRODUCTION.replace("count: 1", "count: 2")
     + """
 input { name: "ids" data_type: TYPE_INT64 dims: -1 }
 input { name: "weights" data_type: TYPE_FP32 dims: -1 }
@@ -133,31 +133,61 @@ def triton(repository: Path, venv: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
-def infer(triton: LocalTriton) -> Iterator[Callable[..., dict[str, np.ndarray]]]:
+def write_linear() -> Callable[..., Path]:
+    """write_linear(root, name='linear', version=1, replace=('', '')) adds a version whose matrix is times `version`."""
+
+    def write(root: Path, name: str = "linear", version: int = 1, replace: tuple[str, str] = ("", "")) -> Path:
+        write_model(root / name, linear_graph(factor=version), LINEAR.replace(*replace), versions=(version,))
+        return root
+
+    return write
+
+
+@pytest.fixture
+def inputs() -> Callable[[dict[str, np.ndarray]], list[triton_grpc.InferInput]]:
+    """inputs({name: array}) -> tritonclient's inputs."""
+    return request_inputs
+
+
+@pytest.fixture
+def infer(triton: LocalTriton) -> Callable[..., dict[str, np.ndarray]]:
     """infer(model, {input: array}, version='', outputs=None) -> {output: array}, over gRPC."""
-    with triton_grpc.InferenceServerClient(triton.grpc_url) as client:
-        yield lambda model, arrays, version="", outputs=None: call(client, model, arrays, version, outputs)
+
+    def one(
+        model: str,
+        arrays: dict[str, np.ndarray],
+        version: str = "",
+        outputs: list[str] | None = None,
+    ) -> dict[str, np.ndarray]:
+        return call(triton.grpc_url, model, arrays, version, outputs)
+
+    return one
+
+
+@pytest.fixture
+def infer_at() -> Callable[..., dict[str, np.ndarray]]:
+    """infer_at(url, model, {input: array}, version='') -> {output: array}, over gRPC."""
+    return call
 
 
 def call(
-    client: triton_grpc.InferenceServerClient,
-    model: str,
-    arrays: dict[str, np.ndarray],
-    version: str = "",
-    outputs: list[str] | None = None,
+    url: str, model: str, arrays: dict[str, np.ndarray], version: str = "", outputs: list[str] | None = None
 ) -> dict[str, np.ndarray]:
     """Send one request and return the outputs as arrays."""
     requested = None if outputs is None else [triton_grpc.InferRequestedOutput(name) for name in outputs]
-    result = client.infer(model, request_inputs(arrays), model_version=version, outputs=requested)
+    with triton_grpc.InferenceServerClient(url) as client:
+        result = client.infer(
+            model, request_inputs(arrays), model_version=version, outputs=requested, client_timeout=30
+        )
     return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
 
 
 def request_inputs(arrays: dict[str, np.ndarray]) -> list[triton_grpc.InferInput]:
     """Return the arrays as tritonclient's inputs."""
     types = {"float32": "FP32", "int64": "INT64"}
-    inputs = []
+    made = []
     for name, array in arrays.items():
         one = triton_grpc.InferInput(name, list(array.shape), types[array.dtype.name])
         one.set_data_from_numpy(array)
-        inputs.append(one)
-    return inputs
+        made.append(one)
+    return made

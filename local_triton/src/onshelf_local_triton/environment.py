@@ -203,7 +203,7 @@ def _pip(root: Path) -> None:
     pip = [str(root / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     # --no-deps: the file names everything; what nvidia-pytriton's unused Python package requires stays out.
     _step(
-        "installing its pinned packages (about 80 MB when new)", [*pip, "install", "--no-deps", "-r", str(CONSTRAINTS)]
+        "installing its pinned packages (about 90 MB when new)", [*pip, "install", "--no-deps", "-r", str(CONSTRAINTS)]
     )
 
 

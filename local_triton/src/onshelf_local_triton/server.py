@@ -14,15 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from onshelf_local_triton import api, processes, state
+from onshelf_local_triton import api, logs, processes, state
 from onshelf_local_triton.environment import Environment, require
 from onshelf_local_triton.errors import LocalTritonError, StartError
 from onshelf_local_triton.state import State
 
 SHARED_MEMORY_BYTES = 4 * 1024 * 1024  # what one model process starts with; Triton grows it when a batch is larger
 POLL_SECONDS = 0.05
-STOP_SECONDS = 30.0
-LOG_LINES = 25
 
 
 class LocalTriton:
@@ -141,8 +139,8 @@ class LocalTriton:
             self._launch(environment)
             return True
 
-    def stop(self) -> None:
-        """Stop it (SIGINT, after 30 s SIGKILL) and wait until no process of it is left; a no-op when none runs."""
+    def stop(self, timeout: float = 30.0) -> None:
+        """Stop it (SIGINT, after `timeout` seconds SIGKILL), wait until no process is left; a no-op when none runs."""
         if not self.run_dir.is_dir():
             return
         with self._locked():
@@ -152,9 +150,9 @@ class LocalTriton:
             if found.alive:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(found.pid, signal.SIGINT)
-                if not _until(lambda: not found.alive, STOP_SECONDS):
+                if not _until(lambda: not found.alive, timeout):
                     print(
-                        f"tritonserver {found.pid} did not stop within {STOP_SECONDS:.0f} s: killing it",
+                        f"tritonserver {found.pid} did not stop within {timeout:g} s: killing it",
                         file=sys.stderr,
                     )
             processes.kill_all(found.server_id)
@@ -217,12 +215,16 @@ class LocalTriton:
         self._wait_until_ready(found, Path(found.log).stat().st_size)
         self._ports = {name: getattr(found, name) for name in self._ports}
 
+    def _served(self) -> list[Path]:
+        """The folders of the models that are to be served."""
+        folders = sorted(path.parent for path in self.repository.glob("*/config.pbtxt"))
+        return [folder for folder in folders if not self.models or folder.name in self.models]
+
     def _check_repository(self) -> None:
         """Refuse at once what Triton would refuse later, or would take for an empty repository."""
         if not self.repository.is_dir():
             raise StartError(f"the model repository {self.repository} is not a folder")
-        configs = sorted(path.parent for path in self.repository.glob("*/config.pbtxt"))
-        names = {folder.name for folder in configs}
+        names = {path.parent.name for path in self.repository.glob("*/config.pbtxt")}
         if not names:
             raise StartError(f"the model repository {self.repository} has no <model>/config.pbtxt")
         if unknown := sorted(set(self.models) - names):
@@ -230,7 +232,7 @@ class LocalTriton:
                 f"the model repository {self.repository} has no model {', '.join(unknown)}; "
                 f"it has {', '.join(sorted(names))}"
             )
-        served = [folder for folder in configs if not self.models or folder.name in self.models]
+        served = self._served()
         if empty := [
             folder.name for folder in served if not any(version.name.isdigit() for version in folder.iterdir())
         ]:
@@ -308,7 +310,7 @@ class LocalTriton:
         if ready and started.alive:
             return
         what = "ended before it was ready" if not started.alive else f"was not ready within {self.timeout:.0f} s"
-        raise StartError(f"tritonserver {what}. The end of {started.log}:\n{_tail(Path(started.log), offset)}")
+        raise StartError(f"tritonserver {what}. From {started.log}:\n{logs.reasons(Path(started.log), offset)}")
 
 
 def _until(condition: Callable[[], bool], seconds: float) -> bool:
@@ -330,11 +332,3 @@ def _free_ports(names: Sequence[str]) -> dict[str, int]:
             listener.bind((api.HOST, 0))
             ports[name] = listener.getsockname()[1]
         return ports
-
-
-def _tail(log: Path, offset: int) -> str:
-    """Return the last lines that this start wrote."""
-    with log.open("rb") as file:
-        file.seek(offset)
-        lines = file.read().decode(errors="replace").splitlines()
-    return "\n".join(f"  {line}" for line in lines[-LOG_LINES:])

@@ -1,0 +1,259 @@
+"""Starting, stopping, failing and reloading: through the class and through the command line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tritonclient.utils import InferenceServerException
+
+from onshelf_local_triton import LocalTriton, LocalTritonError, ServerError, StartError, processes, state
+from onshelf_local_triton.__main__ import main
+
+X = {"x": np.ones((1, 4), dtype=np.float32)}
+
+
+def own_shared_memory(server_id: str) -> list[Path]:
+    return list(processes.SHARED_MEMORY.glob(f"{server_id}*"))
+
+
+@pytest.fixture(scope="module")
+def server(venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalTriton]:
+    """A server of this module's own; each test leaves it killed or running, `start` brings it back."""
+    root = tmp_path_factory.mktemp("lifecycle")
+    triton = LocalTriton(root / "repository", root / "run", venv=venv)
+    yield triton
+    triton.kill()
+    triton.stop()
+
+
+@pytest.fixture
+def running(server: LocalTriton, write_linear: Callable[..., Path]) -> LocalTriton:
+    """That server, running, with one model."""
+    write_linear(server.repository)
+    server.start()
+    return server
+
+
+def test_killed_it_comes_back_on_the_same_ports(running: LocalTriton, infer_at: Callable[..., dict]) -> None:
+    before = running.state
+    assert before is not None
+    answer = infer_at(running.grpc_url, "linear", X)["y"]
+    url = running.grpc_url
+    running.kill()
+    assert not running.running
+    assert not running.ready
+    assert processes.having(before.server_id) == []
+    assert own_shared_memory(before.server_id) == []
+    with pytest.raises(InferenceServerException, match=r"failed to connect|UNAVAILABLE"):
+        infer_at(url, "linear", X)
+
+    assert running.start()
+    assert running.grpc_url == url
+    np.testing.assert_array_equal(infer_at(url, "linear", X)["y"], answer)
+
+
+def test_a_crash_is_noticed_and_its_remains_are_cleared(running: LocalTriton) -> None:
+    before = running.state
+    assert before is not None
+    os.kill(before.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while running.running:
+        assert time.monotonic() < deadline, "the server that was killed still counts as running"
+    assert running.start()
+    after = running.state
+    assert after is not None
+    assert after.pid != before.pid
+    assert processes.having(before.server_id) == []
+    assert own_shared_memory(before.server_id) == []
+
+
+def test_a_server_that_hangs_is_killed_and_that_is_said(
+    running: LocalTriton, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = running.state
+    assert before is not None
+    os.kill(before.pid, signal.SIGSTOP)
+    running.stop(timeout=0.1)
+    assert capsys.readouterr().err == f"tritonserver {before.pid} did not stop within 0.1 s: killing it\n"
+    assert processes.having(before.server_id) == []
+    assert running.state is None
+
+
+def test_starting_again_changes_nothing(running: LocalTriton, venv: Path) -> None:
+    before = running.state
+    again = LocalTriton(running.repository, running.run_dir, venv=venv)
+    assert not again.start()
+    assert again.state == before
+    assert again.grpc_url == running.grpc_url
+    assert again.ready
+
+
+def test_other_settings_are_not_taken_for_the_running_ones(running: LocalTriton, venv: Path, tmp_path: Path) -> None:
+    with pytest.raises(LocalTritonError, match=r"has repository '.*', asked for was '.*': stop it first"):
+        LocalTriton(tmp_path, running.run_dir, venv=venv).start()
+    with pytest.raises(LocalTritonError, match=r"has models \(\), asked for was \('linear',\)"):
+        LocalTriton(running.repository, running.run_dir, venv=venv, models=["linear"]).start()
+
+
+def test_a_new_version_is_served_after_a_reload(
+    running: LocalTriton, infer_at: Callable[..., dict], write_linear: Callable[..., Path]
+) -> None:
+    with pytest.raises(InferenceServerException, match="version 7 is not found"):
+        infer_at(running.grpc_url, "linear", X, "7")
+    write_linear(running.repository, version=7)
+    running.reload("linear")
+    first = infer_at(running.grpc_url, "linear", X, "1")["y"]
+    np.testing.assert_allclose(infer_at(running.grpc_url, "linear", X, "7")["y"], 7 * first, rtol=1e-6)
+    assert {row["version"] for row in running.index() if row["name"] == "linear"} == {"1", "7"}
+
+    running.unload("linear")
+    with pytest.raises(InferenceServerException, match=r"is not found|no available versions"):
+        infer_at(running.grpc_url, "linear", X)
+    running.load("linear")
+    np.testing.assert_allclose(infer_at(running.grpc_url, "linear", X)["y"], 7 * first, rtol=1e-6)
+    with pytest.raises(ServerError, match="nothing"):
+        running.load("nothing")
+
+
+BROKEN = {
+    "wide": (("dims: 3", "dims: 5"), r"output 'y' is \[-1, 5\] by config.pbtxt .* and \['batch', 3\] in the graph"),
+    "open": (("dims: 3", "dims: -1"), r"output 'y' is \[-1, -1\] by config.pbtxt .* and \['batch', 3\] in the graph"),
+    "typed": (
+        ("TYPE_FP32 dims: 3", "TYPE_INT64 dims: 3"),
+        r"output 'y' is TYPE_INT64 in config.pbtxt and tensor\(float\)",
+    ),
+    "named": (('name: "y"', 'name: "z"'), r"output 'z' of config.pbtxt is not in the graph, which has \['y'\]"),
+    "threads": (('string_value: "2"', 'string_value: "two"'), r"parameter 'intra_op_thread_count' is 'two'"),
+    "cpu": (
+        ("gpu_execution", "cpu_execution"),
+        r"cpu_execution_accelerator 'tensorrt' is configured and not available",
+    ),
+    "file": (
+        ("version_policy", 'default_model_filename: "net.onnx" version_policy'),
+        r"there is no .*/file/1/net\.onnx",
+    ),
+    "newer": (
+        ("instance_group", "max_inflight_requests: 3 instance_group"),
+        r'has no field named "max_inflight_requests"',
+    ),
+}
+
+
+def test_a_bad_repository_is_refused_with_every_reason(
+    venv: Path, tmp_path: Path, write_linear: Callable[..., Path]
+) -> None:
+    root = tmp_path / "repository"
+    for name, (replace, _) in BROKEN.items():
+        write_linear(root, name, replace=replace)
+    write_linear(root, "garbage")
+    (root / "garbage" / "1" / "model.onnx").write_text("not a graph")
+    triton = LocalTriton(root, tmp_path / "run", venv=venv)
+    with pytest.raises(StartError, match="ended before it was ready") as refusal:
+        triton.start()
+    for _, message in BROKEN.values():
+        refusal.match(message)
+    refusal.match("failed to load 'garbage' version 1: .*Protobuf parsing failed")
+    assert "\n  +--" not in str(refusal.value)  # reasons, not the server's tables
+    assert not triton.running
+    assert not (tmp_path / "run" / "state.json").exists()
+
+
+def test_a_repository_that_cannot_be_served_is_refused_before_a_start(
+    venv: Path, tmp_path: Path, write_linear: Callable[..., Path]
+) -> None:
+    root = tmp_path / "repository"
+
+    def start(**options: object) -> None:
+        LocalTriton(root, tmp_path / "run", venv=venv, **options).start()
+
+    with pytest.raises(StartError, match="is not a folder"):
+        start()
+    root.mkdir()
+    with pytest.raises(StartError, match=r"has no <model>/config\.pbtxt"):
+        start()
+    write_linear(root)
+    (root / "later").mkdir()
+    (root / "later" / "config.pbtxt").write_text('backend: "onnxruntime"')
+    with pytest.raises(StartError, match="no version is published yet of later"):
+        start()
+    with pytest.raises(StartError, match="has no model other; it has later, linear"):
+        start(models=["other"])
+    assert not (tmp_path / "run" / "triton.log").exists()
+
+
+def test_a_given_port_that_is_taken_is_refused(running: LocalTriton, venv: Path, tmp_path: Path) -> None:
+    taken = running.ports[0]
+    other = LocalTriton(running.repository, tmp_path / "run", venv=venv, grpc_port=taken)
+    with pytest.raises(StartError, match=rf"127\.0\.0\.1:{taken}"):
+        other.start()
+    assert not other.running
+
+
+def test_a_process_that_got_the_recorded_pid_is_left_alone(tmp_path: Path, venv: Path) -> None:
+    record = state.State("onshelf-gone", os.getpid(), "/repository", 1, 2, 3, str(tmp_path / "log"))
+    record.write(tmp_path)
+    triton = LocalTriton.recorded(tmp_path, venv=venv)
+    assert triton is not None
+    assert not triton.running
+    triton.stop()  # would end this very test
+    assert LocalTriton.recorded(tmp_path, venv=venv) is None
+
+
+def test_a_foreign_state_file_is_not_guessed_at(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text('{"pid": 1}')
+    with pytest.raises(LocalTritonError, match=r"state\.json is not a state file of the local Triton .*: remove it"):
+        LocalTriton.recorded(tmp_path)
+
+
+def test_ports_are_unknown_before_the_first_start(tmp_path: Path) -> None:
+    with pytest.raises(LocalTritonError, match="was not started yet"):
+        _ = LocalTriton(tmp_path, tmp_path / "run").grpc_url
+
+
+def test_the_command_line_from_start_to_stop(
+    venv: Path, tmp_path: Path, write_linear: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, where = write_linear(tmp_path / "repository"), ["--venv", str(venv), "--run-dir", str(tmp_path / "run")]
+    start = ["start", "--model-repository", str(root), *where]
+    assert main(["status", *where]) == 1
+    assert "does not run" in capsys.readouterr().err
+
+    command = [sys.executable, "-m", "onshelf_local_triton", *start]  # a process of its own: the server outlives it
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        assert result.returncode == 0, result.stderr
+        record = json.loads((tmp_path / "run" / "state.json").read_text())
+        for field in ("grpc_url", "http_url", "metrics_url"):
+            assert record[field] in result.stdout
+        assert main(start) == 0
+        assert capsys.readouterr().out.startswith("Triton runs already\n")
+        assert main(["status", *where]) == 0
+        assert "linear 1 READY" in capsys.readouterr().out
+        assert main(["status", "--field", "grpc_url", *where]) == 0
+        assert capsys.readouterr().out == record["grpc_url"] + "\n"
+        assert main(["start", "--model-repository", str(tmp_path), *where]) == 2
+        assert "stop it first, or use restart" in capsys.readouterr().err
+        write_linear(root, version=2)
+        assert main(["reload", *where]) == 0
+        assert capsys.readouterr().out == "linear: loaded\n"
+        assert main(["restart", *where]) == 0
+        after = json.loads((tmp_path / "run" / "state.json").read_text())
+        assert (after["grpc_url"], after["repository"]) == (record["grpc_url"], record["repository"])
+        assert after["pid"] != record["pid"]
+        assert processes.having(record["server_id"]) == []
+        capsys.readouterr()
+    finally:
+        stopped = main(["stop", *where])
+    assert stopped == 0
+    assert capsys.readouterr().out == "Triton is stopped\n"
+    assert processes.having(after["server_id"]) == []
+    assert own_shared_memory(after["server_id"]) == []
+    assert main(["stop", *where]) == 0
+    assert main(["reload", *where]) == 2
