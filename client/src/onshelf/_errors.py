@@ -29,6 +29,7 @@ class FieldViolation:
 
     field: str
     message: str
+    reason: ErrorReason | None = None
 
 
 class OnshelfError(Exception):

@@ -28,8 +28,9 @@ def from_rpc_error(error: grpc.RpcError, address: str, timeout: float | None = N
     kind = REASONS[reason][1] if reason is not None else CODES[code]
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and reason is None and _TOO_LARGE in text.lower():
         kind = CODES[grpc.StatusCode.INVALID_ARGUMENT]
-    violations = (
-        tuple(FieldViolation(v.field, v.description) for v in bad_request.field_violations) if bad_request else ()
+    violations = tuple(
+        FieldViolation(v.field, v.description, ErrorReason.__members__.get(v.reason))
+        for v in (bad_request.field_violations if bad_request else ())
     )
     return kind(
         _message(code, text, info is not None, address, timeout),
@@ -101,11 +102,13 @@ def to_status(error: OnshelfError) -> tuple[grpc.StatusCode, status_pb2.Status]:
     status = status_pb2.Status(code=code.value[0], message=error.message)
     if error.reason is not None:
         _pack(status, error_details_pb2.ErrorInfo(reason=error.reason.name, domain=DOMAIN))
-    violations = error.violations or ((FieldViolation(error.field, error.message),) if error.field else ())
+    told = (FieldViolation(error.field, error.message, error.reason),) if error.field else ()
+    violations = error.violations or told
     if violations:
         bad_request = error_details_pb2.BadRequest()
         for violation in violations:
-            bad_request.field_violations.add(field=violation.field, description=violation.message)
+            name = violation.reason.name if violation.reason is not None else ""
+            bad_request.field_violations.add(field=violation.field, description=violation.message, reason=name)
         _pack(status, bad_request)
     if error.retry_after is not None:
         retry = error_details_pb2.RetryInfo()

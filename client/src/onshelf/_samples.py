@@ -1,0 +1,236 @@
+"""Answers that look like the service's, for tests and for trying out the command line without a service."""
+
+import dataclasses
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from onshelf import _results as r
+from onshelf._enums import NoticeCode, ObjectiveMetric, SupportLevel
+from onshelf._inputs import Action, ChannelUse
+from onshelf._money import Money
+
+_LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+_SPREAD = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.05, 1.3, 1.6, 2.1, 2.7)
+
+
+def sample_answer(method: str) -> Any:
+    """A result of a client's method ("plan_launch"). Raises KeyError for an unknown method."""
+    return _SAMPLES[method]
+
+
+def _dollars(amount: str) -> Money:
+    return Money(amount, "USD")
+
+
+def _forecast(weeks: int, mean: float, price: float) -> r.OutcomeForecast:
+    def money(units: float) -> Money:
+        return _dollars(f"{units * price:.2f}")
+
+    points = tuple(r.Quantile(level, round(mean * factor, 4)) for level, factor in zip(_LEVELS, _SPREAD, strict=True))
+    return r.OutcomeForecast(
+        horizon_weeks=weeks,
+        units=r.CountForecast(mean=mean, quantiles=points, dispersion=1.5),
+        revenue=r.MoneyForecast(
+            mean=money(mean), p10=money(mean * 0.25), p50=money(mean * 0.85), p90=money(mean * 2.1)
+        ),
+        buyers=mean * 0.8,
+        repeat_rate=0.14 if weeks == 8 else 0.0,
+    )
+
+
+def _action(start: date, channels: dict[str, float], discount: float, price: str) -> Action:
+    listed = _dollars(price)
+    return Action(
+        launch_date=start,
+        channels=tuple(ChannelUse(name, coverage) for name, coverage in channels.items()),
+        discount=discount,
+        list_price=listed,
+        sale_price=_dollars(f"{listed.amount * (100 - round(discount * 100)) / 100:.2f}"),
+    )
+
+
+def _plan(rank: int, action: Action, mean: float) -> r.LaunchPlan:
+    price = float(action.sale_price.amount) if action.sale_price else 0.0
+    return r.LaunchPlan(
+        rank=rank,
+        action=action,
+        forecasts=(_forecast(4, mean * 0.6, price), _forecast(8, mean, price)),
+        objective_value=round(mean * price, 2),
+        promotion_cost=_dollars("0"),
+        discount_cost=_dollars(f"{mean * 0.4:.2f}"),
+        stock=r.StockAdvice(
+            units=round(mean * 1.6), critical_fractile=0.8, critical_fractile_assumed=True, covers_weeks=8
+        ),
+        support=r.Support(level=SupportLevel.GOOD, comparable_launches=41, nearest_similarity=0.91),
+        effects=(
+            r.ActionEffect(
+                change="one week later",
+                field="launch_date",
+                units_difference=-0.3,
+                objective_difference=-0.9,
+                action=dataclasses.replace(action, launch_date=(action.launch_date or _WEEKS[0]) + timedelta(7)),
+                feasible=True,
+            ),
+            r.ActionEffect(
+                change="without promotion in the mailer",
+                field="channels",
+                units_difference=-2.4,
+                objective_difference=-7.2,
+                action=dataclasses.replace(action, channels=()),
+                feasible=True,
+            ),
+        ),
+    )
+
+
+_WEEKS = tuple(date(2018, 1, 1) + timedelta(weeks=n) for n in range(12))
+_END_CAP = {"display_front_end_cap": 0.3}
+_BOTH = _END_CAP | {"mailer_interior_feature": 1.0}
+
+_INFO = r.ResponseInfo(
+    model_release=r.ModelReleaseInfo(
+        version=7,
+        as_of=date(2018, 1, 1),
+        role="production",
+        dataset="sample",
+        currency="USD",
+        time_zone="America/New_York",
+        created_at=datetime(2018, 1, 2, 8, 30, tzinfo=UTC),
+    ),
+    units_basis=r.UnitsBasis(description="panel of 2,469 households", users=2469, scale_factor=1.0),
+    timings=tuple(
+        r.StageTiming(
+            stage=stage,
+            start=timedelta(milliseconds=start),
+            duration=timedelta(milliseconds=length),
+            items=items,
+            cached=cached,
+            deadline_left=timedelta(milliseconds=10_000 - start),
+        )
+        for stage, start, length, items, cached in (
+            ("validate", 0.0, 0.4, 0, False),
+            ("tokenize", 0.4, 0.3, 9, False),
+            ("product_encoder", 0.7, 6.2, 1, True),
+            ("launch_outcome", 6.9, 9.5, 2048, False),
+            ("launch_outcome.queue", 6.9, 0.6, 0, False),
+            ("launch_outcome.compute", 7.5, 8.1, 2048, False),
+            ("audience_retrieval", 6.9, 2.1, 20, False),
+            ("optimise", 16.4, 1.6, 2048, False),
+        )
+    ),
+    notices=(
+        r.Notice(
+            code=NoticeCode.PROMOTION_COST_ASSUMED_ZERO,
+            field="costs",
+            message="No promotion costs and no budget were given, so promotion is taken as free: read the frontier.",
+        ),
+    ),
+)
+_CATEGORY = r.CategoryResolution(category_path=("Grocery", "Bag snacks", "Potato chips"), matched=True, confidence=1.0)
+_PAST = tuple(
+    r.PastLaunch(
+        product_id=str(15_500_000 + n),
+        title=title,
+        category_path=_CATEGORY.category_path,
+        action=_action(date(2017, 5, 1) + timedelta(weeks=3 * n), _BOTH if n else {}, 0.1 * n, "3.49"),
+        units_4w=3.0 + n,
+        units_8w=5.0 + 2 * n,
+        buyers_8w=4.0 + n,
+        similarity=0.91 - 0.04 * n,
+        promotion_first=n > 0,
+    )
+    for n, title in enumerate(("potato chips sea salt 9 oz", "kettle chips salt vinegar 8 oz", "tortilla chips 13 oz"))
+)
+_PLANS = (
+    _plan(1, _action(_WEEKS[3], _BOTH, 0.1, "3.99"), 9.6),
+    _plan(2, _action(_WEEKS[5], _BOTH, 0.0, "3.79"), 9.1),
+    _plan(3, _action(_WEEKS[3], _END_CAP, 0.0, "3.59"), 6.4),
+)
+
+_SAMPLES: dict[str, Any] = {
+    "plan_launch": r.PlanLaunchResult(
+        plan_id="plan-0001",
+        objective_metric=ObjectiveMetric.REVENUE,
+        plans=_PLANS,
+        practice_plan=_plan(0, _action(_WEEKS[1], _END_CAP, 0.1, "3.99"), 5.9),
+        frontier=tuple(
+            r.FrontierPoint(
+                action=_action(_WEEKS[3], used, 0.0, "3.99"),
+                channels=len(used),
+                units=units,
+                revenue=_dollars(f"{units * 3.99:.2f}"),
+                promotion_cost=_dollars("0"),
+                promotion_effort=sum(used.values()),
+                marginal_units=gain,
+            )
+            for used, units, gain in (({}, 3.9, 0.0), (_END_CAP, 6.1, 2.2), (_BOTH, 8.4, 2.3))
+        ),
+        frontier_instead_of_winner=True,
+        audience=tuple(r.AudienceMember(user_id=str(1000 + n), score=2.5 - 0.1 * n) for n in range(5)),
+        segments=(
+            r.AudienceSegment(description="frequent buyers of bag snacks", users=412, share=0.41, lift=2.3),
+            r.AudienceSegment(description="promotion sensitive", users=230, share=0.23, lift=1.4),
+        ),
+        similar_launches=_PAST,
+        category=_CATEGORY,
+        timing=tuple(
+            r.TimingEvidence(week_start_date=week, seasonality=1 + 0.03 * (n % 5) - 0.06, practice_share=0.02)
+            for n, week in enumerate(_WEEKS)
+        ),
+        candidates_scored=2048,
+        candidates_feasible=2048,
+        info=_INFO,
+    ),
+    "evaluate_plan": r.EvaluatePlanResult(
+        plan_id="plan-0002",
+        plan=_plan(0, _action(_WEEKS[2], _END_CAP, 0.0, "3.99"), 6.2),
+        objective_metric=ObjectiveMetric.REVENUE,
+        category=_CATEGORY,
+        similar_launches=_PAST,
+        info=_INFO,
+    ),
+    "recommend_products": r.RecommendProductsResult(
+        products=(
+            r.RecommendedProduct(
+                product_id="15500000",
+                title="potato chips sea salt 9 oz",
+                category_path=_CATEGORY.category_path,
+                score=3.1,
+                new_product=True,
+                reason="like the bag snacks that you buy",
+            ),
+            r.RecommendedProduct(
+                product_id="995242",
+                title="fluid milk white only 1 ga",
+                category_path=("Grocery", "Fluid milk products"),
+                score=2.8,
+                bought_before=True,
+                reason="bought 11 times",
+            ),
+        ),
+        info=_INFO,
+    ),
+    "find_audience": r.FindAudienceResult(
+        users=tuple(r.AudienceMember(user_id=str(1000 + n), score=2.5 - 0.1 * n) for n in range(5)),
+        segments=(r.AudienceSegment(description="frequent buyers of bag snacks", users=41, share=0.41, lift=2.3),),
+        category=_CATEGORY,
+        info=_INFO,
+    ),
+    "find_similar_launches": r.FindSimilarLaunchesResult(launches=_PAST, category=_CATEGORY, info=_INFO),
+    "get_user_profile": r.GetUserProfileResult(
+        profile=r.UserProfile(
+            user_id="1364",
+            interests=(
+                r.CategoryInterest(category_path=("Grocery", "Bag snacks"), share=0.12, lift=2.1),
+                r.CategoryInterest(category_path=("Grocery", "Soft drinks"), share=0.08, lift=1.2),
+            ),
+            purchases_per_week=2.3,
+            recency_weeks=0.4,
+            price_tier=0.62,
+            promotion_sensitivity=0.48,
+            new_product_share=0.06,
+            products_bought=311,
+        ),
+        info=_INFO,
+    ),
+}
