@@ -122,6 +122,34 @@ def test_a_new_version_is_served_after_a_reload(
         running.load("nothing")
 
 
+def test_a_broken_new_version_leaves_the_old_ones_serving(
+    running: LocalTriton,
+    infer_at: Callable[..., dict],
+    write_linear: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answer = infer_at(running.grpc_url, "linear", X, "1")["y"]
+    write_linear(running.repository, version=9)
+    (running.repository / "linear" / "9" / "model.onnx").write_text("not a graph")
+    with pytest.raises(ServerError, match=r"Triton refused /v2/repository/models/linear/load \(400\): .*linear"):
+        running.reload("linear")
+    np.testing.assert_array_equal(infer_at(running.grpc_url, "linear", X, "1")["y"], answer)
+
+    # Triton holds the failure against the whole server until that version loads: the class must not wait for it.
+    assert not running.ready
+    assert not running.start()
+    assert main(["status", "--run-dir", str(running.run_dir)]) == 1
+    output = capsys.readouterr().out
+    assert "runs and is not ready" in output
+    assert "linear 1 READY\n" in output
+    assert "linear 9 UNAVAILABLE Internal: TritonModelException: " in output
+    write_linear(running.repository, version=9)
+    running.reload("linear")
+    deadline = time.monotonic() + 20
+    while not running.ready:  # also while the version that dropped out is being unloaded
+        assert time.monotonic() < deadline, running.index()
+
+
 BROKEN = {
     "wide": (("dims: 3", "dims: 5"), r"output 'y' is \[-1, 5\] by config.pbtxt .* and \['batch', 3\] in the graph"),
     "open": (("dims: 3", "dims: -1"), r"output 'y' is \[-1, -1\] by config.pbtxt .* and \['batch', 3\] in the graph"),

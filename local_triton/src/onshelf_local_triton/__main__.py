@@ -129,9 +129,9 @@ def _status(args: argparse.Namespace) -> int:
     ready = triton.ready
     print(f"Triton {'is ready' if ready else 'runs and is not ready'}, serving {triton.repository}")
     _print_addresses(triton)
-    if ready:
-        for row in triton.index():
-            print(f"  {row['name']} {row.get('version', '-')} {row.get('state', 'not loaded')}")
+    for row in triton.index():
+        reason = row.get("reason", "").partition("\n")[0]
+        print(f"  {row['name']} {row.get('version', '-')} {row.get('state', 'not loaded')} {reason}".rstrip())
     return 0 if ready else 1
 
 

@@ -10,9 +10,21 @@ HOST = "127.0.0.1"
 
 
 def is_ready(port: int, server_id: str, timeout: float = 2.0) -> bool:
-    """Tell whether the server on `port` is ready and is the one named `server_id`; False while nothing answers."""
+    """Tell whether the server on `port` is ready and is the one named `server_id`; False while nothing answers.
+
+    One version that failed to load makes it False until that version loads, although older versions go on serving.
+    """
+    return _is("ready", port, server_id, timeout)
+
+
+def is_live(port: int, server_id: str, timeout: float = 2.0) -> bool:
+    """Tell whether the server on `port` answers and is the one named `server_id`, whatever its models' states."""
+    return _is("live", port, server_id, timeout)
+
+
+def _is(health: str, port: int, server_id: str, timeout: float) -> bool:
     try:
-        status, _ = _call(port, "GET", "/v2/health/ready", timeout)
+        status, _ = _call(port, "GET", f"/v2/health/{health}", timeout)
         if status != 200:
             return False
         _, body = _call(port, "GET", "/v2", timeout)
