@@ -42,12 +42,16 @@ addresses:
 	@$(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton
 	@echo "Ask it:  $(BIN)/onshelf plan --title \"...\" --category \"...\" --price 3.99     End it:  make stop"
 
-stop: ## Stop the gateway and the local Triton
+stop: stop-gateway ## Stop the gateway and the local Triton
+	@if [ -x $(BIN)/onshelf-local-triton ]; then $(BIN)/onshelf-local-triton stop --run-dir $(RUN)/triton; fi
+
+.PHONY: stop-gateway
+stop-gateway:
 	@if [ -f $(RUN)/gateway.pid ]; then \
 		pid=$$(cat $(RUN)/gateway.pid); \
-		if kill -TERM $$pid 2>/dev/null; then while kill -0 $$pid 2>/dev/null; do sleep 0.2; done; echo "gateway stopped"; fi; \
+		if tr '\0' ' ' 2>/dev/null < /proc/$$pid/cmdline | grep -q onshelf-gateway; then \
+			kill -TERM $$pid; while kill -0 $$pid 2>/dev/null; do sleep 0.1; done; echo "gateway stopped"; fi; \
 		rm -f $(RUN)/gateway.pid $(RUN)/gateway.address; fi
-	@if [ -x $(BIN)/onshelf-local-triton ]; then $(BIN)/onshelf-local-triton stop --run-dir $(RUN)/triton; fi
 
 ##@ Stages
 .PHONY: setup data train evaluate export publish triton gateway tensorrt-engines bench
@@ -86,8 +90,15 @@ triton: setup ## Start the local Triton on the model repository
 	@mkdir -p $(RUN)
 	@$(BIN)/onshelf-local-triton start --model-repository model_repository --venv .venv-triton --run-dir $(RUN)/triton
 
-gateway: triton ## Start the gateway in front of it
-	@$(BIN)/python gateway/start.py
+gateway: triton stop-gateway ## Start the gateway in front of it
+	@triton=$$($(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton --field grpc_url); \
+	setsid nohup $(BIN)/onshelf-gateway --releases $(RELEASES) --triton $$triton --listen 127.0.0.1:$(GATEWAY_PORT) \
+		--address-file $(RUN)/gateway.address > $(RUN)/gateway.log 2>&1 < /dev/null & \
+	echo $$! > $(RUN)/gateway.pid
+	@for _ in $$(seq 150); do \
+		kill -0 $$(cat $(RUN)/gateway.pid) 2>/dev/null || { tail -n 20 $(RUN)/gateway.log; echo "the gateway did not start; see $(RUN)/gateway.log" >&2; exit 1; }; \
+		if [ -s $(RUN)/gateway.address ] && $(BIN)/onshelf health > /dev/null 2>&1; then echo "gateway ready at $$(cat $(RUN)/gateway.address)"; exit 0; fi; \
+		sleep 0.2; done; tail -n 20 $(RUN)/gateway.log; echo "the gateway is not healthy after 30 s; see $(RUN)/gateway.log" >&2; exit 1
 
 tensorrt-engines: setup ## Build native TensorRT engines into a sibling repository (needs a GPU and the pinned container)
 	@$(EXPORTER) tensorrt-engines --repository model_repository --out model_repository_tensorrt

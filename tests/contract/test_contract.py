@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from onshelf.v1 import (
     catalog_pb2,
     errors_pb2,

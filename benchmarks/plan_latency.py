@@ -1,0 +1,140 @@
+"""Latency and throughput of PlanLaunch on a running gateway, every product a different one.
+
+    make bench        the gateway of `make run`; writes benchmarks/results/latest.{md,json}
+
+Closed loop: a number of callers, each sending its next request when the last is answered. Open loop: Poisson arrivals
+at half of the best closed-loop rate; latency counts from the planned arrival, so a stall is not hidden by the requests
+it delays. The last line printed is one JSON document.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import subprocess
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pyarrow.feather as feather
+from rich.progress import track
+
+from onshelf import AsyncClient, Money, Product
+
+ROOT = Path(__file__).resolve().parent.parent
+PERCENTILES = (50, 95, 99)
+
+
+def products_of(release: Path, count: int, seed: int) -> list[Product]:
+    """Distinct products: titles of the catalogue with a made-up brand word, so that no cache can know them."""
+    table = feather.read_table(release / "products.arrow", columns=["title", "price"]).to_pandas()
+    rows = table.drop_duplicates("title").sample(n=count, random_state=seed, replace=True)
+    return [
+        Product(title=f"{title} no. {number}", list_price=Money(Decimal(str(round(max(float(price), 0.5), 2))), "USD"))
+        for number, (title, price) in enumerate(zip(rows["title"], rows["price"].fillna(1.0), strict=True))
+    ]
+
+
+async def closed_loop(client: AsyncClient, products: list[Product], concurrency: int) -> tuple[float, np.ndarray]:
+    """Requests a second and latencies [n] in milliseconds of `concurrency` callers."""
+    queue, latencies = iter(products), []
+
+    async def caller() -> None:
+        for product in queue:
+            start = time.perf_counter()
+            await client.plan_launch(product)
+            latencies.append(1000 * (time.perf_counter() - start))
+
+    start = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(concurrency)))
+    return len(products) / (time.perf_counter() - start), np.array(latencies)
+
+
+async def open_loop(client: AsyncClient, products: list[Product], rate: float, seed: int) -> np.ndarray:
+    """Latencies [n] in milliseconds from the planned arrival, arrivals Poisson at `rate` a second."""
+    arrivals = np.cumsum(np.random.default_rng(seed).exponential(1 / rate, len(products)))
+    start = time.perf_counter()
+
+    async def one(product: Product, arrival: float) -> float:
+        await asyncio.sleep(max(0.0, start + arrival - time.perf_counter()))
+        await client.plan_launch(product)
+        return 1000 * (time.perf_counter() - start - arrival)
+
+    return np.array(await asyncio.gather(*map(one, products, arrivals)))
+
+
+def machine() -> str:
+    """The machine in words."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
+    return f"{model or platform.processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
+
+
+def row(name: str, rate: float, latencies: np.ndarray) -> dict[str, float | str]:
+    """One line of the result."""
+    return {"load": name, "plans_per_second": round(rate, 1)} | {
+        f"p{p}_ms": round(float(np.percentile(latencies, p)), 1) for p in PERCENTILES
+    }
+
+
+async def measure(arguments: argparse.Namespace) -> dict[str, object]:
+    """All loads in one run."""
+    release = max((p for p in arguments.releases.iterdir() if p.name.isdigit()), key=lambda p: int(p.name))
+    rows = []
+    async with AsyncClient(arguments.address, timeout=60) as client:
+        probe = await client.plan_launch(products_of(release, 1, 0)[0])
+        await closed_loop(client, products_of(release, 20, 1), 4)
+        for seed, concurrency in track(list(enumerate((1, 4, 16), 2)), description="closed loop"):
+            rate, latencies = await closed_loop(client, products_of(release, arguments.requests, seed), concurrency)
+            rows.append(row(f"closed loop, concurrency {concurrency}", rate, latencies))
+        half = 0.5 * max(float(line["plans_per_second"]) for line in rows)
+        latencies = await open_loop(client, products_of(release, arguments.requests, 9), half, 9)
+        rows.append(row("open loop, Poisson, half of the best rate", half, latencies))
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    return {
+        "command": "make bench",
+        "machine": machine(),
+        "commit": commit.stdout.strip(),
+        "date": time.strftime("%Y-%m-%d"),
+        "model_release": probe.info.model_release.version,
+        "candidates": probe.candidates_scored,
+        "requests": arguments.requests,
+        "rows": rows,
+    }
+
+
+def markdown(result: dict[str, object]) -> str:
+    """The result as a page."""
+    rows: list[dict[str, object]] = result["rows"]  # type: ignore[assignment]
+    lines = [
+        "# Latency of PlanLaunch\n",
+        f"{result['command']} on {result['machine']}, {result['date']}, commit {result['commit']}. Every product is "
+        f"different, {result['candidates']} candidate actions a plan, {result['requests']} plans a row; client, gateway "
+        "and Triton share the machine.\n",
+        "| Load | Plans a second | p50 ms | p95 ms | p99 ms |\n|---|---|---|---|---|",
+        *(f"| {r['load']} | {r['plans_per_second']} | {r['p50_ms']} | {r['p95_ms']} | {r['p99_ms']} |" for r in rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, write, print."""
+    parser = argparse.ArgumentParser(description="Measure PlanLaunch on a running gateway.")
+    parser.add_argument("--address", default=None, help="host:port; default: the gateway of `make run`")
+    parser.add_argument("--releases", type=Path, default=ROOT / "var/releases", help="folder of model releases")
+    parser.add_argument("--requests", type=int, default=400, help="plans for each load")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results", help="folder of the result")
+    arguments = parser.parse_args()
+    arguments.address = arguments.address or (ROOT / "var/run/gateway.address").read_text().strip()
+    result = asyncio.run(measure(arguments))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    (arguments.out / "latest.md").write_text(markdown(result))
+    (arguments.out / "latest.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(markdown(result))
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
