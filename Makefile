@@ -67,7 +67,7 @@ setup: .venv/.installed .venv-triton/.installed ## Create the two environments
 		--requirement requirements-dev.txt --editable client[parquet] --editable exporter --editable gateway --editable local_triton
 	@touch $@
 
-.venv-triton/.installed: .venv/.installed local_triton/constraints.txt
+.venv-triton/.installed: .venv/.installed local_triton/src/onshelf_local_triton/constraints.txt
 	@$(BIN)/onshelf-local-triton install --venv .venv-triton
 	@touch $@
 
@@ -88,7 +88,7 @@ publish: export ## Publish a model release into model_repository/ and var/releas
 
 triton: setup ## Start the local Triton on the model repository
 	@mkdir -p $(RUN)
-	@$(BIN)/onshelf-local-triton start --model-repository model_repository --venv .venv-triton --run-dir $(RUN)/triton
+	@$(BIN)/onshelf-local-triton start --model-repository model_repository --run-dir $(RUN)/triton
 
 gateway: triton stop-gateway ## Start the gateway in front of it
 	@triton=$$($(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton --field grpc_url); \

@@ -111,8 +111,8 @@ def markdown(result: dict[str, object]) -> str:
     lines = [
         "# Latency of PlanLaunch\n",
         f"{result['command']} on {result['machine']}, {result['date']}, commit {result['commit']}. Every product is "
-        f"different, {result['candidates']} candidate actions a plan, {result['requests']} plans a row; client, gateway "
-        "and Triton share the machine.\n",
+        f"different, {result['candidates']} candidate actions a plan, {result['requests']} plans a row; client, "
+        "gateway and Triton share the machine.\n",
         "| Load | Plans a second | p50 ms | p95 ms | p99 ms |\n|---|---|---|---|---|",
         *(f"| {r['load']} | {r['plans_per_second']} | {r['p50_ms']} | {r['p95_ms']} | {r['p99_ms']} |" for r in rows),
     ]
