@@ -90,8 +90,10 @@ def test_impossible_distribution_is_refused():
         metrics.randomised_pit(np.array([0.6]), np.array([0.5]), seed=0)
 
 
-def test_log_loss():
-    assert metrics.log_loss(np.array([1.0, 0.0]), np.array([0.8, 0.4])) == pytest.approx(
-        -(math.log(0.8) + math.log(0.6)) / 2
-    )
-    assert math.isfinite(metrics.log_loss(np.array([1.0]), np.array([0.0])))
+def test_binomial_log_loss():
+    happened, trials, chance = np.array([1.0, 0.0]), np.array([2.0, 1.0]), np.array([0.8, 0.4])
+    expected = -(math.log(0.8) + math.log(0.2) + math.log(0.6)) / 3
+    assert metrics.binomial_log_loss(happened, trials, chance) == pytest.approx(expected)
+    assert math.isfinite(metrics.binomial_log_loss(np.array([1.0]), np.array([1.0]), np.array([0.0])))
+    with pytest.raises(ValueError, match="binomial_log_loss"):
+        metrics.binomial_log_loss(np.zeros(1), np.zeros(1), chance[:1])

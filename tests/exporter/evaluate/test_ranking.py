@@ -62,7 +62,7 @@ def test_cluster_weights_move_a_cluster_together():
 
 def test_intervals_and_weighted_means():
     band = bootstrap.interval(5.0, np.arange(101.0))
-    assert (band.low, band.high) == (2.5, 97.5)
+    assert (band.value, band.low, band.high) == pytest.approx((5.0, 2.5, 97.5))
     values, weights = np.array([1.0, np.nan, 4.0]), np.array([[1.0, 5.0, 1.0], [3.0, 0.0, 0.0]])
     assert bootstrap.weighted_means(values, weights).tolist() == [2.5, 1.0]
 

@@ -1,8 +1,8 @@
 """Intervals by a paired bootstrap that respects clusters.
 
-Launches of one manufacturer, and launches of one type, share their luck. The pigeonhole bootstrap (Owen 2007, The pigeonhole
-bootstrap) draws manufacturers and types independently, both with replacement; a launch's weight is the product of how often its two
-clusters were drawn. Both models of a pair are weighted alike.
+Launches of one manufacturer, and launches of one type, share their luck. The pigeonhole bootstrap (Owen 2007, The
+pigeonhole bootstrap) draws manufacturers and types independently, both with replacement; a launch's weight is the
+product of how often its two clusters were drawn. Both models of a pair are weighted alike.
 """
 
 from collections.abc import Callable
@@ -55,7 +55,8 @@ def weighted_means(values: Floats, weights: Floats) -> Floats:
     present = ~np.isnan(values)
     total = weights[:, present].sum(axis=1)
     sums = weights[:, present] @ values[present]
-    return np.divide(sums, total, out=np.full(len(weights), np.nan), where=total > 0)
+    means: Floats = np.divide(sums, total, out=np.full(len(weights), np.nan), where=total > 0)
+    return means
 
 
 def resampled(metric: Callable[[Floats], float], weights: Floats) -> Floats:

@@ -2,9 +2,9 @@
 
 All arrays are float64 [n], one entry per launch, units of the launch's horizon. No weights means weight 1 each.
 
-Calibration by the randomised probability integral transform: Czado, Gneiting and Held (2009), Predictive model assessment for count
-data. Stock loss: the newsvendor problem, whose loss at a critical fractile is the pinball loss at that level (Koenker and Bassett
-1978, Regression quantiles).
+Calibration by the randomised probability integral transform: Czado, Gneiting and Held (2009), Predictive model
+assessment for count data. Stock loss: the newsvendor problem, whose loss at a critical fractile is the pinball loss
+at that level (Koenker and Bassett 1978, Regression quantiles).
 """
 
 import numpy as np
@@ -58,8 +58,8 @@ def spearman(actual: Floats, forecast: Floats, weight: Floats | None = None) -> 
 def top_capture(actual: Floats, forecast: Floats, weight: Floats | None = None, share: float = 0.1) -> float:
     """Share of all units sold by the `share` of launches forecast highest.
 
-    Equal forecasts share their places: the value is the expectation over all orders of a tie, so a constant forecast captures
-    `share`.
+    Equal forecasts share their places: the value is the expectation over all orders of a tie, so a constant forecast
+    captures `share`.
     """
     w = _weights(actual, weight)
     _, group = np.unique(-forecast, return_inverse=True)
@@ -85,7 +85,7 @@ def mean_pinball(actual: Floats, p10: Floats, p50: Floats, p90: Floats, weight: 
 
 
 def newsvendor_loss(actual: Floats, stock: Floats, fractile: float, weight: Floats | None = None) -> float:
-    """Loss per launch of stocking `stock` units where a unit short costs `fractile` and a unit over costs 1 - `fractile`."""
+    """Loss per launch of `stock` units where a unit short costs `fractile` and a unit over costs 1 - `fractile`."""
     return pinball(actual, stock, fractile, weight)
 
 
@@ -115,10 +115,20 @@ def pit_uniformity(pit: Floats) -> float:
     return float(stats.kstest(pit, "uniform").pvalue)
 
 
-def log_loss(happened: Floats, probability: Floats) -> float:
-    """Mean negative log likelihood of yes/no outcomes; probabilities are kept within [1e-6, 1 - 1e-6]."""
+def binomial_log_loss(happened: Floats, trials: Floats, probability: Floats) -> float:
+    """Negative log likelihood per trial; probabilities are kept within [1e-6, 1 - 1e-6].
+
+    Args:
+        happened: number of trials in which it happened.
+        trials: number of trials.
+        probability: of one trial.
+
+    Raises:
+        ValueError: there was no trial at all.
+    """
     p = np.clip(probability, 1e-6, 1 - 1e-6)
-    return float(-np.mean(happened * np.log(p) + (1 - happened) * np.log(1 - p)))
+    loss = -(happened * np.log(p) + (trials - happened) * np.log(1 - p))
+    return _ratio(float(loss.sum()), float(trials.sum()), "binomial_log_loss")
 
 
 def _weights(actual: Floats, weight: Floats | None) -> Floats:
@@ -127,7 +137,7 @@ def _weights(actual: Floats, weight: Floats | None) -> Floats:
 
 def _ratio(part: float, whole: float, name: str) -> float:
     if whole <= 0:
-        raise ValueError(f"{name}: no units were sold by any of these launches")
+        raise ValueError(f"{name}: no units were sold by any of these launches (the ratio's denominator is {whole})")
     return part / whole
 
 

@@ -4,6 +4,7 @@ Normalised discounted cumulative gain: Jarvelin and Kekalainen (2002), Cumulated
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +60,9 @@ def audience(
 ) -> AudienceScores:
     """How well scores over users find a launch's buyers.
 
-    AUC counts ties as half; the others break ties at random by a fixed seed, the same for all models. lift_10 is the share of the
-    buyers in the best tenth of the users / 0.1; recall_100 the share of the buyers among the best 100 users.
+    AUC counts ties as half; the others break ties at random by a fixed seed, the same for all models. lift_10 is the
+    share of the buyers in the best tenth of the users / 0.1; recall_100 the share of the buyers among the best 100
+    users.
 
     Args:
         scores: [launches, users].
@@ -92,7 +94,7 @@ def audience(
     )
 
 
-def top_items(scores: Floats, k: int, seed: int = 0) -> NDArray[np.int64]:
+def top_items(scores: NDArray[np.floating[Any]], k: int, seed: int = 0) -> NDArray[np.int64]:
     """The k best columns of each row, best first, ties broken at random by a fixed seed; -1 where the score is -inf.
 
     Args:

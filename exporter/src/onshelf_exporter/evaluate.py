@@ -1,0 +1,114 @@
+"""Measure a model release beside the baselines, and write the report.
+
+    onshelf-exporter evaluate --split validation
+
+Writes evaluation.md, evaluation.json and the predictions of the served models below --out. `--split test` opens the
+test period: it needs a model release cut right before it, and appends date, recipe and numbers to docs/decisions.md,
+whatever they are.
+"""
+
+import argparse
+import datetime as dt
+import json
+import time
+from pathlib import Path
+
+from onshelf_exporter.errors import SettingError
+from onshelf_exporter.evaluation import report, study, summary
+from onshelf_exporter.evaluation.cache import Cache, content_hash
+from onshelf_exporter.evaluation.dataset import load
+from onshelf_exporter.evaluation.predictions import write_predictions
+from onshelf_exporter.evaluation.release import find_release
+from onshelf_exporter.evaluation.splits import SPLITS, Split, split_of
+from onshelf_exporter.evaluation.study import Study
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the stage's arguments."""
+    parser.add_argument("--data", type=Path, default=Path("var/data/complete_journey"), help="folder of prepared data")
+    parser.add_argument("--releases", type=Path, default=Path("var/releases"), help="folder of model releases")
+    parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="model repository")
+    parser.add_argument("--split", choices=SPLITS, default="validation", help="weeks to measure (default: validation)")
+    parser.add_argument("--out", type=Path, default=Path("reports"), help="folder of the report (default: reports)")
+    parser.add_argument("--cache", type=Path, default=Path("var/cache/evaluation"), help="folder of kept predictions")
+    parser.add_argument(
+        "--decisions", type=Path, default=Path("docs/decisions.md"), help="log to which the test's numbers are appended"
+    )
+    parser.add_argument("--draws", type=int, default=400, help="bootstrap resamples (default: 400)")
+    parser.add_argument("--threads", type=int, default=2, help="threads of trees and graphs (default: 2)")
+    parser.add_argument("--quick", action="store_true", help="a sample and the cheap baselines only: proves the path")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate; prints where the report is."""
+    for name in ("draws", "threads"):
+        if getattr(args, name) < 1:
+            raise SettingError(f"--{name}", getattr(args, name), "must be at least 1")
+    evaluate(args, None)
+    print(args.out / "evaluation.md")
+    return 0
+
+
+def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
+    """Measure, and write report, numbers and predictions.
+
+    Args:
+        args: as declared by `add_arguments`.
+        split: instead of the one that `args.split` names.
+
+    Returns:
+        The content of evaluation.json.
+    """
+    started = time.monotonic()
+    data = load(args.data)
+    chosen = split_of(args.split, data.info) if split is None else split
+    only = chosen.cut if chosen.name == "test" else None
+    name = str(data.info["dataset"])
+    release = find_release(args.releases, args.repository, chosen.evaluate[0], name, args.threads, only)
+    warm = find_release(args.releases, args.repository, chosen.warm_cut + 1, name, args.threads, only)
+    cache = Cache(args.cache, content_hash(data.info["data_hash"], args.quick))
+    one = Study(data, chosen, release, warm, cache, args.threads, args.quick)
+
+    numbers = summary.describe(one)
+    known = study.demand(one, chosen.purged_train)
+    summary.add_demand(numbers, known, known if chosen.is_purged else study.demand(one, chosen.train), args.draws)
+    summary.add_warm(numbers, one, args.draws)
+    summary.add_cold(numbers, one, args.draws)
+    numbers = summary.finite_numbers(numbers)
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    write_predictions(args.out / "predictions", one, known)
+    (args.out / "evaluation.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+    (args.out / "evaluation.md").write_text(report.render(numbers), encoding="utf-8")
+    if chosen.name == "test":
+        record_opening(args.decisions, numbers, dt.date.today())
+    print(f"evaluated in {time.monotonic() - started:.0f} s")
+    return numbers
+
+
+def record_opening(log: Path, numbers: summary.Summary, day: dt.date) -> None:
+    """Append to the log of decisions that the test period was opened, by which model release, with which numbers.
+
+    Args:
+        log: docs/decisions.md; made where it is missing.
+        numbers: content of evaluation.json.
+        day: of the opening.
+    """
+    release = numbers["model_release"]
+    lines = [
+        "",
+        f"## {day.isoformat()}: test period opened ({numbers['dataset']})",
+        "",
+        f"Model release {release['version']} ({release['role']}, recipe {release['recipe']}, cut at week "
+        f"{release['cut_week']}, commit {release['git_commit']}, identity {release['identity'][:12]}).",
+        "",
+    ]
+    for part in ("demand", "warm", "cold"):
+        values = {key: value for key, value in numbers["ours"][part].items() if not key.endswith("_ci")}
+        shown = ", ".join(f"{key} {value:.4g}" if value is not None else f"{key} none" for key, value in values.items())
+        lines.append(f"- {part}: {shown}")
+        behind = [row["column"] for row in numbers["versus"][part] if row["verdict"] == "behind"]
+        lines.append(f"  - behind the best baseline with certainty in: {', '.join(behind) or 'no column'}")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")

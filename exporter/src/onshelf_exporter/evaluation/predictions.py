@@ -1,0 +1,83 @@
+"""The raw predictions of the served models, so that anybody can compute every metric again without this code."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from onshelf_exporter.baselines.forecast import Forecast
+from onshelf_exporter.evaluation import recommend, study, tables
+from onshelf_exporter.evaluation.ranking import top_items
+from onshelf_exporter.evaluation.study import DemandPredictions, Study
+from onshelf_exporter.evaluation.tables import OURS
+
+
+def write_predictions(folder: Path, one: Study, demand: DemandPredictions) -> None:
+    """Write demand, audience, recommend_warm and recommend_cold as Parquet files below `folder`.
+
+    demand: product_id, launch_week, is_pf, is_food, price_tercile (0..2), horizon_weeks, actual, mean, p10, p50, p90,
+        cdf_below =
+    P(Y < y), cdf_at = P(Y <= y). audience: product_id, user_id, score, bought, for launches with enough buyers.
+    recommend_warm: user_id, product_id, rank (1..), list (all, new). recommend_cold: the same with list = cold.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    horizons = {8: demand.units[OURS], 4: demand.others["units_4w"][OURS]}
+    tables_of = [_demand(demand, weeks, forecast) for weeks, forecast in horizons.items()]
+    pq.write_table(pa.concat_tables(tables_of), folder / "demand.parquet", compression="zstd")
+    users = one.data.users["user_id"].to_numpy(dtype=object)
+    products = one.data.products["product_id"].to_numpy(dtype=object)
+
+    warm, lists = study.recommendations(one)
+    names = users[warm.users]
+    parts = [_ranks(names, products, lists[OURS].everything, "all"), _ranks(names, products, lists[OURS].fresh, "new")]
+    pq.write_table(pa.concat_tables(parts), folder / "recommend_warm.parquet", compression="zstd")
+
+    cold, scores = study.audiences(one)
+    kept = cold.bought.sum(axis=1) >= recommend.MIN_BUYERS
+    ids = products[cold.rows.product]
+    audience = {
+        "product_id": pa.array(np.repeat(ids[kept], len(cold.users)), pa.string()),
+        "user_id": pa.array(np.tile(users[cold.users], int(kept.sum())), pa.string()),
+        "score": scores[OURS][kept].ravel().astype(np.float32),
+        "bought": cold.bought[kept].ravel(),
+    }
+    pq.write_table(pa.table(audience), folder / "audience.parquet", compression="zstd")
+    takers = np.flatnonzero(cold.bought.any(axis=0))
+    best = top_items(scores[OURS][:, takers].T, recommend.PLACES)
+    pq.write_table(
+        _ranks(users[cold.users[takers]], ids, best, "cold"), folder / "recommend_cold.parquet", compression="zstd"
+    )
+
+
+def _demand(demand: DemandPredictions, weeks: int, forecast: Forecast) -> pa.Table:
+    rows = demand.rows
+    frame = rows.frame
+    return pa.table(
+        {
+            "product_id": pa.array(frame["product_id"].to_numpy(dtype=object), pa.string()),
+            "launch_week": rows.week,
+            "is_pf": frame["is_promotion_first"].to_numpy(bool),
+            "is_food": frame["is_food"].to_numpy(bool),
+            "price_tercile": tables.price_tercile(rows),
+            "horizon_weeks": np.full(len(rows), weeks),
+            "actual": rows.numbers(f"units_{weeks}w"),
+            "mean": forecast.mean,
+            **{f"p{round(level * 100)}": forecast.quantiles[level] for level in (0.1, 0.5, 0.9)},
+            "cdf_below": forecast.below,
+            "cdf_at": forecast.upto,
+        }
+    )
+
+
+def _ranks(users: NDArray[np.object_], products: NDArray[np.object_], lists: NDArray[np.int64], name: str) -> pa.Table:
+    row, place = np.nonzero(lists >= 0)
+    return pa.table(
+        {
+            "user_id": pa.array(users[row], pa.string()),
+            "product_id": pa.array(products[lists[row, place]], pa.string()),
+            "rank": (place + 1).astype(np.int32),
+            "list": pa.array([name] * len(row), pa.string()),
+        }
+    )

@@ -1,0 +1,258 @@
+"""A model release as it is served: its graphs in ONNX Runtime, its tables and its tokenizer, and nothing of the
+training code's state.
+
+The gateway and Triton put the very same arrays through the very same files.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pyarrow.feather
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from onshelf_exporter.errors import ExporterError, SourceError
+from onshelf_exporter.training.progress import progress_bar
+from onshelf_exporter.training.vocabulary import Vocabulary
+
+LEVELS = ("department", "category", "type", "brand")
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class ModelRelease:
+    """One published model release.
+
+    Attributes:
+        folder: var/releases/<version>.
+        repository: the model repository with <model>/<version>/model.onnx.
+        manifest: content of manifest.json.
+        threads: threads of each graph.
+    """
+
+    folder: Path
+    repository: Path
+    manifest: dict[str, Any]
+    threads: int = 2
+
+    @property
+    def version(self) -> int:
+        """Number of the model release."""
+        return int(self.manifest["version"])
+
+    @property
+    def cut_week(self) -> int:
+        """Last week of data that the model release has seen."""
+        return int(self.manifest["cut_week"])
+
+    @property
+    def identity(self) -> str:
+        """Hash over the manifest, which holds the hashes of all graphs."""
+        return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of the model release.
+
+        Raises:
+            SourceError: the model release has no such table.
+        """
+        path = self.folder / f"{name}.arrow"
+        if not path.is_file():
+            raise SourceError(f"{path}: missing; publish the model release again")
+        frame: pd.DataFrame = pyarrow.feather.read_table(path).to_pandas()
+        return frame
+
+    def session(self, model: str) -> onnxruntime.InferenceSession:
+        """A graph, ready to run, after its hash was checked against the manifest.
+
+        Raises:
+            SourceError: the graph is missing.
+            ExporterError: the graph is not the one that the manifest names.
+        """
+        path = self.repository / model / str(self.version) / "model.onnx"
+        if not path.is_file():
+            raise SourceError(f"{path}: missing; publish model release {self.version} again")
+        expected = str(self.manifest["models"][model]["sha256"])
+        actual = hashlib.sha256(path.read_bytes()).hexdigest()
+        if actual != expected:
+            raise ExporterError(f"{path}: is not the graph of model release {self.version} (sha256 {actual[:12]}…)")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer, truncating as the manifest says."""
+        described = self.manifest["tokenizer"]
+        tokenizer = Tokenizer.from_file(str(self.folder / described["file"]))
+        tokenizer.enable_truncation(int(described["max_length"]))
+        tokenizer.no_padding()
+        return tokenizer
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Ids of departments, categories, types and brands."""
+        table = self.table("vocabulary").sort_values(["level", "id"])
+        parts = {level: table[table["level"] == level] for level in LEVELS}
+
+        def column(level: str, name: str) -> NDArray[np.int64]:
+            return np.concatenate([[0], parts[level][name].to_numpy(dtype=np.int64)])
+
+        return Vocabulary(
+            {level: ["", *parts[level]["name"].astype(str)] for level in LEVELS},
+            {level: column(level, "parent_id") for level in LEVELS},
+            {level: column(level, "n_products") for level in LEVELS},
+        )
+
+    def encode(self, products: pd.DataFrame) -> dict[str, NDArray[Any]]:
+        """Run product_encoder.
+
+        Args:
+            products: title, department, category, type, brand, private_label (1, 0, -1) and price (0 = unknown), one
+                row each.
+
+        Returns:
+            The graph's outputs by name, and categorical_ids and attributes as they went in.
+        """
+        encoded = self.tokenizer.encode_batch([str(title) for title in products["title"].fillna("")])
+        length = np.array([len(one.ids) for one in encoded])
+        ids = np.full(
+            (len(encoded), max(int(length.max()), 1)), int(self.manifest["tokenizer"]["pad_id"]), dtype=np.int64
+        )
+        mask = np.arange(ids.shape[1]) < length[:, None]
+        ids[mask] = np.concatenate([one.ids for one in encoded])
+        label = products["private_label"].fillna(-1).to_numpy(dtype=np.float32)
+        feeds = {
+            "input_ids": ids,
+            "attention_mask": mask.astype(np.int64),
+            "categorical_ids": self.vocabulary.ids(products),
+            "attributes": np.stack([products["price"].to_numpy(dtype=np.float32), label], axis=1),
+        }
+        order = np.argsort(length, kind="stable")
+        outputs = self._run("product_encoder", feeds, order, length)
+        return {**outputs, "categorical_ids": feeds["categorical_ids"], "attributes": feeds["attributes"]}
+
+    def outcomes(self, encoded: dict[str, NDArray[Any]], candidates: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """Run launch_outcome.
+
+        Args:
+            encoded: what `encode` returned.
+            candidates: float32 [n, actions, candidate columns].
+        """
+        feeds = {name: encoded[name] for name in ("embedding", "categorical_ids", "attributes")}
+        return self._run("launch_outcome", {**feeds, "candidates": candidates})
+
+    def candidate_columns(self) -> list[str]:
+        """Names of the columns of a candidate action."""
+        return [str(name) for name in self.manifest["candidate_columns"]]
+
+    def recommendations(self, users: pd.DataFrame) -> NDArray[np.int64]:
+        """Run user_encoder and product_retrieval.
+
+        Args:
+            users: rows of the table `users`.
+
+        Returns:
+            int64 [n, k] rows of the table `products`, best first.
+        """
+        history = {
+            "history_products": _padded(users["history_products"], np.int64),
+            "history_ages": _padded(users["history_ages"], np.float32),
+            "history_quantities": _padded(users["history_quantities"], np.float32),
+            "history_kinds": _padded(users["history_kinds"], np.int64),
+        }
+        vectors = self._run("user_encoder", {**history, "profile": _padded(users["profile"], np.float32)})
+        best = self._run("product_retrieval", {**vectors, "history_products": history["history_products"]})
+        return np.asarray(best["product_indices"], dtype=np.int64)
+
+    def audience(self, encoded: dict[str, NDArray[Any]], users: int) -> NDArray[np.float64]:
+        """Run audience_retrieval.
+
+        Args:
+            encoded: what `encode` returned.
+            users: rows of the table `users`.
+
+        Returns:
+            float64 [n, users]; users that were not retrieved score below all that were.
+        """
+        best = self._run("audience_retrieval", {"product_vector": encoded["product_vector"]})
+        floor = float(best["scores"].min()) - 1.0
+        scores = np.full((len(best["scores"]), users), floor)
+        np.put_along_axis(scores, best["user_indices"], best["scores"].astype(np.float64), axis=1)
+        return scores
+
+    def _run(
+        self,
+        model: str,
+        feeds: dict[str, NDArray[Any]],
+        order: NDArray[np.int64] | None = None,
+        length: NDArray[np.int64] | None = None,
+    ) -> dict[str, NDArray[Any]]:
+        """All rows in batches; with `length`, in the given order and with each batch cut to its longest text."""
+        session = self.session(model)
+        names = [output.name for output in session.get_outputs()]
+        wanted = [entry.name for entry in session.get_inputs()]
+        rows = len(next(iter(feeds.values())))
+        order = np.arange(rows) if order is None else order
+        parts: list[list[NDArray[Any]]] = []
+        with progress_bar(model, rows) as advance:
+            for start in range(0, rows, BATCH):
+                batch = order[start : start + BATCH]
+                given = {name: feeds[name][batch] for name in wanted}
+                if length is not None:
+                    width = max(int(length[batch].max()), 1)
+                    given |= {name: given[name][:, :width] for name in ("input_ids", "attention_mask")}
+                parts.append(session.run(names, given))
+                advance(len(batch))
+        back = np.argsort(order, kind="stable")
+        return {name: np.concatenate([part[i] for part in parts])[back] for i, name in enumerate(names)}
+
+
+def find_release(
+    releases: Path, repository: Path, before_week: int, dataset: str, threads: int = 2, cut_week: int | None = None
+) -> ModelRelease:
+    """The newest model release that has seen most without seeing the measured weeks.
+
+    Args:
+        releases: folder of model releases.
+        repository: model repository.
+        before_week: first week whose launches are measured; the cut week must lie before it.
+        dataset: name of the data set.
+        threads: threads of each graph.
+        cut_week: the cut that it must have; None = any before the measured weeks.
+
+    Raises:
+        SourceError: there is no such model release.
+    """
+    manifests = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(releases.glob("[0-9]*/manifest.json"))]
+    fitting = [m for m in manifests if m["dataset"] == dataset and int(m["cut_week"]) < before_week]
+    fitting = [m for m in fitting if cut_week is None or int(m["cut_week"]) == cut_week]
+    if not fitting:
+        seen = ", ".join(f"{m['version']} ({m['dataset']}, cut at week {m['cut_week']})" for m in manifests) or "none"
+        wanted, role = f"before week {before_week}", "replay"
+        if cut_week is not None:
+            wanted, role = f"at week {cut_week}", "evaluation"
+        raise SourceError(
+            f"{releases}: no model release of {dataset} cut {wanted}; there are: {seen}. Train, export and publish "
+            f"one: "
+            f"`onshelf-exporter train --roles {role}`, then `export` and `publish` with the same arguments"
+        )
+    best = max(fitting, key=lambda m: (int(m["cut_week"]), int(m["version"])))
+    return ModelRelease(releases / str(best["version"]), repository, best, threads)
+
+
+def _padded(lists: "pd.Series[Any]", kind: type[Any]) -> NDArray[Any]:
+    """Lists of different lengths as [n, longest], filled with 0 at the end."""
+    length = lists.str.len().to_numpy(dtype=np.int64)
+    result = np.zeros((len(lists), max(int(length.max()), 1)), dtype=kind)
+    result[np.arange(result.shape[1]) < length[:, None]] = np.concatenate(lists.to_list())
+    return result

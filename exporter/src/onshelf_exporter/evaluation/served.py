@@ -1,0 +1,136 @@
+"""Forecasts, recommendations and audiences of a model release, in the form in which baselines are measured."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from onshelf_exporter.baselines.forecast import Floats, Forecast
+from onshelf_exporter.evaluation.dataset import Dataset, LaunchRows
+from onshelf_exporter.evaluation.recommend import PLACES, ColdTask, Lists, WarmTask
+from onshelf_exporter.evaluation.release import ModelRelease
+from onshelf_exporter.models.quantiles import nb_cdf
+from onshelf_exporter.training.calendar import weeks_of_year
+
+ROUNDING = 1e-3  # of a continuous quantile, before it is rounded up to whole units
+
+
+def actions(release: ModelRelease, data: Dataset, rows: LaunchRows) -> NDArray[np.float32]:
+    """The action that each launch really had, as one candidate: float32 [n, 1, candidate columns].
+
+    Price and discount are those of the prepared data: where a launch had no sale they were drawn by hot deck, so that
+    they do not give its outcome away. entered_by_sale is what it was: all models compared here know it, by the empty
+    plan.
+    """
+    columns = release.candidate_columns()
+    values = np.zeros((len(rows), 1, len(columns)), dtype=np.float32)
+    values[:, 0, columns.index("week_of_year")] = weeks_of_year(data.info, rows.week)
+    for name in ("price", "discount", "coupon", "entered_by_sale"):
+        values[:, 0, columns.index(name)] = rows.numbers(name)
+    slots = release.table("channels").set_index("channel_id")["channel_slot"]
+    here = data.channels["channel_id"].map(slots)
+    known = here.notna().to_numpy()
+    places = [columns.index(f"coverage_{int(slot):02d}") for slot in here[known]]
+    values[:, 0, places] = rows.coverage[:, known]
+    return values
+
+
+def forecasts(release: ModelRelease, data: Dataset, rows: LaunchRows) -> dict[str, Forecast]:
+    """Forecasts by outcome: units_4w, units_8w with quantiles and distribution, buyers_4w, buyers_8w, repeat as their
+    means.
+
+    Medians and quantiles are whole units, as stock is: the continuous quantiles of the graph rounded up.
+    """
+    encoded = release.encode(rows.frame)
+    out = release.outcomes(encoded, actions(release, data, rows))
+    levels = np.asarray(release.manifest["quantile_levels"], dtype=np.float64)
+    entered = rows.numbers("entered_by_sale")
+    result: dict[str, Forecast] = {}
+    for place, weeks in enumerate(release.manifest["horizons_weeks"]):
+        mean = out["units_mean"][:, 0, place].astype(np.float64)
+        size = out["units_dispersion"][:, 0, place].astype(np.float64)
+        quantiles = out["units_quantiles"][:, 0, place].astype(np.float64)
+        actual = rows.numbers(f"units_{weeks}w")
+        shape = (mean, size, entered)
+        whole = np.ceil(np.maximum(quantiles - ROUNDING, 0.0))
+        by_level = {float(level): whole[:, i] for i, level in enumerate(levels)}
+        result[f"units_{weeks}w"] = Forecast(
+            mean=mean,
+            median=by_level[0.5],
+            quantiles=by_level,
+            below=served_cdf(actual - 1, quantiles, levels, *shape),
+            upto=served_cdf(actual, quantiles, levels, *shape),
+        )
+        buyers = out["buyers_mean"][:, 0, place].astype(np.float64)
+        result[f"buyers_{weeks}w"] = Forecast(buyers, buyers)
+    repeat = out["repeat_rate"][:, 0, 0].astype(np.float64)
+    result["repeat"] = Forecast(repeat, repeat)
+    return result
+
+
+def served_cdf(counts: Floats, quantiles: Floats, levels: Floats, mean: Floats, size: Floats, shift: Floats) -> Floats:
+    """P(Y <= counts) by the served quantiles: between two of them the shape is that of the served negative binomial.
+
+    The graph serves quantiles at a few levels. Each is a point (negative binomial distribution function at the
+    quantile, level); the map between the two is the calibration, taken as linear from (0, 0) over the points to (1,
+    1). Quantiles that the graph clamped at its lowest count say only that the lowest count has at least that
+    probability.
+
+    Args:
+        counts: float64 [n].
+        quantiles: float64 [n, levels], continuous.
+        levels: float64 [levels], increasing.
+        mean: of the count, float64 [n].
+        size: r of the negative binomial, float64 [n].
+        shift: lowest count: the negative binomial counts what lies above it; float64 [n].
+    """
+    rest = np.maximum(mean - shift, 1e-9)
+    free = quantiles > shift[:, None] + 1e-6
+    upper = np.ceil(quantiles - shift[:, None])
+    share = quantiles - shift[:, None] - (upper - 1)
+    shape = (rest[:, None], size[:, None])
+    at = nb_cdf(upper - 1, *shape) * (1 - share) + nb_cdf(upper, *shape) * share
+    count = len(counts)
+    x = np.concatenate([np.zeros((count, 1)), np.where(free, at, 0.0), np.ones((count, 1))], axis=1)
+    y = np.concatenate([np.zeros((count, 1)), np.where(free, levels, 0.0), np.ones((count, 1))], axis=1)
+    x = np.maximum.accumulate(x, axis=1)
+    wanted = nb_cdf(counts - shift, rest, size)
+    right = np.clip((x <= wanted[:, None]).sum(axis=1), 1, x.shape[1] - 1)
+    row = np.arange(count)
+    left = right - 1
+    width = x[row, right] - x[row, left]
+    part = np.where(width > 0, (wanted - x[row, left]) / np.maximum(width, 1e-300), 1.0)
+    value = y[row, left] + np.clip(part, 0.0, 1.0) * (y[row, right] - y[row, left])
+    clamped = np.where(free, 0.0, levels).max(axis=1)
+    value = np.where(counts >= shift, np.maximum(value, clamped), 0.0)
+    return np.clip(value, 0.0, 1.0)
+
+
+def recommendations(release: ModelRelease, data: Dataset, task: WarmTask) -> Lists:
+    """Lists for the task's users from the histories in the model release; `fresh` leaves out what was ever bought."""
+    users = release.table("users")
+    place = pd.Series(np.arange(len(users)), index=users["user_id"].astype(str))
+    wanted = data.users["user_id"].astype(str).iloc[task.users]
+    row = place.reindex(wanted).to_numpy(dtype=np.float64)
+    known = ~np.isnan(row)
+    best = release.recommendations(users.iloc[row[known].astype(np.int64)])
+    index = pd.Series(data.products["product_index"].to_numpy(), index=data.products["product_id"].astype(str))
+    listed = index.reindex(release.table("products")["product_id"].astype(str)).fillna(-1).to_numpy(dtype=np.int64)
+    everything = np.full((len(task.users), best.shape[1]), -1, dtype=np.int64)
+    everything[known] = listed[best]
+    history = task.history[task.users].tocoo()
+    keys = history.row.astype(np.int64) * history.shape[1] + history.col
+    mine = np.arange(len(task.users))[:, None] * history.shape[1] + everything
+    fresh = np.where(np.isin(mine, keys), -1, everything)
+    order = np.argsort(fresh < 0, axis=1, kind="stable")
+    return Lists(everything[:, :PLACES], np.take_along_axis(fresh, order, axis=1)[:, :PLACES])
+
+
+def audiences(release: ModelRelease, data: Dataset, task: ColdTask) -> Floats:
+    """Scores [launches, users of the task]; users unknown to the model release score lowest."""
+    users = release.table("users")
+    scores = release.audience(release.encode(task.rows.frame), len(users))
+    place = pd.Series(np.arange(len(users)), index=users["user_id"].astype(str))
+    row = place.reindex(data.users["user_id"].astype(str).iloc[task.users]).to_numpy(dtype=np.float64)
+    result = np.full((len(scores), len(task.users)), scores.min() - 1.0)
+    result[:, ~np.isnan(row)] = scores[:, row[~np.isnan(row)].astype(np.int64)]
+    return result

@@ -1,0 +1,66 @@
+"""Which weeks a model learns from and which it is measured on.
+
+For a data set of 53 weeks with a burn-in of 8 this gives: validation = launches of weeks 28-32 after training on
+9-27; test = launches of weeks 40-46 after training on 9-32.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from onshelf_exporter.errors import SettingError
+
+OUTCOME_WEEKS = 8
+WARM_WEEKS = 4
+SPLITS = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split by time; all weeks are inclusive.
+
+    Attributes:
+        name: "validation" or "test".
+        train: first and last launch week of the training launches.
+        evaluate: first and last launch week of the measured launches.
+        cut: last week that a model may know when it forecasts the measured launches.
+        warm_cut: last week that a model may know when it recommends to households with a history.
+    """
+
+    name: str
+    train: tuple[int, int]
+    evaluate: tuple[int, int]
+    cut: int
+    warm_cut: int
+
+    @property
+    def purged_train(self) -> tuple[int, int]:
+        """The training launches whose 8 weeks of outcome end by the cut: all that could be known then."""
+        return self.train[0], min(self.train[1], self.cut - OUTCOME_WEEKS + 1)
+
+    @property
+    def is_purged(self) -> bool:
+        """Whether no outcome of the training launches lies after the cut."""
+        return self.purged_train == self.train
+
+
+def split_of(name: str, dataset: dict[str, Any]) -> Split:
+    """The split of a prepared data set.
+
+    Args:
+        name: one of SPLITS.
+        dataset: content of dataset.json.
+
+    Raises:
+        SettingError: unknown name, or the data have too few weeks.
+    """
+    if name not in SPLITS:
+        raise SettingError("--split", name, f"must be one of {', '.join(SPLITS)}")
+    first = int(dataset["first_week"]) + int(dataset.get("launch_burn_in_weeks", 0))
+    last = int(dataset["last_week"])
+    if name == "validation":
+        split = Split(name, (first, last - 26), (last - 25, last - 21), last - 26, last - 19)
+    else:
+        split = Split(name, (first, last - 21), (last - 13, last - 7), last - 14, last - 14)
+    if split.purged_train[0] > split.purged_train[1]:
+        raise SettingError("--data", dataset["dataset"], f"has {last} weeks, too few for the {name} split")
+    return split

@@ -1,0 +1,168 @@
+"""From a study to the content of evaluation.json: every number of the report."""
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from onshelf_exporter.baselines.forecast import Floats, Forecast
+from onshelf_exporter.evaluation import metrics, recommend, study, tables
+from onshelf_exporter.evaluation.bootstrap import Interval
+from onshelf_exporter.evaluation.dataset import LaunchRows
+from onshelf_exporter.evaluation.release import ModelRelease
+from onshelf_exporter.evaluation.study import DemandPredictions, Study
+from onshelf_exporter.evaluation.tables import OURS, Versus
+
+Summary = dict[str, Any]
+
+
+def describe(one: Study) -> Summary:
+    """What was measured on what."""
+    split = one.split
+    return {
+        "schema_version": 1,
+        "dataset": one.data.info["dataset"],
+        "data_hash": one.data.info["data_hash"],
+        "split": split.name,
+        "weeks": asdict(split) | {"purged_train": split.purged_train, "is_purged": split.is_purged},
+        "as_of": one.release.manifest["as_of"],
+        "model_release": _described(one.release),
+        "warm_model_release": _described(one.warm_release),
+        "units_basis": one.data.info["units_basis"],
+        "quick": one.quick,
+        "ours": {},
+        "baselines": {},
+        "versus": {},
+    }
+
+
+def add_demand(summary: Summary, predictions: DemandPredictions, not_purged: DemandPredictions, draws: int) -> None:
+    """Units in 8 weeks, calibration, other outcomes and timing.
+
+    Args:
+        summary: to be completed.
+        predictions: baselines that learned from outcomes known by the cut.
+        not_purged: baselines that learned from all launches of the training weeks.
+        draws: resamples of each interval.
+    """
+    rows = predictions.rows
+    summary["demand"] = {
+        "launches": len(rows),
+        "trained": predictions.trained,
+        "trained_not_purged": not_purged.trained,
+    }
+    intervals, versus = tables.compare_demand(rows, study.UNITS, predictions.units, draws)
+    for key, source in (("demand", predictions), ("demand_not_purged", not_purged)):
+        for model, forecast in source.units.items():
+            if model != OURS or key == "demand":
+                _entry(summary, model)[key] = tables.measure_demand(rows, study.UNITS, forecast)
+    summary["ours"]["demand"] |= _bounds(intervals)
+    summary["versus"]["demand"] = [_compared(one) for one in versus]
+    if not_purged is not predictions:
+        _, rivals = tables.compare_demand(rows, study.UNITS, not_purged.units, draws)
+        summary["versus"]["demand_not_purged"] = [_compared(one) for one in rivals]
+    summary["calibration"] = tables.calibration_slices(rows, predictions.units[OURS])
+    summary["other"] = {
+        outcome: {model: _other(rows, outcome, forecast) for model, forecast in models.items()}
+        for outcome, models in predictions.others.items()
+    }
+    summary["timing"] = {model: _timing(rows, week) for model, week in predictions.weeks.items()}
+
+
+def add_warm(summary: Summary, one: Study, draws: int) -> None:
+    """Recommendations to households with a history."""
+    task, lists = study.recommendations(one)
+    measured = {model: recommend.measure_warm(task, own) for model, own in lists.items()}
+    households = np.arange(len(task.users), dtype=np.int64)
+    intervals, versus = tables.compare_rows(measured, {name: [households] for name in tables.WARM_COLUMNS}, draws)
+    summary["warm"] = {
+        "cut": task.cut,
+        "households": len(task.users),
+        "products_bought": int(task.wanted[task.users].nnz),
+        "of_them_new": int(task.fresh[task.users].nnz),
+    }
+    _add(summary, "warm", measured, intervals, versus)
+
+
+def add_cold(summary: Summary, one: Study, draws: int) -> None:
+    """Audiences of launches, and launches for households."""
+    task, scores = study.audiences(one)
+    measured = {model: recommend.measure_cold(task, own) for model, own in scores.items()}
+    enough = task.bought.sum(axis=1) >= recommend.MIN_BUYERS
+    launches = [cluster[enough] for cluster in tables.launch_clusters(task.rows)]
+    households = [np.arange(int(task.bought.any(axis=0).sum()), dtype=np.int64)]
+    clusters = {name: households if name.startswith("rec_") else launches for name in tables.COLD_COLUMNS}
+    intervals, versus = tables.compare_rows(measured, clusters, draws)
+    summary["cold"] = {
+        "cut": task.cut,
+        "launches": int(enough.sum()),
+        "households": len(task.users),
+        "households_that_bought_one": len(households[0]),
+    }
+    _add(summary, "cold", measured, intervals, versus)
+
+
+def _add(
+    summary: Summary,
+    part: str,
+    measured: dict[str, dict[str, Floats]],
+    intervals: dict[str, Interval],
+    versus: list[Versus],
+) -> None:
+    for model, columns in measured.items():
+        _entry(summary, model)[part] = {name: float(np.nanmean(values)) for name, values in columns.items()}
+    summary["ours"][part] |= _bounds(intervals)
+    summary["versus"][part] = [_compared(one) for one in versus]
+
+
+def _entry(summary: Summary, model: str) -> Summary:
+    entry: Summary = summary["ours"] if model == OURS else summary["baselines"].setdefault(model, {})
+    return entry
+
+
+def _bounds(intervals: dict[str, Interval]) -> Summary:
+    return {f"{name}_ci": [band.low, band.high] for name, band in intervals.items()}
+
+
+def _compared(one: Versus) -> Summary:
+    return {
+        "column": one.column,
+        "baseline": one.baseline,
+        "difference": one.difference.value,
+        "difference_ci": [one.difference.low, one.difference.high],
+        "more_is_better": one.more_is_better,
+        "verdict": one.verdict,
+    }
+
+
+def _other(rows: LaunchRows, outcome: str, forecast: Forecast) -> dict[str, float]:
+    if outcome == "repeat":
+        again, once = rows.numbers("repeat_buyers_8w"), rows.numbers("buyers_8w")
+        return {"log_loss_per_buyer": metrics.binomial_log_loss(again, once, forecast.mean)}
+    measured = tables.measure_demand(rows, outcome, forecast)
+    kept = ("wape", "wape_pf", "poisson_deviance", "bias", "spearman", "top10_capture", "pit_coverage80", "pit_p")
+    return {name: measured[name] for name in kept if name in measured}
+
+
+def _timing(rows: LaunchRows, week: Floats) -> dict[str, float]:
+    actual = rows.week.astype(np.float64)
+    return {"mean_absolute_weeks": float(np.mean(np.abs(actual - week))), "spearman": metrics.spearman(actual, week)}
+
+
+def _described(release: ModelRelease) -> Summary:
+    kept = ("version", "role", "cut_week", "as_of", "recipe", "git_commit")
+    return {name: release.manifest.get(name) for name in kept} | {"identity": release.identity}
+
+
+def finite_numbers(summary: Summary) -> Summary:
+    """The same content with numbers that JSON cannot hold as null."""
+    return {key: _finite(value) for key, value in summary.items()}
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

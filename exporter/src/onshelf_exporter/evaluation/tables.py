@@ -1,0 +1,202 @@
+"""From predictions to the numbers of the report: one row per model, intervals, comparisons, slices."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onshelf_exporter.baselines.forecast import Floats, Forecast
+from onshelf_exporter.evaluation import bootstrap, metrics
+from onshelf_exporter.evaluation.bootstrap import Interval
+from onshelf_exporter.evaluation.dataset import LaunchRows
+
+PIT_SEED = 20170102
+NEWSVENDOR = (0.7, 0.8, 0.9)
+
+# Column -> whether more is better. Columns left out (bias, calibration) have a best value in the middle.
+DEMAND_BETTER = {
+    "wape": False,
+    "wape_pf": False,
+    "poisson_deviance": False,
+    "spearman": True,
+    "top10_capture": True,
+    "pinball": False,
+    **{f"newsvendor_{round(level * 100)}": False for level in NEWSVENDOR},
+}
+WARM_COLUMNS = ("all_n10", "all_r10", "new_n10", "new_r10")
+COLD_COLUMNS = ("auc", "map", "r100", "lift10", "rec_n10", "rec_r10")
+OURS = "ours"
+
+
+@dataclass(frozen=True)
+class Versus:
+    """Ours against the best baseline of one column.
+
+    Attributes:
+        column: of the table.
+        baseline: the best one by that column.
+        difference: ours minus the baseline's, with its interval; the sign that is better depends on the column.
+        more_is_better: of that column.
+    """
+
+    column: str
+    baseline: str
+    difference: Interval
+    more_is_better: bool
+
+    @property
+    def verdict(self) -> str:
+        """ "ahead", "behind", or "open" where the interval holds 0."""
+        if self.difference.low <= 0 <= self.difference.high:
+            return "open"
+        return "ahead" if (self.difference.value > 0) == self.more_is_better else "behind"
+
+
+def demand_metrics(rows: LaunchRows, outcome: str, forecast: Forecast) -> dict[str, Callable[[Floats | None], float]]:
+    """Every demand column that the forecast has, as a function of weights per launch (None = equal weights)."""
+    y, mean, median = rows.numbers(outcome), forecast.mean, forecast.median
+    first = rows.frame["is_promotion_first"].to_numpy(bool)
+    columns: dict[str, Callable[[Floats | None], float]] = {
+        "wape": lambda w: metrics.wape(y, median, w),
+        "wape_pf": lambda w: metrics.wape(y[first], median[first], None if w is None else w[first]),
+        "poisson_deviance": lambda w: metrics.poisson_deviance(y, mean, w),
+        "bias": lambda w: metrics.bias(y, mean, w),
+        "spearman": lambda w: metrics.spearman(y, mean, w),
+        "top10_capture": lambda w: metrics.top_capture(y, mean, w),
+    }
+    levels = forecast.quantiles
+    if {0.1, 0.5, 0.9} <= set(levels):
+        columns["pinball"] = lambda w: metrics.mean_pinball(y, levels[0.1], levels[0.5], levels[0.9], w)
+    for level in NEWSVENDOR:
+        if level in levels:
+            columns[f"newsvendor_{round(level * 100)}"] = _newsvendor(y, levels[level], level)
+    return columns
+
+
+def measure_demand(rows: LaunchRows, outcome: str, forecast: Forecast) -> dict[str, float]:
+    """All demand columns that the forecast has; calibration where it has a distribution."""
+    measured = {name: metric(None) for name, metric in demand_metrics(rows, outcome, forecast).items()}
+    pit = randomised_pit(forecast)
+    if pit is not None:
+        measured["pit_coverage80"] = metrics.pit_coverage(pit)
+        measured["pit_p"] = metrics.pit_uniformity(pit)
+    return measured
+
+
+def randomised_pit(forecast: Forecast) -> Floats | None:
+    """The randomised PIT of a forecast, by the seed of every report; None where it has no distribution."""
+    if forecast.below is None or forecast.upto is None:
+        return None
+    return metrics.randomised_pit(forecast.below, forecast.upto, PIT_SEED)
+
+
+def compare_demand(
+    rows: LaunchRows, outcome: str, forecasts: dict[str, Forecast], draws: int
+) -> tuple[dict[str, Interval], list[Versus]]:
+    """Intervals of ours, and ours against the best baseline of each column.
+
+    Launches are resampled by clusters of manufacturer and of type, the same for both models of a pair.
+
+    Args:
+        rows: measured launches.
+        outcome: column of the outcome.
+        forecasts: by model, OURS among them.
+        draws: resamples.
+    """
+    weights = bootstrap.cluster_weights(launch_clusters(rows), draws, seed=PIT_SEED)
+    columns = {name: demand_metrics(rows, outcome, forecast) for name, forecast in forecasts.items()}
+    samples = {name: bootstrap.resampled(metric, weights) for name, metric in columns[OURS].items()}
+    intervals = {name: bootstrap.interval(metric(None), samples[name]) for name, metric in columns[OURS].items()}
+    versus = []
+    for column, more in DEMAND_BETTER.items():
+        rivals = {name: own[column](None) for name, own in columns.items() if name != OURS and column in own}
+        if not rivals or column not in samples:
+            continue
+        best = _best(rivals, more)
+        gap = samples[column] - bootstrap.resampled(columns[best][column], weights)
+        value = intervals[column].value - rivals[best]
+        versus.append(Versus(column, best, bootstrap.interval(value, gap), more))
+    return intervals, versus
+
+
+def compare_rows(
+    measured: dict[str, dict[str, Floats]], clusters: dict[str, list[NDArray[np.int64]]], draws: int
+) -> tuple[dict[str, Interval], list[Versus]]:
+    """Intervals of ours and comparisons for metrics that are means over rows (launches or households); more is better.
+
+    Args:
+        measured: per model (OURS among them) and column the values per row, NaN where a row has none.
+        clusters: per column how its rows cluster.
+        draws: resamples.
+    """
+    intervals, versus = {}, []
+    for column, ways in clusters.items():
+        weights = bootstrap.cluster_weights(ways, draws, seed=PIT_SEED)
+        ours = measured[OURS][column]
+        intervals[column] = bootstrap.interval(float(np.nanmean(ours)), bootstrap.weighted_means(ours, weights))
+        rivals = {name: float(np.nanmean(own[column])) for name, own in measured.items() if name != OURS}
+        if not rivals:
+            continue
+        best = _best(rivals, True)
+        gap = bootstrap.weighted_means(ours - measured[best][column], weights)
+        value = intervals[column].value - rivals[best]
+        versus.append(Versus(column, best, bootstrap.interval(value, gap), True))
+    return intervals, versus
+
+
+def launch_clusters(rows: LaunchRows) -> list[NDArray[np.int64]]:
+    """Two ways in which launches cluster: manufacturer and type."""
+    names = [rows.frame[name].to_numpy(str) for name in ("brand", "type")]
+    return [np.unique(name, return_inverse=True)[1].astype(np.int64) for name in names]
+
+
+def calibration_slices(rows: LaunchRows, forecast: Forecast) -> list[dict[str, float | str]]:
+    """Randomised PIT by slice: share within [.1, .9] and p-value of uniformity.
+
+    Raises:
+        ValueError: the forecast has no distribution.
+    """
+    pit = randomised_pit(forecast)
+    if pit is None:
+        raise ValueError("calibration_slices: the forecast has no distribution")
+    tercile = price_tercile(rows)
+    food = rows.frame["is_food"].to_numpy(bool)
+    first = rows.frame["is_promotion_first"].to_numpy(bool)
+    slices = {
+        "all": np.ones(len(rows), dtype=bool),
+        "PF (promotion first)": first,
+        "entered by a sale": ~first,
+        "food": food,
+        "non-food": ~food,
+        **{f"price tercile {i + 1} of its category": tercile == i for i in range(3)},
+        **{f"week {week}": rows.week == week for week in np.unique(rows.week)},
+    }
+    return [
+        {
+            "slice": name,
+            "n": int(mask.sum()),
+            "coverage80": metrics.pit_coverage(pit[mask]),
+            "below_10": float(np.mean(pit[mask] < 0.1)),
+            "above_90": float(np.mean(pit[mask] > 0.9)),
+            "p": metrics.pit_uniformity(pit[mask]),
+        }
+        for name, mask in slices.items()
+        if mask.any()
+    ]
+
+
+def price_tercile(rows: LaunchRows) -> NDArray[np.int64]:
+    """0, 1 or 2: where the price of a launch lies among the measured launches of its category."""
+    groups = rows.frame.groupby(["department", "category"])["price"]
+    place = (groups.rank(method="average") - 0.5) / groups.transform("size")
+    tercile: NDArray[np.int64] = np.clip((place.to_numpy(dtype=np.float64) * 3).astype(np.int64), 0, 2)
+    return tercile
+
+
+def _best(values: dict[str, float], more: bool) -> str:
+    return (max if more else min)(values, key=lambda name: values[name])
+
+
+def _newsvendor(y: Floats, stock: Floats, level: float) -> Callable[[Floats | None], float]:
+    return lambda w: metrics.newsvendor_loss(y, stock, level, w)
