@@ -1,0 +1,76 @@
+"""Audiences: the best users, and segments of at least ten that describe them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onshelf.v1 import types_pb2
+from onshelf_gateway.models import Retrieved
+from onshelf_gateway.release import ModelRelease, column
+from onshelf_gateway.vocabulary import LEVELS
+
+LEAST_USERS = 10  # smaller segments are never described
+MAX_SEGMENTS = 8
+INTEREST = 0.05  # share of purchases that makes a category an interest
+LEAST_LIFT = 1.1
+
+
+def members(release: ModelRelease, found: Retrieved, count: int) -> list[types_pb2.AudienceMember]:
+    """The best `count` users by id."""
+    ids = release.users["user_id"]
+    pairs = zip(found.indices[:count].tolist(), found.scores[:count].tolist(), strict=True)
+    return [types_pb2.AudienceMember(user_id=ids[row].as_py(), score=score) for row, score in pairs]
+
+
+def segments(release: ModelRelease, found: Retrieved, count: int) -> list[types_pb2.AudienceSegment]:
+    """Describe the audience: its best `count` users, or the best tenth of all users where that is more.
+
+    Interests (categories that make up 5 % of purchases), price tier, promotion sensitivity and frequency, alone and an interest
+    together with one of the others; those with the largest lift over all users, at least ten users each.
+    """
+    total = release.users.num_rows
+    size = min(len(found.indices), max(count, total // 10))
+    if size < LEAST_USERS:
+        return []
+    inside = np.zeros(total, dtype=bool)
+    inside[found.indices[:size]] = True
+    names, traits = _traits(release)
+    interests = release.interest_shares >= INTEREST  # [users, categories]
+    in_audience = interests[inside].sum(axis=0)
+    lift = (in_audience / inside.sum()) / np.maximum(interests.mean(axis=0), 1e-12)
+    eligible = np.flatnonzero(in_audience >= LEAST_USERS)
+    strongest = eligible[np.argsort(-(lift * np.sqrt(in_audience))[eligible], kind="stable")][:4]
+    category = release.vocabulary.levels[LEVELS[1]].readable
+    described: list[tuple[str, NDArray[np.bool_]]] = [
+        (f"buyers of {category[n].lower()}", interests[:, n]) for n in strongest
+    ]
+    described += [
+        (f"buyers of {category[n].lower()}, {name}", interests[:, n] & trait)
+        for n in strongest[:2]
+        for name, trait in zip(names, traits, strict=True)
+    ]
+    described += [(name, trait) for name, trait in zip(names, traits, strict=True)]
+    rows = []
+    for text, mask in described:
+        users = int((mask & inside).sum())
+        share = users / size
+        ratio = share / max(float(mask.mean()), 1e-12)
+        if users >= LEAST_USERS and ratio >= LEAST_LIFT:
+            rows.append(types_pb2.AudienceSegment(description=text, users=users, share=share, lift=ratio))
+    return sorted(rows, key=lambda row: (-row.lift, row.description))[:MAX_SEGMENTS]
+
+
+def _traits(release: ModelRelease) -> tuple[list[str], list[NDArray[np.bool_]]]:
+    names: list[str] = []
+    traits: list[NDArray[np.bool_]] = []
+    for field, low, high in (
+        ("purchases_per_week", "occasional shoppers", "frequent shoppers"),
+        ("price_tier", "buyers of low-priced products", "buyers of high-priced products"),
+        ("promotion_sensitivity", "rarely on promotion", "promotion sensitive"),
+        ("new_product_share", "slow to try new products", "quick to try new products"),
+    ):
+        values = column(release.users, field)
+        ends = np.nanquantile(values, (1 / 3, 2 / 3)) if np.isfinite(values).any() else (np.nan, np.nan)
+        if ends[0] < ends[1]:
+            names += [low, high]
+            traits += [values <= ends[0], values >= ends[1]]
+    return names, traits

@@ -1,0 +1,124 @@
+"""Errors: one table from the contract's reasons to gRPC status codes, and the exception that carries them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from onshelf.v1 import errors_pb2
+
+DOMAIN = "onshelf.v1"
+PREFIX = "ERROR_REASON_"
+MAX_VIOLATIONS = 16
+
+Code = grpc.StatusCode
+
+STATUS: dict[str, grpc.StatusCode] = {
+    "FIELD_REQUIRED": Code.INVALID_ARGUMENT,
+    "TEXT_TOO_LONG": Code.INVALID_ARGUMENT,
+    "TEXT_INVALID": Code.INVALID_ARGUMENT,
+    "TEXT_NOT_UNDERSTOOD": Code.INVALID_ARGUMENT,
+    "PRICE_INVALID": Code.INVALID_ARGUMENT,
+    "CURRENCY_MISMATCH": Code.INVALID_ARGUMENT,
+    "UNIT_COST_REQUIRED": Code.INVALID_ARGUMENT,
+    "DATE_INVALID": Code.INVALID_ARGUMENT,
+    "WINDOW_INVALID": Code.INVALID_ARGUMENT,
+    "WINDOW_OUT_OF_RANGE": Code.INVALID_ARGUMENT,
+    "CHANNEL_UNKNOWN": Code.INVALID_ARGUMENT,
+    "VALUE_OUT_OF_RANGE": Code.INVALID_ARGUMENT,
+    "TOO_MANY": Code.INVALID_ARGUMENT,
+    "FIELDS_CONFLICT": Code.INVALID_ARGUMENT,
+    "IDENTIFIER_INVALID": Code.INVALID_ARGUMENT,
+    "USER_ID_PERSONAL": Code.INVALID_ARGUMENT,
+    "NO_FEASIBLE_PLAN": Code.FAILED_PRECONDITION,
+    "USER_NOT_FOUND": Code.NOT_FOUND,
+    "PRODUCT_NOT_FOUND": Code.NOT_FOUND,
+    "PLAN_NOT_FOUND": Code.NOT_FOUND,
+    "MODEL_RELEASE_NOT_FOUND": Code.NOT_FOUND,
+    "REQUEST_ID_REUSED": Code.ALREADY_EXISTS,
+    "OVERLOADED": Code.RESOURCE_EXHAUSTED,
+    "MODEL_UNAVAILABLE": Code.UNAVAILABLE,
+    "DEADLINE_EXCEEDED": Code.DEADLINE_EXCEEDED,
+    "NOT_IMPLEMENTED": Code.UNIMPLEMENTED,
+    "DRAINING": Code.UNAVAILABLE,
+    "MODEL_OUTPUT_INVALID": Code.INTERNAL,
+}
+
+
+def reasons() -> list[str]:
+    """The contract's reasons without their prefix, the unspecified one left out."""
+    return [name.removeprefix(PREFIX) for name in errors_pb2.ErrorReason.keys() if not name.endswith("_UNSPECIFIED")]
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One field that breaks a rule: its reason, its path, and what to do about it."""
+
+    reason: str
+    field: str
+    message: str
+
+
+class GatewayError(Exception):
+    """A refusal or failure that the contract names.
+
+    Attributes:
+        reason: a key of `STATUS`.
+        violations: the fields at fault, at most 16; may be empty.
+        retry_after_ms: when to try again; None where that does not help.
+    """
+
+    def __init__(
+        self, reason: str, message: str, violations: Sequence[Violation] = (), retry_after_ms: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.violations = tuple(violations)[:MAX_VIOLATIONS]
+        self.retry_after_ms = retry_after_ms
+
+    @property
+    def code(self) -> grpc.StatusCode:
+        """The status code of the reason."""
+        return STATUS[self.reason]
+
+    def status(self) -> status_pb2.Status:
+        """The error as google.rpc.Status with ErrorInfo, BadRequest and RetryInfo in its details."""
+        details = [error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN)]
+        if self.violations:
+            details[0].metadata["field"] = self.violations[0].field
+            rows = [
+                error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.message, reason=v.reason)
+                for v in self.violations
+            ]
+            details.append(error_details_pb2.BadRequest(field_violations=rows))
+        if self.retry_after_ms is not None:
+            delay = duration_pb2.Duration()
+            delay.FromMilliseconds(self.retry_after_ms)
+            details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+        packed = []
+        for detail in details:
+            any_detail = any_pb2.Any()
+            any_detail.Pack(detail)
+            packed.append(any_detail)
+        number = getattr(code_pb2, self.code.name)
+        return status_pb2.Status(code=number, message=self.message, details=packed)
+
+
+def refuse(reason: str, field: str, message: str) -> GatewayError:
+    """An error about one field."""
+    return GatewayError(reason, f"{field}: {message}", [Violation(reason, field, message)])
+
+
+def model_unavailable(model: str, why: str, retry_after_ms: int) -> GatewayError:
+    """A model that the answer cannot do without does not answer."""
+    return GatewayError(
+        "MODEL_UNAVAILABLE", f"model {model} is not being served ({why}); retry later", retry_after_ms=retry_after_ms
+    )
+
+
+def not_implemented(method: str) -> GatewayError:
+    """A call of the contract that this version does not serve."""
+    return GatewayError("NOT_IMPLEMENTED", f"{method} is part of the contract and not served by this version")

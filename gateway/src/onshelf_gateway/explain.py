@@ -1,0 +1,133 @@
+"""Why a plan: differences to neighbouring candidates, all of which were scored with it, and one sentence for people."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onshelf_gateway import money
+from onshelf_gateway.candidates import Candidates
+from onshelf_gateway.release import ModelRelease
+from onshelf_gateway.weeks import label
+
+Floats = NDArray[np.float64]
+MAX_EFFECTS = 16
+
+
+@dataclass(frozen=True)
+class Change:
+    """A neighbouring candidate: what differs, in words, which part of the action, and its row."""
+
+    words: str
+    field: str
+    row: int
+
+
+def channel_names(release: ModelRelease, coverage: Floats) -> list[str]:
+    """Names of the channels in use, by slot."""
+    return [channel.name for channel in release.plannable if coverage[channel.slot] > 0]
+
+
+def _nearest(values: Floats, rows: NDArray[np.int64], at: float) -> list[int]:
+    """Of rows, the one just below and the one just above `at`."""
+    found = []
+    for side in (rows[values[rows] < at - 1e-9], rows[values[rows] > at + 1e-9]):
+        if len(side):
+            found.append(int(side[np.abs(values[side] - at).argmin()]))
+    return found
+
+
+def neighbours(candidates: Candidates, row: int, release: ModelRelease) -> list[Change]:
+    """The candidates next to `row` in each part of the action."""
+    currency = release.manifest.currency
+    changes: list[Change] = []
+    ordinal = np.array([day.toordinal() for day in candidates.days])[candidates.day].astype(np.float64)
+    for n in _nearest(ordinal, np.flatnonzero(candidates.same_but(row, "day")), ordinal[row]):
+        changes.append(Change(_shift(int(ordinal[n] - ordinal[row])), "launch_date", n))
+    changes += _channel_changes(candidates, row, release)
+    for n in _nearest(candidates.amounts, np.flatnonzero(candidates.same_but(row, "price")), candidates.amounts[row]):
+        before, after = (money.text(candidates.prices[candidates.price[at]], currency) for at in (row, n))
+        changes.append(Change(f"price {after} instead of {before}", "list_price", n))
+    for n in _nearest(
+        candidates.discount, np.flatnonzero(candidates.same_but(row, "discount")), candidates.discount[row]
+    ):
+        before, after = f"{candidates.discount[row]:.0%}", f"{candidates.discount[n]:.0%}"
+        changes.append(Change(f"discount {after} instead of {before}", "discount", n))
+    flipped = candidates.same_but(row, "coupon") & (candidates.coupon != candidates.coupon[row])
+    for n in np.flatnonzero(flipped)[:1].tolist():
+        changes.append(Change("without the coupon" if candidates.coupon[row] else "with a coupon", "coupon", n))
+    return changes[:MAX_EFFECTS]
+
+
+def _shift(days: int) -> str:
+    amount, side = abs(days), "later" if days > 0 else "earlier"
+    if amount % 7 == 0:
+        return f"{'one week' if amount == 7 else f'{amount // 7} weeks'} {side}"
+    return f"{'one day' if amount == 1 else f'{amount} days'} {side}"
+
+
+def _channel_changes(candidates: Candidates, row: int, release: ModelRelease) -> list[Change]:
+    sets, mine = candidates.sets, candidates.sets[candidates.channel_set[row]]
+    rows = np.flatnonzero(candidates.same_but(row, "channel_set"))
+    row_of = {int(candidates.channel_set[n]): int(n) for n in rows.tolist()}
+    used = mine > 0
+    without: list[Change] = []
+    more: list[Change] = []
+    wider: list[Change] = []
+    names = {channel.slot: channel.name for channel in release.plannable}
+    for number, at in row_of.items():
+        differs = np.flatnonzero(np.abs(sets[number] - mine) > 1e-9)
+        if len(differs) != 1:
+            continue
+        slot = int(differs[0])
+        name = names.get(slot, f"channel {slot}")
+        if used[slot] and sets[number][slot] == 0:
+            without.append(Change(f"without {name}", "channels", at))
+        elif not used[slot]:
+            more.append(Change(f"with {name} too", "channels", at))
+        else:
+            wider.append(
+                Change(f"{name} at {sets[number][slot]:.0%} of sites instead of {mine[slot]:.0%}", "channels", at)
+            )
+    return [*without, *more[:3], *wider[:2]]
+
+
+def listed(names: list[str]) -> str:
+    """Names as people list them: "a, b and c"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def action_words(candidates: Candidates, row: int, release: ModelRelease) -> str:
+    """The action as a phrase: price, channels, promotion."""
+    names = channel_names(release, candidates.coverage[row])
+    price = money.text(candidates.prices[candidates.price[row]], release.manifest.currency)
+    words = f"at {price}"
+    words += f" with {listed(names)}" if names else " without display or mailer"
+    if candidates.discount[row] > 0:
+        words += f", {candidates.discount[row]:.0%} off for two weeks"
+    if candidates.coupon[row]:
+        words += ", with a coupon"
+    return words
+
+
+def summary(
+    candidates: Candidates,
+    row: int,
+    release: ModelRelease,
+    weeks: int,
+    mean: float,
+    band: tuple[float, float],
+    stock: int,
+) -> str:
+    """One sentence: what to do, what to expect, what to stock."""
+    day: dt.date = candidates.days[candidates.day[row]]
+    low, high = (_count(value) for value in band)
+    return (
+        f"Launch in the week of {label(day)} {action_words(candidates, row, release)}: about {_count(mean)} units in {weeks} weeks "
+        f"(80 % between {low} and {high}); stock {stock:,}."
+    )
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")

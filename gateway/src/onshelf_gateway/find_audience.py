@@ -1,0 +1,32 @@
+"""FindAudience: the users most likely to buy a product, and segments of them."""
+
+from onshelf.v1 import recommendation_pb2
+from onshelf_gateway import audience, messages
+from onshelf_gateway.calls import Call
+from onshelf_gateway.checks import Checker
+from onshelf_gateway.gateway import Gateway
+from onshelf_gateway.product import understand
+from onshelf_gateway.subjects import parse_subject
+
+
+async def find_audience(
+    gateway: Gateway, call: Call, request: recommendation_pb2.FindAudienceRequest
+) -> recommendation_pb2.FindAudienceResponse:
+    """Answer FindAudience."""
+    with call.stage("validate"):
+        release = gateway.release(call, request.model_release)
+        check = Checker()
+        count = int(check.number("count", request.count, 0, 3840)) if request.HasField("count") else 100
+        question = parse_subject(check, request, release)
+        check.done()
+    with gateway.permits.hold(call):
+        product = await understand(call, release, gateway.models, gateway.settings, question, price_matters=False)
+        found = await gateway.models.find_audience(call, release, product.encoded.product_vector)
+        with call.stage("response", len(found.indices)):
+            response = recommendation_pb2.FindAudienceResponse(
+                users=audience.members(release, found, count), category=product.category.message()
+            )
+            if request.segments or count == 0:
+                response.segments.extend(audience.segments(release, found, count))
+    response.info.CopyFrom(messages.response_info(call, release))
+    return response

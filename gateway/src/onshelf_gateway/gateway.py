@@ -1,0 +1,38 @@
+"""What the services share: settings, model releases, models, permits and kept answers."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from onshelf.v1 import launch_pb2
+from onshelf_gateway.calls import Call
+from onshelf_gateway.idempotency import Answers
+from onshelf_gateway.limits import Permits
+from onshelf_gateway.models import Models
+from onshelf_gateway.release import ModelRelease
+from onshelf_gateway.releases import ReleaseSet
+from onshelf_gateway.settings import Settings
+
+
+@dataclass
+class Gateway:
+    """The parts that answer calls."""
+
+    settings: Settings
+    releases: ReleaseSet
+    models: Models
+    permits: Permits
+    answers: Answers[launch_pb2.PlanLaunchResponse] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.answers = Answers(self.settings.idempotency_entries)
+
+    def release(self, call: Call, version: int) -> ModelRelease:
+        """The model release of a call; every model call and table of it comes from this one."""
+        release = self.releases.get(version)
+        call.release_version = release.version
+        return release
+
+    def today(self, release: ModelRelease) -> dt.date:
+        """The first day that may be launched on: the release's `as_of`, or the wall clock where that is set and later."""
+        as_of = release.manifest.as_of
+        return max(as_of, dt.datetime.now(dt.UTC).date()) if self.settings.clock == "wall" else as_of

@@ -1,0 +1,134 @@
+"""grpc.health.v1 with Check and Watch that tell the truth: SERVING only while Triton answers for the models of the release in service.
+
+The library's own servicer is not used: in it, the end of one Watch stops the updates of the others of the same service.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from onshelf_gateway import metrics
+from onshelf_gateway.backend import BackendTimeoutError, BackendUnavailableError, InferenceBackend
+from onshelf_gateway.models import LAUNCH_OUTCOME, PRODUCT_RETRIEVAL, USER_ENCODER
+from onshelf_gateway.release import ModelRelease
+from onshelf_gateway.releases import ReleaseSet
+from onshelf_gateway.settings import Settings
+
+log = structlog.get_logger("onshelf_gateway.health")
+LAUNCH, RECOMMENDATION = "onshelf.v1.LaunchService", "onshelf.v1.RecommendationService"
+SERVICES = ("", LAUNCH, RECOMMENDATION)
+Status = health_pb2.HealthCheckResponse
+PATIENCE = 2  # probes without an answer in time before a server counts as gone; a refused connection counts at once
+
+
+class Health(health_pb2_grpc.HealthServicer):
+    """The state of each service, for Check, for Watch, and for the gateway itself."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, Any] = dict.fromkeys(SERVICES, Status.NOT_SERVING)
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    def set(self, service: str, serving: bool) -> None:
+        """Set a state; after `close` it stays NOT_SERVING."""
+        state = Status.SERVING if serving and not self._closed else Status.NOT_SERVING
+        metrics.serving.labels(service or "all").set(state == Status.SERVING)
+        if self._states[service] != state:
+            self._states[service] = state
+            log.info("health", service=service or "all", state=Status.ServingStatus.Name(state))
+            self._changed.set()  # wakes all watchers; the next change gets an event of its own
+            self._changed = asyncio.Event()
+
+    def close(self) -> None:
+        """NOT_SERVING from now on."""
+        self._closed = True
+        for service in SERVICES:
+            self.set(service, False)
+
+    def serving(self, service: str) -> bool:
+        """Whether a service is SERVING."""
+        return bool(self._states[service] == Status.SERVING)
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> Any:
+        """The state now; NOT_FOUND for an unknown service."""
+        if request.service not in self._states:
+            await context.abort(
+                grpc.StatusCode.NOT_FOUND, f"unknown service; known: {', '.join(filter(None, SERVICES))}"
+            )
+        return Status(status=self._states[request.service])
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> AsyncIterator[Any]:  # noqa: ARG002
+        """The state now and after every change; ends when the gateway has drained."""
+        last = None
+        while True:
+            changed = self._changed
+            state = self._states.get(request.service, Status.SERVICE_UNKNOWN)
+            if state != last:
+                last = state
+                yield Status(status=state)
+            await changed.wait()
+
+
+def required_models(service: str, encoder: str) -> tuple[str, ...]:
+    """Models that a service cannot do without; the audience and the similar launches only degrade an answer."""
+    launch = (encoder, LAUNCH_OUTCOME)
+    recommendation = (USER_ENCODER, PRODUCT_RETRIEVAL)
+    return {LAUNCH: launch, RECOMMENDATION: recommendation}.get(service, launch + recommendation)
+
+
+class Monitor:
+    """Asks Triton again and again; sets health, and puts a newer model release into service once Triton serves its models."""
+
+    def __init__(self, settings: Settings, backend: InferenceBackend, releases: ReleaseSet, health: Health) -> None:
+        self._settings = settings
+        self._backend = backend
+        self._releases = releases
+        self._health = health
+        self._slow = 0
+
+    async def run(self) -> None:
+        """Probe until cancelled."""
+        interval = self._settings.probe_interval_ms / 1000
+        while True:
+            started = time.monotonic()
+            await self.probe()
+            await asyncio.sleep(max(0.02, interval - (time.monotonic() - started)))
+
+    async def probe(self) -> None:
+        """Probe once."""
+        serving, newest = self._releases.serving, self._releases.newest
+        if serving is None:
+            for service in SERVICES:
+                self._health.set(service, False)
+            return
+        try:
+            ready = await self._ready(serving)
+            self._slow = 0
+            if newest is not None and newest.version > serving.version:
+                newer = await self._ready(newest)
+                if all(newer.values()):
+                    self._releases.promote(newest)
+                    ready = newer
+        except BackendTimeoutError:
+            self._slow += 1
+            if self._slow < PATIENCE:
+                return
+            ready = {}
+        except BackendUnavailableError:
+            ready = {}
+        current = self._releases.serving
+        metrics.release_version.set(current.version if current is not None else 0)
+        for service in SERVICES:
+            needed = required_models(service, self._settings.encoder_model)
+            self._health.set(service, all(ready.get(model, False) for model in needed))
+
+    async def _ready(self, release: ModelRelease) -> dict[str, bool]:
+        models = required_models("", self._settings.encoder_model)
+        timeout = self._settings.probe_timeout_ms / 1000
+        answers = await asyncio.gather(*(self._backend.ready(model, release.version, timeout) for model in models))
+        return dict(zip(models, answers, strict=True))

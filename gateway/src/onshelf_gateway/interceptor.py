@@ -1,0 +1,146 @@
+"""Around every call of the contract: its identity and deadline, errors to status, one log line, metrics, and no calls while draining."""
+
+import asyncio
+import inspect
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any
+
+import grpc
+import structlog
+from grpc_status import rpc_status
+
+from onshelf_gateway import metrics
+from onshelf_gateway.calls import NS, Call
+from onshelf_gateway.errors import GatewayError, not_implemented
+from onshelf_gateway.logs import UserHash
+from onshelf_gateway.settings import Settings
+
+log = structlog.get_logger("onshelf_gateway.calls")
+PREFIX = "/onshelf.v1."
+CALL_ID_KEY = "x-request-id"
+_CURRENT: ContextVar[Call] = ContextVar("onshelf_call")
+_CALL_ID = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
+
+
+def current_call() -> Call:
+    """The call that this task answers."""
+    return _CURRENT.get()
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Wraps the handlers of onshelf.v1; health and reflection pass untouched."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._hash = UserHash(settings.log_key)
+        self.draining = False
+        self.in_flight = 0
+
+    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
+        """See grpc.aio.ServerInterceptor."""
+        handler = await continuation(details)
+        if handler is None or not details.method.startswith(PREFIX):
+            return handler
+        metadata = dict(details.invocation_metadata or ())
+        method = details.method.removeprefix(PREFIX)
+        if handler.unary_unary and inspect.iscoroutinefunction(handler.unary_unary):
+            inner = handler.unary_unary
+        else:  # the generated base class: synchronous, and not served
+
+            async def inner(_request: Any, _context: Any) -> Any:
+                raise not_implemented(method)
+
+        async def answer(request: Any, context: Any) -> Any:
+            return await self._answer(method, metadata, inner, request, context)
+
+        make = {
+            (False, False): grpc.unary_unary_rpc_method_handler,
+            (False, True): grpc.unary_stream_rpc_method_handler,
+            (True, False): grpc.stream_unary_rpc_method_handler,
+            (True, True): grpc.stream_stream_rpc_method_handler,
+        }[handler.request_streaming, handler.response_streaming]
+        return make(answer, handler.request_deserializer, handler.response_serializer)
+
+    async def _answer(self, method: str, metadata: dict[str, Any], inner: Any, request: Any, context: Any) -> Any:
+        call = self._start(metadata, context)
+        _CURRENT.set(call)
+        self.in_flight += 1
+        metrics.in_flight.inc()
+        code, failure = "OK", None
+        try:
+            response = await self._within_deadline(call, inner, request, context)
+            context.set_trailing_metadata(((CALL_ID_KEY, call.call_id),))
+            return response
+        except GatewayError as error:
+            code, failure = error.code.name, error
+        except asyncio.CancelledError:
+            code = "CANCELLED"
+            raise
+        except Exception:
+            code = "INTERNAL"
+            log.exception("call_failed", method=method, call_id=call.call_id)
+            raise
+        finally:
+            self._finish(method, code, failure, call, request)
+        await context.abort_with_status(rpc_status.to_status(failure.status()))
+        return None
+
+    def _start(self, metadata: dict[str, Any], context: Any) -> Call:
+        remaining = context.time_remaining()
+        margin = self._settings.deadline_margin_ms / 1000
+        own = self._settings.default_deadline_ms / 1000
+        given = str(metadata.get(CALL_ID_KEY, ""))
+        call_id = given if _CALL_ID.fullmatch(given) else uuid.uuid4().hex
+        if remaining is None:
+            return Call(call_id, time.monotonic() + own, caller_deadline=False)
+        return Call(call_id, time.monotonic() + remaining - margin, caller_deadline=True, margin=margin)
+
+    async def _within_deadline(self, call: Call, inner: Any, request: Any, context: Any) -> Any:
+        if self.draining:
+            raise GatewayError(
+                "DRAINING",
+                "the gateway is shutting down; call another one",
+                retry_after_ms=self._settings.retry_after_ms,
+            )
+        late = GatewayError(
+            "DEADLINE_EXCEEDED", "the deadline, less the gateway's margin, passed before the answer was ready"
+        )
+        if call.remaining() <= 0:
+            raise late
+        timeout = asyncio.timeout(call.remaining())
+        try:
+            async with timeout:
+                return await inner(request, context)
+        except TimeoutError as error:
+            if timeout.expired():
+                raise late from error
+            raise
+
+    def _finish(self, method: str, code: str, failure: GatewayError | None, call: Call, request: Any) -> None:
+        self.in_flight -= 1
+        metrics.in_flight.dec()
+        call.error_reason = failure.reason if failure else ""
+        seconds = (time.monotonic_ns() - call.started_ns) / NS
+        metrics.call_done(method, code, call, seconds)
+        fields: dict[str, object] = {
+            "method": method,
+            "code": code,
+            "ms": round(seconds * 1000, 2),
+            "call_id": call.call_id,
+            "model_release": call.release_version,
+            "stages": {stage.name: round(stage.duration_ns / 1e6, 2) for stage in call.stages},
+        }
+        if failure is not None:
+            fields["reason"] = failure.reason
+            fields["fields"] = [violation.field for violation in failure.violations]
+        if call.degraded:
+            fields["degraded"] = True
+        user_id = getattr(request, "user_id", "")
+        if user_id:
+            fields["user"] = self._hash(user_id)
+        level = "error" if code == "INTERNAL" else "info"
+        getattr(log, level)("call", **fields)

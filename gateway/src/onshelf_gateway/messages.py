@@ -1,0 +1,145 @@
+"""From arrays to the contract's messages."""
+
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onshelf.v1 import types_pb2
+from onshelf_gateway import money
+from onshelf_gateway.calls import Call
+from onshelf_gateway.candidates import Candidates
+from onshelf_gateway.economics import Economics
+from onshelf_gateway.manifest import HORIZONS
+from onshelf_gateway.models import Retrieved
+from onshelf_gateway.release import ModelRelease
+
+Floats = NDArray[np.float64]
+T = types_pb2
+
+
+def action(release: ModelRelease, candidates: Candidates, row: int) -> T.Action:
+    """One candidate as an action."""
+    price = candidates.prices[candidates.price[row]]
+    discount = round(float(candidates.discount[row]), 6)
+    coverage = candidates.coverage[row]
+    currency = release.manifest.currency
+    return T.Action(
+        launch_date=candidates.days[candidates.day[row]].isoformat(),
+        channels=_uses(release, coverage),
+        discount=discount,
+        coupon=bool(candidates.coupon[row]),
+        list_price=money.to_money(price, currency),
+        sale_price=money.to_money(price * (1 - Decimal(repr(discount))), currency),
+    )
+
+
+def _uses(release: ModelRelease, coverage: Floats) -> list[T.ChannelUse]:
+    return [
+        T.ChannelUse(channel_id=channel.channel_id, coverage=round(float(coverage[channel.slot]), 6))
+        for channel in release.plannable
+        if coverage[channel.slot] > 0
+    ]
+
+
+def forecasts(release: ModelRelease, economics: Economics, row: int) -> list[T.OutcomeForecast]:
+    """What a candidate will do at 4 and 8 weeks."""
+    result = []
+    for weeks in HORIZONS:
+        source = economics.forecasts
+        mean, quantiles = float(source.mean(weeks)[row]), source.quantiles(weeks, row)
+        paid = float(economics.paid(weeks)[row])
+        forecast = T.OutcomeForecast(
+            horizon_weeks=weeks,
+            units=T.CountForecast(
+                mean=mean,
+                quantiles=[
+                    T.Quantile(level=level, value=value)
+                    for level, value in zip(source.levels.tolist(), quantiles.tolist(), strict=True)
+                ],
+                dispersion=float(source.dispersion(weeks)[row]),
+            ),
+            revenue=_money(release, mean, source.levels, quantiles, paid),
+            buyers=float(source.buyers(weeks)[row]),
+            repeat_rate=float(source.raw.repeat_rate[row]) if weeks == HORIZONS[-1] else 0.0,
+        )
+        if economics.unit_cost is not None:
+            forecast.gross_profit.CopyFrom(_money(release, mean, source.levels, quantiles, paid - economics.unit_cost))
+        result.append(forecast)
+    return result
+
+
+def _money(release: ModelRelease, mean: float, levels: Floats, quantiles: Floats, per_unit: float) -> T.MoneyForecast:
+    ends = [float(np.interp(level, levels, quantiles)) * per_unit for level in (0.1, 0.5, 0.9)]
+    if per_unit < 0:  # the more is sold, the more is lost
+        ends.reverse()
+    currency = release.manifest.currency
+    return T.MoneyForecast(
+        mean=money.to_money(mean * per_unit, currency),
+        p10=money.to_money(ends[0], currency),
+        p50=money.to_money(ends[1], currency),
+        p90=money.to_money(ends[2], currency),
+    )
+
+
+def past_launches(release: ModelRelease, found: Retrieved, count: int) -> list[T.PastLaunch]:
+    """The most similar past launches."""
+    indices = found.indices[:count].tolist()
+    rows = release.launches.take(indices).to_pylist()
+    currency = release.manifest.currency
+    result = []
+    for row, similarity in zip(rows, found.scores[:count].tolist(), strict=True):
+        price, discount = float(row["price"] or 0.0), float(row["discount"] or 0.0)
+        ids = (row["department_id"], row["category_id"], row["type_id"])
+        launch = T.PastLaunch(
+            product_id=row["product_id"],
+            title=row["title"],
+            category_path=release.vocabulary.path(ids),
+            action=T.Action(
+                launch_date=str(row["launch_date"]),
+                channels=_uses(release, np.asarray(row["coverage"], dtype=np.float64)),
+                discount=discount,
+                coupon=bool(row["coupon"]),
+            ),
+            units_4w=float(row["units_4w"] or 0.0),
+            units_8w=float(row["units_8w"] or 0.0),
+            buyers_8w=float(row["buyers_8w"] or 0.0),
+            similarity=similarity,
+            promotion_first=bool(row["is_promotion_first"]),
+        )
+        if price > 0:
+            launch.action.list_price.CopyFrom(money.to_money(price, currency))
+            launch.action.sale_price.CopyFrom(money.to_money(price * (1 - discount), currency))
+        result.append(launch)
+    return result
+
+
+def release_info(release: ModelRelease) -> T.ModelReleaseInfo:
+    """The model release that answers."""
+    manifest = release.manifest
+    tax = {True: T.PRICE_TAX_INCLUDED, False: T.PRICE_TAX_EXCLUDED, None: T.PRICE_TAX_UNSPECIFIED}[
+        manifest.prices_include_tax
+    ]
+    info = T.ModelReleaseInfo(
+        version=manifest.version,
+        as_of=manifest.as_of.isoformat(),
+        role=manifest.role,
+        dataset=manifest.dataset,
+        currency=manifest.currency,
+        time_zone=manifest.timezone,
+        price_tax=tax,
+    )
+    info.created_at.FromDatetime(manifest.created_at)
+    return info
+
+
+def response_info(call: Call, release: ModelRelease, scale: float = 1.0) -> T.ResponseInfo:
+    """What every answer carries; call it last, so that all stages are in it."""
+    basis = release.manifest.units_basis
+    return T.ResponseInfo(
+        model_release=release_info(release),
+        units_basis=T.UnitsBasis(description=basis.description, users=basis.users, scale_factor=scale),
+        timings=call.timings(),
+        notices=call.notices,
+        degraded=call.degraded,
+    )

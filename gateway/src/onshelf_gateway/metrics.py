@@ -1,0 +1,61 @@
+"""Prometheus metrics, all of them; served by HTTP on the metrics port. docs/operations.md lists each one."""
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from onshelf_gateway.calls import NS, Call
+
+REGISTRY = CollectorRegistry()
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+requests = Counter(
+    "onshelf_requests", "Calls answered, by method and status code.", ["method", "code"], registry=REGISTRY
+)
+errors = Counter(
+    "onshelf_errors", "Calls refused or failed, by method and reason.", ["method", "reason"], registry=REGISTRY
+)
+request_seconds = Histogram(
+    "onshelf_request_seconds", "Time of a call.", ["method"], buckets=_SECONDS, registry=REGISTRY
+)
+stage_seconds = Histogram(
+    "onshelf_stage_seconds",
+    "Time of a stage, as in the answer.",
+    ["method", "stage"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+in_flight = Gauge("onshelf_in_flight", "Calls being answered.", registry=REGISTRY)
+permits = Gauge("onshelf_permits_free", "Permits that are free.", registry=REGISTRY)
+refused_permits = Counter("onshelf_permits_refused", "Calls refused because no permit was free.", registry=REGISTRY)
+candidates = Counter("onshelf_candidates_scored", "Candidate actions scored.", registry=REGISTRY)
+degraded = Counter("onshelf_degraded", "Answers with a part missing, by method.", ["method"], registry=REGISTRY)
+model_failures = Counter(
+    "onshelf_model_failures", "Failed calls of models, by model and kind.", ["model", "kind"], registry=REGISTRY
+)
+serving = Gauge("onshelf_serving", "1 while health says SERVING, by service.", ["service"], registry=REGISTRY)
+release_version = Gauge("onshelf_model_release_version", "Version of the model release in service.", registry=REGISTRY)
+replays = Counter("onshelf_idempotent_replays", "Answers given again for a request id.", registry=REGISTRY)
+
+
+def model_failed(model: str, kind: str) -> None:
+    """Count a failed model call; kind is unavailable, deadline or invalid."""
+    model_failures.labels(model, kind).inc()
+
+
+def call_done(method: str, code: str, call: Call, seconds: float) -> None:
+    """Count a finished call with its stages."""
+    requests.labels(method, code).inc()
+    request_seconds.labels(method).observe(seconds)
+    if call.error_reason:
+        errors.labels(method, call.error_reason).inc()
+    if call.degraded:
+        degraded.labels(method).inc()
+    for stage in call.stages:
+        stage_seconds.labels(method, stage.name).observe(stage.duration_ns / NS)
+
+
+def serve(host: str, port: int) -> tuple[Any, int]:
+    """Serve the registry by HTTP; returns the server and its port."""
+    server, _ = start_http_server(port, addr=host, registry=REGISTRY)
+    return server, int(server.server_port)

@@ -1,0 +1,268 @@
+"""Typed calls of the six models: shapes and numbers checked, time measured, failures as errors of the contract."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onshelf_gateway import metrics
+from onshelf_gateway.backend import (
+    Array,
+    Arrays,
+    BackendAnswerError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    InferenceBackend,
+)
+from onshelf_gateway.calls import Call
+from onshelf_gateway.errors import GatewayError, model_unavailable
+from onshelf_gateway.manifest import CANDIDATE_COLUMNS, HORIZONS
+from onshelf_gateway.release import ModelRelease
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+LAUNCH_OUTCOME = "launch_outcome"
+USER_ENCODER = "user_encoder"
+PRODUCT_RETRIEVAL = "product_retrieval"
+AUDIENCE_RETRIEVAL = "audience_retrieval"
+LAUNCH_RETRIEVAL = "launch_retrieval"
+
+CANDIDATE_BUCKETS = (64, 256, 1024, 2048, 4096, 10_240)
+HISTORY_LENGTH = 64
+
+SIGNATURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "product_encoder": (
+        ("input_ids", "attention_mask", "categorical_ids", "attributes"),
+        (
+            "embedding",
+            "product_vector",
+            "category_logits",
+            "channel_propensity",
+            "week_propensity",
+            "discount_propensity",
+        ),
+    ),
+    LAUNCH_OUTCOME: (
+        ("embedding", "categorical_ids", "attributes", "candidates"),
+        ("units_mean", "units_dispersion", "units_quantiles", "buyers_mean", "repeat_rate"),
+    ),
+    USER_ENCODER: (
+        ("history_products", "history_ages", "history_quantities", "history_kinds", "profile"),
+        ("user_vector", "repeat_weights"),
+    ),
+    PRODUCT_RETRIEVAL: (("user_vector", "history_products", "repeat_weights"), ("product_indices", "scores")),
+    AUDIENCE_RETRIEVAL: (("product_vector",), ("user_indices", "scores")),
+    LAUNCH_RETRIEVAL: (("embedding",), ("launch_indices", "similarities")),
+}
+SIGNATURES["product_encoder_int8"] = SIGNATURES["product_encoder"]
+
+
+@dataclass(frozen=True)
+class EncodedProduct:
+    """What product_encoder says, without the batch dimension.
+
+    Attributes:
+        embedding: float32 [128], norm 1. product_vector: float32 [64].
+        category_probabilities: [type ids], sums to 1 over known types; position 0 (unknown) is 0.
+        channel_propensity: [32]; week_propensity: [53], position 0 = week 1; discount_propensity: [5].
+    """
+
+    embedding: Array
+    product_vector: Array
+    category_probabilities: Floats
+    channel_propensity: Floats
+    week_propensity: Floats
+    discount_propensity: Floats
+
+
+@dataclass(frozen=True)
+class RawOutcomes:
+    """What launch_outcome says of n candidates: means, dispersions, buyers [n, 2]; quantiles [n, 2, levels]; repeat [n]."""
+
+    mean: Floats
+    dispersion: Floats
+    quantiles: Floats
+    buyers: Floats
+    repeat_rate: Floats
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """Rows of a table and their scores, best first."""
+
+    indices: Ints
+    scores: Floats
+
+
+def bucket(length: int, buckets: Sequence[int]) -> int:
+    """The smallest bucket that holds `length`; the last one where none does."""
+    return next((size for size in buckets if size >= length), buckets[-1])
+
+
+class Models:
+    """The models of the repository through a backend."""
+
+    def __init__(self, backend: InferenceBackend, encoder_model: str, retry_after_ms: int) -> None:
+        self._backend = backend
+        self._encoder = encoder_model
+        self._retry_after_ms = retry_after_ms
+
+    async def encode_product(
+        self,
+        call: Call,
+        release: ModelRelease,
+        input_ids: Ints,
+        mask: Ints,
+        categorical_ids: Sequence[int],
+        attributes: Sequence[float],
+    ) -> EncodedProduct:
+        """Read one product: ids and mask [tokens], categorical ids [4], attributes [2] (list price or 0, private label 1/0/-1)."""
+        inputs = {
+            "input_ids": input_ids[None, :],
+            "attention_mask": mask[None, :],
+            "categorical_ids": np.array([categorical_ids], dtype=np.int64),
+            "attributes": np.array([attributes], dtype=np.float32),
+        }
+        out = await self._run(call, release, self._encoder, inputs, items=len(input_ids), stage="product_encoder")
+        logits = out["category_logits"].astype(np.float64)
+        if logits.size != len(release.vocabulary.levels["type"].names):
+            raise _invalid(self._encoder, f"category_logits has {logits.size} values")
+        logits[0] = -np.inf
+        weights = np.exp(logits - logits[1:].max(initial=-1e9))
+        return EncodedProduct(
+            out["embedding"],
+            out["product_vector"],
+            weights / max(float(weights.sum()), 1e-300),
+            _wide(out["channel_propensity"]),
+            _wide(out["week_propensity"]),
+            _wide(out["discount_propensity"]),
+        )
+
+    async def score_candidates(
+        self,
+        call: Call,
+        release: ModelRelease,
+        embedding: Array,
+        categorical_ids: Sequence[int],
+        attributes: Sequence[float],
+        candidates: NDArray[np.float32],
+    ) -> RawOutcomes:
+        """Score candidate actions [n, 37] in one call; padded to a bucket by repeating the last row."""
+        count = len(candidates)
+        size = bucket(count, CANDIDATE_BUCKETS)
+        padded = np.concatenate([candidates, np.repeat(candidates[-1:], size - count, axis=0)])
+        if padded.shape[1] != len(CANDIDATE_COLUMNS):
+            raise ValueError(f"candidates have {padded.shape[1]} columns, expected {len(CANDIDATE_COLUMNS)}")
+        inputs = {
+            "embedding": embedding[None, :],
+            "categorical_ids": np.array([categorical_ids], dtype=np.int64),
+            "attributes": np.array([attributes], dtype=np.float32),
+            "candidates": padded[None].astype(np.float32),
+        }
+        out = await self._run(call, release, LAUNCH_OUTCOME, inputs, items=count)
+        levels = len(release.manifest.quantile_levels)
+        shapes = {
+            "units_mean": (size, len(HORIZONS)),
+            "units_dispersion": (size, len(HORIZONS)),
+            "units_quantiles": (size, len(HORIZONS), levels),
+            "buyers_mean": (size, len(HORIZONS)),
+            "repeat_rate": (size, 1),
+        }
+        for name, shape in shapes.items():
+            if out[name].shape != shape:
+                raise _invalid(LAUNCH_OUTCOME, f"{name} has shape {out[name].shape}, expected {shape}")
+        if (out["units_mean"] < 0).any() or (out["units_dispersion"] <= 0).any():
+            raise _invalid(LAUNCH_OUTCOME, "units_mean must not be negative, units_dispersion must be above 0")
+        quantiles = np.maximum.accumulate(_wide(out["units_quantiles"])[:count], axis=2)
+        return RawOutcomes(
+            _wide(out["units_mean"])[:count],
+            _wide(out["units_dispersion"])[:count],
+            np.maximum(quantiles, 0.0),
+            _wide(out["buyers_mean"])[:count],
+            _wide(out["repeat_rate"])[:count, 0],
+        )
+
+    async def find_audience(self, call: Call, release: ModelRelease, product_vector: Array) -> Retrieved:
+        """Users most likely to buy: rows of users.arrow."""
+        out = await self._run(call, release, AUDIENCE_RETRIEVAL, {"product_vector": product_vector[None, :]})
+        return _retrieved(AUDIENCE_RETRIEVAL, out["user_indices"], out["scores"], release.users.num_rows)
+
+    async def find_launches(self, call: Call, release: ModelRelease, embedding: Array) -> Retrieved:
+        """Past launches most like a product: rows of launches.arrow with cosine similarity."""
+        out = await self._run(call, release, LAUNCH_RETRIEVAL, {"embedding": embedding[None, :]})
+        return _retrieved(LAUNCH_RETRIEVAL, out["launch_indices"], out["similarities"], release.launches.num_rows)
+
+    async def encode_user(
+        self,
+        call: Call,
+        release: ModelRelease,
+        products: Ints,
+        ages: Array,
+        quantities: Array,
+        kinds: Ints,
+        profile: Array,
+    ) -> tuple[Array, Array, Ints]:
+        """A history (padded here to 64 events) and a profile [16] -> user vector [64], repeat weights and products [64]."""
+        pad = HISTORY_LENGTH - len(products)
+        history = np.pad(products, (0, pad)).astype(np.int64)
+        inputs = {
+            "history_products": history[None],
+            "history_ages": np.pad(ages, (0, pad)).astype(np.float32)[None],
+            "history_quantities": np.pad(quantities, (0, pad)).astype(np.float32)[None],
+            "history_kinds": np.pad(kinds, (0, pad)).astype(np.int64)[None],
+            "profile": profile.astype(np.float32)[None],
+        }
+        out = await self._run(call, release, USER_ENCODER, inputs, items=len(products))
+        return out["user_vector"], out["repeat_weights"], history
+
+    async def find_products(
+        self, call: Call, release: ModelRelease, vector: Array, weights: Array, history: Ints
+    ) -> Retrieved:
+        """Products for a user: rows of products.arrow."""
+        inputs = {"user_vector": vector[None], "history_products": history[None], "repeat_weights": weights[None]}
+        out = await self._run(call, release, PRODUCT_RETRIEVAL, inputs)
+        return _retrieved(PRODUCT_RETRIEVAL, out["product_indices"], out["scores"], release.products.num_rows)
+
+    async def _run(
+        self, call: Call, release: ModelRelease, model: str, inputs: Arrays, items: int = 0, stage: str = ""
+    ) -> dict[str, Array]:
+        outputs = SIGNATURES[model][1]
+        with call.stage(stage or model, items):
+            try:
+                out = await self._backend.infer(model, release.version, inputs, outputs, call.remaining())
+            except BackendUnavailableError as error:
+                metrics.model_failed(model, "unavailable")
+                raise model_unavailable(model, str(error), self._retry_after_ms) from error
+            except BackendTimeoutError as error:
+                metrics.model_failed(model, "deadline")
+                raise GatewayError("DEADLINE_EXCEEDED", f"model {model} did not answer before the deadline") from error
+            except BackendAnswerError as error:
+                metrics.model_failed(model, "invalid")
+                raise _invalid(model, str(error)) from error
+        result: dict[str, Array] = {}
+        for name in outputs:
+            value = out[name]
+            if value.shape[0] != 1 or not np.isfinite(value).all():
+                metrics.model_failed(model, "invalid")
+                raise _invalid(model, f"{name} with shape {value.shape} must have a batch of 1 and finite numbers")
+            result[name] = value[0]
+        return result
+
+
+def _wide(array: Array) -> Floats:
+    return array.astype(np.float64)
+
+
+def _invalid(model: str, why: str) -> GatewayError:
+    return GatewayError("MODEL_OUTPUT_INVALID", f"model {model} broke its contract: {why}")
+
+
+def _retrieved(model: str, indices: Array, scores: Array, rows: int) -> Retrieved:
+    if indices.shape != scores.shape or ((indices < -1) | (indices >= rows)).any():
+        raise _invalid(
+            model, f"indices {indices.shape} and scores {scores.shape} must match and point into {rows} rows"
+        )
+    keep = indices >= 0
+    return Retrieved(indices[keep].astype(np.int64), scores[keep].astype(np.float64))

@@ -1,0 +1,222 @@
+"""PlanLaunch: a product, a window, constraints and an objective -> ranked plans with the evidence for them."""
+
+import asyncio
+import datetime as dt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onshelf.v1 import launch_pb2, types_pb2
+from onshelf_gateway import audience, messages, metrics, money, timing
+from onshelf_gateway.calls import Call
+from onshelf_gateway.candidates import Candidates, join
+from onshelf_gateway.constraints import feasibility, no_plan
+from onshelf_gateway.gateway import Gateway
+from onshelf_gateway.grid import build_grid
+from onshelf_gateway.idempotency import content_hash, plan_id
+from onshelf_gateway.models import Models, RawOutcomes, Retrieved
+from onshelf_gateway.optional import optional
+from onshelf_gateway.plan_question import PlanQuestion, parse_plan
+from onshelf_gateway.practice import practice_action
+from onshelf_gateway.product import UnderstoodProduct, understand
+from onshelf_gateway.ranking import diverse, frontier_plans, frontier_rows
+from onshelf_gateway.release import ModelRelease
+from onshelf_gateway.scored import Costing, Scored, notice_plan, score
+from onshelf_gateway.support import History
+from onshelf_gateway.weeks import launch_days
+
+T = types_pb2
+Floats = NDArray[np.float64]
+
+
+async def plan_launch(
+    gateway: Gateway, call: Call, request: launch_pb2.PlanLaunchRequest
+) -> launch_pb2.PlanLaunchResponse:
+    """Answer PlanLaunch."""
+    with call.stage("validate"):
+        release = gateway.release(call, request.model_release)
+        today = gateway.today(release)
+        question = parse_plan(request, release, today)
+        content = content_hash(request)
+        known = gateway.answers.get(request.request_id, content)
+    if known is not None:
+        return known
+    with gateway.permits.hold(call):
+        response = await _plan(gateway, call, question, release, today)
+    response.plan_id = plan_id(request.request_id, content, release.version)
+    gateway.answers.put(request.request_id, content, response)
+    return response
+
+
+async def _plan(
+    gateway: Gateway, call: Call, question: PlanQuestion, release: ModelRelease, today: dt.date
+) -> launch_pb2.PlanLaunchResponse:
+    product = await understand(call, release, gateway.models, gateway.settings, question.product)
+    with call.stage("candidates") as stage:
+        grid = build_grid(
+            question, release, product.price, product.encoded.channel_propensity, max(1, question.max_candidates - 1)
+        )
+        practice = practice_action(question, release, product.encoded, grid.candidates, float(product.price))
+        candidates = join(grid.candidates, practice)
+        stage.items = len(candidates)
+    if grid.limited:
+        call.notice(
+            T.NOTICE_CODE_CANDIDATES_LIMITED,
+            f"the grid was thinned evenly to {len(grid.candidates):,} candidates; raise max_candidates or narrow the window",
+            "max_candidates",
+        )
+    raw, users, launches = await _ask_models(call, gateway.models, release, product, candidates, question)
+    metrics.candidates.inc(len(candidates))
+    with call.stage("objective", len(candidates)):
+        costing = Costing(question.costs, question.objective, question.stock, question.scale)
+        money_of, value = score(release, product, candidates, raw, costing)
+    with call.stage("constraints", len(candidates)):
+        limits = feasibility(question, candidates, money_of, today)
+        open_rows = limits.mask.copy()
+        open_rows[-1] = False  # practice's own candidate is shown apart
+        if not open_rows.any():
+            raise no_plan(limits)
+    nearest = float(launches.scores[0]) if launches is not None and len(launches.scores) else None
+    scored = Scored(
+        release,
+        candidates,
+        money_of,
+        question.objective,
+        question.stock,
+        value,
+        limits.mask,
+        History(release, product),
+        nearest,
+    )
+    with call.stage("ranking"):
+        frontier, rows, free = _rank(question, product, scored, open_rows)
+    with call.stage("explanation"):
+        plans = [scored.plan(row, rank) for rank, row in enumerate(rows, start=1)]
+        practice_plan = scored.plan(len(candidates) - 1, 0)
+    with call.stage("response"):
+        _notices(call, question, release, plans, free)
+        response = launch_pb2.PlanLaunchResponse(
+            plans=plans,
+            practice_plan=practice_plan,
+            frontier=_frontier(scored, frontier),
+            frontier_instead_of_winner=free,
+            objective_metric=question.objective.metric,
+            category=product.category.message(),
+            timing=timing.evidence(
+                launch_days(question.start, question.end, release.manifest.week_start),
+                question.objective.horizon_weeks,
+                product.facts,
+                product.encoded,
+            ),
+            candidates_scored=len(candidates),
+            candidates_feasible=int(limits.mask.sum()),
+        )
+        if users is not None:
+            response.audience.extend(audience.members(release, users, question.audience_size))
+            response.segments.extend(audience.segments(release, users, question.audience_size))
+        if launches is not None:
+            response.similar_launches.extend(messages.past_launches(release, launches, question.similar_launches))
+    response.info.CopyFrom(messages.response_info(call, release, question.scale))
+    return response
+
+
+async def _ask_models(
+    call: Call,
+    models: Models,
+    release: ModelRelease,
+    product: UnderstoodProduct,
+    candidates: Candidates,
+    question: PlanQuestion,
+) -> tuple[RawOutcomes, Retrieved | None, Retrieved | None]:
+    """The three models that wait for the encoder only, at the same time; the two retrievals may fail."""
+    encoded = product.encoded
+    features = candidates.features(release)
+    scoring = asyncio.create_task(
+        models.score_candidates(call, release, encoded.embedding, product.ids, product.attributes, features)
+    )
+    launches = asyncio.create_task(
+        optional(call, models.find_launches(call, release, encoded.embedding), "similar launches are")
+    )
+    users = asyncio.create_task(_audience(call, models, release, product, question))
+    tasks = (scoring, launches, users)
+    try:
+        return await scoring, await users, await launches
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _audience(
+    call: Call, models: Models, release: ModelRelease, product: UnderstoodProduct, question: PlanQuestion
+) -> Retrieved | None:
+    if question.audience_size == 0:
+        return None
+    return await optional(call, models.find_audience(call, release, product.encoded.product_vector), "the audience is")
+
+
+def _rank(
+    question: PlanQuestion, product: UnderstoodProduct, scored: Scored, open_rows: NDArray[np.bool_]
+) -> tuple[list[int], list[int], bool]:
+    """Rows of the frontier, rows of the plans, and whether promotion is free."""
+    candidates, objective, value = scored.candidates, question.objective, scored.value
+    free = not question.costs.stated and question.constraints.budget is None
+    units = scored.economics.forecasts.mean(objective.horizon_weeks)
+    balanced = objective.metric == T.OBJECTIVE_METRIC_GROSS_PROFIT
+    points = frontier_rows(candidates, value, units, open_rows, float(product.price), balanced)
+    if free:
+        return points, frontier_plans(candidates, points, value, open_rows, objective, question.max_plans), True
+    return points, diverse(candidates, value, open_rows, question.max_plans), False
+
+
+def _frontier(scored: Scored, rows: list[int]) -> list[launch_pb2.FrontierPoint]:
+    weeks, currency = scored.objective.horizon_weeks, scored.release.manifest.currency
+    candidates, money_of = scored.candidates, scored.economics
+    units = money_of.forecasts.mean(weeks)
+    revenue = money_of.paid(weeks) * units
+    spent = money_of.promotion_cost(weeks) + money_of.discount_cost(weeks)
+    points = []
+    for n, row in enumerate(rows):
+        before = rows[n - 1] if n else None
+        more = 0 if before is None else int(candidates.channel_count[row] - candidates.channel_count[before])
+        gain = 0.0 if before is None or more <= 0 else float(units[row] - units[before]) / more
+        points.append(
+            launch_pb2.FrontierPoint(
+                action=messages.action(scored.release, candidates, row),
+                channels=int(candidates.channel_count[row]),
+                units=float(units[row]),
+                revenue=money.to_money(float(revenue[row]), currency),
+                promotion_cost=money.to_money(float(spent[row]), currency),
+                promotion_effort=float(candidates.effort[row]),
+                marginal_units=gain,
+            )
+        )
+    return points
+
+
+def _notices(
+    call: Call, question: PlanQuestion, release: ModelRelease, plans: list[launch_pb2.LaunchPlan], free: bool
+) -> None:
+    timing.notice_projection(call, release, question.start, question.end)
+    for path in question.ignored:
+        call.notice(T.NOTICE_CODE_FIELD_IGNORED, f"{path} is kept but has no effect in this model release", path)
+    if free:
+        call.notice(
+            T.NOTICE_CODE_PROMOTION_COST_ASSUMED_ZERO,
+            "no promotion costs and no budget were given: read the frontier; plans start where more promotion stops paying for its "
+            "effort. Send costs to get a single winner",
+            "costs",
+        )
+    else:
+        used = {use.channel_id for plan in plans for use in plan.action.channels}
+        unpriced = sorted(name for name in used if release.channels[name].slot not in question.costs.fixed)
+        unpriced += (
+            ["coupons"] if not question.costs.coupon_stated and any(plan.action.coupon for plan in plans) else []
+        )
+        if unpriced:
+            call.notice(
+                T.NOTICE_CODE_PROMOTION_COST_ASSUMED_ZERO,
+                f"taken as free, no cost was given: {', '.join(unpriced)}",
+                "costs",
+            )
+    notice_plan(call, release, plans, Costing(question.costs, question.objective, question.stock, question.scale))

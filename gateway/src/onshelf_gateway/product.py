@@ -1,0 +1,150 @@
+"""A product as the models understand it: tokens, one call of the encoder, its category, its price and its brand."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from onshelf.v1 import types_pb2
+from onshelf_gateway import money
+from onshelf_gateway.calls import Call
+from onshelf_gateway.categories import Category, complete, named_category
+from onshelf_gateway.errors import refuse
+from onshelf_gateway.models import EncodedProduct, Models
+from onshelf_gateway.questions import ProductQuestion
+from onshelf_gateway.release import CategoryFacts, ModelRelease
+from onshelf_gateway.settings import Settings
+from onshelf_gateway.text import tokenize
+
+T = types_pb2
+
+
+@dataclass(frozen=True)
+class UnderstoodProduct:
+    """A product ready to be scored.
+
+    Attributes:
+        ids: department, category, type and brand ids as launch_outcome gets them.
+        price: the list price, given or assumed, in the release's currency.
+        attributes: (list price or 0, private label) as the models get them.
+    """
+
+    question: ProductQuestion
+    encoded: EncodedProduct
+    category: Category
+    facts: CategoryFacts
+    ids: tuple[int, int, int, int]
+    price: Decimal
+    attributes: tuple[float, float]
+
+
+async def understand(
+    call: Call,
+    release: ModelRelease,
+    models: Models,
+    settings: Settings,
+    question: ProductQuestion,
+    price_matters: bool = True,
+) -> UnderstoodProduct:
+    """Read a product with one call of the encoder.
+
+    Raises:
+        GatewayError: TEXT_NOT_UNDERSTOOD, or a failure of the model.
+    """
+    with call.stage("tokenize") as stage:
+        tokens = tokenize(release, question)
+        stage.items = int(tokens.mask.sum())
+        _check_title(call, release, settings, question, tokens.unknown_share)
+        named = named_category(release.vocabulary, question.category_path)
+        brand = release.vocabulary.brand(question.brand) if question.brand else 0
+    attributes = (float(question.list_price or 0), question.private_label)
+    encoded = await models.encode_product(call, release, tokens.input_ids, tokens.mask, (*named.ids, brand), attributes)
+    category = complete(release.vocabulary, named, encoded.category_probabilities)
+    _notice_category(call, question, category, named.unknown)
+    if question.brand and not brand:
+        call.notice(
+            T.NOTICE_CODE_BRAND_UNKNOWN,
+            f"brand {question.brand!r} is not in the history; planned as unknown",
+            "product.brand",
+        )
+    for path in question.ignored:
+        call.notice(T.NOTICE_CODE_FIELD_IGNORED, f"{path} is kept but has no effect in this model release", path)
+    facts = release.category_facts(category.ids)
+    price = question.list_price
+    if price is None:
+        price = money.price_like(Decimal(repr(facts.median_price)), Decimal("0.99"), release.manifest.currency)
+        price = max(price, money.minor_unit(release.manifest.currency))
+        if price_matters:
+            shown = money.text(price, release.manifest.currency)
+            call.notice(
+                T.NOTICE_CODE_PRICE_ASSUMED,
+                f"no price was given; the category's median {shown} is used",
+                "product.list_price",
+            )
+    elif price_matters:
+        _notice_price(call, release, question, facts, price)
+    ids = (*category.ids, brand)
+    return UnderstoodProduct(question, encoded, category, facts, ids, price, (float(price), question.private_label))
+
+
+def _check_title(
+    call: Call, release: ModelRelease, settings: Settings, question: ProductQuestion, share: float
+) -> None:
+    if share > settings.unknown_title_limit:
+        raise refuse(
+            "TEXT_NOT_UNDERSTOOD",
+            "product.title",
+            f"{share:.0%} of its words are unknown to the encoder, which reads {release.manifest.language!r} (at most "
+            f"{settings.unknown_title_limit:.0%}); send a title in that language, or serve a model release with another encoder",
+        )
+    if share > settings.unknown_title_notice:
+        call.notice(
+            T.NOTICE_CODE_TITLE_PARTLY_UNKNOWN,
+            f"{share:.0%} of the title's words are unknown to the encoder and were not read",
+            "product.title",
+        )
+    language = question.language.split("-")[0].lower()
+    if language and language != release.manifest.language.split("-")[0].lower():
+        call.notice(
+            T.NOTICE_CODE_TITLE_PARTLY_UNKNOWN,
+            f"the title is marked {question.language!r}; this encoder reads {release.manifest.language!r}",
+            "product.language",
+        )
+
+
+def _notice_category(
+    call: Call, question: ProductQuestion, category: Category, unknown: tuple[tuple[int, str], ...]
+) -> None:
+    used = " > ".join(category.path) or "no category"
+    if not question.category_path:
+        call.notice(
+            T.NOTICE_CODE_CATEGORY_INFERRED,
+            f"no category was given; inferred from the title: {used} ({category.confidence:.0%})",
+            "product.category_path",
+        )
+    for position, name in unknown:
+        nearest = f"; nearest names: {', '.join(category.nearest)}" if category.nearest else ""
+        call.notice(
+            T.NOTICE_CODE_CATEGORY_UNKNOWN,
+            f"category {name!r} is not in the history; planned as {used}{nearest}",
+            f"product.category_path[{position}]",
+        )
+
+
+def _notice_price(
+    call: Call, release: ModelRelease, question: ProductQuestion, facts: CategoryFacts, price: Decimal
+) -> None:
+    currency = release.manifest.currency
+    if facts.median_price > 0 and not facts.price_p05 <= float(price) <= facts.price_p95:
+        low, high = money.text(facts.price_p05, currency), money.text(facts.price_p95, currency)
+        call.notice(
+            T.NOTICE_CODE_PRICE_UNUSUAL,
+            f"{money.text(price, currency)} lies outside the middle 90 % of the category's prices ({low} to {high})",
+            "product.list_price",
+        )
+    basis = release.manifest.prices_include_tax
+    wanted = {T.PRICE_TAX_INCLUDED: True, T.PRICE_TAX_EXCLUDED: False}.get(question.price_tax)  # type: ignore[call-overload]
+    if basis is not None and wanted is not None and wanted != basis:
+        call.notice(
+            T.NOTICE_CODE_TAX_BASIS_DIFFERS,
+            f"the model release's prices {'include' if basis else 'exclude'} tax; yours were not converted",
+            "product.price_tax",
+        )

@@ -1,0 +1,288 @@
+"""A model release as the gateway reads it: manifest, tokenizer and memory-mapped Arrow tables, immutable once loaded."""
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from onshelf_gateway.manifest import CHANNEL_SLOTS, Manifest, read_manifest
+from onshelf_gateway.vocabulary import LEVELS, Vocabulary, load_vocabulary
+from onshelf_gateway.weeks import WEEKS_OF_YEAR
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+COUPON_KIND = "coupon"
+NEW_PRODUCT_WEEKS = 8
+
+
+class ReleaseError(Exception):
+    """A folder that is not a model release this gateway can serve; names the folder, the file and the rule."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A channel of the release; coverages are shares of sites, (0, 1]."""
+
+    slot: int
+    channel_id: str
+    name: str
+    kind: str
+    typical_coverage: float
+    broad_coverage: float
+
+
+@dataclass(frozen=True)
+class CategoryFacts:
+    """What the history knows of a category. Prices in the release's currency; seasonality [53], mean 1, by week of year."""
+
+    median_price: float
+    price_p05: float
+    price_p95: float
+    seasonality: Floats
+
+
+@dataclass(frozen=True)
+class ModelRelease:
+    """One model release.
+
+    Attributes:
+        manifest: what it is.
+        channels: those of the history, by id.
+        products, users, launches: Arrow tables, a row's number is its index in the models' answers.
+    """
+
+    folder: Path
+    manifest: Manifest
+    tokenizer: Tokenizer
+    vocabulary: Vocabulary
+    channels: dict[str, Channel]
+    products: pa.Table
+    users: pa.Table
+    launches: pa.Table
+    _categories: dict[tuple[str, int], CategoryFacts]
+
+    @property
+    def version(self) -> int:
+        """The version number that all its models carry."""
+        return self.manifest.version
+
+    @cached_property
+    def plannable(self) -> list[Channel]:
+        """Channels that a plan chooses by coverage, by slot: all but coupon campaigns, which an action has as a flag."""
+        return sorted((c for c in self.channels.values() if c.kind != COUPON_KIND), key=lambda c: c.slot)
+
+    @cached_property
+    def coupon_channels(self) -> list[Channel]:
+        """Channels that stand for coupon campaigns."""
+        return [c for c in self.channels.values() if c.kind == COUPON_KIND]
+
+    def category_facts(self, ids: tuple[int, int, int]) -> CategoryFacts:
+        """Facts of the narrowest known level of (department, category, type); of the whole shop where none is known."""
+        for position in range(len(LEVELS) - 1, -1, -1):
+            facts = self._categories.get((LEVELS[position], ids[position]))
+            if ids[position] and facts is not None:
+                return facts
+        return self._shop
+
+    @cached_property
+    def _shop(self) -> CategoryFacts:
+        weights = self.vocabulary.levels[LEVELS[0]].products[1:].astype(float)
+        rows = [self._categories.get((LEVELS[0], number)) for number in range(1, len(weights) + 1)]
+        known = [
+            (facts, weight) for facts, weight in zip(rows, weights, strict=True) if facts is not None and weight > 0
+        ]
+        if not known:
+            return CategoryFacts(0.0, 0.0, np.inf, np.ones(WEEKS_OF_YEAR))
+        share = np.array([weight for _, weight in known]) / sum(weight for _, weight in known)
+        prices = np.array([[f.median_price, f.price_p05, f.price_p95] for f, _ in known])
+        seasonality = share @ np.stack([f.seasonality for f, _ in known])
+        return CategoryFacts(
+            float(np.median(prices[:, 0])), float(prices[:, 1].min()), float(prices[:, 2].max()), seasonality
+        )
+
+    @cached_property
+    def product_rows(self) -> dict[str, int]:
+        """Row of each product id."""
+        return {product_id: row for row, product_id in enumerate(self.products["product_id"].to_pylist())}
+
+    @cached_property
+    def user_rows(self) -> dict[str, int]:
+        """Row of each user id."""
+        return {user_id: row for row, user_id in enumerate(self.users["user_id"].to_pylist())}
+
+    @cached_property
+    def product_ids(self) -> Ints:
+        """Category and brand ids of the products: [products, 4] (department, category, type, brand)."""
+        names = ("department_id", "category_id", "type_id", "brand_id")
+        return np.stack([column(self.products, name).astype(np.int64) for name in names], axis=1)
+
+    @cached_property
+    def new_products(self) -> NDArray[np.bool_]:
+        """Which products were launched in the last 8 weeks before `as_of`, or later: [products]."""
+        since = self.manifest.as_of - dt.timedelta(weeks=NEW_PRODUCT_WEEKS)
+        dates = pc.cast(self.products["launch_date"], pa.string())
+        result = pc.fill_null(pc.greater_equal(dates, since.isoformat()), fill_value=False)
+        return np.asarray(result.to_numpy(zero_copy_only=False), dtype=bool)
+
+    @cached_property
+    def interest_shares(self) -> Floats:
+        """Share of each category in each user's purchases: [users, category ids]."""
+        shares = np.zeros((self.users.num_rows, len(self.vocabulary.levels["category"].names)))
+        interests = self.users["interests"].combine_chunks()
+        if len(interests):
+            parents = interests.value_parent_indices().to_numpy()
+            flat = interests.flatten()
+            categories = flat.field("category_id").to_numpy(zero_copy_only=False).astype(np.int64)
+            np.add.at(shares, (parents, categories), flat.field("share").to_numpy(zero_copy_only=False))
+        return shares
+
+    @cached_property
+    def interest_average(self) -> Floats:
+        """Share of each category in the purchases of an average user: [category ids]."""
+        return self.interest_shares.mean(axis=0) if self.users.num_rows else self.interest_shares.sum(axis=0)
+
+    @cached_property
+    def launch_numbers(self) -> dict[str, NDArray[np.float64]]:
+        """Numeric columns of the launches as arrays [launches]; nulls become NaN."""
+        names = ("department_id", "category_id", "type_id", "price_ratio", "discount", "coupon", "units_8w")
+        return {name: column(self.launches, name) for name in names}
+
+    @cached_property
+    def launch_coverage(self) -> Floats:
+        """Coverage by channel slot of the launches: [launches, 32]."""
+        flat = self.launches["coverage"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        return np.asarray(flat, dtype=np.float64).reshape(-1, CHANNEL_SLOTS)
+
+    def warm(self) -> None:
+        """Compute all that is derived from the tables, so that no request pays for it."""
+        for name, value in vars(type(self)).items():
+            if isinstance(value, cached_property):
+                getattr(self, name)
+
+
+def column(table: pa.Table, name: str) -> Floats:
+    """A numeric or boolean column as float64 [rows]; nulls become NaN."""
+    values = pc.cast(table[name], pa.float64())
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+_COLUMNS = {
+    "vocabulary": ("level", "id", "name", "readable_name", "parent_id", "n_products"),
+    "categories": ("level", "id", "median_price", "price_p05", "price_p95", "seasonality"),
+    "channels": ("channel_slot", "channel_id", "name", "kind", "typical_coverage", "broad_coverage"),
+    "products": ("product_id", "title", "department_id", "category_id", "type_id", "brand_id", "price", "launch_date"),
+    "users": (
+        "user_id",
+        "history_products",
+        "history_ages",
+        "history_quantities",
+        "history_kinds",
+        "profile",
+        "purchases_per_week",
+        "recency_weeks",
+        "price_tier",
+        "promotion_sensitivity",
+        "new_product_share",
+        "interests",
+        "bought",
+    ),
+    "launches": (
+        "product_id",
+        "title",
+        "department_id",
+        "category_id",
+        "type_id",
+        "launch_date",
+        "coverage",
+        "discount",
+        "coupon",
+        "price",
+        "price_ratio",
+        "units_4w",
+        "units_8w",
+        "buyers_8w",
+        "is_promotion_first",
+    ),
+}
+
+
+def _table(folder: Path, name: str) -> pa.Table:
+    path = folder / f"{name}.arrow"
+    try:
+        with pa.memory_map(str(path)) as source:
+            table = pa.ipc.open_file(source).read_all()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ReleaseError(f"{path}: cannot be read as an Arrow file: {error}") from error
+    missing = [wanted for wanted in _COLUMNS[name] if wanted not in table.column_names]
+    if missing:
+        raise ReleaseError(f"{path}: columns missing: {', '.join(missing)}")
+    return table
+
+
+def _channels(table: pa.Table, path: Path) -> dict[str, Channel]:
+    rows = table.select(list(_COLUMNS["channels"])).to_pylist()
+    channels = {
+        row["channel_id"]: Channel(row["channel_slot"], *[row[name] for name in _COLUMNS["channels"][1:]])
+        for row in rows
+    }
+    slots = [channel.slot for channel in channels.values()]
+    if len(set(slots)) != len(rows) or not all(0 <= slot < CHANNEL_SLOTS for slot in slots):
+        raise ReleaseError(f"{path}: channel_slot must be unique and within 0..{CHANNEL_SLOTS - 1}, got {slots}")
+    return channels
+
+
+def _facts(table: pa.Table, path: Path) -> dict[tuple[str, int], CategoryFacts]:
+    rows = table.select(list(_COLUMNS["categories"])).to_pydict()
+    seasonality = np.array(rows["seasonality"], dtype=np.float64)
+    if seasonality.size and seasonality.shape[1] != WEEKS_OF_YEAR:
+        raise ReleaseError(f"{path}: seasonality must have {WEEKS_OF_YEAR} values a row, got {seasonality.shape[1]}")
+    return {
+        (level, number): CategoryFacts(median, low, high, season)
+        for level, number, median, low, high, season in zip(
+            rows["level"],
+            rows["id"],
+            rows["median_price"],
+            rows["price_p05"],
+            rows["price_p95"],
+            seasonality,
+            strict=True,
+        )
+    }
+
+
+def load_release(folder: Path) -> ModelRelease:
+    """Load the model release in `folder`.
+
+    Raises:
+        ReleaseError: a file is missing, or breaks its rule; says which.
+    """
+    try:
+        manifest = read_manifest(folder)
+    except (OSError, ValueError) as error:
+        raise ReleaseError(f"{folder / 'manifest.json'}: {error}") from error
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / manifest.tokenizer.file))
+        vocabulary = load_vocabulary(_table(folder, "vocabulary"))
+    except ReleaseError:
+        raise
+    except Exception as error:  # tokenizers raises plain Exception
+        raise ReleaseError(f"{folder}: tokenizer or vocabulary: {error}") from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return ModelRelease(
+        folder,
+        manifest,
+        tokenizer,
+        vocabulary,
+        _channels(_table(folder, "channels"), folder / "channels.arrow"),
+        _table(folder, "products"),
+        _table(folder, "users"),
+        _table(folder, "launches"),
+        _facts(_table(folder, "categories"), folder / "categories.arrow"),
+    )

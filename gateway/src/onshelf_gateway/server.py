@@ -1,0 +1,166 @@
+"""The server, assembled: a list of its parts; start, wait, drain."""
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from onshelf.v1 import (
+    catalog_pb2,
+    catalog_pb2_grpc,
+    feedback_pb2,
+    feedback_pb2_grpc,
+    launch_pb2,
+    launch_pb2_grpc,
+    model_release_pb2,
+    model_release_pb2_grpc,
+    recommendation_pb2,
+    recommendation_pb2_grpc,
+)
+from onshelf_gateway import metrics
+from onshelf_gateway.backend import InferenceBackend
+from onshelf_gateway.gateway import Gateway
+from onshelf_gateway.health import Health, Monitor
+from onshelf_gateway.interceptor import CallInterceptor
+from onshelf_gateway.limits import Permits
+from onshelf_gateway.models import Models
+from onshelf_gateway.releases import ReleaseSet
+from onshelf_gateway.services.catalog import CatalogService
+from onshelf_gateway.services.feedback import FeedbackService
+from onshelf_gateway.services.launch import LaunchService
+from onshelf_gateway.services.model_release import ModelReleaseService
+from onshelf_gateway.services.recommendation import RecommendationService
+from onshelf_gateway.settings import Settings
+
+log = structlog.get_logger("onshelf_gateway.server")
+
+
+class Server:
+    """A gateway on a port. `async with Server(settings, backend) as server` starts and drains it.
+
+    Attributes:
+        address: host:port in use, once started.
+        metrics_address: host:port of the metrics, "" without.
+    """
+
+    def __init__(self, settings: Settings, backend: InferenceBackend) -> None:
+        self.settings = settings
+        self.backend = backend
+        self.releases = ReleaseSet(settings.releases, settings.retry_after_ms)
+        self.health = Health()
+        self.monitor = Monitor(settings, backend, self.releases, self.health)
+        self.interceptor = CallInterceptor(settings)
+        self.address = ""
+        self.metrics_address = ""
+        self._tasks: list[asyncio.Task[None]] = []
+        self._metrics: Any = None
+        self._server: Any = None
+
+    async def start(self) -> None:
+        """Load model releases, listen, and begin to watch Triton.
+
+        Raises:
+            OSError: an address cannot be listened on.
+        """
+        settings = self.settings
+        await asyncio.to_thread(self.releases.refresh)
+        gateway = Gateway(
+            settings,
+            self.releases,
+            Models(self.backend, settings.encoder_model, settings.retry_after_ms),
+            Permits(settings.max_in_flight, settings.retry_after_ms),
+        )
+        size = settings.max_message_mib << 20
+        self._server = server = grpc.aio.server(
+            interceptors=[self.interceptor],
+            options=[
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", size),
+                ("grpc.max_send_message_length", size),
+            ],
+        )
+        launch_pb2_grpc.add_LaunchServiceServicer_to_server(LaunchService(gateway), server)
+        recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(RecommendationService(gateway), server)
+        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(), server)
+        feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackService(), server)
+        model_release_pb2_grpc.add_ModelReleaseServiceServicer_to_server(ModelReleaseService(), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
+        if settings.reflection:
+            reflection.enable_server_reflection(service_names(), server)
+        host = settings.listen.rpartition(":")[0]
+        try:
+            port = server.add_insecure_port(settings.listen)
+        except RuntimeError as error:
+            raise OSError(f"--listen {settings.listen}: cannot listen there: {error}") from error
+        self.address = f"{host}:{port}"
+        if settings.metrics_port >= 0:
+            self._metrics, metrics_port = metrics.serve(settings.metrics_host, settings.metrics_port)
+            self.metrics_address = f"{settings.metrics_host}:{metrics_port}"
+        await self.monitor.probe()
+        await server.start()
+        self._tasks.append(asyncio.create_task(self.monitor.run()))
+        if settings.reload_seconds:
+            self._tasks.append(asyncio.create_task(self.releases.watch(settings.reload_seconds)))
+        if settings.address_file is not None:
+            _write_addresses(settings.address_file, self)
+        log.info("listening", address=self.address, metrics=self.metrics_address, triton=settings.triton)
+
+    async def drain(self) -> None:
+        """Health NOT_SERVING, new calls refused, running ones may finish within the limit; then stop."""
+        self.interceptor.draining = True
+        self.health.close()
+        log.info("draining", in_flight=self.interceptor.in_flight)
+        try:
+            async with asyncio.timeout(self.settings.drain_seconds):
+                while self.interceptor.in_flight:
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            log.warning("drain_limit_reached", in_flight=self.interceptor.in_flight)
+        await self._server.stop(grace=0.2)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.backend.close()
+        if self._metrics is not None:
+            await asyncio.to_thread(self._metrics.shutdown)
+            self._metrics.server_close()
+        log.info("stopped")
+
+    async def __aenter__(self) -> "Server":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.drain()
+
+
+def service_names() -> list[str]:
+    """Full names of all services, for reflection."""
+    modules = (launch_pb2, recommendation_pb2, catalog_pb2, feedback_pb2, model_release_pb2, health_pb2)
+    names = [service.full_name for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
+    return [*names, reflection.SERVICE_NAME]
+
+
+def _write_addresses(path: Path, server: Server) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"address": server.address, "metrics": server.metrics_address, "pid": os.getpid()})
+    staging = path.with_name(f".{path.name}.{os.getpid()}")
+    staging.write_text(text + "\n", encoding="utf-8")
+    staging.replace(path)
+
+
+async def serve(settings: Settings, backend: InferenceBackend) -> None:
+    """Serve until SIGTERM or SIGINT, then drain."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Server(settings, backend):
+        await stop.wait()

@@ -1,0 +1,1 @@
+"""One handler file per service of the contract."""

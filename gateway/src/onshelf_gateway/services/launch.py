@@ -1,0 +1,26 @@
+"""LaunchService."""
+
+from typing import Any
+
+from onshelf.v1 import launch_pb2, launch_pb2_grpc
+from onshelf_gateway.evaluate_plan import evaluate_plan
+from onshelf_gateway.gateway import Gateway
+from onshelf_gateway.interceptor import current_call
+from onshelf_gateway.plan_launch import plan_launch
+
+
+class LaunchService(launch_pb2_grpc.LaunchServiceServicer):
+    """PlanLaunch and EvaluatePlan; the other calls are not served yet."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def PlanLaunch(self, request: launch_pb2.PlanLaunchRequest, context: Any) -> launch_pb2.PlanLaunchResponse:  # noqa: ARG002
+        """Ranked plans for one product."""
+        return await plan_launch(self._gateway, current_call(), request)
+
+    async def EvaluatePlan(
+        self, request: launch_pb2.EvaluatePlanRequest, context: Any
+    ) -> launch_pb2.EvaluatePlanResponse:
+        """The forecast of one action."""
+        return await evaluate_plan(self._gateway, current_call(), request)

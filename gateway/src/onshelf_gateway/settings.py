@@ -1,0 +1,137 @@
+"""Settings of the gateway: one table of rows; flags, environment variables and docs/configuration.md come from it.
+
+`python -m onshelf_gateway.settings` prints docs/configuration.md.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENV_PREFIX = "ONSHELF_"
+
+
+def _row(default: Any, unit: str, text: str, **limits: Any) -> Any:
+    return Field(default=default, description=text, json_schema_extra={"unit": unit}, **limits)
+
+
+class Settings(BaseSettings):
+    """Every option, as flag (`--max-in-flight`) and as environment variable (`ONSHELF_MAX_IN_FLIGHT`); the flag wins."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore", frozen=True)
+
+    releases: Path = _row(Path("var/releases"), "folder", "Where `onshelf-exporter publish` puts model releases.")
+    triton: str = _row("localhost:8001", "host:port", "Triton's gRPC address.")
+    listen: str = _row("127.0.0.1:8500", "host:port", "Where the gateway listens. Port 0 picks a free one.")
+    metrics_port: int = _row(
+        8502, "port", "Prometheus metrics by HTTP. 0 picks a free port, -1 serves none.", ge=-1, le=65535
+    )
+    metrics_host: str = _row("127.0.0.1", "host", "Address of the metrics port.")
+    address_file: Path | None = _row(None, "file", "JSON with the addresses in use, written once the gateway listens.")
+    encoder_model: Literal["product_encoder", "product_encoder_int8"] = _row(
+        "product_encoder", "model", "Which encoder of the model repository reads products."
+    )
+    clock: Literal["as_of", "wall"] = _row(
+        "as_of", "", "What counts as today: the day a model release's data end, or the wall clock where that is later."
+    )
+    max_in_flight: int = _row(
+        64,
+        "calls",
+        "Calls answered at the same time. More are refused with RESOURCE_EXHAUSTED instead of waiting for too long.",
+        ge=1,
+        le=10_000,
+    )
+    default_deadline_ms: int = _row(10_000, "ms", "Deadline of a call that brings none.", ge=1, le=600_000)
+    deadline_margin_ms: int = _row(
+        20, "ms", "Kept back from the caller's deadline, for the answer's way home.", ge=0, le=10_000
+    )
+    drain_seconds: float = _row(20.0, "s", "How long running calls may go on after SIGTERM.", ge=0, le=600)
+    unknown_title_notice: float = _row(
+        0.1, "share", "A title with more unknown tokens than this is flagged.", ge=0, le=1
+    )
+    unknown_title_limit: float = _row(
+        0.5, "share", "A title with more unknown tokens than this is refused.", ge=0, le=1
+    )
+    probe_interval_ms: int = _row(
+        500, "ms", "How often Triton is asked whether it serves the models.", ge=50, le=60_000
+    )
+    probe_timeout_ms: int = _row(700, "ms", "A probe without an answer after this long has failed.", ge=50, le=60_000)
+    reload_seconds: float = _row(
+        2.0, "s", "How often the folder of model releases is looked at. 0: only at the start.", ge=0, le=3600
+    )
+    retry_after_ms: int = _row(
+        1_000, "ms", "What RetryInfo tells callers when a model is unavailable.", ge=1, le=600_000
+    )
+    idempotency_entries: int = _row(
+        1_024, "answers", "Answers kept for request ids that come again. 0: none.", ge=0, le=1_000_000
+    )
+    max_message_mib: int = _row(8, "MiB", "Largest request and answer.", ge=1, le=1_024)
+    log_level: Literal["debug", "info", "warning", "error"] = _row("info", "", "Least level that is logged.")
+    log_key: str = _row(
+        "", "secret", "Key of the hashes that stand for user ids in logs. Empty: a random one for each start."
+    )
+    reflection: bool = _row(True, "", "Whether gRPC reflection describes the services.")
+
+
+def rows() -> list[tuple[str, FieldInfo]]:
+    """The table: name and field of every setting, in order."""
+    return list(Settings.model_fields.items())
+
+
+def flag(name: str) -> str:
+    """The command-line flag of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def _help(field: FieldInfo) -> str:
+    unit = _unit(field)
+    default = "none" if field.default in (None, "") else field.default
+    return f"{field.description} [{unit + ', ' if unit else ''}default {default}]".replace("%", "%%")
+
+
+def _unit(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    return str(extra["unit"]) if isinstance(extra, dict) else ""
+
+
+def parse(argv: Sequence[str] | None = None) -> Settings:
+    """Settings from the environment and the command line.
+
+    Raises:
+        pydantic.ValidationError: a value breaks its row's rule.
+        SystemExit: an unknown flag, or `--help`.
+    """
+    parser = argparse.ArgumentParser(
+        prog="onshelf-gateway", description="The gRPC gateway of Onshelf.", allow_abbrev=False
+    )
+    for name, field in rows():
+        parser.add_argument(flag(name), dest=name, default=argparse.SUPPRESS, metavar=name.upper(), help=_help(field))
+    return Settings(**vars(parser.parse_args(argv)))
+
+
+def markdown() -> str:
+    """The text of docs/configuration.md."""
+    lines = [
+        "# Configuration of the gateway",
+        "",
+        "<!-- Generated by `python -m onshelf_gateway.settings`; a test fails when it is not up to date. -->",
+        "",
+        "Every setting is a flag of `onshelf-gateway` and an environment variable; the flag wins.",
+        "",
+        "| Flag | Environment | Default | Unit | What it does |",
+        "|---|---|---|---|---|",
+    ]
+    for name, field in rows():
+        default = "" if field.default in (None, "") else f"`{field.default}`"
+        cells = (f"`{flag(name)}`", f"`{ENV_PREFIX}{name.upper()}`", default, _unit(field), str(field.description))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

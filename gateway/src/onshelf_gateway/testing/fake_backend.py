@@ -1,0 +1,176 @@
+"""Models in a few lines of numpy that obey the models' contract: deterministic, monotone in price and promotion."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from onshelf_gateway.backend import Array, Arrays, BackendUnavailableError
+from onshelf_gateway.forecasts import nb_quantile
+from onshelf_gateway.models import SIGNATURES
+from onshelf_gateway.release import ModelRelease, load_release
+
+VOCABULARY, EMBEDDING, VECTOR = 50_000, 128, 64
+ELASTICITY, COVERAGE, DISCOUNT, COUPON = 1.8, 0.7, 1.1, 0.15
+SIZE = 1.5  # dispersion of the negative binomial
+MOST_USERS, MOST_LAUNCHES, MOST_PRODUCTS = 3840, 50, 1000
+
+
+class FakeBackend:
+    """An `InferenceBackend` over the releases below a folder.
+
+    Attributes:
+        calls: (model, version, shapes of the inputs) of every inference, in order.
+        down: while true the server as such does not answer.
+        failing: models that answer with this exception instead.
+        blocking: models that never answer; a waiting call ends by its timeout or by cancellation only.
+        cancelled: models whose call was cancelled while it waited.
+        entered: set whenever a blocking model was called.
+    """
+
+    def __init__(self, releases: Path) -> None:
+        self._root = releases
+        self._releases: dict[int, ModelRelease] = {}
+        self.calls: list[tuple[str, int, dict[str, tuple[int, ...]]]] = []
+        self.down = False
+        self.failing: dict[str, Exception] = {}
+        self.blocking: set[str] = set()
+        self.cancelled: list[str] = []
+        self.entered = asyncio.Event()
+        random = np.random.default_rng(3)
+        self._words = random.normal(size=(VOCABULARY, EMBEDDING))
+        self._tower = random.normal(size=(EMBEDDING, VECTOR)) / EMBEDDING**0.5
+        self._models: dict[str, Callable[[ModelRelease, Arrays], dict[str, Array]]] = {
+            "product_encoder": self._product_encoder,
+            "product_encoder_int8": self._product_encoder,
+            "launch_outcome": self._launch_outcome,
+            "user_encoder": self._user_encoder,
+            "product_retrieval": self._product_retrieval,
+            "audience_retrieval": self._audience_retrieval,
+            "launch_retrieval": self._launch_retrieval,
+        }
+
+    def count(self, model: str) -> int:
+        """How often a model was called."""
+        return sum(name == model for name, _, _ in self.calls)
+
+    async def infer(
+        self, model: str, version: int, inputs: Arrays, outputs: Sequence[str], timeout: float
+    ) -> dict[str, Array]:
+        """See `InferenceBackend`."""
+        self.calls.append((model, version, {name: value.shape for name, value in inputs.items()}))
+        if self.down:
+            raise BackendUnavailableError(f"{model}: UNAVAILABLE: fake backend is down")
+        if model in self.blocking:
+            self.entered.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled.append(model)
+                raise
+        if model in self.failing:
+            raise self.failing[model]
+        if set(inputs) != set(SIGNATURES[model][0]):
+            raise ValueError(f"{model}: inputs {sorted(inputs)}, expected {sorted(SIGNATURES[model][0])}")
+        answer = self._models[model](self._release(version), inputs)
+        return {name: answer[name] for name in outputs}
+
+    async def ready(self, model: str, version: int, timeout: float) -> bool:  # noqa: ARG002
+        """See `InferenceBackend`."""
+        if self.down:
+            raise BackendUnavailableError(f"{model}: UNAVAILABLE: fake backend is down")
+        return model not in self.failing and (self._root / str(version)).exists()
+
+    async def close(self) -> None:
+        """See `InferenceBackend`."""
+
+    def _release(self, version: int) -> ModelRelease:
+        if version not in self._releases:
+            self._releases[version] = load_release(self._root / str(version))
+        return self._releases[version]
+
+    def _embed(self, ids: Array, mask: Array) -> Array:
+        total = (self._words[ids] * mask[:, :, None]).sum(axis=1)
+        return np.asarray(total / np.linalg.norm(total, axis=1, keepdims=True))
+
+    def _embed_titles(self, release: ModelRelease, titles: list[str]) -> Array:
+        return np.concatenate(
+            [
+                self._embed(np.array([ids]), np.ones((1, len(ids))))
+                for ids in (release.tokenizer.encode(t).ids for t in titles)
+            ]
+        )
+
+    def _product_encoder(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
+        embedding = self._embed(inputs["input_ids"], inputs["attention_mask"])
+        names = release.vocabulary.levels["type"].readable
+        seen = set(inputs["input_ids"][0].tolist())
+        words = [set(release.tokenizer.encode(name, add_special_tokens=False).ids) for name in names]
+        logits = np.array([6.0 * len(group & seen) / max(1, len(group)) for group in words])
+        channels = np.zeros(32)
+        for channel in release.channels.values():
+            channels[channel.slot] = 0.45 / (1 + 0.4 * channel.slot)
+        weeks = 1 + 0.2 * np.cos(np.arange(53) / 53 * 2 * np.pi)
+        return {
+            "embedding": embedding.astype(np.float32),
+            "product_vector": (embedding @ self._tower).astype(np.float32),
+            "category_logits": logits[None].astype(np.float32),
+            "channel_propensity": channels[None].astype(np.float32),
+            "week_propensity": (weeks / weeks.sum())[None].astype(np.float32),
+            "discount_propensity": np.array([[0.2, 0.4, 0.2, 0.1, 0.1]], dtype=np.float32),
+        }
+
+    def _launch_outcome(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
+        ids = inputs["categorical_ids"][0]
+        facts = release.category_facts((int(ids[0]), int(ids[1]), int(ids[2])))
+        rows = inputs["candidates"][0].astype(np.float64)
+        season = facts.seasonality[np.clip(rows[:, 0].astype(int), 1, 53) - 1]
+        lift = COVERAGE * rows[:, 5:].sum(axis=1) + DISCOUNT * rows[:, 2] + COUPON * rows[:, 3]
+        base = 6.0 + 4.0 * abs(float(inputs["embedding"][0, 0]))
+        mean = base * season * np.exp(lift) * (rows[:, 1] / max(facts.median_price, 0.01)) ** -ELASTICITY
+        both = np.stack([0.55 * mean, mean], axis=1)
+        levels = np.array(release.manifest.quantile_levels)
+        size = np.full((*both.shape, len(levels)), SIZE)
+        quantiles = nb_quantile(
+            np.broadcast_to(levels, size.shape), np.broadcast_to(both[:, :, None], size.shape), size
+        )
+        return {
+            "units_mean": both[None].astype(np.float32),
+            "units_dispersion": np.full((1, *both.shape), SIZE, dtype=np.float32),
+            "units_quantiles": quantiles[None].astype(np.float32),
+            "buyers_mean": (0.8 * both)[None].astype(np.float32),
+            "repeat_rate": np.full((1, len(both), 1), 0.2, dtype=np.float32),
+        }
+
+    def _product_vectors(self, release: ModelRelease) -> Array:
+        return self._embed_titles(release, release.products["title"].to_pylist()) @ self._tower
+
+    def _user_encoder(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
+        history, ages = inputs["history_products"][0], inputs["history_ages"][0]
+        weights = np.where(history > 0, 1 / (1 + ages), 0.0)
+        vectors = self._product_vectors(release)
+        vector = (vectors[np.maximum(history - 1, 0)] * weights[:, None]).sum(axis=0) / max(float(weights.sum()), 1e-9)
+        return {"user_vector": vector[None].astype(np.float32), "repeat_weights": weights[None].astype(np.float32)}
+
+    def _product_retrieval(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
+        scores = self._product_vectors(release) @ inputs["user_vector"][0]
+        history = inputs["history_products"][0]
+        np.add.at(scores, history[history > 0] - 1, inputs["repeat_weights"][0][history > 0])
+        return _best("product_indices", "scores", scores, MOST_PRODUCTS)
+
+    def _audience_retrieval(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
+        vectors = self._product_vectors(release)
+        users = np.stack(
+            [vectors[np.array(row) - 1].mean(axis=0) for row in release.users["history_products"].to_pylist()]
+        )
+        return _best("user_indices", "scores", users @ inputs["product_vector"][0], MOST_USERS)
+
+    def _launch_retrieval(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
+        launches = self._embed_titles(release, release.launches["title"].to_pylist())
+        return _best("launch_indices", "similarities", launches @ inputs["embedding"][0], MOST_LAUNCHES)
+
+
+def _best(indices: str, scores: str, values: Array, most: int) -> dict[str, Array]:
+    order = np.argsort(-values, kind="stable")[:most]
+    return {indices: order[None].astype(np.int64), scores: values[order][None].astype(np.float32)}

@@ -1,0 +1,25 @@
+"""A gateway on a free port of this machine, over fake models."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from onshelf_gateway.server import Server
+from onshelf_gateway.settings import Settings
+from onshelf_gateway.testing.fake_backend import FakeBackend
+
+
+@asynccontextmanager
+async def running_gateway(releases: Path, **settings: Any) -> AsyncIterator[tuple[Server, FakeBackend]]:
+    """Serve the releases below a folder; `settings` are rows of `Settings` that differ from their defaults."""
+    chosen: dict[str, Any] = {
+        "listen": "127.0.0.1:0",
+        "metrics_port": -1,
+        "probe_interval_ms": 50,
+        "reload_seconds": 0.0,
+        **settings,
+    }
+    backend = FakeBackend(releases)
+    async with Server(Settings(releases=releases, **chosen), backend) as server:
+        yield server, backend

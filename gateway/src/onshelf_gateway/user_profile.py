@@ -1,0 +1,51 @@
+"""GetUserProfile: what the model release knows of a user."""
+
+import numpy as np
+
+from onshelf.v1 import recommendation_pb2
+from onshelf_gateway import messages
+from onshelf_gateway.calls import Call
+from onshelf_gateway.checks import Checker
+from onshelf_gateway.gateway import Gateway
+from onshelf_gateway.recommend import user_not_found
+from onshelf_gateway.vocabulary import LEVELS
+
+R = recommendation_pb2
+MAX_INTERESTS = 10
+
+
+async def get_user_profile(gateway: Gateway, call: Call, request: R.GetUserProfileRequest) -> R.GetUserProfileResponse:
+    """Answer GetUserProfile."""
+    with call.stage("validate"):
+        release = gateway.release(call, request.model_release)
+        check = Checker()
+        check.user_id("user_id", request.user_id, required=True)
+        check.done()
+        row = release.user_rows.get(request.user_id)
+        if row is None:
+            raise user_not_found(release)
+    with gateway.permits.hold(call), call.stage("response"):
+        shares = release.interest_shares[row]
+        usual = release.interest_average
+        best = [n for n in np.argsort(-shares, kind="stable")[:MAX_INTERESTS].tolist() if shares[n] > 0 and n]
+        interests = [
+            R.CategoryInterest(
+                category_path=release.vocabulary.path(release.vocabulary.with_parents(LEVELS.index("category"), n)),
+                share=float(shares[n]),
+                lift=float(shares[n] / max(usual[n], 1e-12)),
+            )
+            for n in best
+        ]
+        facts = {
+            name: float(release.users[name][row].as_py() or 0.0)
+            for name in (
+                "purchases_per_week",
+                "recency_weeks",
+                "price_tier",
+                "promotion_sensitivity",
+                "new_product_share",
+            )
+        }
+        bought = release.users["bought"][row].as_py() or []
+        profile = R.UserProfile(user_id=request.user_id, interests=interests, products_bought=len(bought), **facts)
+    return R.GetUserProfileResponse(profile=profile, info=messages.response_info(call, release))
