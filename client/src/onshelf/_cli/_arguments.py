@@ -1,0 +1,267 @@
+"""Options that several commands share, and what they mean as values of the client."""
+
+import argparse
+import dataclasses
+import os
+import re
+from collections.abc import Callable, Sequence
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from onshelf import _inputs
+from onshelf._cli._failures import UsageError
+from onshelf._client import Client
+from onshelf._config import DEFAULT_ADDRESS
+from onshelf._enums import BrandClass, ObjectiveMetric
+from onshelf._money import Money
+
+ADDRESS_FILE = Path("var/run/gateway.address")
+
+
+# Types of values.
+
+
+def amount(text: str) -> Decimal:
+    """An amount of money without its currency."""
+    try:
+        return Money(text.strip(), "").amount
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount of money; write it like 3.99") from None
+
+
+def day(text: str) -> date:
+    """A date."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date; write it like 2018-03-05") from None
+
+
+def share(text: str) -> float:
+    """A share, also as a percentage: 0.1 or 10%."""
+    try:
+        return float(text.removesuffix("%").strip()) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; write it like 0.1 or 10%") from None
+
+
+def category_path(text: str) -> tuple[str, ...]:
+    """A category path: names from broad to narrow with > between them."""
+    return tuple(name.strip() for name in re.split(r"[>›＞]", text) if name.strip())
+
+
+def attribute(text: str) -> tuple[str, str]:
+    """An attribute: name=value."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is no attribute; write it like flavour=salt")
+    return name.strip(), value.strip()
+
+
+def window(text: str) -> _inputs.DateWindow:
+    """A span of days: first..last."""
+    first, dots, last = text.partition("..")
+    return _inputs.DateWindow(day(first), day(last if dots else first))
+
+
+@dataclasses.dataclass(frozen=True)
+class ChannelPrice:
+    """A channel's costs as written on the command line."""
+
+    channel_id: str
+    fixed: Decimal
+    per_unit: Decimal | None
+
+
+def channel_cost(text: str) -> ChannelPrice:
+    """A channel's cost: id=fixed or id=fixed:per_unit."""
+    channel_id, equals, costs = text.partition("=")
+    fixed, colon, per_unit = costs.partition(":")
+    if not equals or not channel_id.strip() or not fixed:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no channel cost; write it like mailer_front_feature=40 or ...=40:0.05"
+        )
+    return ChannelPrice(channel_id.strip(), amount(fixed), amount(per_unit) if colon else None)
+
+
+def channel_use(text: str) -> _inputs.ChannelUse:
+    """The use of a channel: id or id=coverage."""
+    channel_id, equals, coverage = text.partition("=")
+    return _inputs.ChannelUse(channel_id.strip(), share(coverage) if equals else None)
+
+
+# Groups of options.
+
+
+def add_service(parser: argparse.ArgumentParser) -> None:
+    """Where the service is, and how long to wait for it."""
+    group = parser.add_argument_group("service")
+    group.add_argument(
+        "--address",
+        help=f"host:port; default: $ONSHELF_ADDRESS, else what {ADDRESS_FILE} says, else {DEFAULT_ADDRESS}",
+    )
+    group.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="for one answer (default: 30)")
+
+
+def add_release(parser: argparse.ArgumentParser) -> None:
+    """Which model release answers, and how."""
+    parser.add_argument(
+        "--model-release", type=int, metavar="N", help="model release to ask (default: the one in service)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the complete answer as JSON")
+
+
+def add_product(parser: argparse.ArgumentParser, *, by_id: bool = False) -> None:
+    """The product. by_id: a product of the catalogue can be named instead."""
+    group = parser.add_argument_group("product")
+    group.add_argument("--title", help="as a shop would show it")
+    group.add_argument(
+        "--category", type=category_path, default=(), metavar="PATH", help='broad to narrow: "Snacks > Chips"'
+    )
+    group.add_argument("--price", type=amount, help="regular price per unit")
+    group.add_argument("--currency", help="ISO 4217 code of all amounts (default: the model release's)")
+    group.add_argument("--brand")
+    group.add_argument("--private-label", action="store_true", help="the brand is the retailer's own")
+    group.add_argument("--size", help='as printed on the package: "9 oz"')
+    group.add_argument(
+        "--attribute", type=attribute, action="append", default=[], metavar="NAME=VALUE", help="repeatable"
+    )
+    group.add_argument("--language", help="of the title, a BCP 47 tag (default: the encoder's)")
+    by = " of the catalogue, instead of a new product" if by_id else ", returned as given"
+    group.add_argument("--product-id", help=f"id{by}")
+
+
+def add_costs(parser: argparse.ArgumentParser) -> None:
+    """What units and promotion cost, and what is optimised."""
+    group = parser.add_argument_group("costs and objective")
+    group.add_argument("--unit-cost", type=amount, help="what one unit costs you; needed for gross profit")
+    group.add_argument("--margin", type=share, help="gross margin to assume where the unit cost is not known")
+    group.add_argument(
+        "--channel-cost",
+        type=channel_cost,
+        action="append",
+        default=[],
+        metavar="ID=FIXED[:PER_UNIT]",
+        help="what using a channel costs, repeatable",
+    )
+    group.add_argument("--coupon-cost", type=amount, help="of a coupon campaign")
+    group.add_argument(
+        "--metric",
+        choices=[metric.value for metric in ObjectiveMetric],
+        help="what is best (default: gross profit where the unit cost is known, otherwise revenue)",
+    )
+    group.add_argument("--horizon", type=int, choices=(4, 8), help="weeks that count (default: 8)")
+    group.add_argument(
+        "--risk-quantile",
+        type=share,
+        metavar="Q",
+        help="optimise this quantile instead of the expected value; 0.2 is careful",
+    )
+
+
+def add_stock(parser: argparse.ArgumentParser) -> None:
+    """How the first stock is chosen."""
+    group = parser.add_argument_group("stock")
+    group.add_argument("--fractile", type=share, help="probability that the stock suffices (default: 0.8)")
+    group.add_argument("--underage-cost", type=amount, help="cost of one unit too few")
+    group.add_argument("--overage-cost", type=amount, help="cost of one unit too many")
+    group.add_argument("--order-multiple", type=int, metavar="N", help="units are ordered in multiples of this")
+    group.add_argument("--lead-time", type=int, metavar="DAYS", help="from order to shelf")
+    group.add_argument(
+        "--population-scale",
+        type=float,
+        metavar="X",
+        help="population to scale units to, in multiples of the units basis",
+    )
+
+
+# Values.
+
+
+def address(args: argparse.Namespace) -> str:
+    """The service's address. Raises UsageError where the address file is empty."""
+    if args.address or os.environ.get("ONSHELF_ADDRESS"):
+        return str(args.address or os.environ["ONSHELF_ADDRESS"])
+    if ADDRESS_FILE.is_file():
+        written = ADDRESS_FILE.read_text(encoding="utf-8").strip()
+        if not written:
+            raise UsageError(f"{ADDRESS_FILE} is empty; start the service anew with `make gateway`, or give --address")
+        return written
+    return DEFAULT_ADDRESS
+
+
+def connect(args: argparse.Namespace) -> Client:
+    """A client for the service that the arguments name. Raises UsageError for a timeout that is none."""
+    if not args.timeout > 0:
+        raise UsageError(f"--timeout is {args.timeout:g}; give seconds above 0")
+    return Client(address(args), timeout=args.timeout)
+
+
+def currency(args: argparse.Namespace, client: Client) -> str:
+    """The currency of the amounts: as given, or the model release's, which an answer about any product tells."""
+    if not args.currency:
+        found = client.find_similar_launches(
+            _inputs.Product(title="product"), count=1, model_release=getattr(args, "model_release", None)
+        )
+        args.currency = found.info.model_release.currency
+    return str(args.currency)
+
+
+def pricer(args: argparse.Namespace, client: Client) -> Callable[[Decimal | None], Money | None]:
+    """Turns amounts into money; asks for the currency when the first amount comes."""
+    return lambda value: None if value is None else Money(value, currency(args, client))
+
+
+def product(args: argparse.Namespace, client: Client) -> _inputs.Product:
+    """The product. Raises UsageError without a title."""
+    if not args.title:
+        raise UsageError("--title is required: the product's title as a shop would show it")
+    price = pricer(args, client)
+    return _inputs.Product(
+        title=args.title,
+        product_id=args.product_id,
+        brand=args.brand,
+        category_path=args.category,
+        attributes=dict(args.attribute),
+        list_price=price(args.price),
+        unit_cost=price(getattr(args, "unit_cost", None)),
+        brand_class=BrandClass.PRIVATE_LABEL if args.private_label else None,
+        package_size=args.size,
+        language=args.language,
+    )
+
+
+def costs(args: argparse.Namespace, client: Client) -> _inputs.Costs | None:
+    """What promotion costs; None where nothing is given."""
+    price = pricer(args, client)
+    given: Sequence[ChannelPrice] = args.channel_cost
+    if not given and args.coupon_cost is None and args.margin is None:
+        return None
+    return _inputs.Costs(
+        channel_costs=tuple(
+            _inputs.ChannelCost(channel_id=c.channel_id, fixed_cost=price(c.fixed), cost_per_unit=price(c.per_unit))
+            for c in given
+        ),
+        coupon_cost=price(args.coupon_cost),
+        assumed_gross_margin=args.margin,
+    )
+
+
+def objective(args: argparse.Namespace) -> _inputs.Objective:
+    """What is optimised."""
+    metric = ObjectiveMetric(args.metric) if args.metric else None
+    return _inputs.Objective(metric=metric, horizon_weeks=args.horizon, risk_quantile=args.risk_quantile)
+
+
+def stock_policy(args: argparse.Namespace, client: Client) -> _inputs.StockPolicy | None:
+    """How the first stock is chosen; None where nothing is given."""
+    price = pricer(args, client)
+    policy = _inputs.StockPolicy(
+        critical_fractile=args.fractile,
+        underage_cost=price(args.underage_cost),
+        overage_cost=price(args.overage_cost),
+        order_multiple=args.order_multiple,
+        lead_time_days=args.lead_time,
+    )
+    return None if policy == _inputs.StockPolicy() else policy
