@@ -9,8 +9,9 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from onshelf_exporter import cleaning, engine, launches, schema, weekly
+from onshelf_exporter import cleaning, engine, launches, schema, validation, weekly
 from onshelf_exporter.adapters.base import Source
+from onshelf_exporter.errors import DataError, DataErrors
 from onshelf_exporter.titles import LEVEL
 from onshelf_exporter.weeks import RetailCalendar, first_day_of_week
 
@@ -29,68 +30,68 @@ class Prepared:
     cleaning: list[dict[str, object]] = field(default_factory=list)
 
 
-def canonical(con: Backend, source: Source, folder: Path, tell: Tell) -> Prepared:
+def canonical(con: Backend, source: Source, folder: Path, scratch: Path, tell: Tell) -> Prepared:
     """Validate, clean and write the canonical tables.
 
     Args:
         con: the engine.
         source: what an adapter read.
         folder: empty folder to write to.
+        scratch: empty folder for what is between two steps.
         tell: is told what is being done.
 
     Raises:
         DataError: a table breaks a rule of the schema.
     """
     prepared = Prepared(cleaning=list(source.dropped))
+    missing = [name for name in schema.required_tables() if name not in source.tables]
+    if missing:
+        raise DataError(
+            missing[0], "", "required table is missing", hint="Only products and interactions are required."
+        )
+    cleaner = cleaning.Cleaner(con, scratch, prepared.cleaning)
+    order = [name for name in schema.TABLES if name in source.tables]
     tables: dict[str, ir.Table] = {}
-    order = ["products", "interactions", *(name for name in source.tables if name not in schema.required_tables())]
+    problems: list[DataError] = []
     for name in order:
-        tell(f"Canonical {name}")
-        table = conform(name, source.tables[name])
-        if name in ("products", "interactions"):
-            table = con.create_table(ibis.util.gen_name(name), table, temp=True)
-        if "product_id" in table.columns and name != "products":
-            table = table.semi_join(tables["products"], "product_id")
-        table = cleaning.clean(con, name, table, prepared.cleaning)
-        if name == "interactions":
-            days = table.agg(first=table.time.min().date(), last=table.time.max().date()).to_pyarrow().to_pylist()[0]
-            start = source.week_one or first_day_of_week(days["first"], source.week_start)
-            prepared.calendar = RetailCalendar(start)
-            prepared.first_week, prepared.last_week = 1, prepared.calendar.week(days["last"])
-            prepared.as_of = days["last"] + dt.timedelta(days=1)
-        if name in ("interactions", "promotions"):
-            day = table.time.date() if name == "interactions" else table.date
-            table = table.mutate(week=prepared.calendar.week_column(day))
-        before = None
-        if name == "promotions":
-            before = int(table.count().execute())
-            table = table.distinct()
-        path = folder / f"{name}.parquet"
-        engine.write(con, table, path)
-        tables[name] = engine.read(con, path)
-        prepared.rows[name] = int(tables[name].count().execute())
-        if before is not None:
+        tell(f"Checking {name}")
+        tables[name], found = validation.checked(name, source.tables[name], source.timezone)
+        problems += found
+        ignored = [column for column in source.tables[name].columns if column not in tables[name].columns]
+        for column in sorted(set(ignored)):
             prepared.cleaning.append(
                 {
                     "table": name,
-                    "rule": "duplicate",
-                    "what": "row that equals another: one is kept",
-                    "action": "left out",
-                    "rows": before - prepared.rows[name],
+                    "rule": "unknown_column",
+                    "what": f"column {column} is not in the schema",
+                    "action": "ignored",
+                    "rows": 0,
                 }
             )
+    if problems:
+        raise problems[0] if len(problems) == 1 else DataErrors(problems)
+    for name in order:
+        tell(f"Cleaning {name}")
+        table = tables[name]
+        if name == "interactions":
+            _set_calendar(prepared, table, source)
+        if name in ("interactions", "promotions"):
+            day = table.time.date() if name == "interactions" else table.date
+            table = table.mutate(week=prepared.calendar.week_column(day))
+        if name == "promotions":
+            table = table.filter(table.week.between(prepared.first_week, prepared.last_week))
+        products = None if name == "products" else tables["products"]
+        tables[name] = cleaner.clean(name, table, products, folder / f"{name}.parquet")
+        prepared.rows[name] = engine.number(tables[name].count())
     return prepared
 
 
-def conform(name: str, table: ir.Table) -> ir.Table:
-    """The table with exactly the schema's columns and types, absent ones null; other columns of users are kept as text."""
-    result: dict[str, ir.Value] = {}
-    for column in schema.columns(name):
-        kind = schema.TYPES[column.type]
-        result[column.name] = table[column.name].cast(kind) if column.name in table.columns else ibis.null(kind)
-    if name == "users":
-        result |= {other: table[other].cast("string") for other in table.columns if other not in result}
-    return table.select(**result)
+def _set_calendar(prepared: Prepared, interactions: ir.Table, source: Source) -> None:
+    days = interactions.agg(first=interactions.time.min().date(), last=interactions.time.max().date())
+    first, last = days.to_pyarrow().to_pylist()[0].values()
+    prepared.calendar = RetailCalendar(source.week_one or first_day_of_week(first, source.week_start))
+    prepared.first_week, prepared.last_week = 1, prepared.calendar.week(last)
+    prepared.as_of = last + dt.timedelta(days=1)
 
 
 def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell: Tell) -> None:
@@ -103,17 +104,19 @@ def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell:
         tell(f"Features {name}")
         engine.write(con, table, out / f"{name}.parquet", order_by)
         saved = engine.read(con, out / f"{name}.parquet")
-        prepared.rows[f"features/{name}"] = int(saved.count().execute())
+        prepared.rows[f"features/{name}"] = engine.number(saved.count())
         return saved
 
     product_index = con.create_table(
         "product_index", weekly.indexed(tables["products"], "product_id", "product_index"), temp=True
     )
+    list_prices = tables["products"].select("product_id", "list_price")
+    priced_index = product_index.inner_join(list_prices, "product_id")
     users = tables["interactions"].select("user_id")
     if "users" in tables:
         users = users.union(tables["users"].select("user_id"))
     user_index = con.create_table("user_index", weekly.indexed(users, "user_id", "user_index"), temp=True)
-    interactions = _with_index(con, tables["interactions"], product_index, user_index)
+    interactions = _with_index(con, tables["interactions"], priced_index, user_index)
     purchases = interactions.filter(interactions.kind == "purchase")
 
     sales = save("product_weeks", weekly.product_weeks(purchases), ["product_index", "week"])
@@ -157,11 +160,14 @@ def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell:
 
 
 def _with_index(con: Backend, interactions: ir.Table, products: ir.Table, users: ir.Table) -> ir.Table:
+    """Interactions with indices, an order key, and revenue: unknown revenue is taken from the list price, if there is one."""
     day = interactions.user_id + "/" + interactions.time.date().cast("string")
     table = interactions.inner_join(products, "product_id").inner_join(users, "user_id")
+    revenue = ibis.coalesce(table.revenue, ibis.greatest(table.list_price * table.quantity - table.discount, 0.0))
     table = table.select(
         "product_id", "product_index", "user_index", "week", "kind", "quantity", "discount", "coupon_discount",
-        revenue=table.revenue.fill_null(0.0),
+        revenue=revenue.fill_null(0.0),
+        priced=revenue.notnull(),
         order_key=ibis.coalesce(table.order_id, day),
     )  # fmt: skip
     return con.create_table("indexed_interactions", table, temp=True)
@@ -175,7 +181,7 @@ def _no_promotions() -> ir.Table:
         "channel_id": "string",
         "coverage": "float64",
     }
-    return ibis.memtable({name: [] for name in kinds}, schema=kinds)
+    return engine.small_table({name: [] for name in kinds}, schema=kinds)
 
 
 def _coupon_weeks(tables: dict[str, ir.Table], product_index: ir.Table, prepared: Prepared) -> ir.Table:
@@ -209,7 +215,7 @@ def _products(listed: ir.Table, seen: ir.Table, sales: ir.Table) -> ir.Table:
         "product_index",
         "title",
         brand=table.brand.fill_null(""),
-        private_label=ibis.ifelse(table.private_label, 1, 0).fill_null(-1).cast("int8"),
+        private_label=table.private_label.cast("int8").fill_null(-1),
         **raw,
         **shown,
         package_size=table.package_size.fill_null(""),
@@ -226,7 +232,7 @@ def _channels(channels: ir.Table | None, promoted: ir.Table, covered: ir.Table, 
     if channels is not None:
         ids = ids.union(channels.select("channel_id"))
     if coupon_channel is not None:
-        ids = ids.union(ibis.memtable({"channel_id": [coupon_channel]}))
+        ids = ids.union(engine.small_table({"channel_id": [coupon_channel]}, {"channel_id": "string"}))
     ids = ids.distinct()
     table = ids.left_join(used, "channel_id").drop("channel_id_right")
     if channels is not None:

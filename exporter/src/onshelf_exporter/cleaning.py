@@ -2,10 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
+
+from onshelf_exporter import engine, schema
+from onshelf_exporter.errors import DataError
+from onshelf_exporter.validation import FORGIVING, MAX_MISSING
 
 MAX_LINE_QUANTITY = 1_000.0  # units in one line of a receipt beyond which a quantity is a measure, not a count
 MIN_UNIT_VALUE = 0.02  # currency: ... if a unit is then worth less than this
@@ -45,29 +50,130 @@ RULES: tuple[Rule, ...] = (
     Rule("interactions", "coupon_discount_missing", "no coupon discount: taken for zero", lambda t: t.coupon_discount.isnull(), lambda t: {"coupon_discount": ibis.literal(0.0)}),
 )  # fmt: skip
 
+MAX_PRICE_RATIO = 100.0  # a unit price this many times above or below its product's median is in another unit
 
-def clean(con: Backend, name: str, table: ir.Table, report: list[dict[str, object]]) -> ir.Table:
-    """Apply the rules of one table, one after another.
 
-    Args:
+def price_outliers(table: ir.Table) -> ir.Table:
+    """Interactions with a column `outlier`: purchases at a unit price far from the median of their product."""
+    value = (table.revenue + table.discount.fill_null(0.0)) / table.quantity
+    bought = (table.kind == "purchase") & (table.quantity > 0) & (value > 0)
+    priced = table.mutate(unit_value=ibis.ifelse(bought, value, ibis.null("float64")))
+    medians = priced.group_by("product_id").agg(
+        median_value=priced.unit_value.median(), lines=priced.unit_value.count()
+    )
+    joined = priced.left_join(medians, "product_id").drop("product_id_right")
+    ratio = joined.unit_value / joined.median_value
+    far = (joined.lines >= 5) & ((ratio > MAX_PRICE_RATIO) | (ratio < 1 / MAX_PRICE_RATIO))
+    return joined.mutate(outlier=far.fill_null(False)).drop("unit_value", "median_value", "lines")
+
+
+@dataclass
+class Cleaner:
+    """Applies the rules to one table after another and keeps the report.
+
+    Attributes:
         con: the engine.
-        name: canonical table.
-        table: it, conforming to the schema.
-        report: gets one row {table, rule, what, action, rows} for each rule, those that found nothing too.
+        scratch: folder for what is between two steps: the largest table does not fit into memory.
+        report: one row {table, rule, what, action, rows} for each rule, those that found nothing too.
     """
-    rules = [rule for rule in RULES if rule.table == name]
-    if not rules:
-        return table
-    table = con.create_table(ibis.util.gen_name(name), table, temp=True)
-    for rule in rules:
+
+    con: Backend
+    scratch: Path
+    report: list[dict[str, object]]
+
+    def clean(self, name: str, table: ir.Table, products: ir.Table | None, path: Path) -> ir.Table:
+        """Apply all rules of one table and write it.
+
+        Args:
+            name: canonical table.
+            table: it, checked; columns beyond the schema's are kept.
+            products: the clean products; None for the products themselves.
+            path: Parquet file to write.
+
+        Raises:
+            DataError: more than half of the rows would be left out as incomplete or of unknown products.
+        """
+        table = self._complete(name, self._keep(table), products)
+        if name == "interactions":
+            table = self._repeated(table)
+        for rule in (rule for rule in RULES if rule.table == name):
+            table = self._apply(rule, table)
+        if name == "interactions":
+            table = self._price_outliers(table)
+        single = table if any(table[column].type().is_array() for column in table.columns) else table.distinct()
+        engine.write(self.con, single, path)
+        written = engine.read(self.con, path)
+        rows = self._count(table) - self._count(written)
+        self._note(name, "duplicate", "row that equals another: one is kept", "left out", rows)
+        return written
+
+    def _complete(self, name: str, table: ir.Table, products: ir.Table | None) -> ir.Table:
+        """Leave out rows without a required value, and rows of unknown products."""
+        needed = [column.name for column in schema.columns(name) if column.required]
+        if name not in FORGIVING:
+            return table
+        complete = table.filter(*(table[column].notnull() for column in needed))
+        kept, foreign = complete, 0
+        if products is not None and "product_id" in table.columns:
+            ids = complete.group_by("product_id").agg(rows=complete.count())
+            unknown = ids.anti_join(products, "product_id")
+            foreign = engine.number(unknown.rows.sum().fill_null(0))
+            kept = complete.semi_join(products, "product_id") if foreign else complete
+        rows = self._count(table)
+        lacking = rows - self._count(complete)
+        what = f"no {' or no '.join(needed)}: left out"
+        self._note(name, "incomplete", what, "left out", lacking)
+        self._note(name, "unknown_product", "product that is not in products: left out", "left out", foreign)
+        if lacking + foreign > rows * MAX_MISSING:
+            rule = f"at least half of the rows must have {', '.join(needed)}, and a product_id of the table products"
+            counts = {"rows": rows, "without a required value": lacking, "of unknown products": foreign}
+            raise DataError(name, "", rule, lacking + foreign, [counts])
+        return kept
+
+    def _repeated(self, table: ir.Table) -> ir.Table:
+        """One row for each event id, the earliest."""
+        with_id = table.filter(table.event_id.notnull())
+        again = with_id.group_by("event_id").agg(rows=with_id.count()).filter(lambda t: t.rows > 1)
+        rows = engine.number((again.rows.sum() - again.count()).fill_null(0))
+        self._note("interactions", "repeated_event", "event id seen before: the earliest is kept", "left out", rows)
+        if not rows:
+            return table
+        place = ibis.row_number().over(group_by=table.event_id, order_by=[table.time, table.product_id])
+        numbered = table.mutate(place=place)
+        return self._keep(numbered.filter(numbered.event_id.isnull() | (numbered.place == 0)).drop("place"))
+
+    def _apply(self, rule: Rule, table: ir.Table) -> ir.Table:
         found = rule.found(table).fill_null(False)
-        rows = int(table.filter(found).count().execute())
+        rows = self._count(table.filter(found))
         if rule.change is None:
             action, changed = "left out", table.filter(~found)
         else:
             new = {column: ibis.ifelse(found, value, table[column]) for column, value in rule.change(table).items()}
             action, changed = "changed", table.mutate(new)
-        if rows:
-            table = con.create_table(ibis.util.gen_name(name), changed, temp=True)
-        report.append({"table": name, "rule": rule.name, "what": rule.what, "action": action, "rows": rows})
-    return table
+        self._note(rule.table, rule.name, rule.what, action, rows)
+        return self._keep(changed) if rows else table
+
+    def _price_outliers(self, table: ir.Table) -> ir.Table:
+        marked = self._keep(price_outliers(table))
+        rows = self._count(marked.filter(marked.outlier))
+        what = (
+            f"unit price {MAX_PRICE_RATIO:.0f} times above or below its product's median: revenue and discount emptied"
+        )
+        self._note("interactions", "price_outlier", what, "changed", rows)
+        nothing = ibis.null("float64")
+        return marked.mutate(
+            revenue=ibis.ifelse(marked.outlier, nothing, marked.revenue),
+            discount=ibis.ifelse(marked.outlier, 0.0, marked.discount),
+        ).drop("outlier")
+
+    def _keep(self, table: ir.Table) -> ir.Table:
+        """The table, computed once, in a file of the scratch folder."""
+        path = self.scratch / f"{ibis.util.gen_name('kept')}.parquet"
+        engine.write(self.con, table, path, compression="snappy")
+        return engine.read(self.con, path)
+
+    def _count(self, table: ir.Table) -> int:
+        return engine.number(table.count())
+
+    def _note(self, table: str, rule: str, what: str, action: str, rows: int) -> None:
+        self.report.append({"table": table, "rule": rule, "what": what, "action": action, "rows": rows})

@@ -1,13 +1,17 @@
 """The embedded engine (DuckDB under Ibis): how it is opened, and how tables are read and written."""
 
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 from onshelf_exporter.errors import SourceError
 
+SHARE = "decimal(18, 12)"
 MONEY = "decimal(18, 4)"  # sums of money and quantities are exact, hence the same whatever the order of the rows
 
 
@@ -40,11 +44,41 @@ def read(con: Backend, path: Path) -> ir.Table:
     return con.read_parquet(str(path))
 
 
-def write(con: Backend, table: ir.Table, path: Path, order_by: list[str] | None = None) -> None:
-    """Write a table as one Parquet file (zstd), in the order of `order_by` where given."""
-    con.to_parquet(table.order_by(order_by) if order_by else table, str(path), compression="zstd")
+def write(
+    con: Backend, table: ir.Table, path: Path, order_by: list[str] | None = None, compression: str = "zstd"
+) -> None:
+    """Write a table as one Parquet file, in the order of `order_by` where given."""
+    con.to_parquet(table.order_by(order_by) if order_by else table, str(path), compression=compression)
 
 
-def exact_sum(column: ir.Value, where: ir.Value | None = None) -> ir.Value:
+def exact_sum(column: ir.Value, where: ir.Value | None = None, kind: str = MONEY) -> ir.Value:
     """Sum as float64 that does not depend on the order of the rows (sums of decimals are exact)."""
-    return column.cast(MONEY).sum(where=where).cast("float64")
+    return column.cast(kind).sum(where=where).cast("float64")
+
+
+def number(value: ir.Value) -> int:
+    """An expression of one whole number, computed; 0 where it is null."""
+    return int(value.to_pyarrow().as_py() or 0)
+
+
+def small_table(columns: Mapping[str, Sequence[object]], schema: Mapping[str, str]) -> ir.Table:
+    """A table of a few values written in the code, with the engine's types."""
+    kinds = ibis.schema(schema)
+    arrays = [pa.array(columns[name], kinds[name].to_pyarrow()) for name in kinds.names]
+    return ibis.memtable(pa.table(dict(zip(kinds.names, arrays, strict=True))))
+
+
+def local_time(time: ir.Value, timezone: str) -> ir.Value:
+    """Times of an instant in UTC, or with a zone, as the local time of day in `timezone`: timestamp without a zone."""
+    instant = time if getattr(time.type(), "timezone", None) else _instant("UTC", time)
+    return _of_day(timezone, instant)
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp"), "timestamp('UTC')"))
+def _instant(zone: str, time: dt.datetime) -> dt.datetime:  # type: ignore[empty-body]
+    """The instant of a local time in a zone."""
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
+def _of_day(zone: str, time: dt.datetime) -> dt.datetime:  # type: ignore[empty-body]
+    """The local time in a zone of an instant."""

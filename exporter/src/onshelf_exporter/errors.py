@@ -3,10 +3,11 @@
 ExporterError
     SourceError     Something to read is missing or unreadable: a folder, a file, a package, an encoding.
     DataError       A table breaks a rule of the schema: names the table, the column, the rule, the count and sample rows.
+    DataErrors      Several of these at once.
     SettingError    A setting has a value that it must not have.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -65,3 +66,12 @@ class DataError(ExporterError):
             list(samples),
             hint,
         )
+
+
+class DataErrors(ExporterError):
+    """Several tables or columns break rules; `problems` holds one DataError each."""
+
+    def __init__(self, problems: Iterable[DataError]) -> None:
+        self.problems = list(problems)
+        listed = "\n".join(str(problem) for problem in self.problems)
+        super().__init__(f"{len(self.problems)} rules are broken; nothing was written.\n{listed}")

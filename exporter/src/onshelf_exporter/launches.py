@@ -10,7 +10,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from onshelf_exporter.engine import MONEY, exact_sum
+from onshelf_exporter.engine import MONEY, SHARE, exact_sum
 from onshelf_exporter.weeks import RetailCalendar
 
 OUTCOME_WEEKS = (4, 8)
@@ -83,8 +83,8 @@ def launch_channels(
     offset = joined.week - joined.launch_week
     near = joined.mutate(offset=offset).filter(offset.between(0, 3))
     total = near.group_by("product_id", "product_index", "launch_week", "channel_id").agg(
-        plan=lambda t: exact_sum(t.coverage.cast("decimal(18, 12)"), where=t.offset < PLAN_WEEKS).fill_null(0.0),
-        four=lambda t: exact_sum(t.coverage.cast("decimal(18, 12)")),
+        plan=lambda t: exact_sum(t.coverage, where=t.offset < PLAN_WEEKS, kind=SHARE).fill_null(0.0),
+        four=lambda t: exact_sum(t.coverage, kind=SHARE),
     )
     result = total.select(
         "product_id",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ADAPTERS = ("complete_journey", "parquet")
 CODE = (
-    "abbreviations.csv", "titles.py", "build.py", "cleaning.py", "engine.py", "launches.py", "prepare.py", "schema.py",
+    "abbreviations.csv", "titles.py", "build.py", "cleaning.py", "engine.py", "launches.py", "prepare.py", "schema.py", "validation.py",
     "weekly.py", "weeks.py", "adapters/base.py", "adapters/complete_journey.py", "adapters/parquet.py",
 )  # fmt: skip
 
@@ -179,11 +179,11 @@ def _build(
                 progress.update(task, description=f"{dataset}: {step}")
 
             con = engine.connect(threads, memory_gb, spill=staging / "spill")
-            for folder in ("canonical", "features"):
+            for folder in ("canonical", "features", "spill"):
                 (staging / folder).mkdir()
             tell("Reading the source")
             read = adapter.read(con, source)
-            prepared = build.canonical(con, read, staging / "canonical", tell)
+            prepared = build.canonical(con, read, staging / "canonical", staging / "spill", tell)
             build.features(con, read, prepared, staging, tell)
             con.disconnect()
         shutil.rmtree(staging / "spill", ignore_errors=True)

@@ -16,6 +16,8 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
+from onshelf_exporter import engine
+
 LEVEL = " > "  # between the levels of a category path
 
 SIZE_UNITS = {
@@ -58,7 +60,7 @@ def readable(name: str) -> str:
     words = [table.get(word, word if word.islower() else word.lower()) for word in re.findall(r"[\w']+|[^\w']+", text)]
     text = "".join(words).replace("non- ", "non-")
     text = re.sub(r"[^,]*[/&][^,]*", _list, text)
-    text = re.sub(r"\(\s*", "(", text)
+    text = re.sub(r"\s*\(\s*", " (", text)
     text = re.sub(r"\s+", " ", text)
     text = re.sub(r"(?:\s*,)+", ",", text).strip(" ,.")
     text = re.sub(r"(\w) \((?:cold|hot)\)", lambda m: f"{m[1]}, {m[0].rsplit('(')[1][:-1]}", text)
@@ -137,10 +139,10 @@ def with_titles(con: Backend, products: ir.Table) -> ir.Table:
     paths = [str(path) for path in _distinct(con, products, "category_path")]
     names = [readable_path(path) for path in paths]
     columns = {"category_path": paths, "category_path_readable": names, "stem": [stem(name) for name in names]}
-    named = products.join(ibis.memtable(columns, schema=dict.fromkeys(columns, "string")), "category_path")
+    named = products.join(engine.small_table(columns, schema=dict.fromkeys(columns, "string")), "category_path")
     sizes = [str(size) for size in _distinct(con, products.filter(products.package_size.notnull()), "package_size")]
     shown = {"package_size": sizes, "size": [readable_size(size) for size in sizes]}
-    named = named.left_join(ibis.memtable(shown, schema=dict.fromkeys(shown, "string")), "package_size")
+    named = named.left_join(engine.small_table(shown, schema=dict.fromkeys(shown, "string")), "package_size")
     size = ibis.ifelse(named["size"].isnull() | (named["size"] == ""), "", ibis.literal(", ") + named["size"])
     label = ibis.ifelse(named.private_label, " (private label)", "")
     return named.mutate(title=named.stem + size + label).drop("stem", "size", "package_size_right")

@@ -17,7 +17,8 @@ def product_weeks(purchases: ir.Table) -> ir.Table:
     """Sales by product and week.
 
     Args:
-        purchases: product_id, product_index, week, user_index, order_key, quantity, revenue, discount.
+        purchases: product_id, product_index, week, user_index, order_key, quantity, revenue, discount,
+            priced (whether the row's revenue is known).
 
     Returns:
         product_id, product_index, week, units, revenue, discount, buyers, baskets, price (regular unit price =
@@ -30,9 +31,11 @@ def product_weeks(purchases: ir.Table) -> ir.Table:
         list_value=exact_sum(purchases.revenue.cast(MONEY) + purchases.discount.cast(MONEY)),
         buyers=purchases.user_index.nunique(),
         baskets=purchases.order_key.nunique(),
+        priced_units=exact_sum(purchases.quantity, where=purchases.priced),
     )
-    price = ibis.ifelse((sums.units > 0) & (sums.list_value > 0), sums.list_value / sums.units, ibis.null("float64"))
-    return sums.mutate(price=price).drop("list_value")
+    priced = (sums.priced_units > 0) & (sums.list_value > 0)
+    price = ibis.ifelse(priced, sums.list_value / sums.priced_units, ibis.null("float64"))
+    return sums.mutate(price=price).drop("list_value", "priced_units")
 
 
 def promotion_weeks(promotions: ir.Table) -> ir.Table:

@@ -3,9 +3,9 @@
 import datetime as dt
 from dataclasses import dataclass
 
-import ibis
 import ibis.expr.types as ir
 
+from onshelf_exporter import engine
 from onshelf_exporter.errors import SettingError
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -62,4 +62,4 @@ class RetailCalendar:
         """A table (week int32, week_of_year int32) of the weeks first_week..last_week."""
         weeks = list(range(first_week, last_week + 1))
         rows = {"week": weeks, "week_of_year": [self.week_of_year(week) for week in weeks]}
-        return ibis.memtable(rows, schema={"week": "int32", "week_of_year": "int32"})
+        return engine.small_table(rows, schema={"week": "int32", "week_of_year": "int32"})

@@ -57,16 +57,6 @@ WEEK_ONE = dt.date(2016, 12, 26)  # week 1 holds only its last day, Sunday 2017-
 TIMEZONE = "America/New_York"  # weeks of the data turn at 05:00 UTC in winter and 04:00 UTC in summer
 
 
-@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp"), "timestamp('UTC')"))
-def _of_utc(zone: str, time: dt.datetime) -> dt.datetime:
-    """The instant of a time of day in a zone."""
-
-
-@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
-def _local(zone: str, time: dt.datetime) -> dt.datetime:
-    """The time of day of an instant in a zone."""
-
-
 def data_folder(source: Path | None) -> Path:
     """Folder of the Parquet files: `source`, or the one inside the installed package.
 
@@ -113,7 +103,7 @@ def read(con: Backend, source: Path | None) -> Source:
             {
                 "table": {"transactions": "interactions"}.get(name, name),
                 "rule": "not_merchandise",
-                "rows": int(raw[name].count().execute() - kept.count().execute()),
+                "rows": engine.number(raw[name].count()) - engine.number(kept.count()),
                 "what": "row of a product without merchandise (fuel, postage, coupons, ...) or not in the products table",
             }
         )
@@ -123,7 +113,7 @@ def read(con: Backend, source: Path | None) -> Source:
         {
             "table": "products",
             "rule": "not_merchandise",
-            "rows": int(raw["products"].count().execute() - merchandise.count().execute()),
+            "rows": engine.number(raw["products"].count()) - engine.number(merchandise.count()),
             "what": f"product of a department without merchandise: {', '.join(NOT_MERCHANDISE)}",
         }
     )
@@ -189,7 +179,7 @@ def _interactions(transactions: ir.Table) -> ir.Table:
         site_id=transactions.store_id.cast("string"),
         order_id=transactions.basket_id.cast("string"),
         kind=ibis.literal("purchase"),
-        time=_local(TIMEZONE, _of_utc("UTC", transactions.transaction_timestamp)),
+        time=engine.local_time(transactions.transaction_timestamp, TIMEZONE),
         quantity=transactions.quantity.cast("float64"),
         revenue=transactions.sales_value,
         discount=transactions.retail_disc + transactions.coupon_match_disc,
@@ -203,7 +193,7 @@ def _promotions(promotions: ir.Table) -> ir.Table:
         return promotions.filter(code != "0").select(
             product_id=promotions.product_id.cast("string"),
             site_id=promotions.store_id.cast("string"),
-            date=ibis.literal(WEEK_ONE) + ((promotions.week - 1) * 7).as_interval("D"),
+            date=(ibis.literal(WEEK_ONE).cast("timestamp") + ((promotions.week - 1) * 7).as_interval("D")).date(),
             channel_id=code.cases(*names, else_=ibis.literal(f"{kind}_") + code),
         )
 
@@ -214,7 +204,7 @@ def _channels() -> ir.Table:
     rows = [(channel_id, name, kind) for kind, _, channel_id, name in CHANNELS]
     rows.append((*COUPON_CHANNEL, "coupon"))
     columns = {key: [row[i] for row in rows] for i, key in enumerate(("channel_id", "name", "kind"))}
-    return ibis.memtable(columns, schema=dict.fromkeys(columns, "string"))
+    return engine.small_table(columns, schema=dict.fromkeys(columns, "string"))
 
 
 def _campaigns(descriptions: ir.Table, targets: ir.Table) -> ir.Table:

@@ -1,0 +1,144 @@
+"""Invented shops: small folders of canonical tables that tests send through the `parquet` adapter.
+
+`write_shop` writes three small Parquet files (products, interactions, promotions) and `shop.json`. The shop has a weekly
+rhythm, popular and rare products, launches in the middle of the year, price cuts, and promotions that sell.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+CATEGORIES = (
+    ("Kitchen", "Tea", "Green tea", "green tea, loose leaf", 6.0),
+    ("Kitchen", "Tea", "Herbal tea", "herbal tea with camomile", 5.0),
+    ("Kitchen", "Coffee", "Ground coffee", "ground coffee, dark roast", 9.0),
+    ("Kitchen", "Coffee", "Coffee beans", "coffee beans, medium roast", 11.0),
+    ("Garden", "Tools", "Shears", "garden shears, forged", 24.0),
+    ("Garden", "Tools", "Trowels", "hand trowel with ash handle", 14.0),
+    ("Garden", "Seeds", "Flower seeds", "flower seeds for bees", 3.0),
+    ("Toys", "Puzzles", "Wooden puzzles", "wooden puzzle for children", 17.0),
+    ("Toys", "Games", "Card games", "card game for the family", 12.0),
+)
+CHINESE_TITLES = ("有机绿茶 茉莉花香 100克", "手工锻造园艺剪刀", "儿童木制拼图 动物世界")
+BRANDS = ("Aldermoor", "Brightwell", "Casa Lume", "Dovetail")
+SHADES = ("classic", "large", "small", "organic", "festive", "travel size", "gift box", "twin pack")
+CHANNELS = ("home_page", "newsletter", "search_ads")
+
+
+def write_shop(
+    folder: Path,
+    *,
+    products: int = 120,
+    users: int = 200,
+    weeks: int = 40,
+    seed: int = 7,
+    tables: Iterable[str] = ("products", "interactions", "promotions"),
+    stated_launch_dates: bool = True,
+    chinese: bool = True,
+    settings: dict[str, Any] | None = None,
+) -> Path:
+    """Write an invented shop.
+
+    Args:
+        folder: where to; made if it is not there.
+        products: number of products; a third of them are launched after the burn-in.
+        users: number of users, pseudonyms u0000...
+        weeks: weeks of history from Monday 2024-01-01 on.
+        seed: of all that is random.
+        tables: which of products, interactions, promotions to write.
+        stated_launch_dates: whether launched products state their launch_date.
+        chinese: whether the first products have Chinese titles.
+        settings: shop.json; {"currency": "EUR", "timezone": "Europe/Paris"} when None.
+
+    Returns:
+        The folder.
+    """
+    random = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    start = dt.date(2024, 1, 1)
+    index = np.arange(products)
+    kinds = [CATEGORIES[i] for i in random.integers(0, len(CATEGORIES), products)]
+    price = np.round([kind[4] for kind in kinds] * random.lognormal(0, 0.25, products), 2)
+    launched = random.random(products) < 1 / 3
+    launch_week = np.where(launched, random.integers(weeks // 4 + 1, weeks - 1, products), 0)
+    brands = random.integers(0, len(BRANDS), products)
+    shades = random.integers(0, len(SHADES), products)
+    titles = [f"{BRANDS[b]} {kind[3]}, {SHADES[s]}" for b, kind, s in zip(brands, kinds, shades, strict=True)]
+    if chinese:
+        titles[: len(CHINESE_TITLES)] = CHINESE_TITLES[:products]
+    ids = np.array([f"P{i:04d}" for i in index])
+    dates = [start + dt.timedelta(days=7 * int(week) + 1) if week else None for week in launch_week]
+    columns: dict[str, Any] = {
+        "product_id": ids,
+        "title": titles,
+        "brand": [BRANDS[b] for b in brands],
+        "category_path": [" > ".join(kind[:3]) for kind in kinds],
+        "list_price": price,
+    }
+    if stated_launch_dates:
+        columns["launch_date"] = pa.array(dates, pa.date32())
+    product_table = pa.table(columns)
+
+    week = np.repeat(np.arange(weeks), products)
+    product = np.tile(index, weeks)
+    on_sale = week >= launch_week[product]
+    promoted = on_sale & (random.random(weeks * products) < 0.08)
+    cut = promoted * np.round(random.choice([0.0, 0.1, 0.2, 0.3], weeks * products), 2)
+    popularity = random.lognormal(0, 0.8, products)
+    season = 1 + 0.3 * np.sin(2 * np.pi * week / 52 + (product % 5))
+    rate = on_sale * popularity[product] * season * (1 + 1.2 * promoted) * (1 + 2 * cut)
+    lines = random.poisson(rate)
+    rows = np.repeat(np.arange(weeks * products), lines)
+    quantity = 1 + random.poisson(0.3, rows.size)
+    seconds = random.integers(0, 7 * 86_400, rows.size) + week[rows] * 7 * 86_400
+    seconds = np.maximum(seconds, (launch_week[product[rows]] * 7 + 1) * 86_400 * (launch_week[product[rows]] > 0))
+    value = np.round(price[product[rows]] * quantity, 2)
+    discount = np.round(value * cut[rows], 2)
+    user = np.floor(users * random.beta(0.8, 1.6, rows.size)).astype(int)
+    times = np.datetime64(start, "us") + seconds.astype("timedelta64[s]").astype("timedelta64[us]")
+    interaction_table = pa.table(
+        {
+            "user_id": np.array([f"u{i:04d}" for i in range(users)])[user],
+            "product_id": ids[product[rows]],
+            "time": times,
+            "kind": np.full(rows.size, "purchase"),
+            "quantity": quantity.astype(float),
+            "revenue": np.round(value - discount, 2),
+            "discount": discount,
+        }
+    )
+    where = np.flatnonzero(promoted)
+    days = np.datetime64(start, "D") + (7 * week[where]).astype("timedelta64[D]")
+    promotion_table = pa.table(
+        {
+            "product_id": ids[product[where]],
+            "date": days,
+            "channel_id": np.array(CHANNELS)[random.integers(0, len(CHANNELS), where.size)],
+            "site_id": np.array([f"s{i}" for i in random.integers(0, 4, where.size)]),
+        }
+    )
+    written = {"products": product_table, "interactions": interaction_table, "promotions": promotion_table}
+    for name in tables:
+        pq.write_table(written[name], folder / f"{name}.parquet")
+    settings = {"currency": "EUR", "timezone": "Europe/Paris"} if settings is None else settings
+    (folder / "shop.json").write_text(json.dumps(settings), encoding="utf-8")
+    return folder
+
+
+def change_table(folder: Path, name: str, **columns: Any) -> None:
+    """Replace or add columns of one table of a shop; a value may be a function of the old column's Python list."""
+    path = folder / f"{name}.parquet"
+    table = pq.read_table(path)
+    for column, value in columns.items():
+        old = table.column(column).to_pylist() if column in table.column_names else None
+        new = value(old) if callable(value) else value
+        array = new if isinstance(new, pa.Array) else pa.array(new)
+        position = table.column_names.index(column) if column in table.column_names else None
+        table = table.append_column(column, array) if position is None else table.set_column(position, column, array)
+    pq.write_table(table, path)
