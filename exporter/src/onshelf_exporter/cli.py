@@ -1,0 +1,75 @@
+"""The command line of the exporter: `onshelf-exporter <stage>`.
+
+Each stage is a module with `add_arguments(parser)` and `run(arguments) -> exit status`. A stage's module is imported
+only when the stage is asked for, so that `--help` answers at once.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, cast
+
+
+class Stage(NamedTuple):
+    """One row of the command line: the stage's name, its module and one line of help."""
+
+    name: str
+    module: str
+    help: str
+
+
+class StageModule(Protocol):
+    """What a stage's module offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the stage's arguments."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do the work and return the exit status."""
+
+
+STAGES = (
+    Stage("data", "onshelf_exporter.prepare", "clean a retailer's history and prepare it for training"),
+    Stage("train", "onshelf_exporter.train", "train all models of the model releases that a recipe names"),
+    Stage("evaluate", "onshelf_exporter.evaluate", "measure a model release beside the baselines"),
+    Stage("export", "onshelf_exporter.export", "write trained models as ONNX, checked against PyTorch"),
+    Stage("publish", "onshelf_exporter.publish", "make exported models visible as numbered model releases"),
+    Stage("doctor", "onshelf_exporter.doctor", "say what a retailer's own files would give, and what is missing"),
+    Stage(
+        "tensorrt-engines", "onshelf_exporter.tensorrt_engines", "build native TensorRT engines, where there is a GPU"
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one stage; an expected error is one clear message on stderr and exit status 2."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="onshelf-exporter", description="From a retailer's history to a model release."
+    )
+    commands = parser.add_subparsers(dest="stage", metavar="<stage>", required=True)
+    for stage in STAGES:
+        command = commands.add_parser(stage.name, help=stage.help, description=stage.help)
+        if arguments and arguments[0] == stage.name:
+            _module(stage).add_arguments(command)
+    parsed = parser.parse_args(arguments)
+    module = _module(next(stage for stage in STAGES if stage.name == parsed.stage))
+    from onshelf_exporter.errors import ExporterError
+
+    try:
+        return module.run(parsed)
+    except ExporterError as error:
+        print(f"onshelf-exporter {parsed.stage}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"onshelf-exporter {parsed.stage}: interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+
+
+def _module(stage: Stage) -> StageModule:
+    return cast(StageModule, importlib.import_module(stage.module))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""Write trained models as ONNX, checked against PyTorch on real rows.
+
+    onshelf-exporter export --recipe default --roles replay production
+
+Leaves `<run>/<role>/export/` with one .onnx per model, the tables, the tokenizer and manifest.json (without a version:
+publishing gives it). What is exported already is not exported again.
+"""
+
+import argparse
+import datetime as dt
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from onshelf_exporter import graphs as onnx_graphs
+from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.graphs import Arrays
+from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, HORIZONS, LEVELS
+from onshelf_exporter.models.product_encoder import CHANNELS, EMBEDDING_DIM, VECTOR_DIM, ProductEncoder
+from onshelf_exporter.recipe import load_recipe
+from onshelf_exporter.signatures import SIGNATURES
+from onshelf_exporter.train import add_run_arguments, write_json
+from onshelf_exporter.training.calendar import as_of_cut
+from onshelf_exporter.training.encode import load_bert
+from onshelf_exporter.training.history import load_dataset
+from onshelf_exporter.training.progress import progress_bar
+from onshelf_exporter.training.runs import Run, open_run
+from onshelf_exporter.training.tables import TABLES
+from onshelf_exporter.training.texts import load_tokenizer, model_folder, pad_token
+
+TOOLS = (
+    "torch",
+    "transformers",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
+    "tokenizers",
+    "numpy",
+    "scipy",
+    "duckdb",
+    "ibis-framework",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the stage's arguments."""
+    add_run_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export the trained roles of a run; prints their folders."""
+    recipe = load_recipe(args.recipe)
+    training = open_run(args.runs, args.data, load_dataset(args.data), recipe)
+    for role in args.roles:
+        if training.has_role(role):
+            print(export(training, role))
+    return 0
+
+
+def export(training: Run, role: str) -> Path:
+    """Export one role; returns its folder. Raises ExporterError where it is not trained or a check fails."""
+    if not training.is_done(role):
+        raise ExporterError(f"role {role!r} of {training.folder} is not trained; run `onshelf-exporter train` first")
+    target = training.folder / role / "export"
+    if (target / "manifest.json").exists():
+        return target
+    torch.set_num_threads(training.recipe.threads)
+    staging = training.folder / role / "export.staging"
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    modules = _modules(training, role)
+    rows = _rows(training, role)
+    models: dict[str, Any] = {}
+    with progress_bar(f"export {role}", len(SIGNATURES)) as advance:
+        for name, module in modules.items():
+            path = staging / f"{name}.onnx"
+            onnx_graphs.export_graph(name, module, _few(rows[name], 3), path)
+            models[name] = _describe(name, path) | {"parity": onnx_graphs.parity(name, module, path, rows[name])}
+            advance(1)
+        fp32, int8 = staging / "product_encoder.onnx", staging / "product_encoder_int8.onnx"
+        onnx_graphs.quantise(fp32, int8)
+        cosine = onnx_graphs.int8_cosine(fp32, int8, rows["product_encoder"])
+        models["product_encoder_int8"] = _describe("product_encoder_int8", int8) | {"int8": cosine}
+        advance(1)
+    for table in TABLES:
+        shutil.copyfile(training.folder / role / "tables" / f"{table}.arrow", staging / f"{table}.arrow")
+    load_tokenizer(training.recipe.encoder).save(str(staging / "tokenizer.json"))
+    write_json(staging / "manifest.json", _manifest(training, role, models, staging))
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(staging, target)
+    return target
+
+
+def _modules(training: Run, role: str) -> dict[str, nn.Module]:
+    modules: dict[str, nn.Module] = torch.load(training.folder / role / "graphs.pt", weights_only=False)
+    text = load_bert(model_folder(training.recipe.encoder))
+    text.load_state_dict(torch.load(training.folder / "encoder" / "text.pt", weights_only=True))
+    encoder = modules["product_encoder"]
+    assert isinstance(encoder, ProductEncoder)
+    encoder.text = text.eval().requires_grad_(False)
+    return {name: module.eval() for name, module in modules.items()}
+
+
+def _rows(training: Run, role: str) -> dict[str, Arrays]:
+    """Real inputs of each model, from the samples that training kept."""
+    samples = dict(np.load(training.folder / role / "samples.npz"))
+    tokenizer = load_tokenizer(training.recipe.encoder)
+    tokenizer.enable_padding(pad_id=pad_token(tokenizer))
+    encoded = tokenizer.encode_batch([str(text) for text in samples["texts"]])
+    n = len(samples["candidates"])
+    samples["input_ids"] = np.array([e.ids for e in encoded], dtype=np.int64)
+    samples["attention_mask"] = np.array([e.attention_mask for e in encoded], dtype=np.int64)
+    # every launch is scored under the actions of seven others, too
+    actions = (np.arange(n)[:, None] + np.arange(8)[None, :]) % n
+    samples["candidates"] = np.ascontiguousarray(samples["candidates"][actions])
+    modules = torch.load(training.folder / role / "graphs.pt", weights_only=False)
+    with torch.no_grad():
+        user = [torch.from_numpy(samples[tensor.name]) for tensor in SIGNATURES["user_encoder"].inputs]
+        vector, repeat = modules["user_encoder"](*user)
+    samples["user_vector"], samples["repeat_weights"] = vector.numpy(), repeat.numpy()
+    return {name: {t.name: samples[t.name] for t in signature.inputs} for name, signature in SIGNATURES.items()}
+
+
+def _few(rows: Arrays, count: int) -> Arrays:
+    return {name: value[:count] for name, value in rows.items()}
+
+
+def _describe(name: str, path: Path) -> dict[str, Any]:
+    model = onnx.load(str(path), load_external_data=False)
+    return {
+        "file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "bytes": path.stat().st_size,
+        "ir_version": model.ir_version,
+        "opset": onnx_graphs.default_opset(model),
+        "inputs": [t.name for t in SIGNATURES[name].inputs],
+        "outputs": [t.name for t in SIGNATURES[name].outputs],
+    }
+
+
+def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) -> dict[str, Any]:
+    dataset, recipe, record = training.dataset, training.recipe, training.record(role)
+    cut = training.cut_week(role)
+    tokenizer = load_tokenizer(recipe.encoder)
+    unknown = next((t for t in ("[UNK]", "<unk>") if tokenizer.token_to_id(t) is not None), "[UNK]")
+    encoder = json.loads((training.folder / "encoder" / "done.json").read_text(encoding="utf-8"))
+    return {
+        "schema_version": 1,
+        "role": role,
+        "dataset": dataset["dataset"],
+        "as_of": as_of_cut(dataset, cut).isoformat(),
+        "as_of_week": cut,
+        "cut_week": cut,
+        "encoder_cut_week": training.encoder_cut,
+        "data_hash": dataset["data_hash"],
+        "git_commit": git_commit(),
+        "recipe": recipe.name,
+        "recipe_hash": recipe.hash,
+        "seed": recipe.seed,
+        "currency": dataset["currency"],
+        "timezone": dataset["timezone"],
+        "week_start": dataset["week_start"],
+        "prices_include_tax": dataset.get("prices_include_tax"),
+        "units_basis": {"description": dataset.get("units_basis", ""), "users": dataset["users"]},
+        "launch_rule": dataset.get("launch_rule", ""),
+        "horizons_weeks": list(HORIZONS),
+        "quantile_levels": list(LEVELS),
+        "quantile_convention": "a count y is spread over (y - 1, y]; the ceiling of a quantile is the integer quantile",
+        "candidate_columns": list(CANDIDATE_COLUMNS),
+        "embedding_dim": EMBEDDING_DIM,
+        "vector_dim": VECTOR_DIM,
+        "max_channels": CHANNELS,
+        "language": recipe.encoder.language,
+        "tokenizer": {
+            "file": "tokenizer.json",
+            "max_length": recipe.encoder.max_length,
+            "unk_token": unknown,
+            "pad_id": pad_token(tokenizer),
+        },
+        "food_departments": dataset.get("food_departments", []),
+        "models": models,
+        "tables": {
+            f"{table}.arrow": hashlib.sha256((folder / f"{table}.arrow").read_bytes()).hexdigest() for table in TABLES
+        },
+        "calibration": record["calibration"],
+        "metrics": record["metrics"],
+        "training": {
+            "encoder": encoder,
+            "note": "The text encoder is fine-tuned once, on weeks up to encoder_cut_week, and shared; all else is fitted "
+            "on weeks up to cut_week. Launches are training rows when week + 7 <= cut_week (4-week outcomes and practice "
+            "labels: week + 3 <= cut_week).",
+        },
+        "tool_versions": {
+            "python": platform.python_version(),
+            **{tool: importlib.metadata.version(tool) for tool in TOOLS},
+        },
+        "exported_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def git_commit() -> str | None:
+    """The commit of the code, with "+changes" where files differ from it; None outside a repository."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "--", "."], cwd=here, capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+changes" if changed else "")

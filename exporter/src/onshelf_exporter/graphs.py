@@ -1,0 +1,201 @@
+"""PyTorch modules to ONNX graphs: export, int8, comparison with PyTorch on real rows."""
+
+import contextlib
+import io
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from torch import nn
+
+from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.signatures import BY_DATA, SIGNATURES
+
+OPSET = 18
+MAX_IR, MAX_OPSET = 10, 20
+TOLERANCES = {"product_encoder": 2e-4, "user_encoder": 1e-4, "launch_outcome": 2e-3}
+DEFAULT_TOLERANCE = 1e-3
+INT8_COSINE = 0.95  # lowest cosine of an int8 embedding to the fp32 one that an export accepts
+Arrays = dict[str, NDArray[Any]]
+
+
+def export_graph(name: str, module: nn.Module, example: Arrays, path: Path) -> None:
+    """Write one module as ONNX with dynamic batch and sequence axes; raises ExporterError above the allowed IR or
+    opset."""
+    signature = SIGNATURES[name]
+    names = [tensor.name for tensor in signature.inputs]
+    shared: dict[str, Any] = {"batch": torch.export.Dim("batch", min=1, max=4096)}
+    shapes = []
+    for tensor in signature.inputs:
+        axes: dict[int, Any] = {0: shared["batch"]}
+        for axis, dim in enumerate(tensor.dims, start=1):
+            if isinstance(dim, str):
+                axes[axis] = shared.setdefault(dim, torch.export.Dim(dim, min=1, max=8192))
+        shapes.append(axes)
+    arguments = tuple(torch.from_numpy(np.ascontiguousarray(example[n])) for n in names)
+    onnx_log = logging.getLogger("torch.onnx")
+    level = onnx_log.level
+    onnx_log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")  # the exporter warns about its own internals
+            program = torch.onnx.export(
+                module,
+                arguments,
+                dynamo=True,
+                external_data=False,
+                opset_version=OPSET,
+                input_names=names,
+                output_names=[f"output_{tensor.name}" for tensor in signature.outputs],
+                dynamic_shapes=tuple(shapes),
+                verbose=False,
+            )
+    finally:
+        onnx_log.setLevel(level)
+    assert program is not None
+    model = program.model_proto
+    for tensor in signature.outputs:
+        # a value inside the graph may already have the output's name
+        _rename(model, tensor.name, f"{tensor.name}_inner")
+        _rename(model, f"output_{tensor.name}", tensor.name)
+    free_widths(name, model)
+    del model.graph.value_info[:]  # runtimes infer shapes themselves; stale ones break quantisation
+    onnx.checker.check_model(model)
+    check_limits(name, model)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save_model(model, str(path))
+
+
+def _rename(model: onnx.ModelProto, old: str, new: str) -> None:
+    graph = model.graph
+    for node in graph.node:
+        node.input[:] = [new if value == old else value for value in node.input]
+        node.output[:] = [new if value == old else value for value in node.output]
+    for value in (*graph.output, *graph.value_info):
+        if value.name == old:
+            value.name = new
+    for constant in graph.initializer:
+        if constant.name == old:
+            constant.name = new
+
+
+def free_widths(name: str, model: onnx.ModelProto) -> None:
+    """Make widths that depend on the data symbolic in the graph's outputs, as the configuration in git says -1 for
+    them.
+
+    ONNX Runtime infers shapes and would find the constant again; a Reshape to (batch of the input, -1) hides it.
+    """
+    graph = model.graph
+    first = graph.input[0]
+    outputs = {output.name: output for output in graph.output}
+    for tensor in SIGNATURES[name].outputs:
+        if not any(dim in BY_DATA for dim in tensor.dims):
+            continue
+        inner = f"{tensor.name}_fixed"
+        for node in graph.node:
+            node.output[:] = [inner if output == tensor.name else output for output in node.output]
+            node.input[:] = [inner if value == tensor.name else value for value in node.input]
+        minus, batch, shape = f"{inner}_minus", f"{inner}_batch", f"{inner}_shape"
+        graph.initializer.append(helper.make_tensor(minus, TensorProto.INT64, [1], [-1]))
+        graph.node.append(helper.make_node("Shape", [first.name], [batch], name=f"{inner}_Shape", start=0, end=1))
+        graph.node.append(helper.make_node("Concat", [batch, minus], [shape], name=f"{inner}_Concat", axis=0))
+        graph.node.append(helper.make_node("Reshape", [inner, shape], [tensor.name], name=f"{inner}_Reshape"))
+        dim = next(d for d in tensor.dims if d in BY_DATA)
+        outputs[tensor.name].type.tensor_type.shape.dim[1].Clear()
+        outputs[tensor.name].type.tensor_type.shape.dim[1].dim_param = f"{tensor.name}_{dim}"
+
+
+def check_limits(name: str, model: onnx.ModelProto) -> None:
+    """Raise ExporterError where a graph's IR or opset is above what the pinned Triton release reads."""
+    opset = default_opset(model)
+    if model.ir_version > MAX_IR or opset > MAX_OPSET:
+        raise ExporterError(
+            f"{name}: IR {model.ir_version}, opset {opset}; at most IR {MAX_IR} and opset {MAX_OPSET} are served"
+        )
+
+
+def default_opset(model: onnx.ModelProto) -> int:
+    """Opset of the default domain."""
+    return max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+
+
+def quantise(source: Path, target: Path) -> None:
+    """Dynamic int8 of the matrix products, per channel."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    prepared = target.with_suffix(".prepared.onnx")
+    level = logging.root.level
+    logging.root.setLevel(logging.ERROR)
+    try:
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        optimised = onnx.load(str(prepared))
+        del optimised.graph.value_info[:]
+        onnx.save_model(optimised, str(prepared))
+        quantize_dynamic(
+            str(prepared), str(target), weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul"]
+        )
+    finally:
+        logging.root.setLevel(level)
+        prepared.unlink(missing_ok=True)
+    check_limits(target.stem, onnx.load(str(target)))
+
+
+def session(path: Path, threads: int = 2) -> onnxruntime.InferenceSession:
+    """A CPU session."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def run_graph(running: onnxruntime.InferenceSession, inputs: Arrays) -> Arrays:
+    """Outputs by name."""
+    names = [output.name for output in running.get_outputs()]
+    wanted = {value.name for value in running.get_inputs()}
+    return dict(zip(names, running.run(names, {k: v for k, v in inputs.items() if k in wanted}), strict=True))
+
+
+def parity(name: str, module: nn.Module, path: Path, rows: Arrays) -> dict[str, Any]:
+    """Compare ONNX with PyTorch on real rows; indices of a ranking count as equal where their scores are.
+
+    Raises ExporterError above the tolerance, which is relative to 1 + |value|.
+    """
+    tolerance = TOLERANCES.get(name, DEFAULT_TOLERANCE)
+    inputs = [torch.from_numpy(np.ascontiguousarray(rows[tensor.name])) for tensor in SIGNATURES[name].inputs]
+    with torch.no_grad():
+        expected = module(*inputs)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    got = run_graph(session(path), rows)
+    worst = 0.0
+    for tensor, value in zip(SIGNATURES[name].outputs, expected, strict=True):
+        if tensor.dtype == "INT64":
+            continue
+        want = value.numpy()
+        if want.shape != got[tensor.name].shape:
+            raise ExporterError(
+                f"{name}.{tensor.name}: ONNX gives shape {got[tensor.name].shape}, PyTorch {want.shape}"
+            )
+        worst = max(worst, float(np.max(np.abs(want - got[tensor.name]) / (1 + np.abs(want)), initial=0.0)))
+    if not worst <= tolerance:
+        raise ExporterError(f"{name}: ONNX differs from PyTorch by {worst:.2e} on real rows; tolerance {tolerance:.0e}")
+    return {"rows": len(inputs[0]), "max_abs_error": worst, "tolerance": tolerance, "relative_to": "1 + |value|"}
+
+
+def int8_cosine(fp32: Path, int8: Path, rows: Arrays) -> dict[str, float]:
+    """Cosine of int8 to fp32 embeddings on real rows; raises ExporterError below INT8_COSINE."""
+    a, b = run_graph(session(fp32), rows)["embedding"], run_graph(session(int8), rows)["embedding"]
+    cosine = (a * b).sum(1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-12)
+    result = {"cosine_min": float(cosine.min()), "cosine_mean": float(cosine.mean())}
+    if result["cosine_min"] < INT8_COSINE:
+        raise ExporterError(
+            f"product_encoder_int8: cosine to fp32 {result['cosine_min']:.3f}; at least {INT8_COSINE} is required"
+        )
+    return result

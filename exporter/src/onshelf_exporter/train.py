@@ -1,0 +1,221 @@
+"""Train all models: the text encoder once, then everything behind it for each model release.
+
+    onshelf-exporter train --data var/data/complete_journey --recipe default --roles replay production
+
+The run's folder is named after the recipe and a hash of data, recipe and code. What is finished there is not done
+again; what was interrupted goes on at its last checkpoint.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.models.launch_outcome import OutcomeGraph
+from onshelf_exporter.models.product_encoder import ContentEncoder, ProductEncoder, TextEncoder
+from onshelf_exporter.models.towers import AudienceRetrieval, LaunchRetrieval, ProductRetrieval, UserEncoderGraph
+from onshelf_exporter.recipe import Recipe, load_recipe
+from onshelf_exporter.training.behaviour import load_events
+from onshelf_exporter.training.content import fine_tune, hidden_size, refit_content
+from onshelf_exporter.training.encode import encode_texts, load_bert
+from onshelf_exporter.training.history import History, load_dataset, load_history
+from onshelf_exporter.training.loop import finish
+from onshelf_exporter.training.outcome import actual_candidates, launch_attributes, train_outcome
+from onshelf_exporter.training.runs import ROLES, Run, open_run
+from onshelf_exporter.training.tables import write_tables
+from onshelf_exporter.training.texts import load_tokenizer, model_folder, tokenise, wordings
+from onshelf_exporter.training.towers import train_towers
+
+UNSEEN_BIAS = -30.0  # score of products that the data up to the cut do not show: never retrieved
+MAX_AUDIENCE = 3840  # TensorRT's limit of TopK
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the stage's arguments."""
+    add_run_arguments(parser)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that name a run, common to train, export and publish."""
+    parser.add_argument("--data", type=Path, default=Path("var/data/complete_journey"), help="folder of prepared data")
+    parser.add_argument(
+        "--recipe", default="default", help="name of a recipe, or the path of a .toml file (default: default)"
+    )
+    parser.add_argument(
+        "--runs", type=Path, default=Path("var/runs"), help="folder of training runs (default: var/runs)"
+    )
+    parser.add_argument(
+        "--roles",
+        nargs="+",
+        choices=ROLES,
+        default=["replay", "production"],
+        help="which model releases (default: replay production); a role whose cut lies beyond the data is left out",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train what is not trained yet; prints the run's folder last."""
+    recipe = load_recipe(args.recipe)
+    training = train(args.data, recipe, args.runs, args.roles)
+    print(training.folder)
+    return 0
+
+
+def train(data: Path, recipe: Recipe, runs: Path, roles: list[str]) -> Run:
+    """Train the roles of a recipe on prepared data; returns the run. Done parts are skipped."""
+    torch.set_num_threads(recipe.threads)
+    dataset = load_dataset(data)
+    training = open_run(runs, data, dataset, recipe)
+    wanted = [role for role in roles if training.has_role(role)]
+    if not wanted:
+        raise ExporterError(
+            f"--roles {' '.join(roles)}: every cut lies beyond the data, which end with week {dataset['last_week']}"
+        )
+    todo = [role for role in wanted if not training.is_done(role)]
+    if not todo:
+        return training
+    encoder = train_encoder(training)
+    for role in todo:
+        train_release(training, role, encoder)
+    return training
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The fine-tuned text encoder and the pooled text of all titles [wordings, texts, hidden]."""
+
+    text: TextEncoder
+    pooled: NDArray[np.float16]
+
+
+def train_encoder(training: Run) -> Encoder:
+    """Fine-tune the text encoder on weeks up to the encoder's cut, and encode all texts; both kept in the run."""
+    recipe, folder = training.recipe, training.folder / "encoder"
+    weights, pooled_file, done = folder / "text.pt", folder / "pooled.npy", folder / "done.json"
+    text = load_bert(model_folder(recipe.encoder))
+    if done.exists():
+        text.load_state_dict(torch.load(weights, weights_only=True))
+        return Encoder(text.eval(), np.load(pooled_file))
+    started = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    history = load_history(training.data, training.encoder_cut)
+    tokens = tokenise(load_tokenizer(recipe.encoder), wordings(history, recipe.encoder.variants, recipe.seed))
+    result = fine_tune(text, history, tokens, recipe.encoder, recipe.content, recipe.seed, folder)
+    text.requires_grad_(False)
+    tuned = time.monotonic()
+    pooled = encode_texts(text, tokens, recipe.encoder.encode_variants, recipe.encoder.bfloat16)
+    torch.save(text.state_dict(), weights)
+    np.save(pooled_file, pooled)
+    record = {
+        "cut_week": history.cut,
+        "epoch": result.epoch,
+        "training_losses": result.training_losses,
+        "validation_losses": result.validation_losses,
+        "texts": len(history.texts),
+        "seconds": {"fine_tune": round(tuned - started, 1), "encode": round(time.monotonic() - tuned, 1)},
+    }
+    write_json(done, record)
+    finish(folder, ["product_encoder"])
+    return Encoder(text.eval(), pooled)
+
+
+def train_release(training: Run, role: str, encoder: Encoder) -> None:
+    """Train everything behind the text for one role; leaves graphs.pt, tables/, samples.npz and done.json in the role's
+    folder."""
+    recipe, cut = training.recipe, training.cut_week(role)
+    folder = training.folder / role
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    history = load_history(training.data, cut)
+    if len(history.texts) != encoder.pooled.shape[1]:
+        raise ExporterError(f"{training.folder}: encoded texts do not fit the data; delete this folder and train again")
+    content, content_metrics = refit_content(history, encoder.pooled, recipe.content, recipe.seed, folder)
+    embeddings = embed_products(history, content, encoder.pooled[0])
+    launched = history.launches.frame["product_index"].to_numpy()
+    outcome = train_outcome(history, embeddings[launched], recipe.outcome, recipe.seed, folder)
+    events = load_events(training.data, cut)
+    towers = train_towers(history, events, content, embeddings, recipe.towers, recipe.seed, folder)
+    write_tables(history, events, towers, folder / "tables")
+    complete = history.launches.complete8
+    vectors = towers.products.clone()
+    vectors[~torch.from_numpy(history.known), -1] = UNSEEN_BIAS
+    padded = torch.cat([torch.zeros(1, vectors.shape[1]), towers.products])
+    graphs: dict[str, nn.Module] = {
+        "product_encoder": ProductEncoder(TextEncoder(nn.Identity()), content, towers.model.tower),
+        "launch_outcome": OutcomeGraph(outcome.model, outcome.levels),
+        "user_encoder": UserEncoderGraph(towers.model.user, padded),
+        "product_retrieval": ProductRetrieval(vectors, recipe.release.top_products),
+        "audience_retrieval": AudienceRetrieval(towers.users, towers.activity, towers.audience_weights, MAX_AUDIENCE),
+        "launch_retrieval": LaunchRetrieval(
+            torch.from_numpy(embeddings[launched[complete]]), recipe.release.similar_launches
+        ),
+    }
+    for graph in graphs.values():
+        graph.eval().requires_grad_(False)
+    torch.save(graphs, folder / "graphs.pt")
+    write_samples(history, embeddings, towers, folder / "samples.npz")
+    record = {
+        "role": role,
+        "cut_week": cut,
+        "metrics": {"content": content_metrics, "outcome": outcome.metrics, "towers": towers.metrics},
+        "calibration": outcome.calibration,
+        "hidden_size": hidden_size(encoder.text),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    write_json(folder / "done.json", record)
+    finish(folder, ["content", "outcome_tune", "outcome", "towers"])
+
+
+def embed_products(history: History, content: ContentEncoder, pooled: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Embeddings [products, 128] of all products, from their titles as they stand."""
+    parts = []
+    with torch.no_grad():
+        for rows in np.array_split(np.arange(len(history.products)), max(1, len(history.products) // 8192)):
+            text = torch.from_numpy(pooled[history.text_of[rows]].astype(np.float32))
+            ids, attributes = torch.from_numpy(history.ids[rows]), torch.from_numpy(history.attributes[rows])
+            parts.append(content.embed(text, ids, attributes).numpy())
+    return np.concatenate(parts).astype(np.float32)
+
+
+def write_samples(history: History, embeddings: NDArray[np.float32], towers: Any, path: Path, count: int = 64) -> None:
+    """Real rows on which the export compares ONNX with PyTorch: launches spread over the weeks, users spread over the
+    list."""
+    launches = history.launches.take(np.unique(np.linspace(0, len(history.launches) - 1, count).astype(np.int64)))
+    product = launches.frame["product_index"].to_numpy()
+    users = np.unique(np.linspace(0, len(towers.profile) - 1, count).astype(np.int64))
+    np.savez(
+        path,
+        texts=np.array([history.texts[i] for i in history.text_of[product]]),
+        categorical_ids=history.ids[product],
+        attributes=launch_attributes(launches, history.label),
+        embedding=embeddings[product],
+        candidates=actual_candidates(history, launches),
+        history_products=towers.history.products[users],
+        history_ages=towers.history.ages[users],
+        history_quantities=towers.history.quantities[users],
+        history_kinds=towers.history.kinds[users],
+        profile=towers.profile[users],
+        product_vector=towers.products[torch.from_numpy(product)].numpy(),
+    )
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file in one step."""
+    staging = path.with_name(path.name + ".staging")
+    staging.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(staging, path)
+
+
+def remove_run(training: Run) -> None:
+    """Forget a run."""
+    shutil.rmtree(training.folder)

@@ -1,0 +1,181 @@
+"""What users did until a week, as the towers read it: histories of products and profiles of 16 numbers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.models.towers import PROFILE
+from onshelf_exporter.training.history import History
+
+KIND_IDS = {"purchase": 1, "view": 2, "click": 3, "cart": 4, "review": 5}
+PROFILE_COLUMNS = (
+    "log_purchases_per_week",
+    "log_purchases_per_week_ever",
+    "recency_weeks",
+    "price_tier",
+    "promotion_sensitivity",
+    "new_product_share",
+    "variety",
+    *(f"share_department_{rank}" for rank in range(PROFILE - 7)),
+)
+
+
+@dataclass(frozen=True)
+class Events:
+    """Rows (user, product, week) up to the cut, sorted by user: quantity, revenue, discount, kind id."""
+
+    users: int
+    user: NDArray[np.int64]
+    product: NDArray[np.int64]
+    week: NDArray[np.int64]
+    quantity: NDArray[np.float64]
+    revenue: NDArray[np.float64]
+    discount: NDArray[np.float64]
+    kind: NDArray[np.int64]
+
+    def until(self, week: int) -> "Events":
+        """The rows of weeks <= `week`."""
+        rows = self.week <= week
+        return Events(self.users, *(getattr(self, name)[rows] for name in list(self.__dataclass_fields__)[1:]))
+
+
+@dataclass(frozen=True)
+class Histories:
+    """[users, history] each: product_index + 1 (0 pad), weeks since the product's last event, decayed quantity,
+    kind."""
+
+    products: NDArray[np.int64]
+    ages: NDArray[np.float32]
+    quantities: NDArray[np.float32]
+    kinds: NDArray[np.int64]
+
+
+def load_events(folder: Path, cut: int) -> Events:
+    """Read features/user_product_weeks.parquet and users.parquet; kinds that are no sign of interest (returns) are left
+    out."""
+    features = folder / "features"
+    path = features / "user_product_weeks.parquet"
+    if not path.is_file():
+        raise ExporterError(f"{path}: missing; run `onshelf-exporter data` again")
+    frame = pq.read_table(path, filters=[("week", "<=", cut)]).to_pandas()
+    users = pq.read_table(features / "users.parquet", columns=["user_index"]).num_rows
+    kind = frame["kind"].map(KIND_IDS)
+    frame = (
+        frame[kind.notna()]
+        .assign(kind=kind.dropna().astype(np.int64))
+        .sort_values(["user_index", "week", "product_index"])
+    )
+    return Events(
+        users,
+        frame["user_index"].to_numpy(dtype=np.int64),
+        frame["product_index"].to_numpy(dtype=np.int64),
+        frame["week"].to_numpy(dtype=np.int64),
+        frame["quantity"].to_numpy(dtype=np.float64),
+        frame["revenue"].to_numpy(dtype=np.float64),
+        frame["discount"].to_numpy(dtype=np.float64),
+        frame["kind"].to_numpy(dtype=np.int64),
+    )
+
+
+def histories(events: Events, week: int, length: int, half_life: float, products: int) -> Histories:
+    """Each user's `length` products of the highest decayed quantity as of the end of `week`, the most recent first.
+
+    Ages count from the end of `week`: what was bought in that very week has age 0. A quantity above 4 in one week
+    counts as 4.
+    """
+    seen = events.until(week)
+    age = (week - seen.week).astype(np.float64)
+    weight = np.minimum(np.maximum(seen.quantity, 1.0), 4.0) * 0.5 ** (age / half_life)
+    frame = pd.DataFrame({"key": seen.user * products + seen.product, "weight": weight, "age": age, "kind": seen.kind})
+    grouped = frame.groupby("key", sort=True).agg(weight=("weight", "sum"), age=("age", "min"), kind=("kind", "min"))
+    key = grouped.index.to_numpy()
+    user, product = key // products, key % products
+    rank = _rank(user, -grouped["weight"].to_numpy())
+    keep = rank < length
+    user, product = user[keep], product[keep]
+    table = grouped[keep]
+    position = _rank(user, table["age"].to_numpy() - 1e-3 * table["weight"].to_numpy())
+    result = Histories(
+        np.zeros((events.users, length), dtype=np.int64),
+        np.zeros((events.users, length), dtype=np.float32),
+        np.zeros((events.users, length), dtype=np.float32),
+        np.zeros((events.users, length), dtype=np.int64),
+    )
+    result.products[user, position] = product + 1
+    result.ages[user, position] = table["age"].to_numpy()
+    result.quantities[user, position] = table["weight"].to_numpy()
+    result.kinds[user, position] = table["kind"].to_numpy()
+    return result
+
+
+def profiles(events: Events, history: History, week: int, window: int = 12) -> NDArray[np.float32]:
+    """[users, 16] raw figures as of the end of `week`; columns in PROFILE_COLUMNS. Users without events have zeros and
+    recency 53."""
+    seen = events.until(week)
+    n, user = events.users, seen.user
+    recent = seen.week > week - window
+    ones = np.ones(len(user))
+    recent_weeks, all_weeks = float(min(window, week)), float(max(week, 1))
+    count = np.bincount(user, ones, minlength=n)
+    last = np.full(n, -1.0)
+    np.maximum.at(last, user, seen.week.astype(np.float64))
+    value = seen.revenue + seen.discount
+    price = np.log(np.maximum(value / np.maximum(seen.quantity, 1.0), 0.01))
+    kind_id = history.ids[seen.product, 2]
+    sums = np.bincount(kind_id, price, minlength=history.vocabulary.sizes[2])
+    usual = sums / np.maximum(np.bincount(kind_id, minlength=history.vocabulary.sizes[2]), 1)
+    tier = np.bincount(user, np.clip(price - usual[kind_id], -2, 2), minlength=n) / np.maximum(count, 1)
+    spent = np.bincount(user, value, minlength=n)
+    sensitivity = np.bincount(user, seen.discount, minlength=n) / np.maximum(spent, 1e-9)
+    first = history.products["first_week"].fillna(np.inf).to_numpy(dtype=np.float64)[seen.product]
+    new = (first > seen.week - 8) & (first > 8) & recent
+    recent_count = np.bincount(user, recent, minlength=n)
+    variety = pd.DataFrame({"user": user, "product": seen.product}).drop_duplicates()["user"].value_counts()
+    distinct = np.zeros(n)
+    distinct[variety.index.to_numpy()] = variety.to_numpy()
+    departments = top_departments(history)
+    share = np.stack(
+        [np.bincount(user, history.ids[seen.product, 0] == d, minlength=n) / np.maximum(count, 1) for d in departments],
+        axis=1,
+    )
+    share = np.pad(share, ((0, 0), (0, PROFILE - 7 - share.shape[1])))
+    head = [
+        np.log1p(recent_count / recent_weeks),
+        np.log1p(count / all_weeks),
+        np.where(last < 0, 53.0, np.minimum(week - last, 53.0)),
+        tier,
+        np.clip(sensitivity, 0.0, 1.0),
+        np.bincount(user, new, minlength=n) / np.maximum(recent_count, 1),
+        distinct / np.maximum(count, 1),
+    ]
+    return np.concatenate([np.stack(head, axis=1), share], axis=1).astype(np.float32)
+
+
+def top_departments(history: History) -> NDArray[np.int64]:
+    """Ids of the departments with most products known by the cut, at most 9."""
+    counts = np.asarray(history.vocabulary.counts["department"])
+    order: NDArray[np.int64] = np.argsort(-counts[1:], kind="stable")[: PROFILE - 7] + 1
+    return order
+
+
+def bought(events: Events) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct (user, product) pairs of purchases, sorted: two arrays."""
+    rows = events.kind == KIND_IDS["purchase"]
+    pairs: NDArray[Any] = np.unique(np.stack([events.user[rows], events.product[rows]], axis=1), axis=0)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _rank(group: NDArray[np.int64], value: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Position of each row within its group (groups sorted or not) by rising value."""
+    order = np.lexsort((value, group))
+    ordered = group[order]
+    first = np.searchsorted(ordered, ordered, side="left")
+    rank = np.empty(len(group), dtype=np.int64)
+    rank[order] = np.arange(len(group)) - first
+    return rank

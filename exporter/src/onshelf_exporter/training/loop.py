@@ -1,0 +1,187 @@
+"""The training loop: AdamW, warm-up and cosine schedule, gradient clipping, early stopping, checkpoints that survive a
+kill.
+
+The order of the batches is a function of (seed, epoch), so a run that is killed and started again takes up where its
+last checkpoint stands and ends with the same weights.
+"""
+
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from onshelf_exporter.recipe import LoopRecipe
+from onshelf_exporter.training.progress import progress_bar
+
+
+class Task(Protocol):
+    """What a loop trains on."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows an epoch has."""
+
+    def loss(self, rows: NDArray[np.int64], generator: np.random.Generator) -> Tensor:
+        """The loss of a batch of rows, a scalar with gradient."""
+
+    def validate(self) -> float | None:
+        """The loss on rows held out, lower is better; None where nothing is held out."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What came out: the epoch whose weights are kept (1..), the validation loss there and all epochs' losses."""
+
+    epoch: int
+    validation: float | None
+    training_losses: list[float]
+    validation_losses: list[float]
+
+
+def fit(
+    module: nn.Module,
+    task: Task,
+    settings: LoopRecipe,
+    *,
+    seed: int,
+    folder: Path,
+    name: str,
+    groups: Sequence[dict[str, Any]] | None = None,
+    after_step: Callable[[int], None] | None = None,
+) -> Fit:
+    """Train `module` in place and keep the weights of the best epoch (of the last one where nothing is validated).
+
+    Checkpoints go to `folder/<name>.checkpoint.pt` and are taken up when they are there; curves go to
+    `folder/curves/<name>`.
+    `groups` are AdamW parameter groups with `lr` as a factor of the recipe's. `after_step` gets the number of steps
+    done.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = folder / f"{name}.checkpoint.pt"
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    given = [dict(group) for group in groups] if groups is not None else [{"params": parameters, "lr": 1.0}]
+    factors = [float(group["lr"]) for group in given]
+    optimizer = torch.optim.AdamW(given, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    steps = max(1, math.ceil(task.rows / settings.batch_size))
+    total = steps * settings.epochs
+    state = _State()
+    if checkpoint.exists():
+        state.restore(torch.load(checkpoint, weights_only=False), module, optimizer)
+    else:
+        torch.manual_seed(seed)
+    module.train()
+    with (
+        SummaryWriter(str(folder / "curves" / name)) as writer,
+        progress_bar(name, total, state.epoch * steps + state.step) as advance,
+    ):
+        while state.epoch < settings.epochs and not state.stopped:
+            generator = np.random.default_rng([seed, state.epoch])
+            order = generator.permutation(task.rows)
+            for step in range(steps):
+                batch_generator = np.random.default_rng([seed, state.epoch, step])
+                if step < state.step:
+                    continue
+                done = state.epoch * steps + step
+                for group, factor in zip(optimizer.param_groups, factors, strict=True):
+                    group["lr"] = settings.learning_rate * factor * schedule(done, total, settings.warmup_share)
+                rows = order[step * settings.batch_size : (step + 1) * settings.batch_size]
+                loss = task.loss(rows, batch_generator)
+                if not bool(torch.isfinite(loss)):
+                    raise FloatingPointError(
+                        f"training {name}: loss is {loss.item()} at step {done}; lower learning_rate"
+                    )
+                optimizer.zero_grad(set_to_none=True)
+                torch.autograd.backward(loss)
+                nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+                optimizer.step()
+                state.step = step + 1
+                state.sum += loss.item()
+                writer.add_scalar("loss/train", loss.item(), done)
+                advance(1)
+                if (done + 1) % settings.checkpoint_every == 0:
+                    state.save(checkpoint, module, optimizer)
+                if after_step is not None:
+                    after_step(done + 1)
+            _end_epoch(state, module, task, settings, steps, writer)
+            state.save(checkpoint, module, optimizer)
+    if state.best is not None:
+        module.load_state_dict(state.best)
+    module.eval()
+    best = state.best_epoch if state.best is not None else state.epoch
+    return Fit(best, state.best_loss, state.training, state.validation)
+
+
+def finish(folder: Path, names: Iterable[str]) -> None:
+    """Remove the checkpoints of loops whose result is safely stored."""
+    for name in names:
+        (folder / f"{name}.checkpoint.pt").unlink(missing_ok=True)
+
+
+def schedule(step: int, total: int, warmup_share: float) -> float:
+    """Linear warm-up, then a cosine to 2 % (Loshchilov and Hutter 2017); a factor of the recipe's learning rate."""
+    warm = max(1.0, total * warmup_share)
+    if step < warm:
+        return (step + 1) / (warm + 1)
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1.0, total - warm)))
+
+
+def _end_epoch(
+    state: "_State", module: nn.Module, task: Task, settings: LoopRecipe, steps: int, writer: SummaryWriter
+) -> None:
+    state.training.append(state.sum / steps)
+    state.epoch, state.step, state.sum = state.epoch + 1, 0, 0.0
+    if settings.patience == 0:
+        return
+    module.eval()
+    with torch.no_grad():
+        value = task.validate()
+    module.train()
+    if value is None:
+        return
+    state.validation.append(value)
+    writer.add_scalar("loss/validation", value, state.epoch * steps)
+    if state.best_loss is None or value < state.best_loss:
+        state.best_loss, state.best_epoch = value, state.epoch
+        state.best = {key: tensor.detach().clone() for key, tensor in module.state_dict().items()}
+    elif state.epoch - state.best_epoch >= settings.patience:
+        state.stopped = True
+
+
+class _State:
+    """Where a loop stands, between batches."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.step = 0
+        self.sum = 0.0
+        self.stopped = False
+        self.best: dict[str, Tensor] | None = None
+        self.best_loss: float | None = None
+        self.best_epoch = 0
+        self.training: list[float] = []
+        self.validation: list[float] = []
+
+    def save(self, path: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        content = {
+            "state": dict(self.__dict__),
+            "module": dict(module.state_dict()),
+            "optimizer": optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+        staging = path.with_suffix(".staging")
+        torch.save(content, staging)
+        os.replace(staging, path)
+
+    def restore(self, content: dict[str, Any], module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        self.__dict__.update(content["state"])
+        module.load_state_dict(content["module"])
+        optimizer.load_state_dict(content["optimizer"])
+        torch.set_rng_state(content["random"])

@@ -1,0 +1,72 @@
+"""A training run: its folder, its identity, the cut week of each role."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from onshelf_exporter.recipe import Recipe
+
+ROLES = ("replay", "evaluation", "production")
+PACKAGE = Path(__file__).parents[1]
+CODE = ("training", "models", "train.py", "recipe.py", "titles.py", "weeks.py")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run lives and what it is made of."""
+
+    folder: Path
+    data: Path
+    dataset: dict[str, Any]
+    recipe: Recipe
+
+    @property
+    def last_week(self) -> int:
+        """The last week of the data."""
+        return int(self.dataset["last_week"])
+
+    @property
+    def encoder_cut(self) -> int:
+        """The last week that the text encoder's fine-tuning may see."""
+        cut = self.recipe.encoder.cut_week
+        return self.last_week if cut <= 0 else min(cut, self.last_week)
+
+    def cut_week(self, role: str) -> int:
+        """The last week that a role's model release may see."""
+        release = self.recipe.release
+        wanted = {"replay": release.replay_cut_week, "evaluation": release.evaluation_cut_week, "production": 0}[role]
+        return self.last_week if wanted <= 0 else wanted
+
+    def has_role(self, role: str) -> bool:
+        """Whether the data reach beyond the role's cut (production always)."""
+        return role == "production" or self.cut_week(role) + 8 <= self.last_week
+
+    def is_done(self, role: str) -> bool:
+        """Whether the role's training is finished."""
+        return (self.folder / role / "done.json").exists()
+
+    def record(self, role: str) -> dict[str, Any]:
+        """What training wrote about the role."""
+        content: dict[str, Any] = json.loads((self.folder / role / "done.json").read_text(encoding="utf-8"))
+        return content
+
+
+def open_run(runs: Path, data: Path, dataset: dict[str, Any], recipe: Recipe) -> Run:
+    """The run of this data, recipe and code; its folder may not exist yet."""
+    identity = hashlib.sha256(f"{dataset['data_hash']} {recipe.hash} {code_hash()}".encode()).hexdigest()[:12]
+    return Run(runs / f"{recipe.name}-{identity}", data, dataset, recipe)
+
+
+@cache
+def code_hash() -> str:
+    """Hash of the code that training depends on; a change in it makes a new run."""
+    digest = hashlib.sha256()
+    for name in CODE:
+        path = PACKAGE / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.relative_to(PACKAGE).as_posix().encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
