@@ -24,8 +24,8 @@ def members(release: ModelRelease, found: Retrieved, count: int) -> list[types_p
 def segments(release: ModelRelease, found: Retrieved, count: int) -> list[types_pb2.AudienceSegment]:
     """Describe the audience: its best `count` users, or the best tenth of all users where that is more.
 
-    Interests (categories that make up 5 % of purchases), price tier, promotion sensitivity and frequency, alone and an interest
-    together with one of the others; those with the largest lift over all users, at least ten users each.
+    Interests (categories that make up 5 % of purchases), price tier, promotion sensitivity and frequency, alone and
+    an interest together with one of the others; those with the largest lift over all users, at least ten users each.
     """
     total = release.users.num_rows
     size = min(len(found.indices), max(count, total // 10))

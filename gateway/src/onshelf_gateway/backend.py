@@ -124,7 +124,7 @@ class TritonBackend:
 
     async def close(self) -> None:
         """See `InferenceBackend`."""
-        await self._channel.close()
+        await self._channel.close(None)
 
     async def _call(self, method: Any, request: Any, model: str, timeout: float) -> Any:
         if timeout <= 0:

@@ -1,4 +1,4 @@
-"""Candidate actions: a grid of weeks, channel sets, discounts, coupons and prices as arrays, never as objects in a loop."""
+"""Candidate actions: a grid of weeks, channel sets, discounts, coupons and prices as arrays, not as objects."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -52,12 +52,12 @@ class Candidates:
     @property
     def channel_count(self) -> Ints:
         """Channels in use [n]."""
-        return (self.sets > 0).sum(axis=1)[self.channel_set]
+        return np.asarray((self.sets > 0).sum(axis=1)[self.channel_set])
 
     @property
     def effort(self) -> Floats:
         """Promotion effort [n]: sum of coverages plus discount plus coupon."""
-        return self.sets.sum(axis=1)[self.channel_set] + self.discount + self.coupon
+        return np.asarray(self.sets.sum(axis=1)[self.channel_set] + self.discount + self.coupon)
 
     def features(self, release: ModelRelease) -> NDArray[np.float32]:
         """The rows that launch_outcome reads: float32 [n, 37]; a coupon counts as its channel at full coverage too."""
@@ -72,7 +72,7 @@ class Candidates:
         return rows
 
     def same_but(self, row: int, *free: str) -> Mask:
-        """Which candidates agree with `row` in everything but the named parts (day, channel_set, price, discount, coupon)."""
+        """Which candidates agree with `row` in all but the named parts: day, channel_set, price, discount, coupon."""
         mask = np.ones(len(self), dtype=bool)
         for name in ("day", "channel_set", "price", "discount", "coupon"):
             if name not in free:
@@ -136,15 +136,17 @@ def channel_sets(
 ) -> Floats:
     """Channel sets worth scoring, the most telling first: [sets, 32] coverages.
 
-    None; then what past practice would take, widening one channel at a time (so that each step's effect can be read); singles and
-    pairs of the likeliest channels; broad coverage of the likeliest; all. `required` slots are in every set.
+    None; then what past practice would take, widening one channel at a time (so that each step's effect can be read);
+    singles and pairs of the likeliest channels; broad coverage of the likeliest; all. `required` slots are in every
+    set.
 
     Args:
         channels: usable channels.
         propensity: share of past launches of such products in each slot, [32].
         required: slots in every set.
         limit: most channels at once; None for no limit.
-        everything: whether the widest set takes all channels or only those that practice does use (propensity of 5 % and more).
+        everything: whether the widest set takes all channels or only those that practice does use (propensity of 5 %
+            and more).
     """
     must = [channel for channel in channels if channel.slot in required]
     free = sorted((c for c in channels if c.slot not in required), key=lambda c: (-propensity[c.slot], c.slot))

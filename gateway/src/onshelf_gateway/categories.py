@@ -1,4 +1,4 @@
-"""How a category is understood: names of the request first, the encoder's reading of the title where they do not reach."""
+"""How a category is understood: the request's names, then the encoder's reading of the title."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ CONFIDENT = 0.5  # least probability at which an inferred level is used
 
 @dataclass(frozen=True)
 class NamedCategory:
-    """What the request's names say: ids (department, category, type), 0 unknown, and names that mean nothing to the release."""
+    """What the request's names say: ids (department, category, type), 0 unknown, and names not in the release."""
 
     ids: tuple[int, int, int]
     unknown: tuple[tuple[int, str], ...] = ()
@@ -45,8 +45,8 @@ class Category:
 def named_category(vocabulary: Vocabulary, names: tuple[str, ...]) -> NamedCategory:
     """Find the narrowest level that the names agree on.
 
-    Each name is looked up at every level. Of the places that the last known name has, the one that shares most ancestors with the
-    other names wins; then the narrower one; then the one with more products.
+    Each name is looked up at every level. Of the places that the last known name has, the one that shares most
+    ancestors with the other names wins; then the narrower one; then the one with more products.
     """
     places = [vocabulary.find(name) for name in names]
     unknown = tuple((n, name) for n, (name, found) in enumerate(zip(names, places, strict=True)) if not found)

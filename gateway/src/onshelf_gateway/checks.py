@@ -1,4 +1,4 @@
-"""Checks of single values. Each violation names the field's path, its value and the rule; all of a request come back together."""
+"""Checks of single values: each violation names the field's path, its value and the rule; all come back together."""
 
 import datetime as dt
 import math
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sized
 from decimal import Decimal
 
 from google.protobuf.message import Message
-from google.type import money_pb2
+from google.type import money_pb2  # type: ignore[import-untyped]
 
 from onshelf_gateway import money
 from onshelf_gateway.errors import GatewayError, Violation
@@ -93,7 +93,8 @@ class Checker:
             self.fail(
                 "CURRENCY_MISMATCH",
                 field,
-                f"{shown(value.currency_code)} is not the model release's currency {currency}; amounts are never converted",
+                f"{shown(value.currency_code)} is not the model release's currency {currency}; amounts are never "
+                "converted",
             )
             return Decimal(1)
         try:

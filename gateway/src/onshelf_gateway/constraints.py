@@ -60,12 +60,12 @@ def feasibility(question: PlanQuestion, candidates: Candidates, economics: Econo
 
 def _outside(candidates: Candidates, allowed: frozenset[int]) -> Mask:
     forbidden = np.array([slot not in allowed for slot in range(candidates.sets.shape[1])])
-    return ((candidates.sets > 0) & forbidden).any(axis=1)[candidates.channel_set]
+    return np.asarray(((candidates.sets > 0) & forbidden).any(axis=1))[candidates.channel_set]
 
 
 def _holds(candidates: Candidates, required: frozenset[int]) -> Mask:
     wanted = sorted(required)
-    return (candidates.sets[:, wanted] > 0).all(axis=1)[candidates.channel_set]
+    return np.asarray((candidates.sets[:, wanted] > 0).all(axis=1))[candidates.channel_set]
 
 
 def no_plan(result: Feasibility) -> GatewayError:

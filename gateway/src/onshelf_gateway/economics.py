@@ -1,7 +1,7 @@
-"""Money and objective of every candidate: price paid, promotion cost, gross profit, and the value that plans are ranked by.
+"""Money of every candidate: price paid, promotion cost, gross profit, and the value that plans are ranked by.
 
-A discount runs for the first two weeks of the horizon; the share of units sold in them is half the first four weeks' share of the
-forecast. Costs per unit count on the units of the horizon.
+A discount runs for the first two weeks of the horizon; the share of units sold in them is half the first four weeks'
+share of the forecast. Costs per unit count on the units of the horizon.
 """
 
 from dataclasses import dataclass
@@ -72,10 +72,9 @@ class Economics:
                 raise ValueError("gross profit without a unit cost")
             margin = margin - self.unit_cost
         if risk is None:
-            units = mean
-        else:  # a loss per unit turns the distribution round: the careful quantile is then the high one
-            units = self.forecasts.units_at(np.where(margin >= 0, risk, 1.0 - risk), weeks)
-        return margin * units - self.fixed
+            return margin * mean - self.fixed
+        # A loss per unit turns the distribution round: the careful quantile is then the high one.
+        return margin * self.forecasts.units_at(np.where(margin >= 0, risk, 1.0 - risk), weeks) - self.fixed
 
 
 def economics(candidates: Candidates, forecasts: Forecasts, costs: CostQuestion, unit_cost: float | None) -> Economics:

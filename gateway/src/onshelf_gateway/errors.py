@@ -49,7 +49,9 @@ STATUS: dict[str, grpc.StatusCode] = {
 
 def reasons() -> list[str]:
     """The contract's reasons without their prefix, the unspecified one left out."""
-    return [name.removeprefix(PREFIX) for name in errors_pb2.ErrorReason.keys() if not name.endswith("_UNSPECIFIED")]
+    return [
+        name.removeprefix(PREFIX) for name in list(errors_pb2.ErrorReason.keys()) if not name.endswith("_UNSPECIFIED")
+    ]
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ async def evaluate_plan(
             response = launch_pb2.EvaluatePlanResponse(
                 plan_id=plan_id("", "", release.version),
                 plan=plan,
-                objective_metric=costing.objective.metric,
+                objective_metric=costing.objective.metric,  # type: ignore[arg-type]
                 category=product.category.message(),
             )
             if launches is not None:

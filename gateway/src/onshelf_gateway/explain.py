@@ -31,20 +31,16 @@ def channel_names(release: ModelRelease, coverage: Floats) -> list[str]:
 
 def _nearest(values: Floats, rows: NDArray[np.int64], at: float) -> list[int]:
     """Of rows, the one just below and the one just above `at`."""
-    found = []
-    for side in (rows[values[rows] < at - 1e-9], rows[values[rows] > at + 1e-9]):
-        if len(side):
-            found.append(int(side[np.abs(values[side] - at).argmin()]))
-    return found
+    sides = (rows[values[rows] < at - 1e-9], rows[values[rows] > at + 1e-9])
+    return [int(side[np.abs(values[side] - at).argmin()]) for side in sides if len(side)]
 
 
 def neighbours(candidates: Candidates, row: int, release: ModelRelease) -> list[Change]:
     """The candidates next to `row` in each part of the action."""
     currency = release.manifest.currency
-    changes: list[Change] = []
     ordinal = np.array([day.toordinal() for day in candidates.days])[candidates.day].astype(np.float64)
-    for n in _nearest(ordinal, np.flatnonzero(candidates.same_but(row, "day")), ordinal[row]):
-        changes.append(Change(_shift(int(ordinal[n] - ordinal[row])), "launch_date", n))
+    days = _nearest(ordinal, np.flatnonzero(candidates.same_but(row, "day")), ordinal[row])
+    changes = [Change(_shift(int(ordinal[n] - ordinal[row])), "launch_date", n) for n in days]
     changes += _channel_changes(candidates, row, release)
     for n in _nearest(candidates.amounts, np.flatnonzero(candidates.same_but(row, "price")), candidates.amounts[row]):
         before, after = (money.text(candidates.prices[candidates.price[at]], currency) for at in (row, n))
@@ -124,8 +120,8 @@ def summary(
     day: dt.date = candidates.days[candidates.day[row]]
     low, high = (_count(value) for value in band)
     return (
-        f"Launch in the week of {label(day)} {action_words(candidates, row, release)}: about {_count(mean)} units in {weeks} weeks "
-        f"(80 % between {low} and {high}); stock {stock:,}."
+        f"Launch in the week of {label(day)} {action_words(candidates, row, release)}: "
+        f"about {_count(mean)} units in {weeks} weeks (80 % between {low} and {high}); stock {stock:,}."
     )
 
 

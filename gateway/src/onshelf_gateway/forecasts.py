@@ -1,9 +1,9 @@
 """Forecasts of candidates: calibrated quantiles at any level, scaled to another population by the negative binomial.
 
-Scaling keeps the dispersion r and takes the mean s times: variance s*mu + (s*mu)^2 / r. A calibrated quantile is carried over at its
-own probability under the model's negative binomial, so that the calibration stays and an interval's ends are never just multiplied.
-The continuous distribution function is the regularised incomplete beta I_p(r, k + 1), p = r / (r + mu) (Johnson, Kemp and Kotz,
-Univariate Discrete Distributions, chapter 5).
+Scaling keeps the dispersion r and takes the mean s times: variance s*mu + (s*mu)^2 / r. A calibrated quantile is
+    carried over at its own probability under the model's negative binomial, so that the calibration stays and an
+    interval's ends are never just multiplied. The continuous distribution function is the regularised incomplete beta
+    I_p(r, k + 1), p = r / (r + mu) (Johnson, Kemp and Kotz, Univariate Discrete Distributions, chapter 5).
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class Forecasts:
         return 0.5 * np.clip(first, HORIZONS[0] / weeks * 0.5, 1.0)
 
     def units_at(self, level: float | Floats, weeks: int, rows: NDArray[np.int64] | None = None) -> Floats:
-        """Quantile of units at `level` (a number, or one for each row); beyond the outermost levels by the negative binomial's shape."""
+        """Quantile of units at `level`, a number or one for each row; beyond the outermost by the binomial's shape."""
         column = HORIZONS.index(weeks)
         chosen = slice(None) if rows is None else rows
         quantiles, mean = self.raw.quantiles[chosen, column], self.raw.mean[chosen, column]

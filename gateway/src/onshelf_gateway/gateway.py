@@ -33,6 +33,6 @@ class Gateway:
         return release
 
     def today(self, release: ModelRelease) -> dt.date:
-        """The first day that may be launched on: the release's `as_of`, or the wall clock where that is set and later."""
+        """The first day that may be launched on: the release's `as_of`, or the wall clock where that is set."""
         as_of = release.manifest.as_of
         return max(as_of, dt.datetime.now(dt.UTC).date()) if self.settings.clock == "wall" else as_of

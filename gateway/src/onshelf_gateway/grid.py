@@ -1,4 +1,4 @@
-"""The grid of one request: which weeks, channel sets, discounts, coupons and prices are scored, within the candidate limit."""
+"""The grid of one request: the weeks, channel sets, discounts, coupons and prices that are scored."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,7 +20,7 @@ SHRINK = ("day", "channel_set", "price", "discount", "coupon")
 
 @dataclass(frozen=True)
 class Grid:
-    """Candidates of a request, and whether the limit made them fewer than the standard grid or the request's own values."""
+    """Candidates of a request, and whether the limit made them fewer than the standard grid."""
 
     candidates: Candidates
     limited: bool
@@ -31,8 +31,8 @@ def build_grid(
 ) -> Grid:
     """Choose the values of each part of the action, then all combinations.
 
-    The standard grid has 12 weeks, 9 channel sets, 3 prices, 3 discounts, with and without coupon. A larger limit refines it, a
-    smaller one thins it evenly; values that the request names are kept as long as they fit.
+    The standard grid has 12 weeks, 9 channel sets, 3 prices, 3 discounts, with and without coupon. A larger limit
+    refines it, a smaller one thins it evenly; values that the request names are kept as long as they fit.
     """
     limits = question.constraints
     days = launch_days(question.start, question.end, release.manifest.week_start)

@@ -1,4 +1,4 @@
-"""grpc.health.v1 with Check and Watch that tell the truth: SERVING only while Triton answers for the models of the release in service.
+"""grpc.health.v1 with Check and Watch: SERVING only while Triton answers for the models of the release in service.
 
 The library's own servicer is not used: in it, the end of one Watch stops the updates of the others of the same service.
 """
@@ -26,7 +26,7 @@ Status = health_pb2.HealthCheckResponse
 PATIENCE = 2  # probes without an answer in time before a server counts as gone; a refused connection counts at once
 
 
-class Health(health_pb2_grpc.HealthServicer):
+class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     """The state of each service, for Check, for Watch, and for the gateway itself."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ def required_models(service: str, encoder: str) -> tuple[str, ...]:
 
 
 class Monitor:
-    """Asks Triton again and again; sets health, and puts a newer model release into service once Triton serves its models."""
+    """Asks Triton again and again; sets health, and takes a newer model release into service once it is ready."""
 
     def __init__(self, settings: Settings, backend: InferenceBackend, releases: ReleaseSet, health: Health) -> None:
         self._settings = settings

@@ -1,6 +1,7 @@
 """A user's history: what the model release knows, with what the request adds."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class History:
-    """Events, newest first: products (row + 1), ages in weeks, quantities, kinds [events]; profile [16]; rows ever bought."""
+    """Events, newest first: products (row + 1), ages in weeks, quantities, kinds; profile [16]; rows ever bought."""
 
     products: Ints
     ages: Floats
@@ -38,7 +39,7 @@ class History:
 
 
 def read_history(call: Call, release: ModelRelease, row: int | None, events: list[R.HistoryEvent]) -> History:
-    """The history of a user (row of users.arrow, None for an unknown one) with the request's events before it, 64 events at most."""
+    """The history of a user (row of users.arrow, None: unknown) with the request's events, 64 at most."""
     users = release.users
     known: dict[str, Floats] = {
         name: np.zeros(0) if row is None else users[f"history_{name}"][row].values.to_numpy(zero_copy_only=False)
@@ -48,11 +49,11 @@ def read_history(call: Call, release: ModelRelease, row: int | None, events: lis
     if len(usable) < len(events):
         call.notice(
             types_pb2.NOTICE_CODE_FIELD_IGNORED,
-            f"{len(events) - len(usable)} of {len(events)} events were passed over: their product is not in the catalogue, or they are "
-            "impressions or returns",
+            f"{len(events) - len(usable)} of {len(events)} events were passed over: their product is not in the "
+            "catalogue, or they are impressions or returns",
             "history",
         )
-    added = {
+    added: dict[str, list[Any]] = {
         "products": [release.product_rows[event.product_id] + 1 for event in usable],
         "ages": [event.age_days / 7.0 for event in usable],
         "quantities": [event.quantity or 1.0 for event in usable],

@@ -1,4 +1,4 @@
-"""Answers kept by request id, so that a repeated call gets the same plan and a different one under the same id is refused."""
+"""Answers kept by request id, so that a repeated call gets the same plan."""
 
 import hashlib
 import uuid

@@ -1,4 +1,4 @@
-"""Around every call of the contract: its identity and deadline, errors to status, one log line, metrics, and no calls while draining."""
+"""Around every call: its identity and deadline, errors to status, one log line, metrics, none while draining."""
 
 import asyncio
 import inspect
@@ -31,7 +31,7 @@ def current_call() -> Call:
     return _CURRENT.get()
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     """Wraps the handlers of onshelf.v1; health and reflection pass untouched."""
 
     def __init__(self, settings: Settings) -> None:

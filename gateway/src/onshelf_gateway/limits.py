@@ -1,4 +1,4 @@
-"""Permits: as many calls at once as the setting allows; the others are refused at once instead of waiting for too long."""
+"""Permits: as many calls at once as the setting allows; the others are refused instead of waiting."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ class Permits:
                 metrics.refused_permits.inc()
                 raise GatewayError(
                     "OVERLOADED",
-                    f"{self._count} requests are being answered already, as many as --max-in-flight allows; retry later",
+                    f"{self._count} requests are being answered, as many as --max-in-flight allows; retry later",
                     retry_after_ms=self._retry_after_ms,
                 )
             self._free -= 1

@@ -26,7 +26,7 @@ def configure(level: str) -> None:
 
 
 class UserHash:
-    """Keyed hashes of user ids: the same id gives the same hash for as long as the key stays, and nobody without it can go back."""
+    """Keyed hashes of user ids: an id gives the same hash as long as the key stays; without the key none goes back."""
 
     def __init__(self, key: str) -> None:
         self._key = key.encode() or secrets.token_bytes(32)

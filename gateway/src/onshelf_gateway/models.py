@@ -79,7 +79,7 @@ class EncodedProduct:
 
 @dataclass(frozen=True)
 class RawOutcomes:
-    """What launch_outcome says of n candidates: means, dispersions, buyers [n, 2]; quantiles [n, 2, levels]; repeat [n]."""
+    """Of n candidates: mean, dispersion, buyers [n, 2]; quantiles [n, 2, levels]; repeat [n]."""
 
     mean: Floats
     dispersion: Floats
@@ -118,8 +118,8 @@ class Models:
         categorical_ids: Sequence[int],
         attributes: Sequence[float],
     ) -> EncodedProduct:
-        """Read one product: ids and mask [tokens], categorical ids [4], attributes [2] (list price or 0, private label 1/0/-1)."""
-        inputs = {
+        """Read one product: ids, mask [tokens]; categorical ids [4]; attributes [2]: price or 0, private label."""
+        inputs: dict[str, Array] = {
             "input_ids": input_ids[None, :],
             "attention_mask": mask[None, :],
             "categorical_ids": np.array([categorical_ids], dtype=np.int64),
@@ -155,7 +155,7 @@ class Models:
         padded = np.concatenate([candidates, np.repeat(candidates[-1:], size - count, axis=0)])
         if padded.shape[1] != len(CANDIDATE_COLUMNS):
             raise ValueError(f"candidates have {padded.shape[1]} columns, expected {len(CANDIDATE_COLUMNS)}")
-        inputs = {
+        inputs: dict[str, Array] = {
             "embedding": embedding[None, :],
             "categorical_ids": np.array([categorical_ids], dtype=np.int64),
             "attributes": np.array([attributes], dtype=np.float32),
@@ -204,10 +204,10 @@ class Models:
         kinds: Ints,
         profile: Array,
     ) -> tuple[Array, Array, Ints]:
-        """A history (padded here to 64 events) and a profile [16] -> user vector [64], repeat weights and products [64]."""
+        """A history (padded to 64 events) and a profile [16] -> user vector [64], repeat weights, products [64]."""
         pad = HISTORY_LENGTH - len(products)
         history = np.pad(products, (0, pad)).astype(np.int64)
-        inputs = {
+        inputs: dict[str, Array] = {
             "history_products": history[None],
             "history_ages": np.pad(ages, (0, pad)).astype(np.float32)[None],
             "history_quantities": np.pad(quantities, (0, pad)).astype(np.float32)[None],

@@ -2,7 +2,7 @@
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from google.type import money_pb2
+from google.type import money_pb2  # type: ignore[import-untyped]
 
 NANO = Decimal(1).scaleb(-9)
 _MINOR_DIGITS = {

@@ -62,7 +62,8 @@ async def _plan(
     if grid.limited:
         call.notice(
             T.NOTICE_CODE_CANDIDATES_LIMITED,
-            f"the grid was thinned evenly to {len(grid.candidates):,} candidates; raise max_candidates or narrow the window",
+            f"the grid was thinned evenly to {len(grid.candidates):,} candidates; raise max_candidates, or narrow the "
+            "window",
             "max_candidates",
         )
     raw, users, launches = await _ask_models(call, gateway.models, release, product, candidates, question)
@@ -100,7 +101,7 @@ async def _plan(
             practice_plan=practice_plan,
             frontier=_frontier(scored, frontier),
             frontier_instead_of_winner=free,
-            objective_metric=question.objective.metric,
+            objective_metric=question.objective.metric,  # type: ignore[arg-type]
             category=product.category.message(),
             timing=timing.evidence(
                 launch_days(question.start, question.end, release.manifest.week_start),
@@ -203,8 +204,8 @@ def _notices(
     if free:
         call.notice(
             T.NOTICE_CODE_PROMOTION_COST_ASSUMED_ZERO,
-            "no promotion costs and no budget were given: read the frontier; plans start where more promotion stops paying for its "
-            "effort. Send costs to get a single winner",
+            "no promotion costs and no budget were given: read the frontier; plans start where more "
+            "promotion stops paying for its effort. Send costs to get a single winner",
             "costs",
         )
     else:

@@ -1,4 +1,4 @@
-"""The plan that past practice would have chosen: what the encoder's practice heads say, within the request's window and limits."""
+"""The plan that past practice would have chosen: the encoder's practice heads within the request's limits."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,11 @@ TYPICAL_DISCOUNT = (0.0, 0.1, 0.2, 0.3, 0.4)  # one for each class of discount_p
 def practice_action(
     question: PlanQuestion, release: ModelRelease, encoded: EncodedProduct, grid: Candidates, list_price: float
 ) -> Candidates:
-    """One candidate: the likeliest week of the window, as many of the likeliest channels as such launches had on average, the
-    likeliest discount, a coupon where more than half had one, at the list price (or the nearest that the limits allow)."""
+    """One candidate: what launches of such products had.
+
+    The likeliest week of the window, as many of the likeliest channels as such launches had on average, the likeliest
+    discount, a coupon where more than half had one, at the list price or the nearest that the limits allow.
+    """
     limits = question.constraints
     shares = np.array([encoded.week_propensity[week_of_year(day) - 1] for day in grid.days])
     open_days = np.array([not any(start <= day <= end for start, end in limits.blackouts) for day in grid.days])

@@ -93,7 +93,8 @@ def _check_title(
             "TEXT_NOT_UNDERSTOOD",
             "product.title",
             f"{share:.0%} of its words are unknown to the encoder, which reads {release.manifest.language!r} (at most "
-            f"{settings.unknown_title_limit:.0%}); send a title in that language, or serve a model release with another encoder",
+            f"{settings.unknown_title_limit:.0%}); send a title in that language, or serve a model "
+            "release with another encoder",
         )
     if share > settings.unknown_title_notice:
         call.notice(

@@ -1,4 +1,4 @@
-"""Which candidates become plans: the best by objective that differ, or, where promotion is free, the frontier from its knee on."""
+"""Which candidates become plans: the best that differ or, where promotion is free, the frontier from its knee on."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +49,8 @@ def frontier_rows(
 ) -> list[int]:
     """The best candidate for each amount of promotion, by rising effort and rising units.
 
-    First without discount and coupon, a row for each number of channels; then coupon and discounts on top. Rows that sell no more
-    than one with less effort are left out.
+    First without discount and coupon, a row for each number of channels; then coupon and discounts on top. Rows that
+    sell no more than one with less effort are left out.
 
     Args:
         value: what is optimised. units: expected units, both [n].
@@ -81,8 +81,8 @@ def frontier_rows(
 def from_knee(candidates: Candidates, points: list[int], value: Floats, objective: ObjectiveQuestion) -> list[int]:
     """Frontier rows, the one with the best gain for its effort first.
 
-    Gain and effort are scaled to 0..1 over the frontier; the knee is where gain exceeds effort most (Satopaa et al. 2011,
-    "Finding a Kneedle in a Haystack").
+    Gain and effort are scaled to 0..1 over the frontier; the knee is where gain exceeds effort most (Satopaa et al.
+    2011, "Finding a Kneedle in a Haystack").
     """
     gain = value[points]
     effort = candidates.effort[points]

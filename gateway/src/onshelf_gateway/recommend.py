@@ -1,4 +1,4 @@
-"""RecommendProducts: a user's history -> user vector -> products, filtered by scope, categories and exclusions, with reasons."""
+"""RecommendProducts: history -> user vector -> products, filtered by scope, categories and exclusions."""
 
 from dataclasses import dataclass
 
@@ -102,8 +102,8 @@ async def recommend_products(
             if len(response.products) < question.count:
                 call.notice(
                     types_pb2.NOTICE_CODE_CANDIDATES_LIMITED,
-                    f"only {len(response.products)} of the {len(found.indices)} best products are within scope, categories and "
-                    "exclusions",
+                    f"only {len(response.products)} of the {len(found.indices)} best products are in scope and "
+                    "categories and not excluded",
                     "count",
                 )
     response.info.CopyFrom(messages.response_info(call, release))

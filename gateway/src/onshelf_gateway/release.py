@@ -1,4 +1,4 @@
-"""A model release as the gateway reads it: manifest, tokenizer and memory-mapped Arrow tables, immutable once loaded."""
+"""A model release as the gateway reads it: manifest, tokenizer and memory-mapped Arrow tables; immutable."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class CategoryFacts:
-    """What the history knows of a category. Prices in the release's currency; seasonality [53], mean 1, by week of year."""
+    """What the history knows of a category: prices in the release's currency; seasonality [53], mean 1."""
 
     median_price: float
     price_p05: float
@@ -83,7 +83,7 @@ class ModelRelease:
         return [c for c in self.channels.values() if c.kind == COUPON_KIND]
 
     def category_facts(self, ids: tuple[int, int, int]) -> CategoryFacts:
-        """Facts of the narrowest known level of (department, category, type); of the whole shop where none is known."""
+        """Facts of the narrowest known of (department, category, type); of the shop where none is known."""
         for position in range(len(LEVELS) - 1, -1, -1):
             facts = self._categories.get((LEVELS[position], ids[position]))
             if ids[position] and facts is not None:
@@ -145,7 +145,7 @@ class ModelRelease:
     @cached_property
     def interest_average(self) -> Floats:
         """Share of each category in the purchases of an average user: [category ids]."""
-        return self.interest_shares.mean(axis=0) if self.users.num_rows else self.interest_shares.sum(axis=0)
+        return np.asarray(self.interest_shares.sum(axis=0) / max(1, self.users.num_rows))
 
     @cached_property
     def launch_numbers(self) -> dict[str, NDArray[np.float64]]:

@@ -16,8 +16,9 @@ log = structlog.get_logger("onshelf_gateway.releases")
 class ReleaseSet:
     """Model releases below one folder.
 
-    The one in service is the highest production version whose models Triton serves; a newer one takes over when `promote` says that
-    they are ready there, so that a restart is never needed and a plan never meets models that are still loading.
+    The one in service is the highest production version whose models Triton serves; a newer one takes over when
+    `promote` says that they are ready there, so that a restart is never needed and a plan never meets models that are
+    still loading.
     """
 
     def __init__(self, root: Path, retry_after_ms: int = 1_000) -> None:
@@ -73,7 +74,7 @@ class ReleaseSet:
         return self.serving
 
     def refresh(self) -> list[ModelRelease]:
-        """Load releases that appeared and drop those whose folder is gone; a folder that is refused is logged once per change."""
+        """Load releases that appeared, drop those whose folder is gone; a refused folder is logged once per change."""
         found = {path.parent: path.stat().st_mtime for path in self._root.glob("*/manifest.json")}
         known = {release.folder for release in self._releases.values()}
         new: list[ModelRelease] = []

@@ -51,7 +51,7 @@ class Scored:
         quantiles = forecasts.quantiles(weeks, row)
         band = (float(np.interp(0.1, forecasts.levels, quantiles)), float(np.interp(0.9, forecasts.levels, quantiles)))
         mean = forecasts.mean(weeks)
-        effects = [
+        effects: list[launch_pb2.ActionEffect] = [
             launch_pb2.ActionEffect(
                 change=change.words,
                 field=change.field,
@@ -62,6 +62,7 @@ class Scored:
             )
             for change in (neighbours(self.candidates, row, self.release) if explain else [])
         ]
+        effects.sort(key=lambda effect: -abs(effect.objective_difference))
         return launch_pb2.LaunchPlan(
             rank=rank,
             action=messages.action(self.release, self.candidates, row),
@@ -70,7 +71,7 @@ class Scored:
             promotion_cost=money.to_money(float(self.economics.promotion_cost(weeks)[row]), currency),
             discount_cost=money.to_money(float(self.economics.discount_cost(weeks)[row]), currency),
             stock=advice(forecasts, self.stock, row),
-            effects=sorted(effects, key=lambda effect: -abs(effect.objective_difference)),
+            effects=effects,
             support=self.history.verdict(self.candidates, row, self.nearest),
             summary=summary(self.candidates, row, self.release, weeks, float(mean[row]), band, units),
         )
@@ -107,7 +108,7 @@ def notice_plan(call: Call, release: ModelRelease, plans: list[launch_pb2.Launch
     if costing.scale != 1.0:
         call.notice(
             T.NOTICE_CODE_POPULATION_SCALED,
-            f"units are for {costing.scale:g} times the population of the data ({release.manifest.units_basis.description}); "
+            f"units are for {costing.scale:g} times the data's ({release.manifest.units_basis.description}); "
             "intervals follow the negative binomial of that mean",
             "population_scale",
         )
@@ -115,7 +116,7 @@ def notice_plan(call: Call, release: ModelRelease, plans: list[launch_pb2.Launch
     if bare:
         call.notice(
             T.NOTICE_CODE_UNPROMOTED_EXTRAPOLATED,
-            "launches without promotion enter the history only by being sold; a forecast without channels is an extrapolation",
+            "launches without promotion enter the history only by being sold; a forecast without channels extrapolates",
         )
     if plans and plans[0].support.level in (T.SUPPORT_LEVEL_NONE, T.SUPPORT_LEVEL_LOW):
         count = plans[0].support.comparable_launches
@@ -123,5 +124,5 @@ def notice_plan(call: Call, release: ModelRelease, plans: list[launch_pb2.Launch
     if any(plan.effects for plan in plans):
         call.notice(
             T.NOTICE_CODE_ASSOCIATION,
-            "effects of price and promotion are associations in the history, not identified causes; test before relying on them",
+            "effects of price and promotion are associations in the history, not identified causes; test them",
         )

@@ -86,11 +86,11 @@ class Server:
                 ("grpc.max_send_message_length", size),
             ],
         )
-        launch_pb2_grpc.add_LaunchServiceServicer_to_server(LaunchService(gateway), server)
-        recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(RecommendationService(gateway), server)
-        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(), server)
-        feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackService(), server)
-        model_release_pb2_grpc.add_ModelReleaseServiceServicer_to_server(ModelReleaseService(), server)
+        launch_pb2_grpc.add_LaunchServiceServicer_to_server(LaunchService(gateway), server)  # type: ignore[abstract]
+        recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(RecommendationService(gateway), server)  # type: ignore[abstract]
+        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(), server)  # type: ignore[abstract]
+        feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackService(), server)  # type: ignore[abstract]
+        model_release_pb2_grpc.add_ModelReleaseServiceServicer_to_server(ModelReleaseService(), server)  # type: ignore[abstract]
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
         if settings.reflection:
             reflection.enable_server_reflection(service_names(), server)

@@ -21,7 +21,7 @@ def _row(default: Any, unit: str, text: str, **limits: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """Every option, as flag (`--max-in-flight`) and as environment variable (`ONSHELF_MAX_IN_FLIGHT`); the flag wins."""
+    """Every option, as flag (`--max-in-flight`) and environment variable (`ONSHELF_MAX_IN_FLIGHT`); the flag wins."""
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore", frozen=True)
 

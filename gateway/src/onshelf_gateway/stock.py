@@ -1,4 +1,4 @@
-"""First stock by the newsvendor rule (Arrow, Harris and Marschak 1951): the quantile of demand at the critical fractile."""
+"""First stock by the newsvendor rule (Arrow, Harris and Marschak 1951): demand's quantile at the critical fractile."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -31,8 +31,11 @@ class History:
         self._coupon_slots = [channel.slot for channel in release.coupon_channels]
 
     def comparable(self, candidates: Candidates, row: int) -> int:
-        """Number of launches with a price within half as much again and promotion of the same kind: channels in common (or none on
-        both sides), and a discount where the plan has a deep one."""
+        """Number of launches with a price within half as much again and promotion of the same kind.
+
+        That is: channels in common (or none on both sides), a discount where the plan has a deep one, a coupon where it
+        has one.
+        """
         if not len(self._rows):
             return 0
         coverage = candidates.coverage[row] > 0

@@ -1,4 +1,4 @@
-"""From a title to token ids: the text that the encoder reads, padding to a bucket, and how much of it the vocabulary knows."""
+"""From a title to token ids: the encoder's text, padding to a bucket, and how much of it the vocabulary knows."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ def encoder_text(product: ProductQuestion) -> str:
 def tokenize(release: ModelRelease, product: ProductQuestion) -> Tokens:
     """Tokenise, cut at the encoder's length (its closing token kept), pad to 16, 32 or 64.
 
-    The unknown share is counted over the words of the title: a word that holds any unknown token counts as unknown, a sign that is
-    neither letter nor digit (an emoji, a bullet) does not count.
+    The unknown share is counted over the words of the title: a word that holds any unknown token counts as unknown, a
+        sign that is neither letter nor digit (an emoji, a bullet) does not count.
     """
     rule = release.manifest.tokenizer
     ids = release.tokenizer.encode(encoder_text(product)).ids

@@ -36,7 +36,7 @@ def notice_projection(call: Call, release: ModelRelease, start: dt.date, end: dt
         weeks = (start - as_of).days // 7
         call.notice(
             types_pb2.NOTICE_CODE_SEASONAL_PROJECTION,
-            f"the data end on {as_of - dt.timedelta(days=1)}; the window starts {weeks} weeks after that, in a year that they do not "
-            f"cover: its timing is projected from the season of the year",
+            f"the data end on {as_of - dt.timedelta(days=1)}; the window starts {weeks} weeks later and reaches into a "
+            "year that they do not cover: its timing is projected from the season of the year",
             "window",
         )

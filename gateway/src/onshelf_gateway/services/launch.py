@@ -20,7 +20,9 @@ class LaunchService(launch_pb2_grpc.LaunchServiceServicer):
         return await plan_launch(self._gateway, current_call(), request)
 
     async def EvaluatePlan(
-        self, request: launch_pb2.EvaluatePlanRequest, context: Any
+        self,
+        request: launch_pb2.EvaluatePlanRequest,
+        context: Any,  # noqa: ARG002
     ) -> launch_pb2.EvaluatePlanResponse:
         """The forecast of one action."""
         return await evaluate_plan(self._gateway, current_call(), request)

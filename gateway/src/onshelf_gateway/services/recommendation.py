@@ -28,7 +28,9 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         return await find_audience(self._gateway, current_call(), request)
 
     async def FindSimilarLaunches(
-        self, request: R.FindSimilarLaunchesRequest, context: Any
+        self,
+        request: R.FindSimilarLaunchesRequest,
+        context: Any,  # noqa: ARG002
     ) -> R.FindSimilarLaunchesResponse:
         """Past launches like a product."""
         return await find_similar(self._gateway, current_call(), request)

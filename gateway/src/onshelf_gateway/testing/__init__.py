@@ -1,4 +1,4 @@
-"""Public fakes: a model release of an invented shop, models that obey their contract without Triton, and a gateway on a free port.
+"""Public fakes: a model release of an invented shop, models without Triton, and a gateway on a free port.
 
 folder = write_fake_release(tmp_path / "releases", version=1)
 async with running_gateway(tmp_path / "releases") as (server, backend):

@@ -56,7 +56,12 @@ class FakeBackend:
         return sum(name == model for name, _, _ in self.calls)
 
     async def infer(
-        self, model: str, version: int, inputs: Arrays, outputs: Sequence[str], timeout: float
+        self,
+        model: str,
+        version: int,
+        inputs: Arrays,
+        outputs: Sequence[str],
+        timeout: float,  # noqa: ARG002
     ) -> dict[str, Array]:
         """See `InferenceBackend`."""
         self.calls.append((model, version, {name: value.shape for name, value in inputs.items()}))
@@ -144,7 +149,7 @@ class FakeBackend:
         }
 
     def _product_vectors(self, release: ModelRelease) -> Array:
-        return self._embed_titles(release, release.products["title"].to_pylist()) @ self._tower
+        return np.asarray(self._embed_titles(release, release.products["title"].to_pylist()) @ self._tower)
 
     def _user_encoder(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
         history, ages = inputs["history_products"][0], inputs["history_ages"][0]

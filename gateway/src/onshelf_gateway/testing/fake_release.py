@@ -1,4 +1,4 @@
-"""A small model release of an invented shop, written as `onshelf-exporter publish` writes one; the same for every run."""
+"""A small model release of an invented shop, as `onshelf-exporter publish` writes one; the same every time."""
 
 import datetime as dt
 import json
