@@ -13,6 +13,8 @@ import json
 import time
 from pathlib import Path
 
+import torch
+
 from onshelf_exporter.errors import SettingError
 from onshelf_exporter.evaluation import report, study, summary
 from onshelf_exporter.evaluation.cache import Cache, content_hash
@@ -60,6 +62,7 @@ def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
         The content of evaluation.json.
     """
     started = time.monotonic()
+    torch.set_num_threads(args.threads)
     data = load(args.data)
     chosen = split_of(args.split, data.info) if split is None else split
     only = chosen.cut if chosen.name == "test" else None

@@ -1,0 +1,174 @@
+"""Each baseline on what it should find, and that none of them sees the future."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from onshelf_exporter.baselines import analogs, cold, statistics, trees, tutorials, two_sided, warm
+from onshelf_exporter.evaluation import recommend
+from onshelf_exporter.evaluation.dataset import Dataset, LaunchRows, Purchases
+
+TRAIN, MEASURE, CUT = (9, 20), (28, 32), 27
+
+
+def spoiled(data: Dataset, from_week: int) -> Dataset:
+    """The same data, upside down from a week on: other users, other products, a hundred times the units."""
+    bought = data.purchases
+    late = bought.week >= from_week
+    users, products = len(data.users), len(data.products)
+    purchases = Purchases(
+        np.where(late, users - 1 - bought.user, bought.user),
+        np.where(late, products - 1 - bought.product, bought.product),
+        bought.week,
+    )
+    sales = data.sales.copy()
+    after = (sales["week"] >= from_week).to_numpy()
+    sales.loc[after, "units"] *= 100
+    sales.loc[after, "product_index"] = products - 1 - sales.loc[after, "product_index"]
+    frame = data.launches.frame.copy()
+    unknown = (frame["launch_week"] + 8 > from_week).to_numpy()
+    for column in ("units_4w", "units_8w", "buyers_4w", "buyers_8w", "repeat_buyers_8w"):
+        frame.loc[unknown, column] = 999.0
+    return dataclasses.replace(
+        data, purchases=purchases, sales=sales, launches=LaunchRows(frame, data.launches.coverage)
+    )
+
+
+def test_category_statistics_by_hand(data):
+    rows = data.launched(TRAIN)
+    frame = rows.frame.iloc[:8].assign(
+        department="D", category="C", type=["a"] * 5 + ["b"] * 3, units_8w=[0.0, 1, 2, 3, 9, 100, 200, 300]
+    )
+    train = LaunchRows(frame, rows.coverage[:8])
+    wanted = train.take(np.array([1, 6]))
+    median, mean = statistics.category(train, wanted, "units_8w")
+    assert median.median.tolist() == [2.0, 3.0]  # type b has too few launches: the median of all eight of its category
+    assert mean.mean.tolist() == [3.0, 615 / 8]
+    assert median.quantiles[0.9].tolist() == [9.0, 300.0]
+    assert median.below.tolist() == [1 / 5, 6 / 8]
+    assert median.upto.tolist() == [2 / 5, 7 / 8]
+    assert statistics.global_median(train, wanted, "units_8w").mean.tolist() == [6.0, 6.0]
+
+
+def test_repeat_share_is_between_the_category_and_the_whole(data):
+    train, rows = data.launched(TRAIN), data.launched(MEASURE)
+    by_category, overall = statistics.repeat_share(train, rows)
+    assert np.all((by_category >= 0) & (by_category <= 1))
+    assert overall[0] == train.numbers("repeat_buyers_8w").sum() / train.numbers("buyers_8w").sum()
+
+
+def test_analogs_find_the_same_product(data):
+    train = data.launched((9, 46))
+    median, mean = analogs.analogs(train, train.take(np.arange(5)), "units_8w")
+    assert median.quantiles[0.1].tolist() <= median.quantiles[0.9].tolist()
+    assert np.all(mean.mean >= 0)
+    copy = LaunchRows(train.frame.assign(units_8w=7.0), train.coverage)
+    assert np.allclose(analogs.analogs(copy, copy.take(np.arange(5)), "units_8w")[1].mean, 7.0)
+
+
+def test_trees_learn_what_decides(data):
+    train, rows = data.launched((9, 27)), data.launched(MEASURE)
+
+    def told(part: LaunchRows) -> LaunchRows:
+        return LaunchRows(
+            part.frame.assign(units_8w=np.where(part.frame["private_label"] == 1, 20.0, 2.0)), part.coverage
+        )
+
+    forecast = trees.quantile_trees(data, told(train), told(rows), "units_8w", threads=1)
+    private = rows.frame["private_label"].to_numpy() == 1
+    assert forecast.median[private].mean() > 1.3 * forecast.median[~private].mean()
+    assert np.all(np.diff(np.stack([forecast.quantiles[q] for q in trees.QUANTILES]), axis=0) >= 0)
+
+
+def test_features_of_a_launch_end_before_its_week(data):
+    rows = data.launched(MEASURE)
+    one = rows.take(rows.week == 30)
+    assert len(one) > 0
+    known, told = trees.features(data, one), trees.features(spoiled(data, 30), one)
+    assert known.equals(told)
+    assert not trees.kin_features(spoiled(data, 29), one).equals(trees.kin_features(data, one))
+
+
+@pytest.mark.parametrize("model", ["content_knn", "affinity", "activity", "two_sided"])
+def test_audiences_do_not_see_beyond_the_cut(data, model):
+    def score(source: Dataset) -> np.ndarray:
+        rows = source.launched(MEASURE)
+        history = source.matrix(1, CUT)
+        return {
+            "content_knn": lambda: cold.content_neighbours(source, history, rows),
+            "affinity": lambda: cold.affinity(source, history, rows),
+            "activity": lambda: cold.activity(history, len(rows)),
+            "two_sided": lambda: two_sided.two_sided_trees(source, rows, CUT, 1),
+        }[model]()
+
+    known = score(data)
+    assert np.array_equal(known, score(spoiled(data, CUT + 1)))
+    assert not np.array_equal(known, score(spoiled(data, CUT - 4)))
+
+
+def test_warm_recommenders_do_not_see_beyond_the_cut(data):
+    def lists(source: Dataset) -> list[np.ndarray]:
+        task = recommend.warm_task(source, CUT)
+        users = np.arange(10)
+        models = [
+            warm.popularity(task.recent),
+            warm.own_frequency(task.decayed, task.recent),
+            warm.ease(task.history, 50.0),
+        ]
+        return [model(users) for model in models]
+
+    for before, after in zip(lists(data), lists(spoiled(data, CUT + 1)), strict=True):
+        assert np.array_equal(before, after)
+
+
+def test_ease_equals_its_definition():
+    rng = np.random.default_rng(1)
+    x = (rng.random((12, 7)) < 0.4).astype(float)
+    inverse = np.linalg.inv(x.T @ x + 3.0 * np.eye(7))
+    weights = np.eye(7) - inverse / np.diag(inverse)
+    assert np.allclose(np.diag(weights), 0.0)
+    users = np.array([3, 0, 11])
+    assert np.allclose(warm.ease(sparse.csr_array(x), 3.0)(users), x[users] @ weights, atol=1e-6)
+
+
+def test_own_frequency_prefers_what_was_bought_lately():
+    decayed = sparse.csr_array(np.array([[0.5, 0.0, 1.0, 0.0]]))
+    recent = sparse.csr_array(np.array([[0.0, 1.0, 0.0, 3.0]]))
+    scores = warm.own_frequency(decayed, recent)(np.array([0]))[0]
+    assert np.argsort(-scores).tolist() == [2, 0, 3, 1]
+    assert np.argsort(-warm.popularity(recent)(np.array([0]))[0]).tolist()[:2] == [3, 1]
+
+
+def test_content_neighbours_find_the_users_of_the_type(data):
+    rows = data.launched(MEASURE)
+    scores = cold.content_neighbours(data, data.matrix(1, CUT), rows)
+    kind = rows.product % 6
+    mine = np.arange(len(data.users)) % 6 == kind[:, None]
+    assert scores[mine].mean() > 2 * scores[~mine].mean()
+
+
+def test_seed_embedding_gives_everybody_the_same_order():
+    rng = np.random.default_rng(0)
+    bought = sparse.csr_array((rng.random((40, 25)) < np.linspace(0.05, 0.9, 25)).astype(float))
+    done: list[int] = []
+    scores = tutorials.seed_embedding(bought, done.append, epochs=30, batch=256)
+    assert len(done) == 30
+    popularity = bought.sum(axis=0)
+    assert np.corrcoef(scores.product, popularity)[0, 1] > 0.7
+    assert (scores.user.shape, scores.product.shape) == ((40,), (25,))
+
+
+def test_seed_linear_learns_weeks_by_category(data):
+    train = data.launched((9, 27))
+    frame = train.frame.assign(launch_week=np.where(train.frame["category"] == "C0", 12, 24))
+    early = LaunchRows(frame.sort_values("launch_week").reset_index(drop=True), train.coverage)
+    week = tutorials.seed_linear(early, early)
+    c0 = early.frame["category"].to_numpy() == "C0"
+    assert abs(week[c0].mean() - 12) < 1
+    assert abs(week[~c0].mean() - 24) < 1
+    assert set(tutorials.units_of_week(early, week, "units_8w").mean) <= {
+        early.numbers("units_8w")[c0].mean(),
+        early.numbers("units_8w")[~c0].mean(),
+    }

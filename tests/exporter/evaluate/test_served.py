@@ -1,0 +1,155 @@
+"""The served path: what goes into the graphs, what comes out, and the distribution that the quantiles say."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import nbinom
+
+from onshelf_exporter.errors import ExporterError, SourceError
+from onshelf_exporter.evaluation import recommend, served
+from onshelf_exporter.evaluation.release import ModelRelease, find_release
+from onshelf_exporter.models.quantiles import nb_quantile
+
+LEVELS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
+
+
+@pytest.fixture(scope="module")
+def release(published) -> ModelRelease:
+    return find_release(published / "releases", published / "repository", 28, "invented")
+
+
+def test_the_release_with_the_latest_cut_before_the_measured_weeks_is_found(published):
+    def found(before: int, **more: int) -> int:
+        return find_release(published / "releases", published / "repository", before, "invented", **more).version
+
+    assert (found(28), found(40), found(54), found(53)) == (1, 2, 3, 2)
+    assert found(40, cut_week=39) == 2
+    with pytest.raises(SourceError, match=r"cut before week 27; there are: 1 .invented, cut at week 27"):
+        found(27)
+    with pytest.raises(SourceError, match="cut at week 38"):
+        found(40, cut_week=38)
+    with pytest.raises(SourceError, match="no model release of other_shop"):
+        find_release(published / "releases", published / "repository", 28, "other_shop")
+
+
+def test_a_graph_that_the_manifest_does_not_name_is_refused(shop, tmp_path):
+    shop.write_release(tmp_path / "releases", tmp_path / "repository", 27)
+    changed = find_release(tmp_path / "releases", tmp_path / "repository", 28, "invented")
+    graph = tmp_path / "repository" / "user_encoder" / "1" / "model.onnx"
+    graph.write_bytes(graph.read_bytes() + b"\n")
+    with pytest.raises(ExporterError, match=r"user_encoder.*is not the graph of model release 1"):
+        changed.session("user_encoder")
+    graph.unlink()
+    with pytest.raises(SourceError, match=r"model\.onnx: missing"):
+        changed.session("user_encoder")
+
+
+def test_names_become_ids_as_in_the_vocabulary(release, data):
+    rows = data.launched((28, 32))
+    encoded = release.encode(rows.frame.assign(brand="never seen"))
+    kind = rows.product % 6
+    assert np.array_equal(encoded["categorical_ids"][:, 2], kind + 1)
+    assert np.array_equal(encoded["categorical_ids"][:, 1], np.array([1, 1, 2, 3, 4, 4])[kind])
+    assert not encoded["categorical_ids"][:, 3].any()
+    assert np.array_equal(encoded["product_vector"][:, 0], kind + 1.0)
+    assert np.array_equal(encoded["attributes"][:, 0], rows.numbers("price").astype(np.float32))
+
+
+def test_actions_are_the_real_ones_in_the_order_of_the_release(release, data):
+    rows = data.launched((28, 32))
+    columns = release.candidate_columns()
+    values = served.actions(release, data, rows)[:, 0]
+    assert values.shape == (len(rows), 37)
+    assert np.array_equal(values[:, columns.index("week_of_year")], rows.week - 1)
+    # the model release numbers the channels anew: display_front 2, mailer_page 0, coupon_campaign 1
+    assert np.array_equal(values[:, columns.index("coverage_02")], rows.coverage[:, 0].astype(np.float32))
+    assert np.array_equal(values[:, columns.index("coverage_00")], rows.coverage[:, 1].astype(np.float32))
+    assert np.array_equal(values[:, columns.index("entered_by_sale")], rows.numbers("entered_by_sale"))
+    assert values[:, columns.index("coverage_00") :].sum() == rows.coverage.sum()
+
+
+def test_forecasts_are_what_the_graph_says(release, data):
+    rows = data.launched((28, 32))
+    forecast = served.forecasts(release, data, rows)
+    mean = 1 + rows.numbers("price") + 10 * rows.coverage[:, 0]
+    assert np.allclose(forecast["units_8w"].mean, mean, atol=1e-5)
+    assert np.allclose(forecast["units_4w"].mean, mean / 2, atol=1e-5)
+    assert np.array_equal(forecast["units_8w"].median, np.ceil(mean.astype(np.float32) - 1e-3))
+    assert np.allclose(forecast["buyers_8w"].mean, mean / 2, atol=1e-5)
+    assert np.allclose(forecast["repeat"].mean, 0.5)
+    below, upto = forecast["units_8w"].below, forecast["units_8w"].upto
+    assert np.all((below >= 0) & (below < upto) & (upto <= 1))
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_distribution_of_uncalibrated_quantiles_is_the_negative_binomial(shift):
+    mean, size = np.array([0.3, 1.5, 4.0, 30.0]), np.array([0.4, 1.0, 2.0, 5.0])
+    quantiles = np.stack([nb_quantile(LEVELS, m, r) for m, r in zip(mean, size, strict=True)]) + shift
+    for count in (0.0, 1.0, 3.0, 40.0):
+        cdf = served.served_cdf(np.full(4, count), quantiles, LEVELS, mean + shift, size, np.full(4, shift))
+        assert np.allclose(cdf, nbinom.cdf(count - shift, size, size / (size + mean)), atol=1e-6)
+
+
+def test_distribution_follows_calibrated_quantiles():
+    mean, size = np.array([6.0]), np.array([1.2])
+    asked = LEVELS**1.3  # the graph reads other levels than it names
+    quantiles = nb_quantile(asked, 6.0, 1.2)[None, :]
+    counts = np.arange(0.0, 15.0)
+    cdf = np.array([served.served_cdf(np.array([y]), quantiles, LEVELS, mean, size, np.zeros(1))[0] for y in counts])
+    plain = nbinom.cdf(counts, 1.2, 1.2 / 7.2)
+    inside = (counts > 0) & (plain < asked[-1])
+    assert np.allclose(cdf[inside], np.interp(plain[inside], asked, LEVELS), atol=1e-6)
+    assert 0.1 < cdf[0] < 0.2  # the quantile at .1 is clamped, that at .2 is not
+    assert np.all(np.diff(cdf) > 0)
+    assert served.served_cdf(np.array([-1.0]), quantiles, LEVELS, mean, size, np.zeros(1))[0] == 0.0
+
+
+def test_quantiles_clamped_at_zero_bound_the_chance_of_nothing():
+    quantiles = np.where(LEVELS <= 0.8, 0.0, 0.7)[None, :]
+    nothing = served.served_cdf(np.zeros(1), quantiles, LEVELS, np.array([0.5]), np.array([1.0]), np.zeros(1))
+    assert 0.8 <= nothing[0] <= 0.9
+
+
+def test_recommendations_are_the_history_first_then_the_graphs_order(release, data):
+    task = recommend.warm_task(data, 27)
+    lists = served.recommendations(release, data, task)
+    known = np.flatnonzero(task.users < 88)
+    user = task.users[known[0]]
+    # rows of the model release's products run backwards, its history names row `user`
+    assert lists.everything[known[0], 0] == 239 - user
+    assert lists.everything[known[0], 1:4].tolist() == [0, 1, 2]
+    unknown = task.users >= 88
+    assert np.all(lists.everything[unknown] == -1)
+    history = task.history[task.users].toarray() > 0
+    held = np.take_along_axis(history, np.maximum(lists.fresh, 0), axis=1) & (lists.fresh >= 0)
+    assert not held.any()
+    assert np.all(np.diff((lists.fresh < 0).astype(int), axis=1) >= 0)
+
+
+def test_audiences_are_the_graphs_scores_by_user(release, data):
+    task = recommend.cold_task(data, data.launched((28, 32)), 27)
+    scores = served.audiences(release, data, task)
+    kind, known = task.rows.product % 6, task.users < 88
+    assert np.allclose(scores[:, known], (kind + 1.0)[:, None] * (task.users[known] % 5)[None, :])
+    assert np.all(scores[:, ~known] < scores[:, known].min())
+
+
+def test_launches_within_the_history_are_refused(data):
+    with pytest.raises(ValueError, match="launch week 28 is not after the cut, week 28"):
+        recommend.cold_task(data, data.launched((28, 32)), 28)
+
+
+def test_batches_do_not_change_what_comes_out(release, data, monkeypatch):
+    rows = data.launched((9, 40))
+    whole = release.encode(rows.frame)
+    monkeypatch.setattr("onshelf_exporter.evaluation.release.BATCH", 7)
+    parts = release.encode(rows.frame)
+    assert all(np.array_equal(whole[name], parts[name]) for name in whole)
+
+
+def test_identity_follows_the_manifest(release, published):
+    manifest = json.loads((published / "releases" / "1" / "manifest.json").read_text())
+    assert release.manifest == manifest
+    other = ModelRelease(release.folder, release.repository, {**manifest, "seed": 2})
+    assert other.identity != release.identity
