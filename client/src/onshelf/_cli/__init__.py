@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import NoReturn
 
 from onshelf._cli import _commands, _health, _plan, _replay
 from onshelf._cli._failures import BAD_INPUT, INTERRUPTED, OTHER, STATUSES, UsageError, describe, exit_status
@@ -22,9 +23,16 @@ COMMANDS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message.removeprefix('argument ')} (see {self.prog} --help)")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="onshelf", description="Plans the launch of new products by asking an Onshelf service.", epilog=STATUSES
     )
     parser.add_argument("--version", action="version", version=f"onshelf {version('onshelf')}")

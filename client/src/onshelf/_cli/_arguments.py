@@ -2,10 +2,11 @@
 
 import argparse
 import dataclasses
+import json
 import os
 import re
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from onshelf._cli._failures import UsageError
 from onshelf._client import Client
 from onshelf._config import DEFAULT_ADDRESS
 from onshelf._enums import BrandClass, ObjectiveMetric
+from onshelf._errors import ServiceFault
 from onshelf._money import Money
+from onshelf._results import ModelReleaseInfo
 
 ADDRESS_FILE = Path("var/run/gateway.address")
 
@@ -180,15 +183,25 @@ def add_stock(parser: argparse.ArgumentParser) -> None:
 
 
 def address(args: argparse.Namespace) -> str:
-    """The service's address. Raises UsageError where the address file is empty."""
+    """The service's address. Raises UsageError where the address file holds none."""
     if args.address or os.environ.get("ONSHELF_ADDRESS"):
         return str(args.address or os.environ["ONSHELF_ADDRESS"])
     if ADDRESS_FILE.is_file():
-        written = ADDRESS_FILE.read_text(encoding="utf-8").strip()
-        if not written:
-            raise UsageError(f"{ADDRESS_FILE} is empty; start the service anew with `make gateway`, or give --address")
-        return written
+        return _written_address(ADDRESS_FILE.read_text(encoding="utf-8").strip())
     return DEFAULT_ADDRESS
+
+
+def _written_address(text: str) -> str:
+    # The gateway writes a JSON object; a person, the address alone.
+    try:
+        written = json.loads(text)["address"] if text.startswith("{") else text
+    except (ValueError, KeyError):
+        written = ""
+    if not written:
+        raise UsageError(
+            f"{ADDRESS_FILE} holds no address; start the service anew with `make gateway`, or give --address"
+        )
+    return str(written)
 
 
 def connect(args: argparse.Namespace) -> Client:
@@ -198,19 +211,35 @@ def connect(args: argparse.Namespace) -> Client:
     return Client(address(args), timeout=args.timeout)
 
 
-def currency(args: argparse.Namespace, client: Client) -> str:
-    """The currency of the amounts: as given, or the model release's, which an answer about any product tells."""
-    if not args.currency:
+def release(args: argparse.Namespace, client: Client) -> ModelReleaseInfo:
+    """The model release that will answer, which an answer about any product tells; asked for once."""
+    if not hasattr(args, "release"):
         found = client.find_similar_launches(
             _inputs.Product(title="product"), count=1, model_release=getattr(args, "model_release", None)
         )
-        args.currency = found.info.model_release.currency
-    return str(args.currency)
+        args.release = found.info.model_release
+    told: ModelReleaseInfo = args.release
+    return told
+
+
+def currency(args: argparse.Namespace, client: Client) -> str:
+    """The currency of the amounts: as given, or the model release's."""
+    return str(args.currency or release(args, client).currency)
 
 
 def pricer(args: argparse.Namespace, client: Client) -> Callable[[Decimal | None], Money | None]:
     """Turns amounts into money; asks for the currency when the first amount comes."""
     return lambda value: None if value is None else Money(value, currency(args, client))
+
+
+def launch_window(args: argparse.Namespace, client: Client) -> _inputs.DateWindow | None:
+    """The window: None where neither end is given; one end alone opens 12 weeks from it, or from the data's end."""
+    if args.start is None and args.end is None:
+        return None
+    start: date | None = args.start or release(args, client).as_of
+    if start is None:
+        raise ServiceFault("the service does not say where its data end; give --start", address=client.address)
+    return _inputs.DateWindow(start, args.end or start + timedelta(weeks=12) - timedelta(days=1))
 
 
 def product(args: argparse.Namespace, client: Client) -> _inputs.Product:

@@ -14,7 +14,7 @@ from onshelf._cli._plan_view import evaluation_lines, footer_lines, join, notice
 from onshelf._cli._terminal import Column, Terminal, clean, table, terminal_of, wrap
 from onshelf._client import Client
 from onshelf._enums import EventKind, RecommendationScope
-from onshelf._results import CategoryResolution
+from onshelf._results import CategoryResolution, RecommendedProduct
 
 EVALUATE_HELP = "forecast one action: this product, this week, these channels, this price"
 RECOMMEND_HELP = "recommend products to a user, new ones included"
@@ -129,13 +129,12 @@ def recommend(args: argparse.Namespace) -> int:
             str(n),
             clean(product.title),
             " > ".join(clean(name) for name in product.category_path),
-            series_of(["new"] if product.new_product else [], ["bought before"] if product.bought_before else []),
-            clean(product.reason),
+            clean(product.reason) or _why(product),
             clean(product.product_id),
         ]
         for n, product in enumerate(answer.products, start=1)
     ]
-    columns = [Column("", right=True), Column("product", wrap=True), Column("category", wrap=True), Column("")]
+    columns = [Column("", right=True), Column("product", wrap=True), Column("category", wrap=True)]
     columns += [Column("why", wrap=True), Column("id")]
     found = table(terminal, columns, rows) if rows else ["No product fits."]
     head = f"For user {clean(args.user_id)}" if args.user_id else "For this history"
@@ -152,9 +151,8 @@ def recommend(args: argparse.Namespace) -> int:
     )
 
 
-def series_of(*groups: list[str]) -> str:
-    """The words of all groups, with commas."""
-    return ", ".join(word for group in groups for word in group)
+def _why(product: RecommendedProduct) -> str:
+    return "new" if product.new_product else "bought before" if product.bought_before else ""
 
 
 # audience

@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     a.add_product(parser)
     group = parser.add_argument_group("window and constraints")
     group.add_argument("--start", type=a.day, metavar="DATE", help="first day of the window (default: the data's end)")
-    group.add_argument("--end", type=a.day, metavar="DATE", help="last day of the window (default: 12 weeks later)")
+    group.add_argument(
+        "--end", type=a.day, metavar="DATE", help="last day of the window (default: 12 weeks from its first)"
+    )
     group.add_argument(
         "--blackout", type=a.window, action="append", default=[], metavar="DAY[..DAY]", help="no launch then"
     )
@@ -112,9 +114,8 @@ def settings(args: argparse.Namespace, client: Client, product: _inputs.Product)
         min_gross_margin=args.min_margin,
         allow_coupon=False if args.no_coupon else None,
     )
-    window = _inputs.DateWindow(args.start, args.end)
     return {
-        "window": None if window == _inputs.DateWindow() else window,
+        "window": a.launch_window(args, client),
         "constraints": None if constraints == _inputs.PlanConstraints() else constraints,
         "costs": a.costs(args, client),
         "objective": a.objective(args),

@@ -85,8 +85,7 @@ def join(sections: Iterable[Sequence[str]]) -> list[str]:
 def _headline(answer: r.PlanLaunchResult, product: Product, horizon: int, terminal: Terminal) -> list[str]:
     best = answer.plans[0]
     action, units = best.action, best.forecast(horizon).units
-    named = [w.channel(use.channel_id) for use in action.channels]
-    how = f"with {w.series(named)}" if named else "without any channel"
+    how = f"with {w.channel_list(action.channels, coverage=False)}" if action.channels else "without any channel"
     offer = w.promotion(action)
     price = w.money(action.list_price)
     if action.discount > 0 and action.sale_price is not None:
@@ -95,26 +94,24 @@ def _headline(answer: r.PlanLaunchResult, product: Product, horizon: int, termin
     sentence = (
         f'Launch "{clean(product.title)}" in the week of {w.day(action.launch_date)} {how}{promoted}, at {price}.'
     )
-    outcome = f"Expect {w.count(units.mean)} units in {horizon} weeks ({w.count(units.quantile(0.1))} to "
-    outcome += f"{w.count(units.quantile(0.9))} in 8 of 10 cases)."
+    outcome = f"Expect {w.count(units.mean)} units in {horizon} weeks{_among(answer.info.units_basis)}; "
+    low, high = (w.whole(units.quantile(level)) for level in (0.1, 0.9))
+    outcome += f"in at least 8 of 10 cases {low:,} to {high:,}."
     if best.stock is not None:
         outcome += f" {_stock_sentence(best.stock)}"
     lines = [terminal.styled(line, "bold") for line in wrap(sentence, terminal.columns)] + wrap(
         outcome, terminal.columns
     )
     if answer.frontier_instead_of_winner:
-        text = "This is not a winner: promotion was given neither costs nor a budget, and free promotion always sells more. "
-        text += "Read what promotion buys below, or give --channel-cost or --budget."
+        text = "This is not a winner: promotion was given neither costs nor a budget, and free promotion always sells "
+        text += "more. Read what promotion buys below, or give --channel-cost or --budget."
         lines += [terminal.styled(line, "yellow") for line in wrap(text, terminal.columns)]
     return [terminal.plain(line) for line in lines]
 
 
 def _stock_sentence(stock: r.StockAdvice) -> str:
-    assumed = ", assumed" if stock.critical_fractile_assumed else ""
-    covered = (
-        f"covers {stock.covers_weeks} weeks of demand with probability {w.percent(stock.critical_fractile)}{assumed}"
-    )
-    return f"Stock {stock.units:,} units: that {covered}."
+    chance = f"{w.percent(stock.critical_fractile)}{' (assumed)' if stock.critical_fractile_assumed else ''}"
+    return f"Stock {stock.units:,} units: enough for {stock.covers_weeks} weeks with probability {chance}."
 
 
 def _metric(metric: ObjectiveMetric) -> str:
@@ -137,14 +134,14 @@ def _plans(answer: r.PlanLaunchResult, horizon: int, terminal: Terminal) -> list
         Column("channels, % of sites", wrap=True),
         Column("promotion"),
         Column(f"price {currency}", right=True),
-        Column("units 10 – 50 – 90 %"),
-        Column("promotion costs", right=True),
+        Column("units", right=True),
+        Column("10 – 50 – 90 %"),
+        Column(f"cost {currency}", right=True),
         Column(f"{_metric(answer.objective_metric)}{' ' + currency if is_money else ''}", right=True),
         Column("stock", right=True),
-        Column("support"),
     ]
     paid = any(plan.promotion_cost is not None and plan.promotion_cost.amount for plan in answer.plans)
-    ranked = [(str(plan.rank), plan) for plan in answer.plans]
+    ranked = [(f"{plan.rank}{_mark(plan)}", plan) for plan in answer.plans]
     practice = [("past", answer.practice_plan)] if answer.practice_plan is not None else []
     rows = []
     for label, plan in [*ranked, *practice]:
@@ -155,29 +152,31 @@ def _plans(answer: r.PlanLaunchResult, horizon: int, terminal: Terminal) -> list
             w.channel_list(plan.action.channels),
             w.promotion(plan.action),
             w.bare(plan.action.list_price),
+            w.count(plan.forecast(horizon).units.mean),
             w.band(plan.forecast(horizon).units),
             w.bare(plan.promotion_cost) if paid else "",
             value,
             f"{plan.stock.units:,}" if plan.stock is not None else "",
-            _precedents(plan.support),
         ]
-        styles = ("bold",) if label == "1" else ("dim",) if label == "past" else ()
+        styles = ("bold",) if plan.rank == 1 else ("dim",) if label == "past" else ()
         rows.append([Cell(text, styles) for text in cells])
     lines = table(terminal, columns, rows)
+    remarks = []
+    if len(answer.plans[0].action.channels) > 2:
+        remarks.append(f"plan 1 uses {w.every_channel(answer.plans[0].action.channels)}")
     if practice:
-        lines.append(terminal.styled('  "past" is what past practice would have done with such a product.', "dim"))
-    basis = clean(answer.info.units_basis.description)
-    of = f" (units of: {basis}{_scale(answer.info.units_basis)})" if basis else ""
-    return [_title(f"Plans, by {_metric(answer.objective_metric)} over {horizon} weeks{of}", terminal), *lines]
+        remarks.append('"past" is what past practice would have done with such a product')
+    if any(_mark(plan) for plan in answer.plans):
+        remarks.append("* little or nothing in the history resembles this plan")
+    for remark in remarks:
+        lines += [
+            terminal.styled(terminal.plain(f"  {line}"), "dim") for line in wrap(f"{remark}.", terminal.columns - 2)
+        ]
+    return [_title(f"Plans, by {_metric(answer.objective_metric)} over {horizon} weeks", terminal), *lines]
 
 
-def _precedents(support: r.Support | None) -> str:
-    # Shown only where they are missing, so that the column means something.
-    return (
-        {SupportLevel.NONE: "no precedents", SupportLevel.LOW: "few precedents"}.get(support.level, "")
-        if support
-        else ""
-    )
+def _mark(plan: r.LaunchPlan) -> str:
+    return "*" if plan.support is not None and plan.support.level in (SupportLevel.NONE, SupportLevel.LOW) else ""
 
 
 def _effects(best: r.LaunchPlan, answer: r.PlanLaunchResult, terminal: Terminal) -> list[str]:
@@ -207,7 +206,7 @@ def _frontier(answer: r.PlanLaunchResult, horizon: int, terminal: Terminal) -> l
     costs = any(point.promotion_cost is not None and point.promotion_cost.amount for point in answer.frontier)
     rows: list[list[str | Cell]] = []
     for n, point in enumerate(answer.frontier):
-        promoted = [w.channel(use.channel_id) for use in point.action.channels]
+        promoted = [w.channel_list(point.action.channels)] if point.action.channels else []
         promoted += [w.promotion(point.action)] if w.promotion(point.action) != "none" else []
         rows.append(
             [
@@ -215,11 +214,11 @@ def _frontier(answer: r.PlanLaunchResult, horizon: int, terminal: Terminal) -> l
                 Cell(terminal.bar(point.units, largest, _BAR), ("green",)),
                 w.count(point.units),
                 "" if n == 0 else w.difference(point.units - answer.frontier[n - 1].units),
-                w.money(point.promotion_cost) if costs else "",
+                w.bare(point.promotion_cost) if costs else "",
             ]
         )
     columns = [Column("promotion", wrap=True), Column(""), Column("units", right=True), Column("more", right=True)]
-    columns.append(Column("promotion costs", right=True))
+    columns.append(Column(f"cost with discounts {answer.info.model_release.currency}", right=True))
     return [
         _title(f"What more promotion buys: expected units in {horizon} weeks", terminal),
         *table(terminal, columns, rows),
@@ -296,7 +295,7 @@ def notice_lines(notices: Sequence[r.Notice], terminal: Terminal) -> list[str]:
     lines = []
     for notice in notices:
         grave = notice.code in (NoticeCode.DEGRADED, NoticeCode.LOW_SUPPORT)
-        for n, line in enumerate(wrap(clean(notice.message), terminal.columns - 4)):
+        for n, line in enumerate(wrap(w.sentence(notice.message), terminal.columns - 4)):
             styled = terminal.styled(line, "yellow") if grave else line
             lines.append(terminal.plain(("  · " if n == 0 else "    ") + styled))
     return [_title("To bear in mind", terminal), *lines] if lines else []
@@ -318,7 +317,7 @@ def footer_lines(info: r.ResponseInfo, terminal: Terminal, plan_id: str = "", ca
     parts = [
         f"model release {release.version} ({release.role}, {clean(release.dataset)}, data to {w.day(release.as_of)})"
     ]
-    parts.append(f"units of: {clean(basis.description)}{_scale(basis)}")
+    parts += [f"basis: {clean(basis.description)}"] if basis.description else []
     parts += [candidates] if candidates else []
     if info.timings:
         end = max(stage.start + stage.duration for stage in info.timings)
@@ -333,8 +332,11 @@ def footer_lines(info: r.ResponseInfo, terminal: Terminal, plan_id: str = "", ca
     return [terminal.styled(terminal.plain(line), "dim") for line in lines]
 
 
-def _scale(basis: r.UnitsBasis) -> str:
-    return f" × {basis.scale_factor:g}" if basis.scale_factor not in (0.0, 1.0) else ""
+def _among(basis: r.UnitsBasis) -> str:
+    if not basis.users:
+        return ""
+    scale = f"{basis.scale_factor:g} times " if basis.scale_factor not in (0.0, 1.0) else ""
+    return f" among {scale}the {basis.users:,} users of the data"
 
 
 def _title(text: str, terminal: Terminal) -> str:

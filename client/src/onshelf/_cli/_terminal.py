@@ -108,7 +108,18 @@ class Terminal:
         """A text in the characters that the terminal can write."""
         if self.unicode:
             return text
-        for fancy, simple in (("–", "-"), ("…", "..."), ("·", "|"), ("→", "->"), ("×", "x"), ("−", "-"), ("●", "*")):
+        for fancy, simple in (
+            ("–", "-"),
+            ("…", "..."),
+            ("·", "|"),
+            ("→", "->"),
+            ("×", "x"),
+            ("−", "-"),
+            ("●", "o"),
+            ("▒", "="),
+            ("│", "|"),
+            ("±", "+-"),
+        ):
             text = text.replace(fancy, simple)
         return text.encode("ascii", "replace").decode()
 
@@ -140,7 +151,9 @@ class Cell:
 
 
 def table(terminal: Terminal, columns: Sequence[Column], rows: Sequence[Sequence[str | Cell]]) -> list[str]:
-    """The lines of a table. Empty columns are left out; a wrapping column is at least 14 columns and its header wide."""
+    """The lines of a table. Empty columns are left out; a wrapping column is at least 14 columns and its header
+    wide.
+    """
     cells = [[c if isinstance(c, Cell) else Cell(c) for c in row] for row in rows]
     kept = [n for n in range(len(columns)) if any(row[n].text for row in cells)]
     columns, cells = [columns[n] for n in kept], [[row[n] for n in kept] for row in cells]

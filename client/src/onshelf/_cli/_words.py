@@ -1,5 +1,6 @@
 """How money, days, counts, channels and actions are written for people."""
 
+import math
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -18,7 +19,7 @@ def amount(value: Decimal | float, currency: str) -> str:
     """An amount in whole minor units, without its currency: "1,234.50"."""
     digits = _MINOR_DIGITS.get(currency, 2)
     rounded = Decimal(str(value)).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN)
-    return f"{rounded + 0:,}"
+    return f"{rounded + 0:,}".replace("-", "−")
 
 
 def money(value: Money | None) -> str:
@@ -38,7 +39,7 @@ def count(value: float) -> str:
 
 def signed(text: str) -> str:
     """A number with its sign."""
-    return text.replace("-", "−") if text.startswith("-") else f"+{text}"
+    return text if text.startswith("−") else f"+{text}"
 
 
 def difference(value: float) -> str:
@@ -47,15 +48,20 @@ def difference(value: float) -> str:
     return "±0" if text == "0" else ("−" if value < 0 else "+") + text
 
 
+def whole(quantile: float) -> int:
+    """The whole number of units that a continuous quantile stands for: the count y is spread over (y - 1, y]."""
+    return max(0, math.ceil(quantile - 1e-9))
+
+
 def band(forecast: CountForecast) -> str:
-    """A forecast's 10 %, 50 % and 90 % quantiles."""
-    return " – ".join(count(forecast.quantile(level)) for level in (0.1, 0.5, 0.9))
+    """A forecast's 10 %, 50 % and 90 % quantiles in whole units."""
+    return " – ".join(f"{whole(forecast.quantile(level)):,}" for level in (0.1, 0.5, 0.9))
 
 
 def percent(share: float) -> str:
-    """A share as a percentage."""
+    """A share as a percentage: one decimal below 1%."""
     value = share * 100
-    return f"{value:.0f} %" if value >= 1 or value == 0 else f"{value:.1f} %"
+    return f"{value:.0f}%" if round(value, 1) >= 1 or value == 0 else f"{value:.1f}%"
 
 
 def day(value: date | None) -> str:
@@ -74,19 +80,46 @@ def channel(channel_id: str) -> str:
 
 
 def channel_list(channels: Sequence[ChannelUse], coverage: bool = True) -> str:
-    """Channels with the share of sites that carry them; "none" without any."""
+    """Channels with the share of sites that carry them; "none" without any.
 
-    def written(use: ChannelUse) -> str:
-        shown = coverage and use.coverage is not None
-        return f"{channel(use.channel_id)} {percent(use.coverage or 0.0)}" if shown else channel(use.channel_id)
+    More than two of a kind (the first word of their ids) are written as one: "8 display channels 0.5-0.9%".
+    """
+    kinds: dict[str, list[ChannelUse]] = {}
+    for use in channels:
+        kinds.setdefault(use.channel_id.partition("_")[0], []).append(use)
+    parts = []
+    for kind, uses in kinds.items():
+        if len(uses) > 2:
+            parts.append(f"{len(uses)} {clean(kind)} channels{_coverages(uses) if coverage else ''}")
+        else:
+            parts += [channel(use.channel_id) + (_coverages([use]) if coverage else "") for use in uses]
+    return (", ".join(parts) if coverage else series(parts)) if parts else "none"
 
-    return ", ".join(written(use) for use in channels) or "none"
+
+def every_channel(channels: Sequence[ChannelUse]) -> str:
+    """Each channel by name with the share of sites that carry it."""
+    return ", ".join(channel(use.channel_id) + _coverages([use]) for use in channels)
+
+
+def _coverages(uses: Sequence[ChannelUse]) -> str:
+    known = [use.coverage for use in uses if use.coverage is not None]
+    if not known:
+        return ""
+    low, high = percent(min(known)), percent(max(known))
+    return f" {low}" if low == high else f" {low.removesuffix('%')}–{high}"
 
 
 def promotion(action: Action) -> str:
     """Discount and coupon in words; "none" without either."""
     parts = [f"{percent(action.discount)} off"] if action.discount > 0 else []
     return " + ".join([*parts, "coupon"] if action.coupon else parts) or "none"
+
+
+def sentence(text: str) -> str:
+    """A text of the service as a sentence: a capital first, a full stop last."""
+    text = clean(text)
+    ended = text if not text or text[-1] in ".!?。！？" else f"{text}."
+    return ended[:1].upper() + ended[1:]
 
 
 def series(names: Sequence[str]) -> str:
