@@ -10,6 +10,7 @@ whatever they are.
 import argparse
 import datetime as dt
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from onshelf_exporter.evaluation import report, study, summary
 from onshelf_exporter.evaluation.cache import Cache, content_hash
 from onshelf_exporter.evaluation.dataset import load
 from onshelf_exporter.evaluation.predictions import write_predictions
-from onshelf_exporter.evaluation.release import find_release
+from onshelf_exporter.evaluation.release import MissingReleaseError, ModelRelease, exported_release, find_release
 from onshelf_exporter.evaluation.splits import SPLITS, Split, split_of
 from onshelf_exporter.evaluation.study import Study
 
@@ -36,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--decisions", type=Path, default=Path("docs/decisions.md"), help="log to which the test's numbers are appended"
     )
+    parser.add_argument("--recipe", default="default", help="recipe to train where no model release fits")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("var/runs"), help="folder of training runs (default: var/runs)"
+    )
+    parser.add_argument("--published-only", action="store_true", help="refuse where no published model release fits")
     parser.add_argument("--draws", type=int, default=400, help="bootstrap resamples (default: 400)")
     parser.add_argument("--threads", type=int, default=2, help="threads of trees and graphs (default: 2)")
     parser.add_argument("--quick", action="store_true", help="a sample and the cheap baselines only: proves the path")
@@ -65,10 +71,11 @@ def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
     torch.set_num_threads(args.threads)
     data = load(args.data)
     chosen = split_of(args.split, data.info) if split is None else split
-    only = chosen.cut if chosen.name == "test" else None
-    name = str(data.info["dataset"])
-    release = find_release(args.releases, args.repository, chosen.evaluate[0], name, args.threads, only)
-    warm = find_release(args.releases, args.repository, chosen.warm_cut + 1, name, args.threads, only)
+    release = release_for(args, chosen, str(data.info["dataset"]), chosen.evaluate[0])
+    try:
+        warm = release_for(args, chosen, str(data.info["dataset"]), chosen.warm_cut + 1, train=False)
+    except MissingReleaseError:
+        warm = release  # it was trained here and is not published
     cache = Cache(args.cache, content_hash(data.info["data_hash"], args.quick))
     one = Study(data, chosen, release, warm, cache, args.threads, args.quick)
 
@@ -87,6 +94,37 @@ def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
         record_opening(args.decisions, numbers, dt.date.today())
     print(f"evaluated in {time.monotonic() - started:.0f} s")
     return numbers
+
+
+def release_for(
+    args: argparse.Namespace, split: Split, dataset: str, before_week: int, train: bool = True
+) -> ModelRelease:
+    """The published model release that fits a split; where there is none, one is trained and exported.
+
+    Args:
+        args: as declared by `add_arguments`.
+        split: the test split needs a cut right at its own, others any before the measured weeks.
+        dataset: name of the data set.
+        before_week: first measured week.
+        train: whether one may be trained.
+
+    Raises:
+        MissingReleaseError: there is none, and none may be trained.
+    """
+    only = split.cut if split.name == "test" else None
+    try:
+        return find_release(args.releases, args.repository, before_week, dataset, args.threads, only)
+    except MissingReleaseError as missing:
+        if args.published_only or args.quick or not train:
+            raise
+        print(f"{missing}\nTraining it now (--published-only refuses instead).", file=sys.stderr)
+    from onshelf_exporter import export
+    from onshelf_exporter import train as training
+    from onshelf_exporter.recipe import load_recipe
+
+    role = "replay" if only is None else "evaluation"
+    trained = training.train(args.data, load_recipe(args.recipe), args.runs, [role])
+    return exported_release(export.export(trained, role), before_week, args.threads)
 
 
 def record_opening(log: Path, numbers: summary.Summary, day: dt.date) -> None:

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from onshelf_exporter import evaluate
-from onshelf_exporter.errors import SettingError, SourceError
+from onshelf_exporter.errors import SettingError
 from onshelf_exporter.evaluation import metrics
+from onshelf_exporter.evaluation.release import MissingReleaseError
 from onshelf_exporter.evaluation.splits import Split
 
 
@@ -117,8 +118,9 @@ def test_the_test_period_is_recorded_when_opened(prepared, published, tmp_path):
 
 
 def test_the_test_period_needs_a_model_release_cut_right_before_it(prepared, published, tmp_path):
-    with pytest.raises(SourceError, match="cut at week 26"):
-        evaluate.evaluate(arguments(prepared, published, tmp_path, "--quick"), Split("test", (9, 19), (28, 32), 26, 26))
+    args = arguments(prepared, published, tmp_path, "--published-only")
+    with pytest.raises(MissingReleaseError, match="cut at week 26"):
+        evaluate.evaluate(args, Split("test", (9, 19), (28, 32), 26, 26))
     assert not (tmp_path / "decisions.md").exists()
 
 

@@ -1,6 +1,7 @@
 """The served path: what goes into the graphs, what comes out, and the distribution that the quantiles say."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from scipy.stats import nbinom
 
 from onshelf_exporter.errors import ExporterError, SourceError
 from onshelf_exporter.evaluation import recommend, served
-from onshelf_exporter.evaluation.release import ModelRelease, find_release
+from onshelf_exporter.evaluation.release import ModelRelease, exported_release, find_release
 from onshelf_exporter.models.quantiles import nb_quantile
 
 LEVELS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
@@ -31,6 +32,19 @@ def test_the_release_with_the_latest_cut_before_the_measured_weeks_is_found(publ
         found(40, cut_week=38)
     with pytest.raises(SourceError, match="no model release of other_shop"):
         find_release(published / "releases", published / "repository", 28, "other_shop")
+
+
+def test_an_exported_model_release_needs_no_repository(published, data, tmp_path):
+    for name in ("product_encoder", "launch_outcome"):
+        shutil.copyfile(published / "repository" / name / "1" / "model.onnx", tmp_path / f"{name}.onnx")
+    for path in (published / "releases" / "1").iterdir():
+        shutil.copyfile(path, tmp_path / path.name)
+    rows = data.launched((28, 32))
+    exported = served.forecasts(exported_release(tmp_path, 28), data, rows)
+    found = find_release(published / "releases", published / "repository", 28, "invented")
+    assert np.array_equal(exported["units_8w"].mean, served.forecasts(found, data, rows)["units_8w"].mean)
+    with pytest.raises(ExporterError, match="cut_week = 27: must lie before week 27"):
+        exported_release(tmp_path, 27)
 
 
 def test_a_graph_that_the_manifest_does_not_name_is_refused(shop, tmp_path):

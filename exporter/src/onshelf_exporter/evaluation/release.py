@@ -31,21 +31,21 @@ class ModelRelease:
     """One published model release.
 
     Attributes:
-        folder: var/releases/<version>.
-        repository: the model repository with <model>/<version>/model.onnx.
+        folder: var/releases/<version>; or what `export` left, which no version was given yet.
+        repository: the model repository with <model>/<version>/model.onnx; None = the graphs are in the folder itself.
         manifest: content of manifest.json.
         threads: threads of each graph.
     """
 
     folder: Path
-    repository: Path
+    repository: Path | None
     manifest: dict[str, Any]
     threads: int = 2
 
     @property
     def version(self) -> int:
-        """Number of the model release."""
-        return int(self.manifest["version"])
+        """Number of the model release; 0 where it is not published."""
+        return int(self.manifest.get("version", 0))
 
     @property
     def cut_week(self) -> int:
@@ -76,7 +76,9 @@ class ModelRelease:
             SourceError: the graph is missing.
             ExporterError: the graph is not the one that the manifest names.
         """
-        path = self.repository / model / str(self.version) / "model.onnx"
+        path = self.folder / f"{model}.onnx"
+        if self.repository is not None:
+            path = self.repository / model / str(self.version) / "model.onnx"
         if not path.is_file():
             raise SourceError(f"{path}: missing; publish model release {self.version} again")
         expected = str(self.manifest["models"][model]["sha256"])
@@ -217,6 +219,10 @@ class ModelRelease:
         return {name: np.concatenate([part[i] for part in parts])[back] for i, name in enumerate(names)}
 
 
+class MissingReleaseError(SourceError):
+    """No model release has a cut that fits the measured weeks."""
+
+
 def find_release(
     releases: Path, repository: Path, before_week: int, dataset: str, threads: int = 2, cut_week: int | None = None
 ) -> ModelRelease:
@@ -231,7 +237,7 @@ def find_release(
         cut_week: the cut that it must have; None = any before the measured weeks.
 
     Raises:
-        SourceError: there is no such model release.
+        MissingReleaseError: there is no such model release.
     """
     manifests = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(releases.glob("[0-9]*/manifest.json"))]
     fitting = [m for m in manifests if m["dataset"] == dataset and int(m["cut_week"]) < before_week]
@@ -241,13 +247,30 @@ def find_release(
         wanted, role = f"before week {before_week}", "replay"
         if cut_week is not None:
             wanted, role = f"at week {cut_week}", "evaluation"
-        raise SourceError(
+        raise MissingReleaseError(
             f"{releases}: no model release of {dataset} cut {wanted}; there are: {seen}. Train, export and publish "
             f"one: "
             f"`onshelf-exporter train --roles {role}`, then `export` and `publish` with the same arguments"
         )
     best = max(fitting, key=lambda m: (int(m["cut_week"]), int(m["version"])))
     return ModelRelease(releases / str(best["version"]), repository, best, threads)
+
+
+def exported_release(folder: Path, before_week: int, threads: int = 2) -> ModelRelease:
+    """What `export` left in a training run, as a model release that is not published.
+
+    Args:
+        folder: holds manifest.json, the graphs and the tables.
+        before_week: first week whose launches are measured.
+        threads: threads of each graph.
+
+    Raises:
+        ExporterError: it has seen the measured weeks.
+    """
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    if int(manifest["cut_week"]) >= before_week:
+        raise ExporterError(f"{folder}: cut_week = {manifest['cut_week']}: must lie before week {before_week}")
+    return ModelRelease(folder, None, manifest, threads)
 
 
 def _padded(lists: "pd.Series[Any]", kind: type[Any]) -> NDArray[Any]:
