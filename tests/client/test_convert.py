@@ -149,6 +149,9 @@ def test_money_is_exact_both_ways(amount, units, nanos):
 def test_money_from_the_wire_is_written_as_people_write_it():
     message = types_pb2.MoneyForecast(mean=money_pb2.Money(units=3, nanos=500_000_000, currency_code="USD"))
     assert str(from_message(MoneyForecast, message).mean) == "3.50 USD"
+    assert [str(Money(amount, "USD")) for amount in ("3.5", "12.00", "1e2", "0.125", "0.000")] == [
+        *("3.50 USD", "12 USD", "100 USD", "0.125 USD", "0 USD")
+    ]
 
 
 @pytest.mark.parametrize("amount", ["", "three", "NaN", "Infinity", "0.0000000001", "1e30"])

@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
@@ -220,11 +221,7 @@ def _decoder(kind: Any, field: Any) -> Callable[[Any], Any]:
 
 
 def _decode_money(value: MoneyMessage) -> Money:
-    if not value.nanos:
-        return Money(value.units, value.currency_code)
-    digits = f"{abs(value.nanos):09d}".rstrip("0").ljust(2, "0")  # 3.50, not 3.500000000
-    sign = "-" if value.nanos < 0 else ""
-    return Money(f"{sign}{abs(value.units)}.{digits}", value.currency_code)
+    return Money(Decimal(value.units) + Decimal(value.nanos).scaleb(-9), value.currency_code)
 
 
 def _decode_enum(kind: type[enum.Enum], descriptor: Any, number: int) -> enum.Enum:

@@ -11,7 +11,8 @@ _LARGEST = Decimal(2**63 - 1)
 class Money:
     """An exact amount in a currency: `Money("3.99", "USD")`.
 
-    amount: a decimal of at most 9 places; given as Decimal, str or int. A float is refused, because 3.99 is none.
+    amount: a decimal of at most 9 places, kept as people write it (3.50, 12); given as Decimal, str or int. A float is
+    refused, because 3.99 is none.
     currency: ISO 4217 code ("USD"). The service refuses another currency than its model release's.
 
     Raises ValueError for an amount that is not finite or has more than 9 decimal places, TypeError for a float.
@@ -31,8 +32,16 @@ class Money:
             raise ValueError(f"money amount {amount!r} is not a finite number below 2^63")
         if exact != exact.quantize(_NANO):
             raise ValueError(f"money amount {amount!r} has more than 9 decimal places")
-        object.__setattr__(self, "amount", exact)
+        object.__setattr__(self, "amount", _as_written(exact))
         object.__setattr__(self, "currency", currency)
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency}"
+
+
+def _as_written(exact: Decimal) -> Decimal:
+    """Without needless zeros, but with two decimals where there are any: equal amounts have one form."""
+    if exact == exact.to_integral_value():
+        return exact.quantize(Decimal(1))
+    whole, _, decimals = f"{exact:f}".partition(".")
+    return Decimal(f"{whole}.{decimals.rstrip('0').ljust(2, '0')}")

@@ -98,7 +98,8 @@ def to_status(error: OnshelfError) -> tuple[grpc.StatusCode, status_pb2.Status]:
     elif error.code is not None:
         code = grpc.StatusCode[error.code]
     else:
-        code = next(code for code, kind in CODES.items() if isinstance(error, kind))
+        table = [*((code, kind) for code, kind in CODES.items()), *REASONS.values()]
+        code = next((code for code, kind in table if isinstance(error, kind)), grpc.StatusCode.UNKNOWN)
     status = status_pb2.Status(code=code.value[0], message=error.message)
     if error.reason is not None:
         _pack(status, error_details_pb2.ErrorInfo(reason=error.reason.name, domain=DOMAIN))

@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from onshelf._cli._failures import UsageError
 
+_MARK = b'{"onshelf_journal": 1, '
+
 
 class Journal:
     """Results by key, appended to a file as they come and read again at the start.
@@ -55,24 +57,24 @@ class Journal:
 
     def _read(self, form: str) -> int:
         """Bytes of whole lines at the beginning of the file."""
-        kept = 0
-        for n, line in enumerate(self.path.read_bytes().splitlines(keepends=True)):
-            if not line.endswith(b"\n"):
-                break
+        content, kept = self.path.read_bytes(), 0
+        if not content.startswith(_MARK) and not _MARK.startswith(content):
+            raise self._other(form)
+        for line in content.splitlines(keepends=True):
             try:
-                entry = json.loads(line)
+                entry = json.loads(line if line.endswith(b"\n") else b"")
             except ValueError:
                 break
-            if n == 0:
-                self._check(entry, form)
+            if kept == 0:
+                if entry.get("form") != form:
+                    raise self._other(form)
                 self.run = entry["run"]
             else:
                 self.done[entry["key"]] = entry["record"]
             kept += len(line)
         return kept
 
-    def _check(self, entry: Any, form: str) -> None:
-        if not isinstance(entry, dict) or entry.get("onshelf_journal") != 1 or entry.get("form") != form:
-            raise UsageError(
-                f"{self.path} is no journal of a run that writes {form}; move it away, or choose another --out"
-            )
+    def _other(self, form: str) -> UsageError:
+        return UsageError(
+            f"{self.path} is no journal of a run that writes {form}; move it away, or choose another --out"
+        )

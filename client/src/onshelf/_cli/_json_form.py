@@ -7,6 +7,7 @@ import enum
 import typing
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from onshelf._money import Money
@@ -15,7 +16,7 @@ from onshelf._money import Money
 def to_json(value: Any) -> Any:
     """What `json.dumps` takes for a value made of the client's types."""
     if isinstance(value, Money):
-        return {"amount": f"{value.amount:f}", "currency": value.currency}
+        return {"amount": to_json(value.amount), "currency": value.currency}
     if dataclasses.is_dataclass(value):
         return {_name(f): to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, enum.Enum):
@@ -24,6 +25,8 @@ def to_json(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, timedelta):
         return round(value / timedelta(milliseconds=1), 3)
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     if isinstance(value, Mapping):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -105,7 +105,7 @@ def record(answer: PlanLaunchResult, form: str, horizon: int) -> dict[str, Any]:
         "model_release": answer.info.model_release.version,
     }
     # As JSON has it, since the journal is JSON: money and dates are text.
-    return {name: f"{v:f}" if isinstance(v, Decimal) else to_json(v) for name, v in values.items() if v is not None}
+    return {name: to_json(value) for name, value in values.items() if value is not None}
 
 
 def write(path: Path, form: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -28,6 +28,7 @@ def chart(replayed: Sequence[Replayed], known: str) -> str:
     largest, total = largest_of(replayed), totals(replayed)
     height = _TOP + _ROW * len(replayed) + _BOTTOM
     summary = f"{total['inside']} of {len(replayed)} inside the 10–90 % band"
+    what = f"Units in the first 8 weeks: forecast from {escape(known)} only, and what was sold"
     head = f"{len(replayed)} real launches, forecast blind: {summary}"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" '
@@ -35,7 +36,7 @@ def chart(replayed: Sequence[Replayed], known: str) -> str:
         f"<style>{_STYLE}\n</style>",
         f'<rect class="page" width="{_WIDTH}" height="{height}"/>',
         f'<text class="title" x="16" y="28">{head}</text>',
-        f'<text class="small" x="16" y="48">Units in the first 8 weeks: forecast from {escape(known)} only, and sold</text>',
+        f'<text class="small" x="16" y="48">{what}</text>',
     ]
     bottom = _TOP + _ROW * len(replayed)
     for tick in (tick for tick in _TICKS if tick <= largest):

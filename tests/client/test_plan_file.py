@@ -1,0 +1,444 @@
+"""`onshelf plan --file`: any headers, a status for each row, the order of the file, and nothing lost on the way."""
+
+import _thread
+import csv
+import importlib
+import json
+import re
+import threading
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+from onshelf import (
+    BrandClass,
+    DeadlineExceeded,
+    ErrorReason,
+    InvalidRequest,
+    Money,
+    Overloaded,
+    PlanConstraints,
+    Unavailable,
+)
+from onshelf._cli import main
+from onshelf._cli._failures import UsageError
+from onshelf._cli._journal import Journal
+from onshelf._cli._json_form import to_json
+from onshelf._cli._plan_output import COLUMNS
+from onshelf._cli._product_file import RowError, read_products, to_product
+from onshelf.testing import sample_answer
+
+
+@pytest.fixture
+def run(server, capsys, monkeypatch, tmp_path):
+    """Runs `onshelf plan --file products.csv` in an empty folder: exit status and standard error."""
+    monkeypatch.setenv("ONSHELF_ADDRESS", server.address)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*argv):
+        status = main(["plan", "--file", "products.csv", *argv])
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        return status, captured.err
+
+    return call
+
+
+def write(text, encoding="utf-8"):
+    Path("products.csv").write_bytes(text.encode(encoding))
+
+
+def titles(server):
+    return [call.arguments["product"].title for call in server.calls if call.method == "plan_launch"]
+
+
+def read_csv(path="plans.csv"):
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def left_over():
+    return sorted(p.name for p in Path().iterdir() if p.name not in ("products.csv", "plans.csv", "plans.json"))
+
+
+# Reading.
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (
+            "Product Name,Category,List Price,Cost,SKU,Store brand\nSea salt chips,Snacks>Chips,$3.99,1.90,p1,yes\n",
+            "utf-8",
+        ),
+        (
+            "\ufeffTITLE;category;PRICE (USD);cost;Item ID;own-brand\nSea salt chips;Snacks>Chips;3.99;1.90;p1;1\n",
+            "utf-8",
+        ),
+        (
+            "title\tcategory\tprice\tunit_cost\tid\tprivate_label\nSea salt chips\tSnacks>Chips\t3.99\t1.90\tp1\tx\n",
+            "utf-16",
+        ),
+        ("商品名称,类目,售价（元）,成本,商品编号,自有品牌\nSea salt chips,Snacks＞Chips,3.99,1.90,p1,是\n", "gb18030"),
+        ("标题,部门,品类,定价,进价,货号,自有品牌\nSea salt chips,Snacks,Chips,3.99,1.90,p1,是\n", "utf-8-sig"),
+    ],
+    ids=["english", "bom and semicolons", "utf-16 and tabs", "gb18030", "chinese"],
+)
+def test_any_usual_headers_encodings_and_delimiters_are_read(server, run, content, encoding):
+    write(content, encoding)
+    assert run("--out", "plans.csv")[0] == 0
+    product = server.calls[-1].arguments["product"]
+    assert (product.title, product.category_path, product.product_id) == ("Sea salt chips", ("Snacks", "Chips"), "p1")
+    assert (product.list_price, product.unit_cost) == (Money("3.99", "USD"), Money("1.90", "USD"))
+    assert product.brand_class is BrandClass.PRIVATE_LABEL
+
+
+def test_what_was_understood_and_what_not_is_said(run):
+    write("商品名称,售价,shelf\nchips,3.99,A\n")
+    _, err = run("--out", "plans.csv")
+    assert "read 商品名称 as title, 售价 as price\n" in err
+    assert "not used: shelf\n" in err
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty"),
+        (b"price,brand\n3.99,x\n", "has no title column: its headers are price, brand"),
+        (b"title,name\na,b\n", "title and name are both read as title; rename or drop one"),
+        (b"\x81\xff\x81\xff", "is neither UTF-8 nor GB18030"),
+    ],
+)
+def test_a_file_that_is_no_table_of_products_is_refused(server, run, content, told):
+    Path("products.csv").write_bytes(content)
+    status, err = run("--out", "plans.csv")
+    assert (status, server.calls, left_over()) == (2, [], [])
+    assert told in err
+
+
+def test_a_missing_file_is_one_line(run):
+    status, err = run("--out", "plans.csv")
+    assert (status, err) == (2, "onshelf: --file products.csv: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    ("cell", "currency", "amount"),
+    [
+        ("3.99", "USD", "3.99"),
+        ("$1,234.50", "USD", "1234.50"),
+        ("¥12", "CNY", "12"),
+        ("12元", "CNY", "12"),
+        ("3.99 USD", "USD", "3.99"),
+    ],
+)
+def test_amounts_are_read_as_people_write_them(tmp_path, cell, currency, amount):
+    path = tmp_path / "products.csv"
+    path.write_text(f'title,price\nchips,"{cell}"\n')
+    assert to_product(read_products(path).rows[0], currency).list_price == Money(amount, currency)
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "field", "told"),
+    [
+        ("title,price", "chips,cheap", "product.list_price", "'cheap' is no amount of money"),
+        ("title,price", 'chips,"3,99"', "product.list_price", "'3,99' is no amount of money; write it like 3.99"),
+        ("title,price", "chips,¥3", "product.list_price", "'¥3' is marked ¥, but amounts are in USD"),
+        ("title,cost", "chips,€3", "product.unit_cost", "'€3' is marked €, but amounts are in USD"),
+        ("title,private label", "chips,maybe", "product.brand_class", "'maybe' is neither yes nor no"),
+        ("title,brand", ",Acme", "product.title", "is empty"),
+    ],
+)
+def test_a_row_that_cannot_be_read_names_its_field(tmp_path, header, cells, field, told):
+    path = tmp_path / "products.csv"
+    path.write_text(f"{header}\n{cells}\n")
+    with pytest.raises(RowError, match=re.escape(told)) as caught:
+        to_product(read_products(path).rows[0], "USD")
+    assert caught.value.field == field
+
+
+def test_cells_may_hold_line_breaks_and_delimiters(server, run):
+    write('title,price\n"sea, salt\nchips",3.99\n\n,\n')
+    assert run("--out", "plans.csv")[0] == 0
+    assert titles(server) == ["sea, salt\nchips"]
+
+
+# Writing.
+
+MIXED = "title,price\nfirst,3.99\nsecond,cheap\n薯片,2.99\nfourth,4.99\n"
+
+
+def refuse_chinese(arguments):
+    if not arguments["product"].title.isascii():
+        raise InvalidRequest("is unknown", reason=ErrorReason.TEXT_NOT_UNDERSTOOD, field="product.title")
+    return sample_answer("plan_launch")
+
+
+def test_bad_rows_do_not_stop_the_file_and_rows_keep_their_order(server, run):
+    server.answer("plan_launch", refuse_chinese)
+    write(MIXED)
+    status, err = run("--out", "plans.csv")
+    rows = read_csv()
+    assert status == 2
+    assert [(row["row"], row["title"], row["status"]) for row in rows] == [
+        *(("1", "first", "ok"), ("2", "second", "error"), ("3", "薯片", "error"), ("4", "fourth", "ok")),
+    ]
+    assert (rows[1]["error_reason"], rows[1]["error_field"]) == ("INVALID", "product.list_price")
+    assert (rows[2]["error_reason"], rows[2]["error_message"]) == ("TEXT_NOT_UNDERSTOOD", "is unknown")
+    assert "wrote plans.csv: 2 plans, 2 rows without one\n  row 2: product.list_price: 'cheap' is no amount" in err
+    assert left_over() == []
+
+
+def test_csv_holds_the_best_plan(run):
+    write("title,price\nchips,3.99\n")
+    assert run("--out", "plans.csv")[0] == 0
+    (row,) = read_csv()
+    assert list(row) == list(COLUMNS)
+    expected = {
+        "launch_date": "2018-01-22",
+        "channels": "display_front_end_cap=0.3;mailer_interior_feature=1",
+        "discount": "0.1",
+        "coupon": "false",
+        "list_price": "3.99",
+        "sale_price": "3.59",
+        "currency": "USD",
+        "horizon_weeks": "8",
+        "units_mean": "9.6",
+        "units_p10": "2.4",
+        "stock_units": "15",
+        "support": "good",
+        "practice_launch_date": "2018-01-08",
+        "notices": "promotion_cost_assumed_zero",
+        "model_release": "7",
+        "error_reason": "",
+    }
+    assert {name: row[name] for name in expected} == expected
+
+
+def test_json_holds_complete_answers(server, run):
+    write(MIXED)
+    assert run("--out", "plans.json")[0] == 2
+    rows = json.loads(Path("plans.json").read_text(encoding="utf-8"))
+    assert rows[0]["answer"] == to_json(sample_answer("plan_launch"))
+    assert [row["status"] for row in rows] == ["ok", "error", "ok", "ok"]
+    assert server.calls[-1].arguments["audience_size"] is None
+
+
+def test_parquet_has_types(run):
+    write(MIXED)
+    assert run("--out", "plans.parquet")[0] == 2
+    table = pyarrow.parquet.read_table("plans.parquet")
+    assert table.column_names == list(COLUMNS)
+    first, second, *_ = table.to_pylist()
+    assert (first["launch_date"], first["list_price"], first["coupon"]) == (date(2018, 1, 22), Decimal("3.99"), False)
+    assert (first["units_mean"], first["stock_units"], first["row"]) == (9.6, 15, 1)
+    assert (second["status"], second["list_price"], second["units_mean"]) == ("error", None, None)
+
+
+def test_parquet_without_pyarrow_says_what_to_install_before_anything_is_asked(server, run, monkeypatch):
+    def without_pyarrow(name):
+        if name.startswith("pyarrow"):
+            raise ImportError(name)
+        return found(name)
+
+    found = importlib.import_module
+    monkeypatch.setattr("importlib.import_module", without_pyarrow)
+    write(MIXED)
+    status, err = run("--out", "plans.parquet")
+    assert (status, server.calls) == (2, [])
+    assert "pip install 'onshelf[parquet]'" in err
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        ((), "--file needs --out"),
+        (("--out", "plans.xlsx"), "the name must end in .csv, .json or .parquet"),
+        (("--out", "nowhere/plans.csv"), "there is no folder"),
+        (("--out", "plans.csv", "--title", "x"), "are for one product"),
+        (("--out", "plans.csv", "--concurrency", "0"), "--concurrency is 0; give 1 or more"),
+    ],
+)
+def test_options_that_do_not_fit_a_file_are_refused(server, run, argv, told):
+    write(MIXED)
+    status, err = run(*argv)
+    assert (status, server.calls) == (2, [])
+    assert told in err
+
+
+def test_settings_hold_for_every_row(server, run):
+    write("title,price,currency\na,3.99,\nb,2.99,EUR\n")
+    assert run("--out", "plans.csv", "--budget", "100", "--max-channels", "2", "--currency", "EUR")[0] == 0
+    for call in server.calls:
+        assert call.arguments["constraints"] == PlanConstraints(promotion_budget=Money(100, "EUR"), max_channels=2)
+        assert call.arguments["product"].list_price.currency == "EUR"
+        assert (call.arguments["audience_size"], call.arguments["similar_launches"]) == (0, 0)  # not in the columns
+
+
+def test_no_more_than_concurrency_are_asked_at_once(server, run):
+    lock, running, most = threading.Lock(), [0], [0]
+    all_there = threading.Barrier(3)
+
+    def answer(_):
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        all_there.wait(10)  # all three are there together, or the test fails
+        with lock:
+            running[0] -= 1
+        return sample_answer("plan_launch")
+
+    server.answer("plan_launch", answer)
+    write("title\n" + "".join(f"chips {n}\n" for n in range(9)))
+    assert run("--out", "plans.csv", "--concurrency", "3")[0] == 0
+    assert most == [3]
+    assert [row["title"] for row in read_csv()] == [f"chips {n}" for n in range(9)]
+
+
+# Interruption.
+
+TEN = "title,price\n" + "".join(f"chips {n},3.{n}9\n" for n in range(10))
+
+
+def test_an_interrupted_run_goes_on_where_it_was(server, run):
+    def interrupt_at_the_fifth(arguments):
+        if arguments["product"].title == "chips 4":
+            _thread.interrupt_main()
+            threading.Event().wait(0.05)
+        return sample_answer("plan_launch")
+
+    server.answer("plan_launch", interrupt_at_the_fifth)
+    write(TEN)
+    status, err = run("--out", "plans.csv", "--concurrency", "1")
+    assert status == 130
+    assert "interrupted; " in err
+    assert "plans are kept in plans.csv.journal; run the same command again to go on" in err
+    assert left_over() == ["plans.csv.journal"]
+    assert not Path("plans.csv").exists()
+
+    before = len(titles(server))
+    server.answer("plan_launch", sample_answer("plan_launch"))
+    status, err = run("--out", "plans.csv", "--concurrency", "1")
+    assert status == 0
+    assert "going on: " in err
+    assert [row["title"] for row in read_csv()] == [f"chips {n}" for n in range(10)]
+    assert left_over() == []
+    again = titles(server)[before:]
+    assert "chips 0" not in again
+    assert again[-1] == "chips 9"
+    assert set(again) | set(titles(server)[:before]) == {f"chips {n}" for n in range(10)}
+
+
+def test_a_service_that_goes_away_stops_the_run_and_loses_nothing(server, run):
+    def gone_after_three(arguments):
+        if arguments["product"].title == "chips 3":
+            raise Unavailable("shutting down", reason=ErrorReason.DRAINING, retry_after=600.0)
+        return sample_answer("plan_launch")
+
+    server.answer("plan_launch", gone_after_three)
+    write(TEN)
+    status, err = run("--out", "plans.csv", "--concurrency", "1")
+    assert status == 3
+    assert "shutting down [DRAINING]; 3 plans are kept in plans.csv.journal" in err
+    server.answer("plan_launch", sample_answer("plan_launch"))
+    server.calls.clear()
+    status, err = run("--out", "plans.csv")
+    assert status == 0
+    assert "going on: 3 of 10 products were planned before" in err
+    assert sorted(titles(server)) == [f"chips {n}" for n in range(3, 10)]
+
+
+def test_all_parts_of_a_run_share_request_ids_and_other_runs_do_not(server, run):
+    server.fail("plan_launch", DeadlineExceeded("late", reason=ErrorReason.DEADLINE_EXCEEDED))
+    write("title\nchips\n")
+    assert run("--out", "plans.csv")[0] == 3
+    assert run("--out", "plans.csv")[0] == 0
+    assert run("--out", "plans.csv")[0] == 0
+    first, again, other = [c.arguments["request_id"] for c in server.calls if c.method == "plan_launch"]
+    assert first == again != other
+
+
+def test_a_row_that_changed_is_planned_anew_and_the_others_are_not(server, run):
+    server.fail("plan_launch", DeadlineExceeded("late", reason=ErrorReason.DEADLINE_EXCEEDED))
+    write("title\nlate\nkept\n")
+    assert run("--out", "plans.csv", "--concurrency", "1")[0] == 3
+    server.calls.clear()
+    write("title\nnew\nkept\nlate\n")
+    assert run("--out", "plans.csv", "--concurrency", "1")[0] == 0
+    assert titles(server) == ["new", "late"]
+    assert [row["title"] for row in read_csv()] == ["new", "kept", "late"]
+
+
+def test_other_settings_are_another_question(server, run):
+    server.fail("plan_launch", DeadlineExceeded("late", reason=ErrorReason.DEADLINE_EXCEEDED))
+    write("title\nlate\nkept\n")
+    run("--out", "plans.csv", "--concurrency", "1")
+    server.calls.clear()
+    run("--out", "plans.csv", "--concurrency", "1", "--max-channels", "1")
+    assert titles(server) == ["late", "kept"]
+
+
+def test_a_row_without_an_answer_is_told_and_can_be_asked_again(server, run):
+    server.fail("plan_launch", DeadlineExceeded("late", reason=ErrorReason.DEADLINE_EXCEEDED))
+    write("title\nchips\n")
+    status, err = run("--out", "plans.csv")
+    assert status == 3
+    assert "1 rows got no answer in time; run the same command again" in err
+    assert read_csv()[0]["error_reason"] == "DEADLINE_EXCEEDED"
+    assert left_over() == ["plans.csv.journal"]
+
+
+def test_a_busy_service_is_asked_again(server, run):
+    server.fail("plan_launch", Overloaded("busy", reason=ErrorReason.OVERLOADED))
+    write("title\nchips\n")
+    assert run("--out", "plans.csv")[0] == 0
+    assert len(titles(server)) == 2
+
+
+def test_several_model_releases_in_one_file_are_told(server, run):
+    answer = sample_answer("plan_launch")
+    versions = iter([7, 8])
+
+    def changing(_):
+        release = type(answer.info.model_release)(version=next(versions), currency="USD")
+        info = type(answer.info)(model_release=release)
+        return type(answer)(**{**vars(answer), "info": info})
+
+    server.answer("plan_launch", changing)
+    write("title\na\nb\n")
+    status, err = run("--out", "plans.csv")
+    assert status == 0
+    assert "planned by several model releases: [7, 8]" in err
+
+
+# The journal.
+
+
+def test_a_journal_that_was_cut_off_counts_up_to_the_cut(tmp_path):
+    path = tmp_path / "plans.csv.journal"
+    with Journal(path, "csv") as journal:
+        journal.add("a", {"status": "ok"})
+        journal.add("b", {"status": "ok"})
+        run_id = journal.run
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5])
+    with Journal(path, "csv") as journal:
+        assert (journal.done, journal.run) == ({"a": {"status": "ok"}}, run_id)
+        journal.add("c", {"status": "ok"})
+    with Journal(path, "csv") as journal:
+        assert set(journal.done) == {"a", "c"}
+        journal.remove()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "content", ['{"onshelf_journal": 1, "form": "json", "run": "x"}\n', "title,price\n1\n", "[]\n"]
+)
+def test_a_file_that_is_another_journal_or_none_is_left_alone(tmp_path, content):
+    path = tmp_path / "plans.csv.journal"
+    path.write_text(content)
+    with pytest.raises(UsageError, match="is no journal of a run that writes csv"):
+        Journal(path, "csv")
+    assert path.read_text() == content
