@@ -12,6 +12,7 @@ from onshelf import (
     BrandClass,
     ChannelUse,
     CountForecast,
+    ErrorReason,
     EvaluatePlanResult,
     LaunchPlan,
     Money,
@@ -155,7 +156,7 @@ def test_the_picture_has_a_band_and_a_dot_for_each_launch(run):
 
 
 def test_a_launch_that_cannot_be_planned_is_still_replayed(server, run):
-    server.fail("plan_launch", NoFeasiblePlan("no candidate"), times=2)
+    server.fail("plan_launch", NoFeasiblePlan("no candidate", reason=ErrorReason.NO_FEASIBLE_PLAN), times=2)
     _, out, _ = run("-n", "2")
     assert "What Onshelf would have planned" not in out
     assert out.count("1 – 4 – 9") == 2
