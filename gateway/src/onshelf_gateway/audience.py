@@ -12,6 +12,7 @@ LEAST_USERS = 10  # smaller segments are never described
 MAX_SEGMENTS = 8
 INTEREST = 0.05  # share of purchases that makes a category an interest
 LEAST_LIFT = 1.1
+LEAST_SHARE = 0.05  # of the audience that an interest must have to describe it
 
 
 def members(release: ModelRelease, found: Retrieved, count: int) -> list[types_pb2.AudienceMember]:
@@ -37,7 +38,7 @@ def segments(release: ModelRelease, found: Retrieved, count: int) -> list[types_
     interests = release.interest_shares >= INTEREST  # [users, categories]
     in_audience = interests[inside].sum(axis=0)
     lift = (in_audience / inside.sum()) / np.maximum(interests.mean(axis=0), 1e-12)
-    eligible = np.flatnonzero(in_audience >= LEAST_USERS)
+    eligible = np.flatnonzero(in_audience >= max(LEAST_USERS, LEAST_SHARE * size))
     strongest = eligible[np.argsort(-(lift * np.sqrt(in_audience))[eligible], kind="stable")][:4]
     category = release.vocabulary.levels[LEVELS[1]].readable
     described: list[tuple[str, NDArray[np.bool_]]] = [
@@ -54,7 +55,7 @@ def segments(release: ModelRelease, found: Retrieved, count: int) -> list[types_
         users = int((mask & inside).sum())
         share = users / size
         ratio = share / max(float(mask.mean()), 1e-12)
-        if users >= LEAST_USERS and ratio >= LEAST_LIFT:
+        if users >= max(LEAST_USERS, LEAST_SHARE * size) and ratio >= LEAST_LIFT:
             rows.append(types_pb2.AudienceSegment(description=text, users=users, share=share, lift=ratio))
     return sorted(rows, key=lambda row: (-row.lift, row.description))[:MAX_SEGMENTS]
 

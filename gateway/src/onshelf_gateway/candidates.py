@@ -3,6 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from onshelf_gateway.weeks import week_of_year
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+
+
+WIDE = 3  # least channels of the widest set
 
 
 @dataclass(frozen=True)
@@ -39,22 +43,22 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.day)
 
-    @property
+    @cached_property
     def coverage(self) -> Floats:
         """Coverage by slot [n, 32]."""
         return self.sets[self.channel_set]
 
-    @property
+    @cached_property
     def amounts(self) -> Floats:
         """List prices [n]."""
         return np.array([float(price) for price in self.prices])[self.price]
 
-    @property
+    @cached_property
     def channel_count(self) -> Ints:
         """Channels in use [n]."""
         return np.asarray((self.sets > 0).sum(axis=1)[self.channel_set])
 
-    @property
+    @cached_property
     def effort(self) -> Floats:
         """Promotion effort [n]: sum of coverages plus discount plus coupon."""
         return np.asarray(self.sets.sum(axis=1)[self.channel_set] + self.discount + self.coupon)
@@ -145,13 +149,13 @@ def channel_sets(
         propensity: share of past launches of such products in each slot, [32].
         required: slots in every set.
         limit: most channels at once; None for no limit.
-        everything: whether the widest set takes all channels or only those that practice does use (propensity of 5 %
-            and more).
+        everything: whether the widest set takes all channels, or only as many as such launches had on average.
     """
     must = [channel for channel in channels if channel.slot in required]
     free = sorted((c for c in channels if c.slot not in required), key=lambda c: (-propensity[c.slot], c.slot))
     room = len(free) if limit is None else min(len(free), limit - len(must))
-    likely = free if everything else [c for c in free if propensity[c.slot] >= 0.05] or free[:3]
+    usual = max(WIDE, round(float(sum(propensity[channel.slot] for channel in channels))))
+    likely = free if everything else free[:usual]
     chosen: list[list[tuple[Channel, bool]]] = [[]]
     chosen += [[(channel, False)] for channel in free[:2]]
     chosen += [[(channel, False) for channel in free[:2]]]

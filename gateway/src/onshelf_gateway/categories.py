@@ -92,7 +92,8 @@ def complete(vocabulary: Vocabulary, named: NamedCategory, type_probabilities: N
         )
         number = int(sums.argmax())
         share = float(sums[number])
-        if number == 0 or (share < CONFIDENT and position > 0):
+        if number == 0 or share < CONFIDENT:
+            confidence = share if position == 0 else confidence
             break
         ids[position] = number
         confidence = share

@@ -1,6 +1,7 @@
 """Why a plan: differences to neighbouring candidates, all of which were scored with it, and one sentence for people."""
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from onshelf_gateway import money
 from onshelf_gateway.candidates import Candidates
-from onshelf_gateway.release import ModelRelease
+from onshelf_gateway.release import Channel, ModelRelease
 from onshelf_gateway.weeks import label
 
 Floats = NDArray[np.float64]
@@ -24,9 +25,24 @@ class Change:
     row: int
 
 
+def plain_name(channel: Channel) -> str:
+    """A channel's name within a sentence: "front end cap display" for "Display, front end cap"."""
+    kind, comma, rest = channel.name.partition(", ")
+    return f"{rest} {kind.lower()}" if comma and kind.casefold() == channel.kind.casefold() else channel.name
+
+
 def channel_names(release: ModelRelease, coverage: Floats) -> list[str]:
-    """Names of the channels in use, by slot."""
-    return [channel.name for channel in release.plannable if coverage[channel.slot] > 0]
+    """The channels in use, for a sentence: those of one kind together."""
+    used = [channel for channel in release.plannable if coverage[channel.slot] > 0]
+    kinds = dict.fromkeys(channel.kind for channel in used)
+    return [_of_one_kind(kind, [channel for channel in used if channel.kind == kind]) for kind in kinds]
+
+
+def _of_one_kind(kind: str, channels: list[Channel]) -> str:
+    if len(channels) == 1:
+        return plain_name(channels[0])
+    rests = [channel.name.partition(", ")[2] or channel.name for channel in channels]
+    return f"{kind} ({', '.join(rests)})"
 
 
 def _nearest(values: Floats, rows: NDArray[np.int64], at: float) -> list[int]:
@@ -66,12 +82,14 @@ def _shift(days: int) -> str:
 def _channel_changes(candidates: Candidates, row: int, release: ModelRelease) -> list[Change]:
     sets, mine = candidates.sets, candidates.sets[candidates.channel_set[row]]
     rows = np.flatnonzero(candidates.same_but(row, "channel_set"))
-    row_of = {int(candidates.channel_set[n]): int(n) for n in rows.tolist()}
+    by_width = sorted(rows.tolist(), key=lambda n: float(sets[candidates.channel_set[n]].sum()))
+    row_of = {int(candidates.channel_set[n]): int(n) for n in by_width}
+    seen: set[int] = set()
     used = mine > 0
     without: list[Change] = []
     more: list[Change] = []
     wider: list[Change] = []
-    names = {channel.slot: channel.name for channel in release.plannable}
+    names = {channel.slot: plain_name(channel) for channel in release.plannable}
     for number, at in row_of.items():
         differs = np.flatnonzero(np.abs(sets[number] - mine) > 1e-9)
         if len(differs) != 1:
@@ -81,6 +99,9 @@ def _channel_changes(candidates: Candidates, row: int, release: ModelRelease) ->
         if used[slot] and sets[number][slot] == 0:
             without.append(Change(f"without {name}", "channels", at))
         elif not used[slot]:
+            if slot in seen:  # once is enough; the narrowest coverage comes first
+                continue
+            seen.add(slot)
             more.append(Change(f"with {name} too", "channels", at))
         else:
             wider.append(
@@ -96,10 +117,10 @@ def listed(names: list[str]) -> str:
 
 def action_words(candidates: Candidates, row: int, release: ModelRelease) -> str:
     """The action as a phrase: price, channels, promotion."""
-    names = channel_names(release, candidates.coverage[row])
+    names = channel_names(release, candidates.sets[candidates.channel_set[row]])
     price = money.text(candidates.prices[candidates.price[row]], release.manifest.currency)
     words = f"at {price}"
-    words += f" with {listed(names)}" if names else " without display or mailer"
+    words += f" with {listed(names)}" if names else " without promotion channels"
     if candidates.discount[row] > 0:
         words += f", {candidates.discount[row]:.0%} off for two weeks"
     if candidates.coupon[row]:
@@ -118,10 +139,12 @@ def summary(
 ) -> str:
     """One sentence: what to do, what to expect, what to stock."""
     day: dt.date = candidates.days[candidates.day[row]]
-    low, high = (_count(value) for value in band)
+    low, high = (f"{math.ceil(value - 1e-9):,}" for value in band)
+    units = _count(mean)
     return (
         f"Launch in the week of {label(day)} {action_words(candidates, row, release)}: "
-        f"about {_count(mean)} units in {weeks} weeks (80 % between {low} and {high}); stock {stock:,}."
+        f"about {units} {'unit' if units == '1' else 'units'} in {weeks} weeks (80 % between {low} and {high}); "
+        f"stock {stock:,}."
     )
 
 

@@ -93,5 +93,7 @@ class Forecasts:
 
     def quantiles(self, weeks: int, row: int) -> Floats:
         """All quantiles of one candidate [k], ascending."""
+        if self.scale == 1.0:
+            return np.asarray(self.raw.quantiles[row, HORIZONS.index(weeks)])
         rows = np.array([row])
         return np.maximum.accumulate(np.concatenate([self.units_at(level, weeks, rows) for level in self.levels]))

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from onshelf_gateway import metrics
 from onshelf_gateway.backend import BackendTimeoutError, BackendUnavailableError, InferenceBackend
-from onshelf_gateway.models import LAUNCH_OUTCOME, PRODUCT_RETRIEVAL, USER_ENCODER
+from onshelf_gateway.models import LAUNCH_OUTCOME, PRODUCT_RETRIEVAL, USER_ENCODER, Models
 from onshelf_gateway.release import ModelRelease
 from onshelf_gateway.releases import ReleaseSet
 from onshelf_gateway.settings import Settings
@@ -84,9 +84,12 @@ def required_models(service: str, encoder: str) -> tuple[str, ...]:
 class Monitor:
     """Asks Triton again and again; sets health, and takes a newer model release into service once it is ready."""
 
-    def __init__(self, settings: Settings, backend: InferenceBackend, releases: ReleaseSet, health: Health) -> None:
+    def __init__(
+        self, settings: Settings, backend: InferenceBackend, models: Models, releases: ReleaseSet, health: Health
+    ) -> None:
         self._settings = settings
         self._backend = backend
+        self._models = models
         self._releases = releases
         self._health = health
         self._slow = 0
@@ -121,6 +124,7 @@ class Monitor:
             ready = {}
         except BackendUnavailableError:
             ready = {}
+        self._models.reachable(bool(ready))
         current = self._releases.serving
         metrics.release_version.set(current.version if current is not None else 0)
         for service in SERVICES:

@@ -22,7 +22,7 @@ def action(release: ModelRelease, candidates: Candidates, row: int) -> T.Action:
     """One candidate as an action."""
     price = candidates.prices[candidates.price[row]]
     discount = round(float(candidates.discount[row]), 6)
-    coverage = candidates.coverage[row]
+    coverage = candidates.sets[candidates.channel_set[row]]
     currency = release.manifest.currency
     return T.Action(
         launch_date=candidates.days[candidates.day[row]].isoformat(),

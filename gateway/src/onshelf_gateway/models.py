@@ -1,5 +1,6 @@
 """Typed calls of the six models: shapes and numbers checked, time measured, failures as errors of the contract."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ LAUNCH_RETRIEVAL = "launch_retrieval"
 
 CANDIDATE_BUCKETS = (64, 256, 1024, 2048, 4096, 10_240)
 HISTORY_LENGTH = 64
+HISTORY_BUCKETS = (16, 64)
 
 SIGNATURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "product_encoder": (
@@ -108,6 +110,15 @@ class Models:
         self._backend = backend
         self._encoder = encoder_model
         self._retry_after_ms = retry_after_ms
+        self._reachable = True
+        self._waiting: set[asyncio.Timeout] = set()
+
+    def reachable(self, answers: bool) -> None:
+        """Say whether the model server answers at all; while it does not, calls fail at once, also those that wait for it."""
+        self._reachable = answers
+        if not answers:
+            for waiting in self._waiting:
+                waiting.reschedule(asyncio.get_running_loop().time())
 
     async def encode_product(
         self,
@@ -204,8 +215,8 @@ class Models:
         kinds: Ints,
         profile: Array,
     ) -> tuple[Array, Array, Ints]:
-        """A history (padded to 64 events) and a profile [16] -> user vector [64], repeat weights, products [64]."""
-        pad = HISTORY_LENGTH - len(products)
+        """A history (padded to 16 or 64 events) and a profile [16] -> user vector [64], repeat weights, products."""
+        pad = bucket(len(products), HISTORY_BUCKETS) - len(products)
         history = np.pad(products, (0, pad)).astype(np.int64)
         inputs: dict[str, Array] = {
             "history_products": history[None],
@@ -231,7 +242,7 @@ class Models:
         outputs = SIGNATURES[model][1]
         with call.stage(stage or model, items):
             try:
-                out = await self._backend.infer(model, release.version, inputs, outputs, call.remaining())
+                out = await self._infer(model, release.version, inputs, outputs, call.remaining())
             except BackendUnavailableError as error:
                 metrics.model_failed(model, "unavailable")
                 raise model_unavailable(model, str(error), self._retry_after_ms) from error
@@ -249,6 +260,24 @@ class Models:
                 raise _invalid(model, f"{name} with shape {value.shape} must have a batch of 1 and finite numbers")
             result[name] = value[0]
         return result
+
+    async def _infer(
+        self, model: str, version: int, inputs: Arrays, outputs: Sequence[str], timeout: float
+    ) -> dict[str, Array]:
+        silent = BackendUnavailableError("the model server does not answer")
+        if not self._reachable:
+            raise silent
+        waiting = asyncio.timeout(None)  # never by itself; `reachable` ends it
+        try:
+            async with waiting:
+                self._waiting.add(waiting)
+                return await self._backend.infer(model, version, inputs, outputs, timeout)
+        except TimeoutError as error:
+            if waiting.expired():
+                raise silent from error
+            raise
+        finally:
+            self._waiting.discard(waiting)
 
 
 def _wide(array: Array) -> Floats:

@@ -205,7 +205,8 @@ def _notices(
         call.notice(
             T.NOTICE_CODE_PROMOTION_COST_ASSUMED_ZERO,
             "no promotion costs and no budget were given: read the frontier; plans start where more "
-            "promotion stops paying for its effort. Send costs to get a single winner",
+            "promotion stops paying for its "
+            "effort, at the list price unless there is a unit cost. Send costs to get a single winner",
             "costs",
         )
     else:

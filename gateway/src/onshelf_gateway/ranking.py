@@ -10,7 +10,7 @@ from onshelf_gateway.questions import ObjectiveQuestion
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-ALIKE = 2  # most plans with the same week, and most with the same channels, before others had their turn
+ALIKE = 2  # most plans with the same week before other weeks had their turn
 
 
 def _best_per_key(keys: list[NDArray[np.generic]], value: Floats, rows: Ints) -> Ints:
@@ -23,22 +23,23 @@ def _best_per_key(keys: list[NDArray[np.generic]], value: Floats, rows: Ints) ->
 
 
 def diverse(candidates: Candidates, value: Floats, mask: Mask, count: int) -> list[int]:
-    """The best candidates by value; any two differ in more than the price, and weeks and channels take turns."""
+    """The best candidates by value; any two differ in more than the price; weeks and promotions take turns."""
     keys: list[NDArray[np.generic]] = [candidates.day, candidates.channel_set, candidates.discount, candidates.coupon]
     order = _best_per_key(keys, value, np.flatnonzero(mask))
     chosen: list[int] = []
     days = np.zeros(len(candidates.days), dtype=int)
-    sets = np.zeros(len(candidates.sets), dtype=int)
+    promotions: set[tuple[int, float, bool]] = set()
     passed: list[int] = []
     for row in order[: 50 * count].tolist():
         if len(chosen) == count:
             break
-        day, channel_set = candidates.day[row], candidates.channel_set[row]
-        if days[day] >= ALIKE or sets[channel_set] >= ALIKE:
+        day = candidates.day[row]
+        promotion = (int(candidates.channel_set[row]), float(candidates.discount[row]), bool(candidates.coupon[row]))
+        if days[day] >= ALIKE or promotion in promotions:
             passed.append(row)
             continue
         days[day] += 1
-        sets[channel_set] += 1
+        promotions.add(promotion)
         chosen.append(row)
     chosen += passed[: count - len(chosen)]
     return sorted(chosen, key=lambda row: -value[row])
@@ -73,7 +74,9 @@ def frontier_rows(
     ordered = sorted({*by_channels.tolist(), *on_top.tolist()}, key=lambda row: (candidates.effort[row], -units[row]))
     points: list[int] = []
     for row in ordered:
-        if not points or units[row] > units[points[-1]] * (1 + 1e-6):
+        last = points[-1] if points else None
+        wider = last is None or candidates.channel_count[row] >= candidates.channel_count[last]
+        if wider and (last is None or units[row] > units[last] * (1 + 1e-6)):
             points.append(row)
     return points
 

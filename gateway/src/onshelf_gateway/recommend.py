@@ -112,7 +112,7 @@ async def recommend_products(
 
 def _filter(call: Call, release: ModelRelease, question: Question, history: History, found: Retrieved) -> Retrieved:
     rows = found.indices
-    keep = np.ones(len(rows), dtype=bool)
+    keep = release.known_products[rows]
     bought = np.isin(rows, history.bought)
     if question.scope == R.RECOMMENDATION_SCOPE_NEW_TO_USER:
         keep &= ~bought

@@ -74,7 +74,7 @@ class ModelRelease:
 
     @cached_property
     def plannable(self) -> list[Channel]:
-        """Channels that a plan chooses by coverage, by slot: all but coupon campaigns, which an action has as a flag."""
+        """Channels that a plan chooses by coverage, by slot; coupon campaigns are a flag of the action instead."""
         return sorted((c for c in self.channels.values() if c.kind != COUPON_KIND), key=lambda c: c.slot)
 
     @cached_property
@@ -131,6 +131,11 @@ class ModelRelease:
         return np.asarray(result.to_numpy(zero_copy_only=False), dtype=bool)
 
     @cached_property
+    def known_products(self) -> NDArray[np.bool_]:
+        """Which products the data knew before `as_of`: [products]; a replay release lists later ones too."""
+        return np.asarray(pc.is_valid(self.products["first_week"]).to_numpy(zero_copy_only=False), dtype=bool)
+
+    @cached_property
     def interest_shares(self) -> Floats:
         """Share of each category in each user's purchases: [users, category ids]."""
         shares = np.zeros((self.users.num_rows, len(self.vocabulary.levels["category"].names)))
@@ -176,7 +181,17 @@ _COLUMNS = {
     "vocabulary": ("level", "id", "name", "readable_name", "parent_id", "n_products"),
     "categories": ("level", "id", "median_price", "price_p05", "price_p95", "seasonality"),
     "channels": ("channel_slot", "channel_id", "name", "kind", "typical_coverage", "broad_coverage"),
-    "products": ("product_id", "title", "department_id", "category_id", "type_id", "brand_id", "price", "launch_date"),
+    "products": (
+        "product_id",
+        "title",
+        "department_id",
+        "category_id",
+        "type_id",
+        "brand_id",
+        "price",
+        "launch_date",
+        "first_week",
+    ),
     "users": (
         "user_id",
         "history_products",

@@ -55,7 +55,8 @@ class Server:
         self.backend = backend
         self.releases = ReleaseSet(settings.releases, settings.retry_after_ms)
         self.health = Health()
-        self.monitor = Monitor(settings, backend, self.releases, self.health)
+        self.models = Models(backend, settings.encoder_model, settings.retry_after_ms)
+        self.monitor = Monitor(settings, backend, self.models, self.releases, self.health)
         self.interceptor = CallInterceptor(settings)
         self.address = ""
         self.metrics_address = ""
@@ -74,7 +75,7 @@ class Server:
         gateway = Gateway(
             settings,
             self.releases,
-            Models(self.backend, settings.encoder_model, settings.retry_after_ms),
+            self.models,
             Permits(settings.max_in_flight, settings.retry_after_ms),
         )
         size = settings.max_message_mib << 20

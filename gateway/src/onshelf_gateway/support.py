@@ -38,7 +38,7 @@ class History:
         """
         if not len(self._rows):
             return 0
-        coverage = candidates.coverage[row] > 0
+        coverage = candidates.sets[candidates.channel_set[row]] > 0
         theirs = self._coverage.copy()
         theirs[:, self._coupon_slots] = False
         if coverage.any():

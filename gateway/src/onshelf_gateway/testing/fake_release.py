@@ -155,7 +155,7 @@ class _Shop:
                 groups.setdefault((level, number), []).append(price)
         weeks = np.arange(WEEKS_OF_YEAR)
         season = {
-            n: 1 + 0.3 * np.sin(2 * np.pi * (weeks - 5 * n) / WEEKS_OF_YEAR) for n in range(len(self.departments) + 1)
+            n: 1 + 0.3 * np.sin(2 * np.pi * (weeks - 18 * n) / WEEKS_OF_YEAR) for n in range(len(self.departments) + 1)
         }
         owner = {("department", n): n for n in range(1, len(self.departments) + 1)}
         for path in self.paths:

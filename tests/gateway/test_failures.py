@@ -1,0 +1,287 @@
+"""When models fail or hang, or the caller goes away: degraded answers, errors with a retry, nothing left behind."""
+
+import asyncio
+import io
+import json
+from pathlib import Path
+
+import grpc
+import pytest
+import structlog
+
+from onshelf.v1 import (
+    catalog_pb2,
+    catalog_pb2_grpc,
+    feedback_pb2,
+    feedback_pb2_grpc,
+    launch_pb2,
+    launch_pb2_grpc,
+    model_release_pb2,
+    model_release_pb2_grpc,
+    recommendation_pb2,
+    recommendation_pb2_grpc,
+)
+from onshelf_gateway import logs, metrics
+from onshelf_gateway.backend import BackendAnswerError, BackendTimeoutError, BackendUnavailableError
+from onshelf_gateway.testing import running_gateway
+
+R = recommendation_pb2
+GONE = BackendUnavailableError("connection refused")
+
+
+@pytest.mark.parametrize(
+    ("model", "missing"), [("audience_retrieval", "audience"), ("launch_retrieval", "similar_launches")]
+)
+@pytest.mark.parametrize("error", [GONE, BackendAnswerError("nonsense"), BackendTimeoutError("late")])
+async def test_without_a_retrieval_the_plan_still_comes(model, missing, error, running, words):
+    running.backend.failing[model] = error
+    response = await running.launch.PlanLaunch(words.plan())
+    assert response.plans
+    assert response.info.degraded
+    assert "DEGRADED" in words.notices(response)
+    assert not getattr(response, missing)
+    assert not (await _healthy(running, words)).info.degraded
+
+
+async def _healthy(running, words) -> launch_pb2.PlanLaunchResponse:
+    running.backend.failing.clear()
+    return await running.launch.PlanLaunch(words.plan())
+
+
+async def test_a_retrieval_that_hangs_does_not_hold_the_plan(running, words):
+    running.backend.blocking.add("audience_retrieval")
+    response = await running.launch.PlanLaunch(words.plan(), timeout=2)
+    assert response.plans
+    assert response.info.degraded
+    assert running.backend.cancelled == ["audience_retrieval"]
+
+
+@pytest.mark.parametrize("model", ["product_encoder", "launch_outcome"])
+async def test_without_an_essential_model_there_is_no_plan(model, running, words):
+    running.backend.failing[model] = GONE
+    refusal = await words.refusal(running.launch.PlanLaunch(words.plan()))
+    assert refusal.code == grpc.StatusCode.UNAVAILABLE
+    assert refusal.reason == "MODEL_UNAVAILABLE"
+    assert model in refusal.message
+    assert refusal.retry is not None
+    assert refusal.retry.retry_delay.ToMilliseconds() > 0
+
+
+async def test_a_model_that_breaks_its_contract_is_a_fault_of_the_service(running, words):
+    running.backend.failing["launch_outcome"] = BackendAnswerError("two outputs with one buffer")
+    refusal = await words.refusal(running.launch.PlanLaunch(words.plan()))
+    assert refusal.code == grpc.StatusCode.INTERNAL
+    assert refusal.reason == "MODEL_OUTPUT_INVALID"
+
+
+@pytest.mark.parametrize("model", ["product_encoder", "launch_outcome"])
+async def test_the_deadline_reaches_the_models(model, running, words):
+    running.backend.blocking.add(model)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await running.launch.PlanLaunch(words.plan(), timeout=0.4)
+    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    await _until(lambda: model in running.backend.cancelled)
+
+
+async def test_a_call_without_deadline_gets_the_default_one(releases, words):
+    async with running_gateway(releases, default_deadline_ms=200) as (server, backend):
+        backend.blocking.add("launch_outcome")
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            refusal = await words.refusal(launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan()))
+    assert refusal.reason == "DEADLINE_EXCEEDED"
+    assert refusal.code == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert backend.cancelled == ["launch_outcome"]
+
+
+async def test_a_deadline_below_the_margin_is_refused_at_once(releases, words):
+    async with (
+        running_gateway(releases, deadline_margin_ms=5_000) as (server, backend),
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        refusal = await words.refusal(launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan(), timeout=3))
+    assert refusal.reason == "DEADLINE_EXCEEDED"
+    assert not backend.calls
+
+
+async def test_a_server_that_falls_silent_ends_waiting_calls(releases, words):
+    async with running_gateway(releases, probe_interval_ms=60_000) as (server, backend):
+        backend.blocking.add("launch_outcome")
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            stub = launch_pb2_grpc.LaunchServiceStub(channel)
+            waiting = asyncio.ensure_future(_result(stub.PlanLaunch(words.plan(), timeout=60)))
+            await asyncio.wait_for(backend.entered.wait(), 10)
+
+            async def silent(*_):
+                raise BackendTimeoutError("late")
+
+            backend.ready = silent
+            await server.monitor.probe()
+            assert not waiting.done()
+            await server.monitor.probe()
+            refusal = await words.refusal(waiting)
+            assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "MODEL_UNAVAILABLE")
+            assert backend.cancelled == ["launch_outcome"]
+            calls = len(backend.calls)
+            assert (await words.refusal(stub.PlanLaunch(words.plan()))).reason == "MODEL_UNAVAILABLE"
+            assert len(backend.calls) == calls, "refused at once, without asking a silent server"
+            del backend.ready
+            backend.blocking.clear()
+            await server.monitor.probe()
+            assert (await stub.PlanLaunch(words.plan())).plans
+
+
+async def test_a_cancelled_call_cancels_downstream(running, words):
+    running.backend.blocking.add("launch_outcome")
+    call = running.launch.PlanLaunch(words.plan(), timeout=30)
+    await asyncio.wait_for(running.backend.entered.wait(), 10)
+    call.cancel()
+    await _until(lambda: running.backend.cancelled == ["launch_outcome"])
+    await _until(lambda: running.server.interceptor.in_flight == 0)
+
+
+async def _until(condition) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_more_calls_than_permits_are_refused_and_counted(releases, words):
+    async with running_gateway(releases, max_in_flight=1) as (server, backend):
+        backend.blocking.add("product_encoder")
+        before = metrics.refused_permits._value.get()
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            stub = launch_pb2_grpc.LaunchServiceStub(channel)
+            first = stub.PlanLaunch(words.plan(), timeout=30)
+            await asyncio.wait_for(backend.entered.wait(), 10)
+            refusal = await words.refusal(stub.PlanLaunch(words.plan(), timeout=30))
+            assert refusal.code == grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert refusal.reason == "OVERLOADED"
+            assert refusal.retry is not None
+            invalid = await words.refusal(stub.PlanLaunch(launch_pb2.PlanLaunchRequest()))
+            assert invalid.reason == "FIELD_REQUIRED", "validation comes before admission"
+            first.cancel()
+            backend.blocking.clear()
+            await _until(lambda: server.interceptor.in_flight == 0)
+            assert (await stub.PlanLaunch(words.plan())).plans
+        assert metrics.refused_permits._value.get() == before + 1
+
+
+async def test_draining_refuses_new_calls_and_lets_running_ones_finish(releases, words):
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    async with running_gateway(releases) as (server, backend):
+        channel = grpc.aio.insecure_channel(server.address)
+        stub, health = launch_pb2_grpc.LaunchServiceStub(channel), health_pb2_grpc.HealthStub(channel)
+        gate = asyncio.Event()
+        real = backend._models["launch_outcome"]
+        original = backend.infer
+
+        async def slow(model, *rest):
+            if model == "launch_outcome":
+                backend.entered.set()
+                await gate.wait()
+            return await original(model, *rest)
+
+        backend.infer = slow
+        running = asyncio.ensure_future(_result(stub.PlanLaunch(words.plan(), timeout=30)))
+        await asyncio.wait_for(backend.entered.wait(), 10)
+        drain = asyncio.create_task(server.drain())
+        await _until(lambda: server.interceptor.draining)
+        refusal = await words.refusal(stub.PlanLaunch(words.plan()))
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "DRAINING")
+        state = await health.Check(health_pb2.HealthCheckRequest())
+        assert state.status == health_pb2.HealthCheckResponse.NOT_SERVING
+        gate.set()
+        assert (await running).plans
+        await drain
+        await channel.close()
+        assert real is backend._models["launch_outcome"]
+
+
+async def _result(call):
+    return await call
+
+
+async def test_repeated_requests_get_the_same_plan(running, words):
+    request = words.plan(request_id="order-1")
+    first = await running.launch.PlanLaunch(request)
+    calls = len(running.backend.calls)
+    assert await running.launch.PlanLaunch(request) == first
+    assert len(running.backend.calls) == calls
+    refusal = await words.refusal(running.launch.PlanLaunch(words.plan(request_id="order-1", max_plans=2)))
+    assert refusal.code == grpc.StatusCode.ALREADY_EXISTS
+    assert refusal.reason == "REQUEST_ID_REUSED"
+
+
+async def test_concurrent_repeats_get_the_same_id(running, words):
+    request = words.plan(request_id="order-2")
+    one, two = await asyncio.gather(
+        _result(running.launch.PlanLaunch(request)), _result(running.launch.PlanLaunch(request))
+    )
+    assert one.plan_id == two.plan_id
+    assert one.plans == two.plans
+
+
+UNSERVED = [
+    (launch_pb2_grpc.LaunchServiceStub, "PlanCalendar", launch_pb2.PlanCalendarRequest()),
+    (launch_pb2_grpc.LaunchServiceStub, "GetPlan", launch_pb2.GetPlanRequest()),
+    (launch_pb2_grpc.LaunchServiceStub, "ListPlans", launch_pb2.ListPlansRequest()),
+    (launch_pb2_grpc.LaunchServiceStub, "DecideLaunch", launch_pb2.DecideLaunchRequest()),
+    (recommendation_pb2_grpc.RecommendationServiceStub, "FindRelatedProducts", R.FindRelatedProductsRequest()),
+    (catalog_pb2_grpc.CatalogServiceStub, "SearchProducts", catalog_pb2.SearchProductsRequest()),
+    (catalog_pb2_grpc.CatalogServiceStub, "ListChannels", catalog_pb2.ListChannelsRequest()),
+    (feedback_pb2_grpc.FeedbackServiceStub, "RecordEvents", feedback_pb2.RecordEventsRequest()),
+    (feedback_pb2_grpc.FeedbackServiceStub, "ForgetUser", feedback_pb2.ForgetUserRequest()),
+    (model_release_pb2_grpc.ModelReleaseServiceStub, "ListModelReleases", model_release_pb2.ListModelReleasesRequest()),
+]
+
+
+@pytest.mark.parametrize(("stub", "method", "request_"), UNSERVED, ids=[row[1] for row in UNSERVED])
+async def test_calls_of_later_versions_are_unimplemented(stub, method, request_, running, words):
+    refusal = await words.refusal(getattr(stub(running.channel), method)(request_))
+    assert refusal.code == grpc.StatusCode.UNIMPLEMENTED
+    assert refusal.reason == "NOT_IMPLEMENTED"
+    assert method in refusal.message
+
+
+async def test_streams_of_later_versions_are_unimplemented(running, words):
+    async def requests():
+        yield launch_pb2.StreamPlansRequest()
+
+    call = running.launch.StreamPlans(requests())
+    refusal = await words.refusal(call.read())
+    assert refusal.reason == "NOT_IMPLEMENTED"
+
+
+async def test_logs_hold_no_user_ids(running, words):
+    captured = io.StringIO()
+    before = structlog.get_config()
+    logs.configure("debug")
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=captured))
+    try:
+        await running.recommend.RecommendProducts(R.RecommendProductsRequest(user_id="H00003"))
+        await words.refusal(running.recommend.GetUserProfile(R.GetUserProfileRequest(user_id="ann@example.com")))
+        await words.refusal(running.recommend.GetUserProfile(R.GetUserProfileRequest(user_id="stranger-9")))
+        await running.launch.PlanLaunch(words.plan(), metadata=(("x-request-id", "trace-42"),))
+        await _until(lambda: captured.getvalue().count('"event": "call"') >= 4)
+    finally:
+        structlog.configure(**before)
+    text = captured.getvalue()
+    for secret in ("H00003", "ann@example.com", "stranger-9", "Honey lime"):
+        assert secret not in text
+    lines = [json.loads(line) for line in text.splitlines()]
+    calls = [line for line in lines if line["event"] == "call"]
+    assert calls[0]["user"] != calls[2]["user"]
+    assert calls[1]["reason"] == "USER_ID_PERSONAL"
+    assert calls[3]["call_id"] == "trace-42"
+    assert calls[3]["stages"]["launch_outcome"] > 0
+
+
+async def test_no_release_yet_is_unavailable(tmp_path: Path, words):
+    (tmp_path / "releases").mkdir()
+    async with (
+        running_gateway(tmp_path / "releases") as (server, _),
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        refusal = await words.refusal(launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan()))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "MODEL_UNAVAILABLE")

@@ -1,0 +1,123 @@
+"""Health that tells the truth: Check, Watch, recovery, new model releases, reflection and metrics."""
+
+import asyncio
+import urllib.request
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from onshelf.v1 import launch_pb2_grpc
+from onshelf_gateway.backend import BackendTimeoutError, BackendUnavailableError
+from onshelf_gateway.health import LAUNCH, RECOMMENDATION
+from onshelf_gateway.testing import running_gateway, write_fake_release
+
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+
+
+async def _next(stream):
+    return (await asyncio.wait_for(stream.read(), 10)).status
+
+
+async def test_watch_follows_the_models(releases):
+    async with running_gateway(releases) as (server, backend), grpc.aio.insecure_channel(server.address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        streams = [
+            health.Watch(health_pb2.HealthCheckRequest(service=name)) for name in ("", LAUNCH, LAUNCH, RECOMMENDATION)
+        ]
+        assert [await _next(stream) for stream in streams] == [SERVING] * 4
+        streams[1].cancel()  # the end of one watch leaves the others alone
+        backend.down = True
+        assert [await _next(stream) for stream in (streams[0], streams[2], streams[3])] == [NOT_SERVING] * 3
+        backend.down = False
+        assert [await _next(stream) for stream in (streams[0], streams[2], streams[3])] == [SERVING] * 3
+        backend.failing["user_encoder"] = BackendUnavailableError("not loaded")
+        assert await _next(streams[3]) == NOT_SERVING
+        assert (await health.Check(health_pb2.HealthCheckRequest(service=LAUNCH))).status == SERVING
+        backend.failing["audience_retrieval"] = BackendUnavailableError("not loaded")
+        await server.monitor.probe()
+        assert (await health.Check(health_pb2.HealthCheckRequest(service=LAUNCH))).status == SERVING
+
+
+async def test_unknown_services(running):
+    health = health_pb2_grpc.HealthStub(running.channel)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await health.Check(health_pb2.HealthCheckRequest(service="nonsense"))
+    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+    stream = health.Watch(health_pb2.HealthCheckRequest(service="nonsense"))
+    assert await _next(stream) == UNKNOWN
+    stream.cancel()
+
+
+async def test_one_slow_probe_is_no_outage_two_are(releases):
+    async with running_gateway(releases, probe_interval_ms=60_000) as (server, backend):
+
+        async def slow(*_):
+            raise BackendTimeoutError("late")
+
+        backend.ready = slow
+        await server.monitor.probe()
+        assert server.health.serving("")
+        await server.monitor.probe()
+        assert not server.health.serving("")
+        del backend.ready
+        await server.monitor.probe()
+        assert server.health.serving("")
+
+
+async def test_a_new_release_takes_over_when_its_models_are_ready(tmp_path: Path, words):
+    root = tmp_path / "releases"
+    write_fake_release(root, 1)
+    async with running_gateway(root, probe_interval_ms=60_000) as (server, backend):
+        channel = grpc.aio.insecure_channel(server.address)
+        stub = launch_pb2_grpc.LaunchServiceStub(channel)
+        ready = backend.ready
+
+        async def only_the_first(model, version, timeout):
+            return version == 1 and await ready(model, version, timeout)
+
+        backend.ready = only_the_first
+        write_fake_release(root, 2)
+        write_fake_release(root, 3, role="replay")
+        (root / "9").mkdir()
+        (root / "9" / "manifest.json").write_text("{}")
+        assert [release.version for release in server.releases.refresh()] == [2, 3]
+        await server.monitor.probe()
+        assert (await stub.PlanLaunch(words.plan())).info.model_release.version == 1
+        backend.ready = ready
+        await server.monitor.probe()
+        assert (await stub.PlanLaunch(words.plan())).info.model_release.version == 2
+        assert (await stub.PlanLaunch(words.plan(model_release=1))).info.model_release.version == 1
+        assert sorted(server.releases.loaded) == [1, 2, 3]
+        assert server.releases.refresh() == []
+        await channel.close()
+
+
+async def test_reflection_names_every_service(running):
+    stub = reflection_pb2_grpc.ServerReflectionStub(running.channel)
+
+    async def requests():
+        yield reflection_pb2.ServerReflectionRequest(list_services="")
+
+    async for response in stub.ServerReflectionInfo(requests()):
+        names = {service.name for service in response.list_services_response.service}
+    wanted = {"LaunchService", "RecommendationService", "CatalogService", "FeedbackService", "ModelReleaseService"}
+    assert {f"onshelf.v1.{name}" for name in wanted} <= names
+    assert "grpc.health.v1.Health" in names
+
+
+async def test_metrics_are_served_and_documented(releases, words):
+    async with running_gateway(releases, metrics_port=0) as (server, _):
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            await launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan())
+        with await asyncio.to_thread(urllib.request.urlopen, f"http://{server.metrics_address}/metrics") as answer:
+            text = answer.read().decode()
+    assert 'onshelf_requests_total{code="OK",method="LaunchService/PlanLaunch"}' in text
+    assert 'stage="launch_outcome"' in text
+    documented = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if line.startswith("# TYPE onshelf_") and not line.split()[2].endswith("_created"):
+            assert f"`{line.split()[2]}`" in documented, line

@@ -1,0 +1,215 @@
+"""Parts that need no server: the error table, money, quantiles, the grid, settings, the release loader."""
+
+import datetime as dt
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from google.type.money_pb2 import Money
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from onshelf.v1 import errors_pb2
+from onshelf_gateway import errors, money, settings
+from onshelf_gateway.candidates import channel_sets, spread
+from onshelf_gateway.forecasts import Forecasts, nb_level, nb_quantile
+from onshelf_gateway.idempotency import Answers
+from onshelf_gateway.logs import UserHash
+from onshelf_gateway.models import RawOutcomes, bucket
+from onshelf_gateway.release import ReleaseError, load_release
+from onshelf_gateway.testing import write_fake_release
+from onshelf_gateway.weeks import launch_days, week_of_year
+
+ROOT = Path(__file__).parents[2]
+LEVELS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
+
+
+def test_every_reason_has_the_status_of_the_contract():
+    text = (ROOT / "proto/onshelf/v1/errors.proto").read_text(encoding="utf-8")
+    assert set(errors.STATUS) == set(errors.reasons())
+    comment = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("//"):
+            comment = line if comment == "" else comment
+            continue
+        if line.startswith("ERROR_REASON_") and "UNSPECIFIED" not in line:
+            name = line.split(" ")[0].removeprefix("ERROR_REASON_")
+            assert comment.startswith(f"// {errors.STATUS[name].name}:"), name
+        comment = ""
+    assert len(errors.STATUS) == len(errors_pb2.ErrorReason.keys()) - 1
+
+
+@given(st.integers(-(10**8), 10**8))
+def test_money_survives_the_round_trip(cents):
+    amount = Decimal(cents) / 100
+    assert money.to_decimal(money.to_money(amount, "USD")) == amount
+
+
+def test_money_is_rounded_to_the_minor_unit():
+    assert money.to_money(2.675, "USD") == Money(currency_code="USD", units=2, nanos=680_000_000)
+    assert money.to_money(Decimal("-0.005"), "USD") == Money(currency_code="USD", units=0, nanos=0)
+    assert money.to_money(1234.5, "JPY").units == 1234
+    assert money.to_money(1.2345, "KWD").nanos == 234_000_000
+    with pytest.raises(ValueError, match="of the sign"):
+        money.to_decimal(Money(units=1, nanos=-1))
+
+
+@pytest.mark.parametrize(
+    ("amount", "example", "expected"),
+    [
+        ("3.12", "3.49", "3.09"),
+        ("3.839", "3.49", "3.79"),
+        ("2.7", "3.00", "2.70"),
+        ("9.03", "10.00", "9.05"),
+        ("1.234", "1.37", "1.23"),
+    ],
+)
+def test_prices_keep_the_ending_of_the_list_price(amount, example, expected):
+    assert money.price_like(Decimal(amount), Decimal(example), "USD") == Decimal(expected)
+
+
+@given(st.floats(0.05, 500), st.floats(0.1, 20), st.floats(0.02, 0.98))
+def test_quantile_and_level_undo_each_other(mean, size, level):
+    means, sizes = np.array([mean]), np.array([size])
+    value = nb_quantile(level, means, sizes)
+    if value[0] > 0:
+        assert nb_level(value, means, sizes)[0] == pytest.approx(level, abs=1e-6)
+    else:
+        assert nb_level(np.zeros(1), means, sizes)[0] >= level - 1e-9
+
+
+def _forecasts(scale: float, mean: float = 8.0, size: float = 1.2) -> Forecasts:
+    means = np.full((1, 2), mean)
+    quantiles = np.stack([nb_quantile(LEVELS, np.full(11, mean), np.full(11, size))] * 2)[None]
+    raw = RawOutcomes(means, np.full((1, 2), size), quantiles, means * 0.8, np.full(1, 0.2))
+    return Forecasts(raw, LEVELS, scale)
+
+
+@pytest.mark.parametrize("scale", [0.1, 3.0, 1000.0])
+def test_scaled_quantiles_are_those_of_the_scaled_distribution(scale):
+    scaled = _forecasts(scale).quantiles(8, 0)
+    expected = nb_quantile(LEVELS, np.full(11, 8.0 * scale), np.full(11, 1.2))
+    assert scaled == pytest.approx(expected, rel=1e-3, abs=1e-3)
+    ends = _forecasts(1.0).quantiles(8, 0)
+    relative = (scaled[-1] - scaled[0]) / (8.0 * scale) - (ends[-1] - ends[0]) / 8.0
+    assert (relative > 0) == (scale < 1), "a small population is relatively less certain, a large one more"
+
+
+def test_calibration_is_kept_by_scaling():
+    base = _forecasts(1.0)
+    wide = RawOutcomes(
+        base.raw.mean, base.raw.dispersion, base.raw.quantiles * 1.5, base.raw.buyers, base.raw.repeat_rate
+    )
+    scaled = Forecasts(wide, LEVELS, 10.0).quantiles(8, 0)
+    narrow = Forecasts(base.raw, LEVELS, 10.0).quantiles(8, 0)
+    assert (scaled[1:] > narrow[1:]).all()
+    assert (np.diff(scaled) >= 0).all()
+
+
+def test_quantiles_between_and_beyond_the_levels():
+    forecasts = _forecasts(1.0)
+    values = [forecasts.units_at(level, 8)[0] for level in (0.01, 0.05, 0.07, 0.5, 0.55, 0.95, 0.99)]
+    assert values == sorted(values)
+    assert values[-1] > values[-2]
+    per_row = forecasts.units_at(np.array([0.5]), 8)
+    assert per_row[0] == pytest.approx(values[3])
+
+
+def test_weeks():
+    assert week_of_year(dt.date(2018, 1, 1)) == 1
+    assert week_of_year(dt.date(2016, 12, 26)) == 52
+    assert week_of_year(dt.date(2020, 12, 28)) == 53
+    assert launch_days(dt.date(2018, 1, 3), dt.date(2018, 1, 16), "monday") == [
+        dt.date(2018, 1, 8),
+        dt.date(2018, 1, 15),
+    ]
+    assert launch_days(dt.date(2018, 1, 3), dt.date(2018, 1, 16), "sunday") == [
+        dt.date(2018, 1, 7),
+        dt.date(2018, 1, 14),
+    ]
+    assert launch_days(dt.date(2018, 1, 3), dt.date(2018, 1, 4), "monday") == [dt.date(2018, 1, 3)]
+
+
+def test_spread_and_buckets():
+    assert spread(12, 12) == list(range(12))
+    assert spread(52, 12)[0] == 0
+    assert spread(52, 12)[-1] == 51
+    assert len(spread(52, 12)) == 12
+    assert bucket(65, (64, 256)) == 256
+    assert bucket(999, (64, 256)) == 256
+
+
+def test_channel_sets_keep_their_rules(tmp_path):
+    release = load_release(write_fake_release(tmp_path))
+    propensity = np.linspace(0.5, 0.1, 32)
+    sets = channel_sets(release.plannable, propensity, frozenset({2}), 3, everything=True)
+    assert (sets[:, 2] > 0).all()
+    assert ((sets > 0).sum(axis=1) <= 3).all()
+    assert len(np.unique(sets, axis=0)) == len(sets)
+    none = channel_sets([], propensity, frozenset(), None, everything=False)
+    assert none.shape == (1, 32)
+
+
+def test_documents_are_generated_from_the_settings():
+    assert (ROOT / "docs/configuration.md").read_text(encoding="utf-8") == settings.markdown(), (
+        "run `python -m onshelf_gateway.settings > docs/configuration.md`"
+    )
+
+
+def test_flags_win_over_the_environment(monkeypatch):
+    monkeypatch.setenv("ONSHELF_MAX_IN_FLIGHT", "5")
+    monkeypatch.setenv("ONSHELF_TRITON", "triton:1")
+    chosen = settings.parse(["--max-in-flight", "7"])
+    assert (chosen.max_in_flight, chosen.triton) == (7, "triton:1")
+    with pytest.raises(ValidationError):
+        settings.parse(["--max-in-flight", "0"])
+
+
+def test_a_bad_setting_is_one_clear_message():
+    command = [sys.executable, "-m", "onshelf_gateway", "--max-in-flight", "many"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("--max-in-flight 'many':")
+    assert "Traceback" not in result.stderr
+
+
+def test_answers_forget_the_oldest():
+    answers: Answers[Money] = Answers(2)
+    for n in range(3):
+        answers.put(f"r{n}", "c", Money(units=n))
+    assert answers.get("r0", "c") is None
+    assert answers.get("r2", "c") == Money(units=2)
+    with pytest.raises(errors.GatewayError) as caught:
+        answers.get("r2", "other")
+    assert caught.value.reason == "REQUEST_ID_REUSED"
+
+
+def test_hashes_need_the_key():
+    assert UserHash("a")("H1") == UserHash("a")("H1")
+    assert UserHash("a")("H1") != UserHash("b")("H1")
+    assert UserHash("")("H1") != UserHash("")("H1")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("manifest.json", "{}", "manifest.json"),
+        ("users.arrow", "not arrow", "users.arrow"),
+        ("tokenizer.json", "{}", "tokenizer"),
+    ],
+)
+def test_a_broken_release_is_refused_by_name(file, content, message, tmp_path):
+    folder = write_fake_release(tmp_path)
+    (folder / file).write_text(content, encoding="utf-8")
+    with pytest.raises(ReleaseError, match=message):
+        load_release(folder)
+
+
+def test_releases_are_the_same_every_time(tmp_path):
+    first, second = write_fake_release(tmp_path / "a"), write_fake_release(tmp_path / "b")
+    for path in sorted(first.iterdir()):
+        assert path.read_bytes() == (second / path.name).read_bytes(), path.name

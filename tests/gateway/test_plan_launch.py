@@ -1,0 +1,408 @@
+"""PlanLaunch on a real port over fake models."""
+
+import datetime as dt
+
+import pytest
+
+from onshelf.v1 import launch_pb2, types_pb2
+
+T = types_pb2
+
+
+def cents(money) -> int:
+    return money.units * 100 + money.nanos // 10_000_000
+
+
+def units(plan, weeks: int = 8) -> float:
+    return next(f.units.mean for f in plan.forecasts if f.horizon_weeks == weeks)
+
+
+def costs(words, **channels: float) -> launch_pb2.Costs:
+    rows = [launch_pb2.ChannelCost(channel_id=name, fixed_cost=words.money(value)) for name, value in channels.items()]
+    return launch_pb2.Costs(channel_costs=rows, coupon_cost=words.money(5))
+
+
+async def test_an_open_request_gets_plans_with_evidence(running, words):
+    response = await running.launch.PlanLaunch(words.plan())
+    assert response.candidates_scored >= 1000
+    assert [plan.rank for plan in response.plans] == [1, 2, 3, 4, 5]
+    assert response.practice_plan.rank == 0
+    assert response.practice_plan.summary
+    assert list(response.category.category_path) == ["Grocery", "Bag snacks"]
+    assert response.category.matched
+    assert len(response.audience) == 20
+    assert len(response.similar_launches) == 5
+    assert response.segments
+    assert all(segment.users >= 10 for segment in response.segments)
+    assert len(response.timing) == 12
+    best = response.plans[0]
+    assert best.effects
+    assert best.summary.startswith("Launch in the week of")
+    assert best.support.level != T.SUPPORT_LEVEL_UNSPECIFIED
+    assert dt.date.fromisoformat(best.action.launch_date).weekday() == 0
+    for forecast in best.forecasts:
+        values = [quantile.value for quantile in forecast.units.quantiles]
+        assert values == sorted(values)
+        assert forecast.units.mean > 0
+    assert response.info.model_release.version == 3
+    assert response.info.units_basis.users == 120
+
+
+async def test_one_encoder_call_and_one_scoring_call(running, words):
+    await running.launch.PlanLaunch(words.plan())
+    assert running.backend.count("product_encoder") == 1
+    assert running.backend.count("launch_outcome") == 1
+    assert running.backend.count("audience_retrieval") == 1
+    assert running.backend.count("launch_retrieval") == 1
+    assert {version for _, version, _ in running.backend.calls} == {3}
+
+
+async def test_the_same_request_gives_the_same_plans(running, words):
+    first = await running.launch.PlanLaunch(words.plan())
+    second = await running.launch.PlanLaunch(words.plan())
+    assert first.plan_id != second.plan_id
+    for response in (first, second):
+        response.plan_id = ""
+        response.info.ClearField("timings")
+    assert first == second
+
+
+async def test_without_costs_the_frontier_takes_the_place_of_a_winner(running, words):
+    response = await running.launch.PlanLaunch(words.plan())
+    assert response.frontier_instead_of_winner
+    assert "PROMOTION_COST_ASSUMED_ZERO" in words.notices(response)
+    effort = [point.promotion_effort for point in response.frontier]
+    assert effort == sorted(effort)
+    assert [p.units for p in response.frontier] == sorted(p.units for p in response.frontier)
+    first = response.plans[0]
+    assert cents(first.action.list_price) == 299, "the price is kept where nothing balances it"
+    most = response.frontier[-1]
+    assert first.action != most.action, "the first plan is not simply the most promotion"
+
+
+async def test_plans_differ_in_more_than_the_price(running, words):
+    request = words.plan(costs=costs(words, mailer_front_feature=3), max_plans=20)
+    response = await running.launch.PlanLaunch(request)
+    keys = {(p.action.launch_date, str(p.action.channels), p.action.discount, p.action.coupon) for p in response.plans}
+    assert len(keys) == len(response.plans) == 20
+    values = [plan.objective_value for plan in response.plans]
+    assert values == sorted(values, reverse=True)
+    assert not response.frontier_instead_of_winner
+
+
+async def test_a_premium_price_lowers_units(running, words):
+    prices = [words.money(value) for value in (2.49, 2.99, 3.99, 5.99)]
+    response = await running.launch.EvaluatePlan(words.evaluate(list_price=prices[0]))
+    expected = [units(response.plan)]
+    for price in prices[1:]:
+        answer = await running.launch.EvaluatePlan(words.evaluate(list_price=price))
+        expected.append(units(answer.plan))
+    assert expected == sorted(expected, reverse=True)
+    assert len(set(expected)) == len(expected)
+
+
+async def test_more_promotion_does_not_lower_units_and_is_not_free(running, words):
+    request = words.plan(
+        product=words.product(unit_cost=words.money(1.5)),
+        costs=costs(words, mailer_front_feature=50, display_in_aisle=1),
+    )
+    response = await running.launch.PlanLaunch(request)
+    for plan in [*response.plans, response.practice_plan]:
+        for effect in plan.effects:
+            if effect.field == "channels":
+                more = len(effect.action.channels) - len(plan.action.channels)
+                assert effect.units_difference * more >= 0, effect.change
+            if effect.field == "coupon" and effect.action.coupon:
+                assert effect.units_difference > 0
+                assert effect.objective_difference < effect.units_difference * 3
+    used = [use.channel_id for plan in response.plans for use in plan.action.channels]
+    assert "mailer_front_feature" not in used, "50 USD for a few chips never pay"
+
+
+async def test_the_budget_is_respected(running, words):
+    limits = launch_pb2.PlanConstraints(promotion_budget=words.money(6))
+    request = words.plan(costs=costs(words, mailer_front_feature=4, display_front_end_cap=5), constraints=limits)
+    response = await running.launch.PlanLaunch(request)
+    assert response.candidates_feasible < response.candidates_scored
+    for plan in response.plans:
+        assert cents(plan.promotion_cost) + cents(plan.discount_cost) <= 600
+        for effect in plan.effects:
+            if effect.action.coupon:
+                assert effect.field != "coupon" or not effect.feasible or cents(plan.promotion_cost) + 500 <= 600
+
+
+async def test_gross_profit_by_default_where_a_cost_is_known(running, words):
+    with_cost = await running.launch.PlanLaunch(words.plan(product=words.product(unit_cost=words.money(1.5))))
+    assert with_cost.objective_metric == T.OBJECTIVE_METRIC_GROSS_PROFIT
+    assert with_cost.plans[0].forecasts[1].HasField("gross_profit")
+    without = await running.launch.PlanLaunch(words.plan())
+    assert without.objective_metric == T.OBJECTIVE_METRIC_REVENUE
+    assert not without.plans[0].forecasts[1].HasField("gross_profit")
+    assumed = await running.launch.PlanLaunch(words.plan(costs=launch_pb2.Costs(assumed_gross_margin=0.4)))
+    assert assumed.objective_metric == T.OBJECTIVE_METRIC_GROSS_PROFIT
+    assert assumed.frontier_instead_of_winner, "a margin is no cost of promotion"
+
+
+@pytest.mark.parametrize("metric", ["GROSS_PROFIT", "REVENUE", "UNITS", "BUYERS"])
+async def test_every_metric_ranks_by_its_value(running, words, metric):
+    request = words.plan(
+        product=words.product(unit_cost=words.money(1)),
+        objective=launch_pb2.Objective(metric=T.ObjectiveMetric.Value(f"OBJECTIVE_METRIC_{metric}"), horizon_weeks=4),
+        costs=costs(words, mailer_front_feature=3),
+    )
+    response = await running.launch.PlanLaunch(request)
+    best = response.plans[0]
+    four = best.forecasts[0]
+    if metric == "UNITS":
+        assert best.objective_value == pytest.approx(four.units.mean)
+    if metric == "BUYERS":
+        assert best.objective_value == pytest.approx(four.buyers)
+    if metric == "REVENUE":
+        expected = (cents(four.revenue.mean) - cents(best.promotion_cost)) / 100
+        assert best.objective_value == pytest.approx(expected, abs=0.02)
+    if metric == "GROSS_PROFIT":
+        expected = (cents(four.gross_profit.mean) - cents(best.promotion_cost)) / 100
+        assert best.objective_value == pytest.approx(expected, abs=0.02)
+
+
+async def test_a_careful_objective_is_a_low_quantile(running, words):
+    metric = T.OBJECTIVE_METRIC_UNITS
+    careful = await running.launch.PlanLaunch(
+        words.plan(objective=launch_pb2.Objective(metric=metric, risk_quantile=0.2), costs=costs(words))
+    )
+    best = careful.plans[0]
+    quantile = next(q.value for q in best.forecasts[1].units.quantiles if q.level == pytest.approx(0.2))
+    assert best.objective_value == pytest.approx(quantile, rel=1e-6)
+    assert best.objective_value < best.forecasts[1].units.mean
+
+
+async def test_stock_is_a_multiple_and_grows_with_the_fractile(running, words):
+    stocks = []
+    for fractile in (0.5, 0.8, 0.95, 0.05):
+        policy = launch_pb2.StockPolicy(critical_fractile=fractile)
+        response = await running.launch.EvaluatePlan(_with_policy(words, policy))
+        stocks.append(response.plan.stock.units)
+        assert "CRITICAL_FRACTILE_ASSUMED" not in words.notices(response)
+    assert stocks[0] < stocks[1] < stocks[2]
+    assert stocks[3] <= stocks[0]
+    response = await running.launch.EvaluatePlan(_with_policy(words, launch_pb2.StockPolicy(order_multiple=7)))
+    assert response.plan.stock.units % 7 == 0
+    assert 0 <= response.plan.stock.units - stocks[1] < 7
+    costed = launch_pb2.StockPolicy(underage_cost=words.money(3), overage_cost=words.money(1))
+    response = await running.launch.EvaluatePlan(_with_policy(words, costed))
+    assert response.plan.stock.critical_fractile == pytest.approx(0.75)
+    short = launch_pb2.StockPolicy(shelf_life_days=20)
+    response = await running.launch.EvaluatePlan(_with_policy(words, short))
+    assert response.plan.stock.covers_weeks == 4
+    assert response.plan.stock.critical_fractile_assumed
+
+
+def _with_policy(words, policy) -> launch_pb2.EvaluatePlanRequest:
+    request = words.evaluate()
+    request.stock_policy.CopyFrom(policy)
+    return request
+
+
+async def test_stock_limits_exclude_plans(running, words):
+    tight = launch_pb2.PlanConstraints(max_stock_units=9)
+    response = await running.launch.PlanLaunch(words.plan(constraints=tight))
+    assert all(plan.stock.units <= 9 for plan in response.plans)
+
+
+async def test_constraints_on_channels_price_and_days(running, words):
+    limits = launch_pb2.PlanConstraints(
+        allowed_channel_ids=["display_in_aisle", "display_front_end_cap", "mailer_front_feature"],
+        required_channel_ids=["display_in_aisle"],
+        max_channels=2,
+        prices=[words.money(2.59), words.money(3.19)],
+        max_discount=0.1,
+        allow_coupon=False,
+        blackout_windows=[T.DateWindow(start_date="2018-02-01", end_date="2018-02-20")],
+    )
+    request = words.plan(
+        constraints=limits, window=T.DateWindow(start_date="2018-01-29", end_date="2018-03-11"), max_plans=50
+    )
+    response = await running.launch.PlanLaunch(request)
+    assert response.plans
+    for plan in [*response.plans, response.practice_plan]:
+        names = [use.channel_id for use in plan.action.channels]
+        assert "display_in_aisle" in names
+        assert len(names) <= 2
+        assert set(names) <= set(limits.allowed_channel_ids)
+        assert cents(plan.action.list_price) in (259, 319)
+        assert plan.action.discount <= 0.1
+        assert not plan.action.coupon
+        assert plan.action.launch_date in {"2018-01-29", "2018-02-26", "2018-03-05"}
+        sale = cents(plan.action.list_price) * (1 - plan.action.discount)
+        assert cents(plan.action.sale_price) == pytest.approx(sale, abs=1)
+
+
+async def test_lead_times_exclude_early_weeks(running, words):
+    request = words.plan(stock_policy=launch_pb2.StockPolicy(lead_time_days=30), max_plans=50)
+    response = await running.launch.PlanLaunch(request)
+    assert min(plan.action.launch_date for plan in response.plans) >= "2018-01-31"
+
+
+async def test_a_window_within_a_week_is_planned_on_its_first_day(running, words):
+    request = words.plan(window=T.DateWindow(start_date="2018-02-07", end_date="2018-02-09"))
+    response = await running.launch.PlanLaunch(request)
+    assert {plan.action.launch_date for plan in response.plans} == {"2018-02-07"}
+
+
+async def test_a_long_window_is_thinned_and_says_so(running, words):
+    request = words.plan(window=T.DateWindow(start_date="2018-01-01", end_date="2018-12-30"))
+    response = await running.launch.PlanLaunch(request)
+    assert "CANDIDATES_LIMITED" in words.notices(response)
+    assert response.candidates_scored <= 2048
+    assert len(response.timing) == 52
+    many = await running.launch.PlanLaunch(words.plan(max_candidates=10_000))
+    assert 2048 < many.candidates_scored <= 10_000
+    one = await running.launch.PlanLaunch(words.plan(max_candidates=1))
+    assert one.candidates_scored == 2, "one candidate, and the plan of past practice beside it"
+    assert len(one.plans) == 1
+
+
+async def test_seasons_in_another_year_are_marked(running, words):
+    response = await running.launch.PlanLaunch(words.plan())
+    assert "SEASONAL_PROJECTION" in words.notices(response)
+    inside = words.plan(model_release=2, window=T.DateWindow(start_date="2017-08-07", end_date="2017-09-03"))
+    replay = await running.launch.PlanLaunch(inside)
+    assert "SEASONAL_PROJECTION" not in words.notices(replay)
+    assert replay.info.model_release.version == 2
+    assert replay.info.model_release.role == "replay"
+
+
+async def test_population_scale_widens_properly(running, words):
+    request = words.evaluate()
+    plain = (await running.launch.EvaluatePlan(request)).plan.forecasts[1].units
+    request.population_scale = 10
+    answer = await running.launch.EvaluatePlan(request)
+    scaled = answer.plan.forecasts[1].units
+    assert "POPULATION_SCALED" in words.notices(answer)
+    assert answer.info.units_basis.scale_factor == 10
+    assert scaled.mean == pytest.approx(10 * plain.mean)
+    assert scaled.dispersion == pytest.approx(plain.dispersion)
+    ends = {q.level: q.value for q in plain.quantiles}
+    for quantile in scaled.quantiles:
+        assert quantile.value != pytest.approx(10 * ends[quantile.level], rel=1e-3)
+
+
+async def test_timings_are_measured_once_and_fit_into_the_call(running, words):
+    response = await running.launch.PlanLaunch(words.plan(), timeout=30)
+    stages = {timing.stage: timing for timing in response.info.timings}
+    for name in ("validate", "admit", "tokenize", "product_encoder", "launch_outcome", "constraints", "explanation"):
+        assert name in stages
+    order = [t.start.seconds + t.start.nanos / 1e9 for t in response.info.timings]
+    assert order == sorted(order)
+    left = [t.deadline_left.seconds + t.deadline_left.nanos / 1e9 for t in response.info.timings]
+    assert left == sorted(left, reverse=True)
+    assert 0 < left[0] < 31, "gRPC rounds a deadline up"
+    alone = (
+        "validate",
+        "tokenize",
+        "product_encoder",
+        "candidates",
+        "objective",
+        "constraints",
+        "ranking",
+        "explanation",
+    )
+    total = sum(stages[name].duration.nanos for name in alone) / 1e9 + sum(
+        stages[name].duration.seconds for name in alone
+    )
+    end = max(
+        start + t.duration.seconds + t.duration.nanos / 1e9
+        for start, t in zip(order, response.info.timings, strict=True)
+    )
+    assert total <= end
+    assert stages["launch_outcome"].items == response.candidates_scored
+    without = await running.launch.PlanLaunch(words.plan())
+    assert not without.info.timings[0].HasField("deadline_left")
+
+
+async def test_unknown_things_are_planned_and_flagged(running, words):
+    product = words.product(category_path=["Snacks of the moon"], brand="Nobody", seller_id="S1")
+    response = await running.launch.PlanLaunch(words.plan(product=product))
+    codes = words.notices(response)
+    assert {"CATEGORY_UNKNOWN", "BRAND_UNKNOWN", "FIELD_IGNORED"} <= set(codes)
+    assert not response.category.matched
+    assert "Bag snacks" in response.category.nearest
+    assert list(response.category.category_path)[:2] == ["Grocery", "Bag snacks"], "planned from the title"
+    inferred = await running.launch.PlanLaunch(words.plan(product=words.product(category_path=[], list_price=None)))
+    assert {"CATEGORY_INFERRED", "PRICE_ASSUMED"} <= set(words.notices(inferred))
+    assert cents(inferred.plans[0].action.list_price) == 299
+
+
+async def test_category_names_ignore_case_and_level(running, words):
+    for path in (["bag SNACKS"], ["GROCERY", "bag  snacks"], ["Tortilla chips"]):
+        response = await running.launch.PlanLaunch(words.plan(product=words.product(category_path=path)))
+        assert response.category.matched
+        assert list(response.category.category_path)[:2] == ["Grocery", "Bag snacks"]
+        assert "CATEGORY_UNKNOWN" not in words.notices(response)
+
+
+async def test_departments_differ(running, words):
+    answers = []
+    for path, title, price in (
+        (["Grocery", "Bag snacks"], "Potato chips, classic", 3.49),
+        (["Produce", "Fresh fruit"], "Berries, cherry", 3.99),
+        (["Drug GM", "Hair care"], "Shampoo, mint", 5.49),
+    ):
+        product = words.product(title=title, category_path=path, list_price=words.money(price))
+        answers.append(await running.launch.PlanLaunch(words.plan(product=product)))
+    assert len({answer.plans[0].action.launch_date for answer in answers}) > 1
+    for answer in answers:
+        top = answer.similar_launches[0]
+        assert top.category_path[0] == answer.category.category_path[0]
+
+
+async def test_emoji_are_read_around_and_unusual_prices_flagged(running, words):
+    product = words.product(title="🍋 Lime tortilla chips 🌮", list_price=words.money(99))
+    response = await running.launch.PlanLaunch(words.plan(product=product))
+    assert "TITLE_PARTLY_UNKNOWN" not in words.notices(response)
+    assert "PRICE_UNUSUAL" in words.notices(response)
+    mixed = words.product(title="薯片 tortilla chips lime honey classic mint ginger")
+    assert "TITLE_PARTLY_UNKNOWN" in words.notices(await running.launch.PlanLaunch(words.plan(product=mixed)))
+
+
+async def test_tax_basis_is_flagged_not_converted(running, words):
+    product = words.product(price_tax=T.PRICE_TAX_INCLUDED)
+    assert "TAX_BASIS_DIFFERS" in words.notices(await running.launch.PlanLaunch(words.plan(product=product)))
+
+
+async def test_context_without_effect_is_flagged(running, words):
+    request = words.plan(
+        market_signals=[launch_pb2.PlanLaunchRequest().market_signals.add()],
+    )
+    request.market_signals[0].name = "search"
+    request.market_signals[0].week_start_dates.append("2018-01-01")
+    request.market_signals[0].values.append(1.0)
+    request.calendar_events.add(
+        name="Lantern festival", window=T.DateWindow(start_date="2018-03-02", end_date="2018-03-02")
+    )
+    response = await running.launch.PlanLaunch(request)
+    fields = {notice.field for notice in response.info.notices}
+    assert {"market_signals", "calendar_events"} <= fields
+
+
+async def test_evaluate_plan_prices_an_action(running, words):
+    use = T.ChannelUse(channel_id="display_in_aisle", coverage=0.3)
+    request = words.evaluate(
+        channels=[use, T.ChannelUse(channel_id="coupon_campaign")], discount=0.2, launch_date="2018-02-08"
+    )
+    request.costs.CopyFrom(costs(words, display_in_aisle=2))
+    response = await running.launch.EvaluatePlan(request)
+    plan = response.plan
+    assert plan.rank == 0
+    assert plan.action.launch_date == "2018-02-05", "any day stands for its retail week"
+    assert plan.action.coupon
+    assert [(u.channel_id, u.coverage) for u in plan.action.channels] == [("display_in_aisle", pytest.approx(0.3))]
+    assert cents(plan.promotion_cost) == 700
+    assert cents(plan.discount_cost) > 0
+    fields = {effect.field for effect in plan.effects}
+    assert fields == {"launch_date", "channels", "discount", "coupon", "list_price"}
+    assert running.backend.count("launch_outcome") == 1
+    assert response.similar_launches
+    default = await running.launch.EvaluatePlan(words.evaluate(channels=[T.ChannelUse(channel_id="display_in_aisle")]))
+    assert default.plan.action.channels[0].coverage == pytest.approx(0.15)
+    assert len(default.plan.forecasts) == 2
