@@ -6,6 +6,7 @@ only when the stage is asked for, so that `--help` answers at once.
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, cast
@@ -44,6 +45,8 @@ STAGES = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one stage; an expected error is one clear message on stderr and exit status 2."""
+    # must stand before torch is loaded: threads that wait shall not keep a core busy that others need
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="onshelf-exporter", description="From a retailer's history to a model release."

@@ -105,7 +105,7 @@ def export(training: Run, role: str) -> Path:
 def _modules(training: Run, role: str) -> dict[str, nn.Module]:
     modules: dict[str, nn.Module] = torch.load(training.folder / role / "graphs.pt", weights_only=False)
     text = load_bert(model_folder(training.recipe.encoder))
-    text.load_state_dict(torch.load(training.folder / "encoder" / "text.pt", weights_only=True))
+    text.load_state_dict(torch.load(training.encoder_folder / "text.pt", weights_only=True))
     encoder = modules["product_encoder"]
     assert isinstance(encoder, ProductEncoder)
     encoder.text = text.eval().requires_grad_(False)
@@ -154,7 +154,7 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
     cut = training.cut_week(role)
     tokenizer = load_tokenizer(recipe.encoder)
     unknown = next((t for t in ("[UNK]", "<unk>") if tokenizer.token_to_id(t) is not None), "[UNK]")
-    encoder = json.loads((training.folder / "encoder" / "done.json").read_text(encoding="utf-8"))
+    encoder = json.loads((training.encoder_folder / "done.json").read_text(encoding="utf-8"))
     return {
         "schema_version": 1,
         "role": role,
@@ -197,9 +197,9 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
         "metrics": record["metrics"],
         "training": {
             "encoder": encoder,
-            "note": "The text encoder is fine-tuned once, on weeks up to encoder_cut_week, and shared; all else is fitted "
-            "on weeks up to cut_week. Launches are training rows when week + 7 <= cut_week (4-week outcomes and practice "
-            "labels: week + 3 <= cut_week).",
+            "note": "The text encoder is fine-tuned once, on weeks up to encoder_cut_week, and shared; all else is "
+            "fitted on weeks up to cut_week. Launches are training rows when week + 7 <= cut_week (4-week outcomes and "
+            "practice labels: week + 3 <= cut_week).",
         },
         "tool_versions": {
             "python": platform.python_version(),

@@ -9,7 +9,6 @@ again; what was interrupted goes on at its last checkpoint.
 import argparse
 import json
 import os
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +99,7 @@ class Encoder:
 
 def train_encoder(training: Run) -> Encoder:
     """Fine-tune the text encoder on weeks up to the encoder's cut, and encode all texts; both kept in the run."""
-    recipe, folder = training.recipe, training.folder / "encoder"
+    recipe, folder = training.recipe, training.encoder_folder
     weights, pooled_file, done = folder / "text.pt", folder / "pooled.npy", folder / "done.json"
     text = load_bert(model_folder(recipe.encoder))
     if done.exists():
@@ -138,7 +137,7 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
     started = time.monotonic()
     history = load_history(training.data, cut)
     if len(history.texts) != encoder.pooled.shape[1]:
-        raise ExporterError(f"{training.folder}: encoded texts do not fit the data; delete this folder and train again")
+        raise ExporterError(f"{training.data}: the data changed while training; run the same command again")
     content, content_metrics = refit_content(history, encoder.pooled, recipe.content, recipe.seed, folder)
     embeddings = embed_products(history, content, encoder.pooled[0])
     launched = history.launches.frame["product_index"].to_numpy()
@@ -148,7 +147,7 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
     write_tables(history, events, towers, folder / "tables")
     complete = history.launches.complete8
     vectors = towers.products.clone()
-    vectors[~torch.from_numpy(history.known), -1] = UNSEEN_BIAS
+    vectors[torch.from_numpy(~history.known), -1] = UNSEEN_BIAS
     padded = torch.cat([torch.zeros(1, vectors.shape[1]), towers.products])
     graphs: dict[str, nn.Module] = {
         "product_encoder": ProductEncoder(TextEncoder(nn.Identity()), content, towers.model.tower),
@@ -214,8 +213,3 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     staging = path.with_name(path.name + ".staging")
     staging.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     os.replace(staging, path)
-
-
-def remove_run(training: Run) -> None:
-    """Forget a run."""
-    shutil.rmtree(training.folder)

@@ -26,7 +26,8 @@ def randomised_pit(
 ) -> NDArray[np.float64]:
     """P(Y < y) + v P(Y = y) with v uniform from a fixed seed: uniform where the forecast distribution is right."""
     below, upto = nb_cdf(counts - 1, mean, size), nb_cdf(counts, mean, size)
-    return below + np.random.default_rng(seed).random(len(counts)) * (upto - below)
+    pit: NDArray[np.float64] = below + np.random.default_rng(seed).random(len(counts)) * (upto - below)
+    return pit
 
 
 def nb_quantile(levels: NDArray[np.float64], mean: float, size: float) -> NDArray[np.float64]:
@@ -34,7 +35,10 @@ def nb_quantile(levels: NDArray[np.float64], mean: float, size: float) -> NDArra
     probability = size / (size + mean)
     upper = nbinom.ppf(levels, size, probability)
     below, upto = nbinom.cdf(upper - 1, size, probability), nbinom.cdf(upper, size, probability)
-    return np.maximum(upper - 1 + np.clip((levels - below) / np.maximum(upto - below, 1e-300), 0, 1), 0.0)
+    result: NDArray[np.float64] = np.maximum(
+        upper - 1 + np.clip((levels - below) / np.maximum(upto - below, 1e-300), 0, 1), 0.0
+    )
+    return result
 
 
 def quantile_grid(levels: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -46,12 +50,13 @@ def quantile_grid(levels: NDArray[np.float64]) -> NDArray[np.float32]:
     upper = nbinom.ppf(level, size, probability)
     below, upto = nbinom.cdf(upper - 1, size, probability), nbinom.cdf(upper, size, probability)
     share = np.clip((level - below) / np.maximum(upto - below, 1e-300), 0, 1)
-    return np.maximum(upper - 1 + share, 0.0).astype(np.float32)
+    grid: NDArray[np.float32] = np.maximum(upper - 1 + share, 0.0).astype(np.float32)
+    return grid
 
 
 def _axis(spec: tuple[float, float, float]) -> NDArray[np.float64]:
     start, stop, step = spec
-    return np.arange(round((stop - start) / step) + 1) * step + start
+    return np.arange(round((stop - start) / step) + 1).astype(np.float64) * step + start
 
 
 class QuantileTable(nn.Module):

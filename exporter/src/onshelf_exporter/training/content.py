@@ -43,6 +43,7 @@ WEIGHTS = {
     "depth": 0.2,
     "price": 0.5,
 }
+MAX_LAUNCH_UNITS = 50.0  # more units in 8 weeks count as that: single best-sellers shall not steer the text
 
 
 class Auxiliary(nn.Module):
@@ -52,7 +53,7 @@ class Auxiliary(nn.Module):
         super().__init__()
         self.ever = nn.Linear(EMBEDDING_DIM, CHANNELS)
         self.depth = nn.Linear(EMBEDDING_DIM, DISCOUNT_BINS)
-        self.log_size = nn.Parameter(torch.zeros(2))
+        self.log_size = nn.Parameter(torch.zeros(1))
 
 
 def new_content(history: History, recipe: ContentRecipe, hidden: int) -> ContentEncoder:
@@ -74,11 +75,10 @@ def task_losses(
     known_price = torch.isfinite(target["price"])
     channels = torch.nan_to_num(target["channels"])
     week_logits = practice.week_logits.masked_fill(~week_mask, -1e9)
-    size = extra.log_size.clamp(-3, 3)
-    demand = nb_loss(
-        torch.nan_to_num(target["units"]), practice.demand[:, 0] + torch.log(weeks), size[0].expand(len(weeks))
-    )
-    launch = nb_loss(torch.nan_to_num(target["launch_units"]), practice.demand[:, 1], size[1].expand(len(weeks)))
+    rate = torch.log((torch.nan_to_num(target["units"]) + 0.5) / weeks)
+    demand = F.smooth_l1_loss(practice.demand[:, 0], rate, reduction="none")
+    sold = torch.nan_to_num(target["launch_units"]).clamp(max=MAX_LAUNCH_UNITS)
+    launch = nb_loss(sold, practice.demand[:, 1], extra.log_size.clamp(-3, 3).expand(len(weeks)))
     depth = -(target["depth"] * F.log_softmax(extra.depth(practice.trunk), 1)).sum(1)
     return {
         "type": _mean(F.cross_entropy(practice.type_logits, target["type"], reduction="none"), known_type),

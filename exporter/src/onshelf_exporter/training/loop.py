@@ -67,7 +67,9 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / f"{name}.checkpoint.pt"
     parameters = [p for p in module.parameters() if p.requires_grad]
-    given = [dict(group) for group in groups] if groups is not None else [{"params": parameters, "lr": 1.0}]
+    given: list[dict[str, Any]] = (
+        [dict(g) for g in groups] if groups is not None else [{"params": parameters, "lr": 1.0}]
+    )
     factors = [float(group["lr"]) for group in given]
     optimizer = torch.optim.AdamW(given, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     steps = max(1, math.ceil(task.rows / settings.batch_size))

@@ -23,6 +23,7 @@ from onshelf_exporter.training.history import History
 
 OVERDISPERSION = 4.0  # variance of weekly units over their mean, by which the likelihood counts less
 PRIOR_STRENGTH = 50.0
+ELASTICITY_STRENGTH = 5000.0  # regular prices hardly move within a product, and averages over sites dilute the slope
 START_COVERAGE, START_DISCOUNT, START_COUPON = 0.3, 1.0, 0.05
 
 
@@ -119,6 +120,8 @@ def estimate_response(history: History, recipe: OutcomeRecipe) -> tuple[Response
     start = torch.full((CHANNELS + 3,), START_COVERAGE)
     start[CHANNELS:] = torch.tensor([recipe.elasticity_prior, START_DISCOUNT, START_COUPON])
     prior = torch.log(torch.expm1(start))
+    strength = torch.full_like(prior, PRIOR_STRENGTH)
+    strength[CHANNELS] = ELASTICITY_STRENGTH
     shop = prior.clone().requires_grad_(True)
     own = torch.zeros(departments, CHANNELS + 3, requires_grad=True)
     panel = build_panel(history, recipe.response_products)
@@ -141,7 +144,7 @@ def estimate_response(history: History, recipe: OutcomeRecipe) -> tuple[Response
             loss = (
                 loss
                 + 0.5 * recipe.response_ridge * own.square().sum()
-                + 0.5 * PRIOR_STRENGTH * (shop - prior).square().sum()
+                + 0.5 * (strength * (shop - prior).square()).sum()
             )
             optimizer.zero_grad()
             torch.autograd.backward(loss / totals.sum())

@@ -1,5 +1,6 @@
 """A training run: its folder, its identity, the cut week of each role."""
 
+import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
@@ -12,6 +13,15 @@ from onshelf_exporter.recipe import Recipe
 ROLES = ("replay", "evaluation", "production")
 PACKAGE = Path(__file__).parents[1]
 CODE = ("training", "models", "train.py", "recipe.py", "titles.py", "weeks.py")
+ENCODER_CODE = (
+    *(
+        f"training/{name}.py"
+        for name in ("content", "context", "encode", "history", "loop", "targets", "texts", "vocabulary")
+    ),
+    "models/lookups.py",
+    "models/product_encoder.py",
+    "titles.py",
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,21 @@ class Run:
     data: Path
     dataset: dict[str, Any]
     recipe: Recipe
+
+    @property
+    def encoder_folder(self) -> Path:
+        """Where the text encoder lives: named by what it alone depends on, so that runs that differ elsewhere share
+        it."""
+        encoder, content = dataclasses.asdict(self.recipe.encoder), dataclasses.asdict(self.recipe.content)
+        parts = [
+            self.dataset["data_hash"],
+            encoder,
+            content["id_dropout"],
+            content["feature_dropout"],
+            self.recipe.seed,
+        ]
+        text = json.dumps([*parts, code_hash(ENCODER_CODE)], sort_keys=True)
+        return self.folder.parent / f"encoder-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     @property
     def last_week(self) -> int:
@@ -61,10 +86,10 @@ def open_run(runs: Path, data: Path, dataset: dict[str, Any], recipe: Recipe) ->
 
 
 @cache
-def code_hash() -> str:
+def code_hash(names: tuple[str, ...] = CODE) -> str:
     """Hash of the code that training depends on; a change in it makes a new run."""
     digest = hashlib.sha256()
-    for name in CODE:
+    for name in names:
         path = PACKAGE / name
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(file.relative_to(PACKAGE).as_posix().encode())

@@ -328,6 +328,8 @@ def fit_audience(
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     fitted = weights.detach()
+    # with little data the slope may come out negative, which would turn audiences round
+    fitted[0] = fitted[0].clamp(min=0.05)
     with torch.no_grad():
         score = fitted[0] * dot + fitted[1] * activity
         figures = {

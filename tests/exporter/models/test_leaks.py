@@ -1,0 +1,116 @@
+"""No model release sees beyond its cut: everything after it is changed, and nothing that is learned from changes."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from onshelf_exporter.recipe import OutcomeRecipe, TowerRecipe
+from onshelf_exporter.training.behaviour import histories, load_events, profiles
+from onshelf_exporter.training.context import context_table, price_levels, seasonality_table
+from onshelf_exporter.training.history import History, load_history
+from onshelf_exporter.training.outcome import outcome_rows
+from onshelf_exporter.training.response import build_panel
+from onshelf_exporter.training.tables import categories_table, channels_table, launches_table, products_table
+from onshelf_exporter.training.targets import build_targets
+from onshelf_exporter.training.towers import build_anchors
+
+CUT = 27
+
+
+@pytest.fixture(scope="module")
+def changed_future(complete_journey: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same data with another future: later weeks sell ten times as much, later launches go otherwise."""
+    folder = tmp_path_factory.mktemp("future")
+    features = folder / "features"
+    features.mkdir()
+    shutil.copyfile(complete_journey / "dataset.json", folder / "dataset.json")
+    for path in (complete_journey / "features").glob("*.parquet"):
+        frame = pd.read_parquet(path)
+        if path.stem == "launches":
+            week = frame["launch_week"]
+            for name in [c for c in frame.columns if c.endswith(("_4w", "_8w"))]:
+                beyond = week + (3 if name.endswith("_4w") else 7) > CUT
+                frame[name] = frame[name].where(~beyond, 777.0).astype("float64")
+            frame = frame[week <= CUT]
+        elif "week" in frame.columns:
+            future = frame["week"] > CUT
+            for name in frame.select_dtypes("number").columns.difference(["week", "product_index", "user_index"]):
+                frame[name] = frame[name].where(~future, frame[name] * 10 + 1)
+        elif path.stem == "products":
+            frame["list_price"] = 999.0
+            frame["first_week"] = frame["first_week"].where(~(frame["first_week"] > CUT), 53.0)
+            frame["launch_week"] = frame["launch_week"].where(~(frame["launch_week"] > CUT))
+        frame.to_parquet(features / path.name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pair(complete_journey: Path, changed_future: Path) -> tuple[History, History]:
+    return load_history(complete_journey, CUT), load_history(changed_future, CUT)
+
+
+def equal(a: object, b: object) -> bool:
+    if isinstance(a, torch.nn.Module) and isinstance(b, torch.nn.Module):
+        return all(torch.equal(x, b.state_dict()[name]) for name, x in a.state_dict().items())
+    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
+        return torch.equal(torch.nan_to_num(a, -9.0), torch.nan_to_num(b, -9.0))
+    return bool(np.array_equal(np.asarray(a), np.asarray(b), equal_nan=np.asarray(a).dtype.kind == "f"))
+
+
+def test_targets_and_context_do_not_change(pair: tuple[History, History]) -> None:
+    for name in build_targets(pair[0]).__dataclass_fields__:
+        assert equal(*(getattr(build_targets(h), name) for h in pair)), name
+    assert equal(*(context_table(h) for h in pair))
+    assert equal(*(seasonality_table(h) for h in pair))
+    for a, b in zip(*(price_levels(h) for h in pair), strict=True):
+        assert equal(a, b)
+
+
+def test_launches_are_training_rows_only_when_their_outcome_lies_within_the_cut(pair: tuple[History, History]) -> None:
+    rows = [outcome_rows(h, np.zeros((len(h.launches), 128), np.float32)) for h in pair]
+    for name in rows[0].__dataclass_fields__:
+        assert equal(*(getattr(r, name) for r in rows)), name
+    week = torch.from_numpy(pair[0].launches.frame["launch_week"].to_numpy().astype(np.int64))
+    known = torch.isfinite(rows[0].units)
+    assert torch.equal(known[:, 0], week + 3 <= CUT)
+    assert torch.equal(known[:, 1], week + 7 <= CUT)
+    assert int(known[:, 1].sum()) > 500
+
+
+def test_the_response_panel_does_not_change(pair: tuple[History, History]) -> None:
+    panels = [build_panel(h, OutcomeRecipe().response_products) for h in pair]
+    assert panels[0] is not None
+    assert panels[1] is not None
+    for name in panels[0]._fields:
+        assert equal(getattr(panels[0], name), getattr(panels[1], name)), name
+
+
+def test_tables_do_not_change(pair: tuple[History, History]) -> None:
+    for table in (categories_table, products_table, launches_table):
+        assert table(pair[0]).equals(table(pair[1])), table.__name__
+    counts = channels_table(pair[0]).column("n_launches").to_pylist()
+    assert counts == channels_table(pair[1]).column("n_launches").to_pylist()
+
+
+def test_users_do_not_change(pair: tuple[History, History], complete_journey: Path, changed_future: Path) -> None:
+    events = [load_events(folder, CUT) for folder in (complete_journey, changed_future)]
+    products = len(pair[0].products)
+    for name in ("products", "ages", "quantities", "kinds"):
+        assert equal(*(getattr(histories(e, CUT, 64, 16.0, products), name) for e in events)), name
+    assert equal(*(profiles(e, h, CUT) for e, h in zip(events, pair, strict=True)))
+    anchors = [build_anchors(h, e, TowerRecipe(anchors=2)) for h, e in zip(pair, events, strict=True)]
+    assert equal(anchors[0].targets, anchors[1].targets)
+    assert equal(anchors[0].history.products, anchors[1].history.products)
+    assert len(anchors[0]) > 1000
+
+
+def test_histories_at_an_anchor_hold_nothing_from_its_targets_weeks(complete_journey: Path) -> None:
+    events = load_events(complete_journey, CUT)
+    products = int(events.product.max()) + 1
+    early, late = (histories(e, 20, 64, 16.0, products) for e in (events, events.until(20)))
+    assert equal(early.products, late.products)
+    assert equal(early.quantities, late.quantities)

@@ -1,0 +1,130 @@
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onshelf_exporter import publish as publishing
+from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.publish import existing, load_model, publish
+from onshelf_exporter.signatures import SIGNATURES
+
+
+class Place:
+    """Folders of one test, with a few bytes in place of models."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.releases, self.repository, self.configs = folder / "releases", folder / "repository", folder / "configs"
+        for name in SIGNATURES:
+            (self.configs / name).mkdir(parents=True)
+            (self.configs / name / "config.pbtxt").write_text(f'name: "{name}"\n')
+
+    def exported(self, content: str, role: str = "production") -> Path:
+        folder = self.folder / "exports" / f"{role}-{content}"
+        folder.mkdir(parents=True, exist_ok=True)
+        models: dict[str, Any] = {}
+        for name in SIGNATURES:
+            data = f"{name} {content}".encode()
+            (folder / f"{name}.onnx").write_bytes(data)
+            models[name] = {"file": f"{name}.onnx", "sha256": hashlib.sha256(data).hexdigest()}
+        (folder / "tokenizer.json").write_text("{}")
+        (folder / "users.arrow").write_bytes(content.encode())
+        manifest = {
+            "role": role,
+            "recipe_hash": "r",
+            "data_hash": "d",
+            "models": models,
+            "tables": {"users.arrow": content},
+        }
+        (folder / "manifest.json").write_text(json.dumps(manifest | {"tokenizer": {"file": "tokenizer.json"}}))
+        return folder
+
+    def publish(self, *exports: Path, keep: int = 4) -> list[int]:
+        return publish(list(exports), self.releases, self.repository, self.configs, keep)
+
+    def visible(self) -> dict[str, list[str]]:
+        models = {name: sorted(p.name for p in (self.repository / name).glob("*") if p.is_dir()) for name in SIGNATURES}
+        return {"": [str(v) for v in existing(self.releases)], **models}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_versions_count_up_and_carry_everything(place: Place) -> None:
+    assert place.publish(place.exported("a", "replay"), place.exported("a")) == [1, 2]
+    assert place.publish(place.exported("b")) == [3]
+    manifest = json.loads((place.releases / "3" / "manifest.json").read_text())
+    assert manifest["version"] == 3
+    for name, model in manifest["models"].items():
+        data = (place.repository / model["file"]).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == model["sha256"]
+        assert (place.repository / name / "config.pbtxt").is_file()
+    assert (place.releases / "3" / "users.arrow").read_bytes() == b"b"
+
+
+def test_the_same_content_keeps_its_versions(place: Place) -> None:
+    first, second = place.exported("a", "replay"), place.exported("a")
+    assert place.publish(first, second) == place.publish(first, second) == [1, 2]
+    assert place.publish(first, place.exported("b")) == [3, 4]  # together again, or `latest 2` would drop one of them
+
+
+@pytest.mark.parametrize("stop", range(2 * len(SIGNATURES)))
+def test_a_crash_at_any_rename_leaves_nothing_visible(place: Place, monkeypatch: pytest.MonkeyPatch, stop: int) -> None:
+    place.publish(place.exported("a"))
+    before = place.visible()
+    real, calls = os.replace, 0
+
+    def crash(source: Path, target: Path) -> None:
+        nonlocal calls
+        if calls == stop:
+            raise KeyboardInterrupt
+        calls += 1
+        real(source, target)
+
+    monkeypatch.setattr(publishing.os, "replace", crash)
+    if stop > len(SIGNATURES) + 1:  # no such rename: publishing goes through
+        assert place.publish(place.exported("b")) == [2]
+        return
+    with pytest.raises(KeyboardInterrupt):
+        place.publish(place.exported("b"))
+    assert existing(place.releases) == [1]
+    monkeypatch.undo()
+    assert place.publish(place.exported("a")) == [1]  # clears what was left
+    assert place.visible() == before
+    assert place.publish(place.exported("b")) == [2]
+
+
+def test_old_versions_go_with_their_models(place: Place) -> None:
+    for content in "abcde":
+        place.publish(place.exported(content), keep=2)
+    assert place.visible() == {"": ["4", "5"], **{name: ["4", "5"] for name in SIGNATURES}}
+
+
+def test_a_model_without_configuration_is_refused(place: Place) -> None:
+    (place.configs / "user_encoder" / "config.pbtxt").unlink()
+    with pytest.raises(ExporterError, match=r"user_encoder.*config\.pbtxt"):
+        place.publish(place.exported("a"))
+    assert existing(place.releases) == []
+
+
+def test_a_file_changed_after_the_export_is_refused(place: Place) -> None:
+    folder = place.exported("a")
+    (folder / "launch_outcome.onnx").write_bytes(b"something else")
+    with pytest.raises(ExporterError, match="launch_outcome"):
+        place.publish(folder)
+    assert existing(place.releases) == []
+
+
+def test_what_is_not_exported_is_named(place: Place) -> None:
+    with pytest.raises(ExporterError, match=r"manifest\.json is missing"):
+        place.publish(place.folder / "nowhere")
+
+
+def test_a_triton_that_does_not_answer_is_named() -> None:
+    with pytest.raises(ExporterError, match=r"--triton-http 'http://127\.0\.0\.1:1'"):
+        load_model("http://127.0.0.1:1", "user_encoder", timeout=2)

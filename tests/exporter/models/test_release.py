@@ -1,0 +1,133 @@
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+import onnx
+import pyarrow.feather as feather
+import pytest
+from small_release import SmallRelease
+from tokenizers import Tokenizer
+
+from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.export import export
+from onshelf_exporter.graphs import INT8_COSINE, MAX_IR, MAX_OPSET, default_opset, run_graph, session
+from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, LEVELS
+from onshelf_exporter.signatures import SIGNATURES
+from onshelf_exporter.train import train
+from onshelf_exporter.training.tables import TABLES
+
+
+@pytest.fixture(scope="module")
+def manifest(small_release: SmallRelease) -> dict[str, Any]:
+    path = small_release.releases / str(small_release.version) / "manifest.json"
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def test_manifest_says_what_a_release_is(manifest: dict[str, Any]) -> None:
+    assert manifest["role"] == "production"
+    assert manifest["as_of"] == "2018-01-01"
+    assert manifest["cut_week"] == 53
+    assert manifest["encoder_cut_week"] == 27
+    assert (manifest["currency"], manifest["timezone"], manifest["week_start"]) == ("USD", "America/New_York", "monday")
+    assert manifest["units_basis"]["users"] == 2469
+    assert manifest["quantile_levels"] == list(LEVELS)
+    assert manifest["candidate_columns"] == list(CANDIDATE_COLUMNS)
+    assert len(manifest["candidate_columns"]) == 37
+    assert manifest["calibration"]["launches"] > 500
+    assert set(manifest["models"]) == set(SIGNATURES)
+
+
+@pytest.mark.parametrize("name", sorted(SIGNATURES))
+def test_graphs_stay_within_what_is_served(small_release: SmallRelease, manifest: dict[str, Any], name: str) -> None:
+    path = small_release.repository / manifest["models"][name]["file"]
+    model = onnx.load(str(path))
+    assert model.ir_version <= MAX_IR
+    assert default_opset(model) <= MAX_OPSET
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == manifest["models"][name]["sha256"]
+    assert not any(t.data_location == onnx.TensorProto.EXTERNAL for t in model.graph.initializer)
+
+
+@pytest.mark.parametrize("name", sorted(set(SIGNATURES) - {"product_encoder_int8"}))
+def test_onnx_equals_pytorch_on_real_rows(manifest: dict[str, Any], name: str) -> None:
+    parity = manifest["models"][name]["parity"]
+    assert parity["rows"] >= 32
+    assert parity["max_abs_error"] <= parity["tolerance"] <= 2e-3
+
+
+def test_int8_points_the_same_way(manifest: dict[str, Any]) -> None:
+    cosine = manifest["models"]["product_encoder_int8"]["int8"]
+    assert INT8_COSINE <= cosine["cosine_min"] <= cosine["cosine_mean"] <= 1.00001
+
+
+def test_tables_carry_the_columns_that_the_gateway_reads(small_release: SmallRelease) -> None:
+    folder = small_release.releases / str(small_release.version)
+    wanted = {
+        "vocabulary": "level id name readable_name parent_id n_products",
+        "categories": "level id median_price price_p05 price_p25 price_p75 price_p95 seasonality n_launches "
+        "launch_units_8w_median launch_units_8w_mean discount_median",
+        "channels": "channel_slot channel_id name kind typical_coverage broad_coverage n_launches",
+        "products": "product_index product_id title brand department_id category_id type_id brand_id price first_week "
+        "launch_date popularity popularity_trend price_band",
+        "users": "user_index user_id history_products history_ages history_quantities history_kinds profile "
+        "purchases_per_week recency_weeks price_tier promotion_sensitivity new_product_share interests bought",
+        "launches": "launch_index product_id title department_id category_id type_id launch_date week_of_year channels "
+        "coverage discount coupon price price_ratio units_4w units_8w buyers_8w is_promotion_first",
+    }
+    assert set(wanted) == set(TABLES)
+    for name, columns in wanted.items():
+        table = feather.read_table(str(folder / f"{name}.arrow"), memory_map=True)
+        assert set(columns.split()) <= set(table.column_names), name
+    users = feather.read_table(str(folder / "users.arrow"))
+    assert users.num_rows == 2469
+    lengths = {
+        c: users.column(c).combine_chunks().value_lengths().to_pylist() for c in users.column_names if "history" in c
+    }
+    assert len({tuple(v) for v in lengths.values()}) == 1
+    assert max(lengths["history_products"]) == 64
+    seasonality = feather.read_table(str(folder / "categories.arrow")).column("seasonality").to_pylist()
+    assert {len(row) for row in seasonality} == {53}
+    launches = feather.read_table(str(folder / "launches.arrow"))
+    assert launches.num_rows == 5994
+
+
+def test_a_title_of_one_s_own_gets_a_sensible_plan(small_release: SmallRelease, manifest: dict[str, Any]) -> None:
+    """The path of a request through the published graphs: encode, score, find."""
+    folder = small_release.releases / str(small_release.version)
+    tokenizer = Tokenizer.from_file(str(folder / manifest["tokenizer"]["file"]))
+    models = {name: session(small_release.repository / m["file"]) for name, m in manifest["models"].items()}
+    encoded = tokenizer.encode("Crunchy peanut butter, family jar")
+    product = {
+        "input_ids": np.array([encoded.ids]),
+        "attention_mask": np.array([encoded.attention_mask]),
+        "categorical_ids": np.zeros((1, 4), np.int64),
+        "attributes": np.array([[3.49, 0.0]], np.float32),
+    }
+    for name in ("product_encoder", "product_encoder_int8"):
+        out = run_graph(models[name], product)
+        assert np.isclose(np.linalg.norm(out["embedding"]), 1, atol=1e-4)
+    out = run_graph(models["product_encoder"], product)
+    actions = np.zeros((1, 2, 37), np.float32)
+    actions[0, :, 0], actions[0, :, 1] = 20, (3.49, 9.99)
+    forecast = run_graph(models["launch_outcome"], product | {"embedding": out["embedding"], "candidates": actions})
+    assert forecast["units_mean"][0, 0, 1] > forecast["units_mean"][0, 1, 1] > 0
+    assert bool((np.diff(forecast["units_quantiles"], axis=-1) >= 0).all())
+    audience = run_graph(models["audience_retrieval"], {"product_vector": out["product_vector"]})
+    assert sorted(audience["user_indices"][0].tolist()) == list(range(2469))
+    similar = run_graph(models["launch_retrieval"], {"embedding": out["embedding"]})
+    assert similar["launch_indices"].shape == (1, 50)
+    assert bool((np.diff(similar["similarities"][0]) <= 1e-6).all())
+
+
+def test_nothing_is_trained_or_exported_twice(small_release: SmallRelease) -> None:
+    run = small_release.run
+    stamp = (run.folder / "production" / "export" / "manifest.json").stat().st_mtime_ns
+    again = train(run.data, run.recipe, run.folder.parent, ["production"])
+    assert again.folder == run.folder
+    assert export(again, "production").joinpath("manifest.json").stat().st_mtime_ns == stamp
+
+
+def test_an_untrained_role_is_named(small_release: SmallRelease) -> None:
+    with pytest.raises(ExporterError, match=r"evaluation.*not trained"):
+        export(small_release.run, "evaluation")

@@ -1,0 +1,129 @@
+"""model_repository/*/config.pbtxt is the production configuration: Triton's schema and the graphs agree with it."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+from google.protobuf import text_format
+from small_release import SmallRelease
+from tritonclient.grpc import model_config_pb2
+
+from onshelf_exporter.graphs import session
+from onshelf_exporter.signatures import SIGNATURES
+
+ROOT = Path(__file__).parents[2]
+REPOSITORY = ROOT / "model_repository"
+NAMES = sorted(path.parent.name for path in REPOSITORY.glob("*/config.pbtxt"))
+QUEUE_POLICY = ("default_queue_policy", "priority_queue_policy", "priority_levels", "default_priority_level")
+ONNX_TYPES = {"tensor(int64)": "TYPE_INT64", "tensor(float)": "TYPE_FP32"}
+
+
+def read(name: str) -> model_config_pb2.ModelConfig:
+    return text_format.Parse((REPOSITORY / name / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
+
+
+def type_name(value: int) -> str:
+    return str(model_config_pb2.DataType.Name(value))
+
+
+def accelerator(config: model_config_pb2.ModelConfig) -> dict[str, str]:
+    (only,) = config.optimization.execution_accelerators.gpu_execution_accelerator
+    assert only.name == "tensorrt"
+    return dict(only.parameters)
+
+
+def shapes(text: str) -> dict[str, tuple[int, ...]]:
+    pairs = (part.split(":") for part in text.split(","))
+    return {name: tuple(int(n) for n in dims.split("x")) for name, dims in pairs}
+
+
+def test_every_model_has_a_configuration() -> None:
+    assert set(NAMES) == set(SIGNATURES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_configuration_is_the_signature(name: str) -> None:
+    config = read(name)
+    assert config.name == name
+    assert config.backend == "onnxruntime"
+    assert config.max_batch_size > 1
+    for stated, wanted in ((config.input, SIGNATURES[name].inputs), (config.output, SIGNATURES[name].outputs)):
+        assert [t.name for t in stated] == [t.name for t in wanted]
+        for tensor, signature in zip(stated, wanted, strict=True):
+            assert type_name(tensor.data_type) == f"TYPE_{signature.dtype}"
+            assert list(tensor.dims) == [-1 if isinstance(dim, str) else dim for dim in signature.dims]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_batching_has_a_delay_and_no_queue_policy(name: str) -> None:
+    config = read(name)
+    assert 0 < config.dynamic_batching.max_queue_delay_microseconds <= 2000
+    assert not config.dynamic_batching.preferred_batch_size
+    for field in QUEUE_POLICY:
+        assert not str(getattr(config.dynamic_batching, field)).strip("0\n "), field
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_configuration_serves_cpu_and_gpu(name: str) -> None:
+    config = read(name)
+    assert all(group.kind == model_config_pb2.ModelInstanceGroup.KIND_AUTO for group in config.instance_group)
+    assert config.version_policy.latest.num_versions == 2
+    assert int(config.parameters["intra_op_thread_count"].string_value) >= 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_engines_are_cached_and_profiles_cover_the_warm_up(name: str) -> None:
+    config = read(name)
+    parameters = accelerator(config)
+    assert parameters["precision_mode"] == ("FP32" if name == "launch_outcome" else "FP16")
+    assert parameters["trt_engine_cache_enable"] == "1"
+    assert parameters["trt_engine_cache_path"].endswith(name)
+    low, best, high = (shapes(parameters[f"trt_profile_{key}_shapes"]) for key in ("min", "opt", "max"))
+    assert set(low) == set(best) == set(high) == {t.name for t in config.input}
+    assert config.model_warmup
+    buckets = set()
+    for tensor in config.input:
+        for profile in (low, best, high):
+            assert len(profile[tensor.name]) == len(tensor.dims) + 1
+            assert all(d in (-1, s) for d, s in zip(tensor.dims, profile[tensor.name][1:], strict=True))
+        assert low[tensor.name][0] == 1
+        assert high[tensor.name][0] == config.max_batch_size
+        assert all(a <= b <= c for a, b, c in zip(low[tensor.name], best[tensor.name], high[tensor.name], strict=True))
+        for sample in config.model_warmup:
+            warm = tuple(sample.inputs[tensor.name].dims)
+            assert all(a <= b <= c for a, b, c in zip(low[tensor.name][1:], warm, high[tensor.name][1:], strict=True))
+            buckets.add((tensor.name, warm))
+    for tensor in config.input:  # the ends of a profile are buckets, too
+        assert (tensor.name, low[tensor.name][1:]) in buckets
+        assert (tensor.name, high[tensor.name][1:]) in buckets
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_graph_agrees_with_its_configuration(small_release: SmallRelease, name: str) -> None:
+    """As the onnxruntime backend checks it: exact outputs, inputs where the graph fixes an axis, a free batch."""
+    config = read(name)
+    path = small_release.repository / name / str(small_release.version) / "model.onnx"
+    running = session(path)
+    for stated, found in ((config.input, running.get_inputs()), (config.output, running.get_outputs())):
+        assert sorted(t.name for t in stated) == sorted(t.name for t in found)
+        by_name = {t.name: t for t in found}
+        for tensor in stated:
+            graph = by_name[tensor.name]
+            assert ONNX_TYPES[graph.type] == type_name(tensor.data_type)
+            assert isinstance(graph.shape[0], str), f"{tensor.name}: the batch axis is fixed"
+            assert len(graph.shape) == len(tensor.dims) + 1
+            for axis, dim in zip(graph.shape[1:], tensor.dims, strict=True):
+                assert (dim == -1) if isinstance(axis, str) else (dim == axis), f"{tensor.name}: {graph.shape}"
+
+
+def test_published_configurations_are_those_in_git(small_release: SmallRelease) -> None:
+    for name in NAMES:
+        assert (small_release.repository / name / "config.pbtxt").read_bytes() == (
+            REPOSITORY / name / "config.pbtxt"
+        ).read_bytes()
+
+
+def test_opsets_name_no_other_domain_that_tensorrt_does_not_know(small_release: SmallRelease) -> None:
+    for name in sorted(set(SIGNATURES) - {"product_encoder_int8"}):
+        model = onnx.load(str(small_release.repository / name / str(small_release.version) / "model.onnx"))
+        assert {node.domain for node in model.graph.node} <= {"", "ai.onnx"}, name

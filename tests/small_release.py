@@ -1,0 +1,48 @@
+"""A small model release from the real data, trained once and kept below var/test by a hash of what went into it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from onshelf_exporter.export import export
+from onshelf_exporter.publish import existing, publish
+from onshelf_exporter.recipe import load_recipe
+from onshelf_exporter.replay import write_replay
+from onshelf_exporter.train import train
+from onshelf_exporter.training.history import load_dataset
+from onshelf_exporter.training.runs import ROLES, Run
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "var" / "data" / "complete_journey"
+CONFIGS = ROOT / "model_repository"
+
+
+@dataclass(frozen=True)
+class SmallRelease:
+    """The published folders, the newest version, the training run behind it, the replay file (if there is one)."""
+
+    releases: Path
+    repository: Path
+    version: int
+    run: Run
+    replay: Path
+
+
+def small_release(
+    data: Path = DATA, root: Path = ROOT / "var" / "test" / "release", roles: tuple[str, ...] = ("production",)
+) -> SmallRelease:
+    """Train, export and publish the recipe `test`; done at once when nothing changed.
+
+    `data` must be prepared (`onshelf-exporter data`). Roles are published in the order replay, evaluation, production.
+    """
+    ordered = sorted(roles, key=ROLES.index)
+    recipe = load_recipe("test")
+    load_dataset(data)
+    run = train(data, recipe, root / "runs", ordered)
+    place = root / f"{run.folder.name}-{'-'.join(ordered)}"
+    exports = [export(run, role) for role in ordered]
+    versions = publish(exports, place / "releases", place / "repository", CONFIGS, keep=2)
+    assert set(versions) <= set(existing(place / "releases"))
+    replay = place / "replay.json"
+    if "replay" in ordered and not replay.exists():
+        write_replay(run, versions[ordered.index("replay")], replay)
+    return SmallRelease(place / "releases", place / "repository", versions[-1], run, replay)
