@@ -94,7 +94,9 @@ def test_each_launch_is_forecast_as_it_was_done_by_the_release_that_ended_before
     planned = [call.arguments for call in server.calls if call.method == "plan_launch"]
     assert len(planned) == 5
     assert planned[0]["model_release"] == 6
-    assert planned[0]["constraints"] == PlanConstraints(prices=(Money("2.99", "USD"),))
+    assert planned[0]["constraints"] == PlanConstraints(
+        prices=(Money("2.99", "USD"),), max_channels=1, max_discount=0.1, allow_coupon=True
+    )
 
 
 def test_what_happened_is_revealed_misses_included(run):
@@ -113,7 +115,7 @@ def test_what_happened_is_revealed_misses_included(run):
     assert "WAPE of the medians on these 5: 0.75." in text  # (0 + 5 + 4 + 26 + 1) / 48
     assert "Chosen how: drawn by a seed." in text
     assert "1 of them entered the data by a first sale" in text
-    assert "What Onshelf would have planned at the same price" in text
+    assert "What Onshelf would have planned with the same price" in text
 
 
 def test_the_first_of_the_file_are_taken_unless_a_seed_draws_others(server, run):

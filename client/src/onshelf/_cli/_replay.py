@@ -83,8 +83,14 @@ def _replay(client: Client, file: ReplayFile, case: PastCase, currency: str, pla
         try:
             planned = client.plan_launch(
                 product,
-                # Only the price is kept: what the product costs is not the planner's to choose here.
-                constraints=None if price is None else _inputs.PlanConstraints(prices=(price,)),
+                # As much promotion as was done and the same price, so that the difference is the choice of week and
+                # channels.
+                constraints=_inputs.PlanConstraints(
+                    prices=() if price is None else (price,),
+                    max_channels=len(case.channels),
+                    max_discount=case.discount,
+                    allow_coupon=case.coupon,
+                ),
                 model_release=file.model_release,
                 max_plans=1,
                 audience_size=0,

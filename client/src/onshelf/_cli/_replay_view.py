@@ -137,5 +137,6 @@ def _planned(replayed: Sequence[Replayed], terminal: Terminal) -> list[str]:
         return []
     columns = [Column("product"), Column("week of"), Column("channels, % of sites", wrap=True), Column("promotion")]
     columns += [Column("expected", right=True), Column("as it was done", right=True)]
-    title = "What Onshelf would have planned at the same price, with free promotion (never done, so nothing to reveal)"
-    return [*(terminal.styled(line, "bold") for line in wrap(title, terminal.columns)), *table(terminal, columns, rows)]
+    title = "What Onshelf would have planned with the same price, discount, coupon and number of channels"
+    remark = "  Nobody did this, so there is nothing to reveal; channels are at their typical share of sites."
+    return [terminal.styled(title, "bold"), *table(terminal, columns, rows), terminal.styled(remark, "dim")]
