@@ -5,12 +5,11 @@ from numpy.typing import NDArray
 
 from onshelf.v1 import types_pb2
 from onshelf_gateway.models import Retrieved
-from onshelf_gateway.release import ModelRelease, column
+from onshelf_gateway.release import ModelRelease
 from onshelf_gateway.vocabulary import LEVELS
 
 LEAST_USERS = 10  # smaller segments are never described
 MAX_SEGMENTS = 8
-INTEREST = 0.05  # share of purchases that makes a category an interest
 LEAST_LIFT = 1.1
 LEAST_SHARE = 0.05  # of the audience that an interest must have to describe it
 
@@ -34,10 +33,10 @@ def segments(release: ModelRelease, found: Retrieved, count: int) -> list[types_
         return []
     inside = np.zeros(total, dtype=bool)
     inside[found.indices[:size]] = True
-    names, traits = _traits(release)
-    interests = release.interest_shares >= INTEREST  # [users, categories]
+    names, traits = release.user_traits
+    interests = release.user_interests
     in_audience = interests[inside].sum(axis=0)
-    lift = (in_audience / inside.sum()) / np.maximum(interests.mean(axis=0), 1e-12)
+    lift = (in_audience / inside.sum()) / np.maximum(release.interest_frequency, 1e-12)
     eligible = np.flatnonzero(in_audience >= max(LEAST_USERS, LEAST_SHARE * size))
     strongest = eligible[np.argsort(-(lift * np.sqrt(in_audience))[eligible], kind="stable")][:4]
     category = release.vocabulary.levels[LEVELS[1]].readable
@@ -58,20 +57,3 @@ def segments(release: ModelRelease, found: Retrieved, count: int) -> list[types_
         if users >= max(LEAST_USERS, LEAST_SHARE * size) and ratio >= LEAST_LIFT:
             rows.append(types_pb2.AudienceSegment(description=text, users=users, share=share, lift=ratio))
     return sorted(rows, key=lambda row: (-row.lift, row.description))[:MAX_SEGMENTS]
-
-
-def _traits(release: ModelRelease) -> tuple[list[str], list[NDArray[np.bool_]]]:
-    names: list[str] = []
-    traits: list[NDArray[np.bool_]] = []
-    for field, low, high in (
-        ("purchases_per_week", "occasional shoppers", "frequent shoppers"),
-        ("price_tier", "buyers of low-priced products", "buyers of high-priced products"),
-        ("promotion_sensitivity", "rarely on promotion", "promotion sensitive"),
-        ("new_product_share", "slow to try new products", "quick to try new products"),
-    ):
-        values = column(release.users, field)
-        ends = np.nanquantile(values, (1 / 3, 2 / 3)) if np.isfinite(values).any() else (np.nan, np.nan)
-        if ends[0] < ends[1]:
-            names += [low, high]
-            traits += [values <= ends[0], values >= ends[1]]
-    return names, traits

@@ -114,7 +114,7 @@ class Models:
         self._waiting: set[asyncio.Timeout] = set()
 
     def reachable(self, answers: bool) -> None:
-        """Say whether the model server answers at all; while it does not, calls fail at once, also those that wait for it."""
+        """Say whether the server answers at all; while it does not, calls fail at once, waiting ones too."""
         self._reachable = answers
         if not answers:
             for waiting in self._waiting:

@@ -19,6 +19,13 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 COUPON_KIND = "coupon"
 NEW_PRODUCT_WEEKS = 8
+INTEREST = 0.05  # share of purchases that makes a category an interest
+_TRAITS = (
+    ("purchases_per_week", "occasional shoppers", "frequent shoppers"),
+    ("price_tier", "buyers of low-priced products", "buyers of high-priced products"),
+    ("promotion_sensitivity", "rarely on promotion", "promotion sensitive"),
+    ("new_product_share", "slow to try new products", "quick to try new products"),
+)
 
 
 class ReleaseError(Exception):
@@ -151,6 +158,30 @@ class ModelRelease:
     def interest_average(self) -> Floats:
         """Share of each category in the purchases of an average user: [category ids]."""
         return np.asarray(self.interest_shares.sum(axis=0) / max(1, self.users.num_rows))
+
+    @cached_property
+    def user_interests(self) -> NDArray[np.bool_]:
+        """Categories that make up at least 5 % of a user's purchases: [users, category ids]."""
+        return np.asarray(self.interest_shares >= INTEREST)
+
+    @cached_property
+    def interest_frequency(self) -> Floats:
+        """Share of users with each interest: [category ids]."""
+        return np.asarray(self.user_interests.sum(axis=0) / max(1, self.users.num_rows))
+
+    @cached_property
+    def user_traits(self) -> tuple[list[str], list[NDArray[np.bool_]]]:
+        """Traits for people and the users that have them [users]: the lowest and the highest third of each figure."""
+        names: list[str] = []
+        masks: list[NDArray[np.bool_]] = []
+        for field, low, high in _TRAITS:
+            values = column(self.users, field)
+            known = values[np.isfinite(values)]
+            ends = np.quantile(known, (1 / 3, 2 / 3)) if len(known) else np.zeros(2)
+            if ends[0] < ends[1]:
+                names += [low, high]
+                masks += [values <= ends[0], values >= ends[1]]
+        return names, masks
 
     @cached_property
     def launch_numbers(self) -> dict[str, NDArray[np.float64]]:

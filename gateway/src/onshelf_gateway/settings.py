@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     probe_interval_ms: int = _row(
         500, "ms", "How often Triton is asked whether it serves the models.", ge=50, le=60_000
     )
-    probe_timeout_ms: int = _row(700, "ms", "A probe without an answer after this long has failed.", ge=50, le=60_000)
+    probe_timeout_ms: int = _row(600, "ms", "A probe without an answer after this long has failed.", ge=50, le=60_000)
     reload_seconds: float = _row(
         2.0, "s", "How often the folder of model releases is looked at. 0: only at the start.", ge=0, le=3600
     )
