@@ -314,7 +314,7 @@ def test_an_interrupted_run_goes_on_where_it_was(server, run):
     status, err = run("--out", "plans.csv", "--concurrency", "1")
     assert status == 130
     assert "interrupted; " in err
-    assert "plans are kept in plans.csv.journal; run the same command again to go on" in err
+    assert "plans kept in plans.csv.journal; run the same command again to go on" in err
     assert left_over() == ["plans.csv.journal"]
     assert not Path("plans.csv").exists()
 
@@ -341,7 +341,7 @@ def test_a_service_that_goes_away_stops_the_run_and_loses_nothing(server, run):
     write(TEN)
     status, err = run("--out", "plans.csv", "--concurrency", "1")
     assert status == 3
-    assert "shutting down [DRAINING]; 3 plans are kept in plans.csv.journal" in err
+    assert "shutting down [DRAINING]; 3 plans kept in plans.csv.journal" in err
     server.answer("plan_launch", sample_answer("plan_launch"))
     server.calls.clear()
     status, err = run("--out", "plans.csv")
@@ -385,7 +385,7 @@ def test_a_row_without_an_answer_is_told_and_can_be_asked_again(server, run):
     write("title\nchips\n")
     status, err = run("--out", "plans.csv")
     assert status == 3
-    assert "1 rows got no answer in time; run the same command again" in err
+    assert "1 row got no answer in time; run the same command again" in err
     assert read_csv()[0]["error_reason"] == "DEADLINE_EXCEEDED"
     assert left_over() == ["plans.csv.journal"]
 

@@ -97,14 +97,24 @@ def test_a_continuous_quantile_stands_for_a_whole_number(quantile, units):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.04, "0"), (0.25, "0.2"), (9.94, "9.9"), (9.96, "10"), (1234.5, "1,234")]
+    ("value", "text"),
+    [
+        (0.004, "0"),
+        (0.25, "0.25"),
+        (0.3, "0.3"),
+        (0.996, "1"),
+        (3.04, "3"),
+        (9.94, "9.9"),
+        (9.96, "10"),
+        (1234.5, "1,234"),
+    ],
 )
 def test_counts_have_a_decimal_only_where_it_matters(value, text):
     assert w.count(value) == text
 
 
 def test_differences_and_amounts_have_signs():
-    assert [w.difference(value) for value in (2.24, -0.3, 0.01, -0.01)] == ["+2.2", "−0.3", "±0", "±0"]
+    assert [w.difference(value) for value in (2.24, -0.3, 0.01, -0.001)] == ["+2.2", "−0.3", "+0.01", "±0"]
     assert [w.amount(value, "USD") for value in (-7.2, 1234.5, -0.001)] == ["−7.20", "1,234.50", "0.00"]
     assert (w.amount(1234.5, "JPY"), w.amount(1.5, "KWD")) == ("1,234", "1.500")
     assert (w.signed("−7.20"), w.signed("7.20")) == ("−7.20", "+7.20")

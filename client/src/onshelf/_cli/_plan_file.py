@@ -14,6 +14,7 @@ from typing import Any
 
 from onshelf._cli import _arguments as a
 from onshelf._cli import _plan_output as out
+from onshelf._cli import _words as w
 from onshelf._cli._failures import BAD_INPUT, INTERRUPTED, OK, UNAVAILABLE, UsageError, describe
 from onshelf._cli._journal import Journal
 from onshelf._cli._product_file import ProductFile, ProductRow, RowError, read_products, to_product
@@ -121,7 +122,10 @@ def failed(reason: str, field: str, message: str) -> dict[str, Any]:
 
 def failure(error: OnshelfError) -> dict[str, Any]:
     """The record of a row that the service refused or could not answer."""
-    return failed(error.reason.name if error.reason else error.code or "", error.field or "", error.message)
+    field = error.field or ""
+    return failed(
+        error.reason.name if error.reason else error.code or "", field, error.message.removeprefix(f"{field}: ")
+    )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -171,7 +175,10 @@ def _finish(planning: _Run, file: ProductFile, path: Path, form: str) -> int:
     rows = [_identity(row) | planning.records[row.row] for row in file.rows]
     out.write(path, form, rows)
     wrong = [row for row in rows if row["status"] != "ok"]
-    print(f"wrote {path}: {len(rows) - len(wrong):,} plans, {len(wrong):,} rows without one", file=sys.stderr)
+    print(
+        f"wrote {path}: {w.counted(len(rows) - len(wrong), 'plan')}, {w.counted(len(wrong), 'row')} without one",
+        file=sys.stderr,
+    )
     for row in wrong[:5]:
         print(f"  row {row['row']}: {row['error_field']}: {row['error_message']}", file=sys.stderr)
     if len(wrong) > 5:
@@ -180,7 +187,8 @@ def _finish(planning: _Run, file: ProductFile, path: Path, form: str) -> int:
         )
     if planning.for_later:
         print(
-            f"onshelf: {planning.for_later:,} rows got no answer in time; run the same command again", file=sys.stderr
+            f"onshelf: {w.counted(planning.for_later, 'row')} got no answer in time; run the same command again",
+            file=sys.stderr,
         )
         return UNAVAILABLE
     planning.journal.remove()
@@ -200,7 +208,7 @@ def _release(row: dict[str, Any]) -> Any:
 
 def _kept(planning: _Run, journal: Path) -> str:
     done = sum(record["status"] == "ok" for record in planning.records.values())
-    return f"{done:,} plans are kept in {journal}; run the same command again to go on"
+    return f"{w.counted(done, 'plan')} kept in {journal}; run the same command again to go on"
 
 
 def _report_headers(file: ProductFile) -> None:

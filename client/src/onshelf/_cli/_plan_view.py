@@ -111,7 +111,7 @@ def _headline(answer: r.PlanLaunchResult, product: Product, horizon: int, termin
 
 def _stock_sentence(stock: r.StockAdvice) -> str:
     chance = f"{w.percent(stock.critical_fractile)}{' (assumed)' if stock.critical_fractile_assumed else ''}"
-    return f"Stock {stock.units:,} units: enough for {stock.covers_weeks} weeks with probability {chance}."
+    return f"Stock {w.counted(stock.units, 'unit')}: enough for {stock.covers_weeks} weeks with probability {chance}."
 
 
 def _metric(metric: ObjectiveMetric) -> str:

@@ -81,7 +81,7 @@ def replay_lines(replayed: Sequence[Replayed], file: ReplayFile, info: r.Respons
 
 def _done(one: Replayed) -> str:
     count = len(one.case.channels)
-    parts = [f"{count} channel{'s' if count > 1 else ''}"] if count else []
+    parts = [w.counted(count, "channel")] if count else []
     parts += [f"{w.percent(one.case.discount)} off"] if round(one.case.discount, 3) > 0 else []
     parts += ["coupon"] if one.case.coupon else []
     return ", ".join(parts) or "none"

@@ -33,8 +33,16 @@ def bare(value: Money | None) -> str:
 
 
 def count(value: float) -> str:
-    """A forecast of a count: one decimal below 10, whole from there."""
-    return f"{value:,.0f}" if round(value, 1) >= 10 else f"{round(value, 1) + 0:.1f}".removesuffix(".0")
+    """A forecast of a count: two decimals below 1, one below 10, whole from there."""
+    if round(value, 1) >= 10:
+        return f"{value:,.0f}"
+    text = f"{value:.1f}" if round(value, 2) >= 1 else f"{value:.2f}"
+    return text.rstrip("0").removesuffix(".")
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: "1 unit", "2 units"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def signed(text: str) -> str:
