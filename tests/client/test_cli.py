@@ -7,6 +7,7 @@ import sys
 import threading
 from datetime import date
 from decimal import Decimal
+from importlib.metadata import entry_points
 
 import pytest
 
@@ -402,16 +403,9 @@ def test_each_field_at_fault_has_its_line(server, run):
     ]
 
 
-def test_options_of_fields_exist():
-    helps = ""
-    for command in ("plan", "evaluate-plan", "recommend", "audience", "similar"):
-        done = subprocess.run(
-            [sys.executable, "-c", f"from onshelf._cli import main; main(['{command}', '--help'])"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        helps += done.stdout
+def test_options_of_fields_exist(run):
+    commands = ("plan", "evaluate-plan", "recommend", "audience", "similar")
+    helps = "".join(run(command, "--help")[1] for command in commands)
     for option in OPTIONS.values():
         for name in option.split("/"):
             assert name in helps
@@ -470,6 +464,8 @@ def test_the_address_is_an_option_an_environment_variable_a_file_or_the_default(
 
 
 def test_the_command_is_installed(server, tmp_path):
+    (script,) = entry_points(group="console_scripts", name="onshelf")
+    assert script.load() is main
     command = [sys.executable, "-c", "import sys; from onshelf._cli import main; sys.exit(main())"]
     arguments = ["plan", "--title", "海盐薯片", "--price", "3.99", "--address", server.address]
     done = subprocess.run(

@@ -107,7 +107,7 @@ def add_service(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="for one answer (default: 30)")
 
 
-def add_release(parser: argparse.ArgumentParser) -> None:
+def add_release(parser: argparse._ActionsContainer) -> None:
     """Which model release answers, and how."""
     parser.add_argument(
         "--model-release", type=int, metavar="N", help="model release to ask (default: the one in service)"
@@ -122,7 +122,7 @@ def add_product(parser: argparse.ArgumentParser, *, by_id: bool = False) -> None
     group.add_argument(
         "--category", type=category_path, default=(), metavar="PATH", help='broad to narrow: "Snacks > Chips"'
     )
-    group.add_argument("--price", type=amount, help="regular price per unit")
+    group.add_argument("--price", type=amount, metavar="AMOUNT", help="regular price per unit")
     group.add_argument("--currency", help="ISO 4217 code of all amounts (default: the model release's)")
     group.add_argument("--brand")
     group.add_argument("--private-label", action="store_true", help="the brand is the retailer's own")
@@ -138,17 +138,21 @@ def add_product(parser: argparse.ArgumentParser, *, by_id: bool = False) -> None
 def add_costs(parser: argparse.ArgumentParser) -> None:
     """What units and promotion cost, and what is optimised."""
     group = parser.add_argument_group("costs and objective")
-    group.add_argument("--unit-cost", type=amount, help="what one unit costs you; needed for gross profit")
-    group.add_argument("--margin", type=share, help="gross margin to assume where the unit cost is not known")
+    group.add_argument(
+        "--unit-cost", type=amount, metavar="AMOUNT", help="what one unit costs you; needed for gross profit"
+    )
+    group.add_argument(
+        "--margin", type=share, metavar="SHARE", help="gross margin to assume where the unit cost is not known"
+    )
     group.add_argument(
         "--channel-cost",
         type=channel_cost,
         action="append",
         default=[],
         metavar="ID=FIXED[:PER_UNIT]",
-        help="what using a channel costs, repeatable",
+        help="what using a channel costs, repeatable; an unknown id is refused with the list of known ones",
     )
-    group.add_argument("--coupon-cost", type=amount, help="of a coupon campaign")
+    group.add_argument("--coupon-cost", type=amount, metavar="AMOUNT", help="of a coupon campaign")
     group.add_argument(
         "--metric",
         choices=[metric.value for metric in ObjectiveMetric],
@@ -166,9 +170,11 @@ def add_costs(parser: argparse.ArgumentParser) -> None:
 def add_stock(parser: argparse.ArgumentParser) -> None:
     """How the first stock is chosen."""
     group = parser.add_argument_group("stock")
-    group.add_argument("--fractile", type=share, help="probability that the stock suffices (default: 0.8)")
-    group.add_argument("--underage-cost", type=amount, help="cost of one unit too few")
-    group.add_argument("--overage-cost", type=amount, help="cost of one unit too many")
+    group.add_argument(
+        "--fractile", type=share, metavar="SHARE", help="probability that the stock suffices (default: 0.8)"
+    )
+    group.add_argument("--underage-cost", type=amount, metavar="AMOUNT", help="cost of one unit too few")
+    group.add_argument("--overage-cost", type=amount, metavar="AMOUNT", help="cost of one unit too many")
     group.add_argument("--order-multiple", type=int, metavar="N", help="units are ordered in multiples of this")
     group.add_argument("--lead-time", type=int, metavar="DAYS", help="from order to shelf")
     group.add_argument(

@@ -25,6 +25,7 @@ HELP = "plan the launch of a product, or of each product of a file"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `plan`."""
+    parser.usage = "onshelf plan --title TITLE [options]\n       onshelf plan --file CSV --out FILE [options]"
     a.add_product(parser)
     group = parser.add_argument_group("window and constraints")
     group.add_argument("--start", type=a.day, metavar="DATE", help="first day of the window (default: the data's end)")
@@ -34,9 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--blackout", type=a.window, action="append", default=[], metavar="DAY[..DAY]", help="no launch then"
     )
-    group.add_argument("--budget", type=a.amount, help="most that promotion may cost, discounts included")
-    group.add_argument("--min-price", type=a.amount, help="lowest list price (default: 20 %% below --price)")
-    group.add_argument("--max-price", type=a.amount, help="highest list price (default: 20 %% above --price)")
+    group.add_argument(
+        "--budget", type=a.amount, metavar="AMOUNT", help="most that promotion may cost, discounts included"
+    )
+    group.add_argument(
+        "--min-price", type=a.amount, metavar="AMOUNT", help="lowest list price (default: 20%% below --price)"
+    )
+    group.add_argument(
+        "--max-price", type=a.amount, metavar="AMOUNT", help="highest list price (default: 20%% above --price)"
+    )
     group.add_argument("--fixed-price", action="store_true", help="keep --price as it is")
     group.add_argument("--max-discount", type=a.share, metavar="SHARE", help="deepest discount (default: 40%%)")
     group.add_argument("--max-channels", type=int, metavar="N", help="most channels at once")
@@ -53,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     a.add_costs(parser)
     a.add_stock(parser)
     group = parser.add_argument_group("answer")
-    a.add_release(parser)
+    a.add_release(group)
     group.add_argument("--plans", type=int, metavar="N", help="plans to return (default: 5)")
     group.add_argument("--candidates", type=int, metavar="N", help="candidate actions to score (default: 2,048)")
     group.add_argument("--audience", type=int, metavar="N", help="users to return (default: 20)")
