@@ -1,7 +1,7 @@
 """Invented shops: small folders of canonical tables that tests send through the `parquet` adapter.
 
-`write_shop` writes three small Parquet files (products, interactions, promotions) and `shop.json`. The shop has a weekly
-rhythm, popular and rare products, launches in the middle of the year, price cuts, and promotions that sell.
+`write_shop` writes three small Parquet files (products, interactions, promotions) and `shop.json`. The shop has a
+season, popular and rare products, launches in the middle of the year, price cuts, and promotions that sell.
 """
 
 import datetime as dt

@@ -11,7 +11,7 @@ from ibis.backends.duckdb import Backend
 
 from onshelf_exporter import cleaning, engine, launches, schema, validation, weekly
 from onshelf_exporter.adapters.base import Source
-from onshelf_exporter.errors import DataError, DataErrors
+from onshelf_exporter.errors import DataError, InvalidDataError
 from onshelf_exporter.titles import LEVEL
 from onshelf_exporter.weeks import RetailCalendar, first_day_of_week
 
@@ -24,6 +24,7 @@ class Prepared:
 
     first_week: int = 0
     last_week: int = 0
+    first_day: dt.date = dt.date.min
     as_of: dt.date = dt.date.min  # the day after the last day of the data
     calendar: RetailCalendar = field(default_factory=lambda: RetailCalendar(dt.date(1970, 1, 5)))
     rows: dict[str, int] = field(default_factory=dict)
@@ -69,7 +70,7 @@ def canonical(con: Backend, source: Source, folder: Path, scratch: Path, tell: T
                 }
             )
     if problems:
-        raise problems[0] if len(problems) == 1 else DataErrors(problems)
+        raise problems[0] if len(problems) == 1 else InvalidDataError(problems)
     for name in order:
         tell(f"Cleaning {name}")
         table = tables[name]
@@ -91,6 +92,7 @@ def _set_calendar(prepared: Prepared, interactions: ir.Table, source: Source) ->
     first, last = days.to_pyarrow().to_pylist()[0].values()
     prepared.calendar = RetailCalendar(source.week_one or first_day_of_week(first, source.week_start))
     prepared.first_week, prepared.last_week = 1, prepared.calendar.week(last)
+    prepared.first_day = first
     prepared.as_of = last + dt.timedelta(days=1)
 
 
@@ -160,7 +162,7 @@ def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell:
 
 
 def _with_index(con: Backend, interactions: ir.Table, products: ir.Table, users: ir.Table) -> ir.Table:
-    """Interactions with indices, an order key, and revenue: unknown revenue is taken from the list price, if there is one."""
+    """Interactions with indices, an order key, and revenue: where unknown, from the list price if there is one."""
     day = interactions.user_id + "/" + interactions.time.date().cast("string")
     table = interactions.inner_join(products, "product_id").inner_join(users, "user_id")
     revenue = ibis.coalesce(table.revenue, ibis.greatest(table.list_price * table.quantity - table.discount, 0.0))

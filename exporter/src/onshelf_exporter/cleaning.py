@@ -40,15 +40,64 @@ def _is_purchase(t: ir.Table) -> ir.Value:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("interactions", "kind_missing", "no kind: taken for a purchase", lambda t: t.kind.isnull(), lambda t: {"kind": ibis.literal("purchase")}),
-    Rule("interactions", "quantity_missing", "no quantity: taken for one unit", lambda t: t.quantity.isnull(), lambda t: {"quantity": ibis.literal(1.0)}),
-    Rule("interactions", "returned", "purchase with a negative quantity or revenue: a return", lambda t: _is_purchase(t) & ((t.quantity < 0) | (t.revenue < 0)), lambda t: {"kind": ibis.literal("return")}),
-    Rule("interactions", "return_sign", "return with a negative quantity or revenue: both are stored as positive amounts", lambda t: (t.kind == "return") & ((t.quantity < 0) | (t.revenue < 0)), lambda t: {"quantity": t.quantity.abs(), "revenue": t.revenue.abs()}),
-    Rule("interactions", "nothing_bought", "purchase of zero units (a correction or a coupon line): left out", lambda t: _is_purchase(t) & (t.quantity == 0)),
-    Rule("interactions", "quantity_outlier", f"more than {MAX_LINE_QUANTITY:,.0f} units in one line worth less than {MIN_UNIT_VALUE} each: a measured volume (fuel), left out", lambda t: (t.quantity > MAX_LINE_QUANTITY) & ((t.revenue + t.discount.fill_null(0.0)) / t.quantity < MIN_UNIT_VALUE)),
-    Rule("interactions", "discount_missing", "no discount: taken for zero", lambda t: t.discount.isnull(), lambda t: {"discount": ibis.literal(0.0)}),
-    Rule("interactions", "coupon_discount_missing", "no coupon discount: taken for zero", lambda t: t.coupon_discount.isnull(), lambda t: {"coupon_discount": ibis.literal(0.0)}),
-)  # fmt: skip
+    Rule(
+        "interactions",
+        "kind_missing",
+        "no kind: taken for a purchase",
+        lambda t: t.kind.isnull(),
+        lambda _: {"kind": ibis.literal("purchase")},
+    ),
+    Rule(
+        "interactions",
+        "quantity_missing",
+        "no quantity: taken for one unit",
+        lambda t: t.quantity.isnull(),
+        lambda _: {"quantity": ibis.literal(1.0)},
+    ),
+    Rule(
+        "interactions",
+        "returned",
+        "purchase with a negative quantity or revenue: a return",
+        lambda t: _is_purchase(t) & ((t.quantity < 0) | (t.revenue < 0)),
+        lambda _: {"kind": ibis.literal("return")},
+    ),
+    Rule(
+        "interactions",
+        "return_sign",
+        "return with a negative quantity or revenue: both are stored as positive amounts",
+        lambda t: (t.kind == "return") & ((t.quantity < 0) | (t.revenue < 0)),
+        lambda t: {"quantity": t.quantity.abs(), "revenue": t.revenue.abs()},
+    ),
+    Rule(
+        "interactions",
+        "nothing_bought",
+        "purchase of zero units (a correction or a coupon line): left out",
+        lambda t: _is_purchase(t) & (t.quantity == 0),
+    ),
+    Rule(
+        "interactions",
+        "quantity_outlier",
+        f"more than {MAX_LINE_QUANTITY:,.0f} units in one line worth less than {MIN_UNIT_VALUE} each: a measured "
+        "volume (fuel), left out",
+        lambda t: (
+            (t.quantity > MAX_LINE_QUANTITY) & ((t.revenue + t.discount.fill_null(0.0)) / t.quantity < MIN_UNIT_VALUE)
+        ),
+    ),
+    Rule(
+        "interactions",
+        "discount_missing",
+        "no discount: taken for zero",
+        lambda t: t.discount.isnull(),
+        lambda _: {"discount": ibis.literal(0.0)},
+    ),
+    Rule(
+        "interactions",
+        "coupon_discount_missing",
+        "no coupon discount: taken for zero",
+        lambda t: t.coupon_discount.isnull(),
+        lambda _: {"coupon_discount": ibis.literal(0.0)},
+    ),
+)
 
 MAX_PRICE_RATIO = 100.0  # a unit price this many times above or below its product's median is in another unit
 

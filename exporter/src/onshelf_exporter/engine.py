@@ -74,11 +74,17 @@ def local_time(time: ir.Value, timezone: str) -> ir.Value:
     return _of_day(timezone, instant)
 
 
-@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp"), "timestamp('UTC')"))
-def _instant(zone: str, time: dt.datetime) -> dt.datetime:  # type: ignore[empty-body]
-    """The instant of a local time in a zone."""
+def _instant_in(zone: str, time: dt.datetime) -> dt.datetime:
+    """The instant of a local time in a zone, by the engine's function `timezone`."""
+    raise NotImplementedError
 
 
-@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
-def _of_day(zone: str, time: dt.datetime) -> dt.datetime:  # type: ignore[empty-body]
-    """The local time in a zone of an instant."""
+def _local_in(zone: str, time: dt.datetime) -> dt.datetime:
+    """The local time in a zone of an instant, by the engine's function `timezone`."""
+    raise NotImplementedError
+
+
+_instant = ibis.udf.scalar.builtin(
+    _instant_in, name="timezone", signature=(("string", "timestamp"), "timestamp('UTC')")
+)
+_of_day = ibis.udf.scalar.builtin(_local_in, name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))

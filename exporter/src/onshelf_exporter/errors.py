@@ -1,10 +1,10 @@
-"""The errors that a person can do something about: one tree, printed by the command line as one message (exit status 2).
+"""The errors that a person can do something about: one tree, printed as one message (exit status 2).
 
 ExporterError
-    SourceError     Something to read is missing or unreadable: a folder, a file, a package, an encoding.
-    DataError       A table breaks a rule of the schema: names the table, the column, the rule, the count and sample rows.
-    DataErrors      Several of these at once.
-    SettingError    A setting has a value that it must not have.
+    SourceError       Something to read is missing or unreadable: a folder, a file, a package, an encoding.
+    DataError         A table breaks a rule of the schema: table, column, rule, count and sample rows.
+    InvalidDataError  Several of these at once.
+    SettingError      A setting has a value that it must not have.
 """
 
 from collections.abc import Iterable, Sequence
@@ -68,7 +68,7 @@ class DataError(ExporterError):
         )
 
 
-class DataErrors(ExporterError):
+class InvalidDataError(ExporterError):
     """Several tables or columns break rules; `problems` holds one DataError each."""
 
     def __init__(self, problems: Iterable[DataError]) -> None:

@@ -213,7 +213,7 @@ def _with_coupon(table: ir.Table, coupon_weeks: ir.Table | None) -> ir.Table:
 KIN = (("department", "category", "type"), ("department", "category"), ("department",), ())
 
 
-def _hot_deck(
+def hot_deck(
     con: Backend, receivers: ir.Table, donors: ir.Table, value: str, levels: tuple[tuple[str, ...], ...]
 ) -> ir.Table:
     """Impute by hot deck: each receiver takes the value of one donor, drawn by a hash of both.
@@ -273,7 +273,7 @@ def _with_price(con: Backend, table: ir.Table, sales: ir.Table) -> ir.Table:
     receivers = table.filter(table.observed_price.isnull()).select(
         "product_index", "department", "category", "type", "launch_week"
     )
-    drawn = _hot_deck(con, receivers, donors, "drawn_price", KIN)
+    drawn = hot_deck(con, receivers, donors, "drawn_price", KIN)
     joined = table.left_join(drawn, "product_index").drop("product_index_right")
     return joined.mutate(
         price=ibis.coalesce(joined.observed_price, joined.drawn_price), price_imputed=joined.observed_price.isnull()
@@ -308,7 +308,7 @@ def _with_discount(con: Backend, table: ir.Table, sales: ir.Table, promotion_wee
         "product_index", "department", "category", "launch_week", "promoted"
     )
     levels = (("department", "category", "launch_week", "promoted"), ("department", "launch_week", "promoted"))
-    drawn = _hot_deck(con, receivers, decks[0].union(*decks[1:]), "drawn_discount", levels)
+    drawn = hot_deck(con, receivers, decks[0].union(*decks[1:]), "drawn_discount", levels)
     joined = table.left_join(drawn, "product_index").drop("product_index_right")
     return joined.mutate(
         discount=ibis.coalesce(joined.observed_discount, joined.drawn_discount, ibis.literal(0.0)),

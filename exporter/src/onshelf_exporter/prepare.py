@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 ADAPTERS = ("complete_journey", "parquet")
 CODE = (
-    "abbreviations.csv", "titles.py", "build.py", "cleaning.py", "engine.py", "launches.py", "prepare.py", "schema.py", "validation.py",
+    "abbreviations.csv", "titles.py", "build.py", "cleaning.py", "engine.py", "launches.py", "prepare.py", "schema.py",
+    "validation.py",
     "weekly.py", "weeks.py", "adapters/base.py", "adapters/complete_journey.py", "adapters/parquet.py",
 )  # fmt: skip
 
@@ -60,7 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prepare the dataset; 0 on success."""
     prepare(
-        args.dataset, args.out, adapter=args.adapter, source=args.source, threads=args.threads, memory_gb=args.memory_gb,
+        args.dataset, args.out, adapter=args.adapter, source=args.source, threads=args.threads,
+        memory_gb=args.memory_gb,
         force=args.force,
     )  # fmt: skip
     return 0
@@ -197,6 +199,7 @@ def _build(
             "week_one": prepared.calendar.start.isoformat(),
             "first_week": prepared.first_week,
             "last_week": prepared.last_week,
+            "first_day": prepared.first_day.isoformat(),
             "as_of": prepared.as_of.isoformat(),
             "users": prepared.rows["features/users"],
             "units_basis": read.units_basis,

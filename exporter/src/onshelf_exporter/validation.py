@@ -1,4 +1,4 @@
-"""Checks tables against the schema: a table that breaks a rule is refused, with the column, the count and sample rows."""
+"""Checks tables against the schema: one that breaks a rule is refused, with column, count and sample rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -45,8 +45,8 @@ def promotion_weeks(promotions: ir.Table) -> ir.Table:
         promotions: product_id, product_index, site_id, week, channel_id.
 
     Returns:
-        product_id, product_index, week, channel_id, coverage: share in (0, 1] of the sites that promote anything in that
-        week that carry this product in this channel.
+        product_id, product_index, week, channel_id, coverage: share in (0, 1] of the sites that promote anything in
+        that week that carry this product in this channel.
     """
     sites = promotions.group_by("week").agg(sites=promotions.site_id.nunique())
     carried = promotions.group_by("product_id", "product_index", "week", "channel_id").agg(
@@ -68,7 +68,7 @@ def user_product_weeks(interactions: ir.Table) -> ir.Table:
 
 
 def user_weeks(interactions: ir.Table) -> ir.Table:
-    """Activity of each user in each week: baskets, products, quantity, revenue, discount, coupon_discount of purchases."""
+    """Activity of each user in each week: baskets, products, quantity, revenue, discount, coupon_discount."""
     purchases = interactions.filter(interactions.kind == "purchase")
     return purchases.group_by("user_index", "week").agg(
         baskets=purchases.order_key.nunique(),

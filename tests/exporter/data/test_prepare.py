@@ -8,10 +8,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from onshelf_exporter import prepare as stage
-from onshelf_exporter.errors import DataError, DataErrors, SettingError, SourceError
-from onshelf_exporter.prepare import prepare
 from shops import CHINESE_TITLES, change_table, write_shop
+
+from onshelf_exporter import prepare as stage
+from onshelf_exporter.errors import DataError, InvalidDataError, SettingError, SourceError
+from onshelf_exporter.prepare import prepare
 
 FEATURES = {
     "products",
@@ -154,21 +155,93 @@ def test_outliers(shop: Path, tmp_path: Path) -> None:
 
 
 BAD = {
-    "negative list price": ("products", {"list_price": lambda old: [-1.0, *old[1:]]}, "products.list_price", "zero or more", 1),
-    "text for a price": ("products", {"list_price": lambda old: ["cheap", "?", *map(str, old[2:])]}, "products.list_price", "readable as number", 2),
-    "infinite revenue": ("interactions", {"revenue": lambda old: [float("inf"), *old[1:]]}, "interactions.revenue", "readable as number", 1),
-    "unknown kind": ("interactions", {"kind": lambda old: ["stolen", *old[1:]]}, "interactions.kind", "one of view, click", 1),
-    "no title": ("products", {"title": lambda old: [None, "", *old[2:]]}, "products.title", "required value is missing", 2),
-    "control characters": ("products", {"title": lambda old: ["a\x00b", *old[1:]]}, "products.title", "control characters", 1),
+    "negative list price": (
+        "products",
+        {"list_price": lambda old: [-1.0, *old[1:]]},
+        "products.list_price",
+        "zero or more",
+        1,
+    ),
+    "text for a price": (
+        "products",
+        {"list_price": lambda old: ["cheap", "?", *map(str, old[2:])]},
+        "products.list_price",
+        "readable as number",
+        2,
+    ),
+    "infinite revenue": (
+        "interactions",
+        {"revenue": lambda old: [float("inf"), *old[1:]]},
+        "interactions.revenue",
+        "readable as number",
+        1,
+    ),
+    "unknown kind": (
+        "interactions",
+        {"kind": lambda old: ["stolen", *old[1:]]},
+        "interactions.kind",
+        "one of view, click",
+        1,
+    ),
+    "no title": (
+        "products",
+        {"title": lambda old: [None, "", *old[2:]]},
+        "products.title",
+        "required value is missing",
+        2,
+    ),
+    "control characters": (
+        "products",
+        {"title": lambda old: ["a\x00b", *old[1:]]},
+        "products.title",
+        "control characters",
+        1,
+    ),
     "long title": ("products", {"title": lambda old: ["x" * 10_000, *old[1:]]}, "products.title", "1 to 1,000", 1),
-    "two rows of one id": ("products", {"product_id": lambda old: [old[1], *old[1:]]}, "products.product_id", "unique", 1),
-    "time out of range": ("interactions", {"time": lambda old: [dt.datetime(1066, 10, 14), *old[1:]]}, "interactions.time", "1990", 1),
-    "text for a time": ("interactions", {"time": lambda old: ["yesterday", *map(str, old[1:])]}, "interactions.time", "readable as time", 1),
+    "two rows of one id": (
+        "products",
+        {"product_id": lambda old: [old[1], *old[1:]]},
+        "products.product_id",
+        "unique",
+        1,
+    ),
+    "time out of range": (
+        "interactions",
+        {"time": lambda old: [dt.datetime(1066, 10, 14), *old[1:]]},
+        "interactions.time",
+        "1990",
+        1,
+    ),
+    "text for a time": (
+        "interactions",
+        {"time": lambda old: ["yesterday", *map(str, old[1:])]},
+        "interactions.time",
+        "readable as time",
+        1,
+    ),
     "rating of 7": ("interactions", {"rating": lambda old: None}, "interactions.rating", "from 1 to 5", 1),
-    "empty level": ("products", {"category_path": lambda old: ["Toys >  > Games", *old[1:]]}, "products.category_path", "empty level", 1),
-    "negative discount": ("interactions", {"discount": lambda old: [-0.5, *old[1:]]}, "interactions.discount", "zero or more", 1),
-    "date of promotions": ("promotions", {"date": lambda old: ["31/31/2024", *map(str, old[1:])]}, "promotions.date", "readable as date", 1),
-}  # fmt: skip
+    "empty level": (
+        "products",
+        {"category_path": lambda old: ["Toys >  > Games", *old[1:]]},
+        "products.category_path",
+        "empty level",
+        1,
+    ),
+    "negative discount": (
+        "interactions",
+        {"discount": lambda old: [-0.5, *old[1:]]},
+        "interactions.discount",
+        "zero or more",
+        1,
+    ),
+    "date of promotions": (
+        "promotions",
+        {"date": lambda old: ["31/31/2024", *map(str, old[1:])]},
+        "promotions.date",
+        "readable as date",
+        1,
+    ),
+}
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -193,7 +266,7 @@ def test_bad_tables_are_refused(case: str, shop: Path, tmp_path: Path) -> None:
 def test_all_problems_are_told_at_once(shop: Path, tmp_path: Path) -> None:
     change_table(shop, "products", list_price=lambda old: [-1.0, *old[1:]])
     change_table(shop, "interactions", kind=lambda old: ["stolen", *old[1:]])
-    with pytest.raises(DataErrors) as caught:
+    with pytest.raises(InvalidDataError) as caught:
         prepare("shop", tmp_path / "data", source=shop)
     assert {(p.table, p.column) for p in caught.value.problems} == {
         ("products", "list_price"),

@@ -104,7 +104,7 @@ def read(con: Backend, source: Path | None) -> Source:
                 "table": {"transactions": "interactions"}.get(name, name),
                 "rule": "not_merchandise",
                 "rows": engine.number(raw[name].count()) - engine.number(kept.count()),
-                "what": "row of a product without merchandise (fuel, postage, coupons, ...) or not in the products table",
+                "what": "row of a product without merchandise (fuel, postage, ...) or not in the products table",
             }
         )
         return kept
@@ -137,8 +137,9 @@ def read(con: Backend, source: Path | None) -> Source:
             burn_in_weeks=8,
             first_product_number=FIRST_LAUNCH_ID,
             text=(
-                "A launch is a product with an id >= 13,510,000 (ids above about 13.2 million are chronological) that is "
-                "unseen, in sales and promotions, in weeks 1-8. Its week is the earlier of first sale and first promotion. "
+                "A launch is a product with an id >= 13,510,000 (ids above about 13.2 million are chronological) that "
+                "is unseen, in sales and promotions, in weeks 1-8. Its week is the earlier of first sale and first "
+                "promotion. "
                 "Departments without merchandise are left out. Launches without any sale are kept."
             ),
         ),

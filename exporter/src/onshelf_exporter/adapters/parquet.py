@@ -1,4 +1,4 @@
-"""A folder of the canonical tables as Parquet files: a retailer's own data. Only products and interactions are required.
+"""A folder of the canonical tables as Parquet files: a retailer's own data; products and interactions are required.
 
 The folder may hold `shop.json` with what the tables do not say: {"currency": "EUR", "timezone": "Europe/Paris",
 "week_start": "monday", "prices_include_tax": true, "units_basis": "all orders of our web shop",
@@ -7,6 +7,7 @@ The folder may hold `shop.json` with what the tables do not say: {"currency": "E
 
 import json
 import zoneinfo
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         "units_basis": "units of all interactions given",
         "food_departments": [],
     } | given
-    checks = {
+    checks: dict[str, tuple[Callable[[Any], bool], str]] = {
         "currency": (
             lambda v: isinstance(v, str) and len(v) == 3 and v.isascii() and v.isalpha() and v.isupper(),
             "an ISO 4217 code in capitals, such as EUR, USD or CNY",

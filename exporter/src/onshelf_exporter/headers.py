@@ -1,0 +1,159 @@
+"""How retailers name their tables, columns and kinds of event: the table behind `onshelf-exporter doctor`."""
+
+import re
+
+# Table or file names.
+TABLE_NAMES: dict[str, tuple[str, ...]] = {
+    "products": (
+        "products", "product", "items", "item", "catalog", "catalogue", "articles", "article", "goods", "sku",
+        "skus", "商品", "商品表", "商品信息", "产品", "产品表", "货品",
+    ),
+    "interactions": (
+        "interactions", "interaction", "orders", "order", "orderlines", "orderitems", "transactions", "transaction",
+        "sales", "purchases", "events", "event", "clickstream", "behavior", "behaviour", "userbehavior", "receipts",
+        "订单", "订单表", "订单明细", "交易", "交易记录", "用户行为", "行为", "销售", "购买记录",
+    ),
+    "promotions": (
+        "promotions", "promotion", "promos", "campaigncalendar", "placements", "ads", "促销", "促销表", "活动商品",
+        "推广", "资源位",
+    ),
+    "channels": ("channels", "channel", "media", "渠道", "渠道表"),
+    "campaigns": ("campaigns", "campaign", "营销活动", "活动"),
+    "coupons": ("coupons", "coupon", "vouchers", "优惠券"),
+    "users": (
+        "users", "user", "customers", "customer", "members", "member", "用户", "用户表", "会员", "顾客", "客户",
+    ),
+    "calendar_events": ("calendarevents", "calendar", "holidays", "festivals", "节日", "日历"),
+    "market_signals": ("marketsignals", "signals", "marketdata", "市场信号"),
+}  # fmt: skip
+
+# Columns. "category_1" to "category_3" are the levels of a path in columns of their own.
+COLUMN_NAMES: dict[str, tuple[str, ...]] = {
+    "product_id": (
+        "productid", "itemid", "sku", "skuid", "articleid", "articleno", "articlenumber", "itemno", "itemcode",
+        "productcode", "asin", "ean", "upc", "gtin", "goodsid", "stockcode", "productsku", "item", "variantid",
+        "商品id", "商品编号", "商品编码", "产品id", "产品编号", "货号", "款号", "商品代码", "skuid编号",
+    ),
+    "title": (
+        "title", "producttitle", "productname", "name", "itemname", "itemtitle", "description",
+        "productdescription", "articlename", "goodsname", "product", "designation", "商品名称", "商品名",
+        "商品标题", "标题", "产品名称", "品名", "名称", "宝贝标题",
+    ),
+    "brand": (
+        "brand", "brandname", "manufacturer", "maker", "vendor", "label", "品牌", "品牌名", "品牌名称", "厂商",
+        "制造商",
+    ),
+    "private_label": ("privatelabel", "ownbrand", "housebrand", "自有品牌"),
+    "category_path": (
+        "category", "categorypath", "categoryname", "productcategory", "categories", "producttype", "taxonomy",
+        "breadcrumb", "类目", "商品类目", "类别", "分类", "商品分类", "品类", "所属类目", "类目路径",
+    ),
+    "category_1": ("department", "category1", "level1", "maincategory", "division", "一级类目", "一级分类", "大类"),
+    "category_2": ("category2", "level2", "subcategory", "secondarycategory", "二级类目", "二级分类", "中类"),
+    "category_3": ("category3", "level3", "subsubcategory", "type", "三级类目", "三级分类", "小类"),
+    "package_size": ("packagesize", "size", "packsize", "pack", "规格", "包装规格", "包装"),
+    "list_price": (
+        "listprice", "price", "unitprice", "regularprice", "retailprice", "originalprice", "msrp", "rrp",
+        "baseprice", "价格", "单价", "售价", "原价", "标价", "零售价", "吊牌价",
+    ),
+    "unit_cost": ("unitcost", "cost", "costprice", "purchaseprice", "cogs", "成本", "成本价", "进价", "单位成本"),
+    "launch_date": (
+        "launchdate", "releasedate", "availablefrom", "onsalefrom", "onlinesince", "listeddate", "firstsaledate",
+        "上架时间", "上架日期", "上市日期", "上市时间", "发布时间", "上新日期",
+    ),
+    "seller_id": (
+        "sellerid", "seller", "merchantid", "merchant", "shopid", "卖家id", "店铺id", "卖家", "商家", "店铺",
+    ),
+    "user_id": (
+        "userid", "user", "customerid", "customer", "customernumber", "customerno", "clientid", "memberid",
+        "visitorid", "householdid", "buyerid", "shopperid", "用户id", "用户编号", "用户", "会员id", "会员编号",
+        "顾客id", "买家id", "客户id", "客户编号", "买家",
+    ),
+    "time": (
+        "time", "timestamp", "datetime", "eventtime", "ordertime", "orderdate", "purchasedate", "purchasetime",
+        "invoicedate", "createdat", "transactiondate", "transactiontimestamp", "boughtat", "saledate", "day",
+        "date", "下单时间", "下单日期", "购买时间", "支付时间", "付款时间", "订单时间", "时间", "交易时间",
+        "行为时间", "成交时间", "日期",
+    ),
+    "kind": (
+        "kind", "event", "eventtype", "type", "action", "behaviortype", "behavior", "activity", "行为", "行为类型",
+        "事件", "事件类型", "操作类型", "订单状态",
+    ),
+    "quantity": (
+        "quantity", "qty", "units", "amountofitems", "count", "pieces", "itemsquantity", "unitssold", "数量",
+        "件数", "购买数量", "销量", "购买件数",
+    ),
+    "revenue": (
+        "revenue", "amount", "total", "totalprice", "linetotal", "netamount", "sales", "salesvalue", "turnover",
+        "paid", "paidamount", "ordervalue", "金额", "实付金额", "成交金额", "销售额", "支付金额", "订单金额",
+        "实付款", "总价", "总金额",
+    ),
+    "discount": (
+        "discount", "discountamount", "rebate", "reduction", "markdown", "折扣", "优惠", "优惠金额", "折扣金额",
+        "立减",
+    ),
+    "coupon_discount": ("coupondiscount", "voucherdiscount", "couponvalue", "优惠券金额", "券抵扣", "优惠券抵扣"),
+    "order_id": (
+        "orderid", "order", "ordernumber", "orderno", "invoice", "invoiceno", "invoiceid", "basketid", "receiptid",
+        "transactionid", "订单号", "订单id", "订单编号", "交易号", "小票号",
+    ),
+    "site_id": ("siteid", "site", "storeid", "store", "shop", "branch", "country", "门店", "门店id", "站点", "仓库"),
+    "event_id": ("eventid", "uuid", "事件id", "流水号"),
+    "rating": ("rating", "stars", "score", "评分", "星级"),
+    "text": ("text", "review", "reviewtext", "comment", "评论", "评价", "评价内容", "评论内容"),
+    "date": ("date", "week", "weekstart", "day", "startdate", "日期", "周", "促销日期", "活动日期"),
+    "channel_id": (
+        "channelid", "channel", "medium", "placement", "slot", "渠道", "渠道id", "资源位", "投放渠道", "推广渠道",
+    ),
+    "campaign_id": ("campaignid", "campaign", "活动id", "活动编号"),
+    "coupon_id": ("couponid", "coupon", "vouchercode", "优惠券id", "券id"),
+    "start_date": ("startdate", "start", "from", "validfrom", "开始日期", "开始时间"),
+    "end_date": ("enddate", "end", "to", "validto", "until", "结束日期", "结束时间"),
+    "fixed_cost": ("fixedcost", "固定成本", "固定费用"),
+    "lead_time_days": ("leadtimedays", "leadtime", "提前期", "提前天数"),
+    "capacity": ("capacity", "slots", "容量", "坑位数"),
+    "signal_id": ("signalid", "signal", "series", "指标"),
+    "value": ("value", "值", "数值"),
+    "audience": ("audience", "受众"),
+    "name": ("name", "名称"),
+    "attributes": ("attributes", "properties", "属性"),
+    "category_path_readable": ("categorypathreadable",),
+}  # fmt: skip
+
+# Values of `kind`.
+KIND_VALUES: dict[str, tuple[str, ...]] = {
+    "view": ("view", "pv", "pageview", "impression", "detail", "browse", "浏览", "查看", "曝光"),
+    "click": ("click", "clk", "点击"),
+    "cart": ("cart", "addtocart", "basket", "addcart", "加购", "加购物车", "加入购物车"),
+    "purchase": (
+        "purchase", "buy", "bought", "order", "sale", "transaction", "paid", "completed", "购买", "下单", "支付",
+        "成交", "已完成", "交易成功", "已付款",
+    ),
+    "return": ("return", "refund", "returned", "refunded", "退货", "退款", "已退款"),
+    "review": ("review", "rating", "评价", "评论"),
+}  # fmt: skip
+
+
+def normal(name: str) -> str:
+    """A header without case, blanks, punctuation and a remark in brackets: "Unit Price (EUR)" -> "unitprice"."""
+    bare = re.sub(r"[(（\[【].*?[)）\]】]", "", name.strip().lower().lstrip("\ufeff"))
+    return re.sub(r"[\s_\-./:：#*'\"]+", "", bare)
+
+
+def columns_of(header: str) -> tuple[str, ...]:
+    """Canonical columns that a header may mean, best first; () for none."""
+    key = normal(header)
+    exact = tuple(column for column in COLUMN_NAMES if normal(column) == key)
+    return exact + tuple(column for column, names in COLUMN_NAMES.items() if key in names and column not in exact)
+
+
+def table_of(name: str) -> str | None:
+    """Canonical table that a file name means."""
+    key = re.sub(r"\d+$", "", normal(name))
+    return next((table for table, names in TABLE_NAMES.items() if key == normal(table) or key in names), None)
+
+
+def kind_of(value: str) -> str | None:
+    """Canonical kind of an event's name."""
+    key = normal(value)
+    return next((kind for kind, names in KIND_VALUES.items() if key in names), None)

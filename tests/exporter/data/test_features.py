@@ -1,0 +1,191 @@
+"""Features at a decision time: right, the same every time, and blind to everything from the cut on."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import ibis
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from onshelf_exporter import build, engine, features, launches
+from onshelf_exporter.adapters import parquet
+from onshelf_exporter.errors import SettingError, SourceError
+from onshelf_exporter.weeks import RetailCalendar
+
+CUT = 25
+FUNCTIONS = (features.product_features, features.category_features, features.user_features)
+
+
+@pytest.fixture(scope="module")
+def poisoned(shop_data: Path, shop_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shop with every canonical row from week CUT on changed, and all features built from that again."""
+    root = tmp_path_factory.mktemp("poisoned") / "shop"
+    shutil.copytree(shop_data / "canonical", root / "canonical")
+    shutil.copy(shop_data / "dataset.json", root)
+    (root / "features").mkdir()
+    path = root / "canonical" / "interactions.parquet"
+    table = pd.read_parquet(path)
+    late = table.week >= CUT
+    assert late.sum() > 500
+    table.loc[late, "quantity"] = 7 * table.loc[late, "quantity"] + 13
+    table.loc[late, "revenue"] = 1000.0
+    table.loc[late, "discount"] = 333.0
+    table.loc[late, "user_id"] = table.loc[late, "user_id"].to_numpy()[::-1]
+    table.loc[late, "product_id"] = table.loc[late, "product_id"].to_numpy()[::-1]
+    table.to_parquet(path)
+    path = root / "canonical" / "promotions.parquet"
+    table = pd.read_parquet(path)
+    late = table.week >= CUT
+    assert late.sum() > 20
+    table.loc[late, "channel_id"] = "search_ads"
+    table.loc[late, "product_id"] = table.loc[late, "product_id"].to_numpy()[::-1]
+    table.loc[late, "site_id"] = "s0"
+    table.to_parquet(path)
+    con = engine.connect()
+    source = parquet.read(con, shop_source)
+    described = json.loads((root / "dataset.json").read_text())
+    prepared = build.Prepared(
+        first_week=1,
+        last_week=described["last_week"],
+        calendar=RetailCalendar(pd.Timestamp(described["week_one"]).date()),
+    )
+    build.features(con, source, prepared, root, lambda step: None)
+    return root
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+def test_no_feature_sees_the_future(
+    function: Callable[[features.History], pa.Table], shop_data: Path, poisoned: Path
+) -> None:
+    assert function(features.at(shop_data, CUT)).equals(function(features.at(poisoned, CUT)))
+
+
+def leaky_popularity(history: features.History) -> pa.Table:
+    """What a careless feature looks like: it reads the whole file instead of the history."""
+    sales = engine.read(history.con, history.root / "features" / "product_weeks.parquet")
+    return sales.group_by("product_index").agg(units=sales.units.sum()).order_by("product_index").to_pyarrow()
+
+
+def test_the_leak_test_can_fail(shop_data: Path, poisoned: Path) -> None:
+    assert not leaky_popularity(features.at(shop_data, CUT)).equals(leaky_popularity(features.at(poisoned, CUT)))
+    for function in FUNCTIONS:  # one week later the poison is in
+        assert not function(features.at(shop_data, CUT + 1)).equals(function(features.at(poisoned, CUT + 1)))
+
+
+def test_histories_hold_nothing_from_the_cut_on(shop_data: Path) -> None:
+    history = features.at(shop_data, CUT)
+    for name in ("product_weeks", "promotion_weeks", "user_product_weeks", "user_weeks"):
+        assert getattr(history, name).week.max().to_pyarrow().as_py() == CUT - 1
+    known = history.launches.to_pyarrow().to_pandas()
+    assert known.launch_week.max() < CUT
+    assert (known.units_8w.notna() == (known.launch_week + 7 < CUT)).all()
+    assert (known.units_4w.notna() == (known.launch_week + 3 < CUT)).all()
+    assert (known.discount.notna() == (known.launch_week + 1 < CUT)).all()
+    assert {"list_price", "launch_week"}.isdisjoint(history.products.columns)
+
+
+def test_plans_read_weeks_of_launch_and_after_only(shop_data: Path, poisoned: Path) -> None:
+    """Plan columns of launches with L+1 before the poison are the same; outcomes that reach into it are not."""
+    plan = ["launch_week", "is_promotion_first", "entered_by_sale", "discount", "discount_imputed", "coupon"]
+    clean, dirty = (
+        pd.read_parquet(root / "features" / "launches.parquet").set_index("product_id")
+        for root in (shop_data, poisoned)
+    )
+    early = clean.index[clean.launch_week + 1 < CUT]
+    near = clean.index[(clean.launch_week + 1 < CUT) & (clean.launch_week + 7 >= CUT)]
+    assert len(early) > 10
+    pd.testing.assert_frame_equal(clean.loc[early, plan], dirty.loc[early, plan])
+    assert not clean.loc[near, ["units_8w", "revenue_8w"]].equals(dirty.loc[near, ["units_8w", "revenue_8w"]])
+    shares = [
+        pd.read_parquet(root / "features" / "launch_channels.parquet").set_index(["product_id", "channel_id"])
+        for root in (shop_data, poisoned)
+    ]
+    planned = [share.loc[share.coverage_plan > 0, "coverage_plan"] for share in shares]
+    planned = [share[share.index.get_level_values(0).isin(early)].sort_index() for share in planned]
+    assert len(planned[0]) > 0
+    pd.testing.assert_series_equal(planned[0], planned[1])
+
+
+def test_imputed_values_come_from_before_the_launch(shop_data: Path, poisoned: Path) -> None:
+    clean, dirty = (
+        pd.read_parquet(root / "features" / "launches.parquet").set_index("product_id")
+        for root in (shop_data, poisoned)
+    )
+    both = clean.index[clean.price_imputed & (clean.launch_week + 7 < CUT)]
+    pd.testing.assert_series_equal(clean.price[both], dirty.price[both])
+
+
+def test_product_features_are_what_they_say(complete_journey: Path) -> None:
+    history = features.at(complete_journey, 40)
+    table = features.product_features(history).to_pandas()
+    assert table.product_index.tolist() == list(range(len(table)))
+    sales = pd.read_parquet(complete_journey / "features" / "product_weeks.parquet")
+    recent = sales[sales.week.between(32, 39)].groupby("product_index").units.sum()
+    best = recent.idxmax()
+    assert table.units_8w[best] == recent[best]
+    assert table.units_8w.sum() == recent.sum()
+    assert table.price_band.dropna().between(0, 1).all()
+    assert (table.price_band.isna() == table.price.isna()).all()
+    assert table.age_weeks.dropna().between(1, 39).all()
+
+
+def test_category_features_are_what_they_say(complete_journey: Path) -> None:
+    history = features.at(complete_journey, 40)
+    table = features.category_features(history).to_pandas()
+    assert not table.duplicated(["level", "department", "category", "type"]).any()
+    seasons = np.stack(table.seasonality)
+    assert seasons.shape == (len(table), 53)
+    assert np.allclose(seasons.mean(axis=1), 1)
+    assert (seasons > 0).all()
+    everything = table[table.level == "all"].iloc[0]
+    launched = pd.read_parquet(complete_journey / "features" / "launches.parquet")
+    completed = launched[launched.launch_week + 7 < 40]
+    assert everything.n_launches == len(completed)
+    assert everything.launch_units_8w_mean == pytest.approx(completed.units_8w.mean())
+    assert everything.launch_units_8w_median == completed.units_8w.median()
+    garden = table[(table.level == "department") & (table.department == "GARDEN CENTER")].iloc[0]
+    assert max(range(53), key=lambda week: garden.seasonality[week]) + 1 in range(15, 30), "plants sell in spring"
+    rare = table[(table.level == "type") & (table.season_units < 1)]
+    parents = table[table.level == "category"].set_index(["department", "category"])
+    for row in rare[rare.category.isin(parents.reset_index().category)].head(20).itertuples():
+        assert np.allclose(row.seasonality, parents.loc[(row.department, row.category)].seasonality)
+
+
+def test_user_features_are_what_they_say(complete_journey: Path) -> None:
+    table = features.user_features(features.at(complete_journey, 40)).to_pandas()
+    assert table.user_index.tolist() == list(range(2469))
+    for name in ("price_tier", "promotion_sensitivity", "new_product_share"):
+        assert table[name].between(0, 1).all()
+        assert table[name].std() > 0.01, name
+    assert table.recency_weeks.dropna().between(1, 39).all()
+    weeks = pd.read_parquet(complete_journey / "features" / "user_weeks.parquet")
+    assert table.recency_weeks.notna().sum() == weeks[weeks.week < 40].user_index.nunique() == 2441
+    first = table.interests.dropna().iloc[0]
+    shares = [item["share"] for item in first]
+    assert shares == sorted(shares, reverse=True)
+    assert 0 < sum(shares) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("cut", [1, 0, -3, 42, 1000])
+def test_cuts_outside_the_data_are_refused(cut: int, shop_data: Path) -> None:
+    with pytest.raises(SettingError, match="weeks 1 to 40"):
+        features.at(shop_data, cut)
+
+
+def test_no_dataset(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="onshelf-exporter data"):
+        features.at(tmp_path, 10)
+
+
+def test_hot_deck_takes_nothing_from_the_future() -> None:
+    con = engine.connect()
+    receivers = ibis.memtable(pa.table({"product_index": [1], "launch_week": [10], "type": ["a"]}))
+    donors = ibis.memtable(
+        pa.table({"donor": [2, 3, 4], "known_from": [9, 11, 5], "type": ["a", "a", "b"], "price": [1.0, 2.0, 3.0]})
+    )
+    found = launches.hot_deck(con, receivers, donors, "price", (("type",), ())).to_pyarrow().to_pylist()
+    assert found == [{"product_index": 1, "price": 1.0}]
