@@ -28,7 +28,7 @@ class SmallRelease:
 
 
 def small_release(
-    data: Path = DATA, root: Path = ROOT / "var" / "test" / "release", roles: tuple[str, ...] = ("production",)
+    data: Path = DATA, root: Path = ROOT / "var" / "test" / "release", roles: tuple[str, ...] = ("replay", "production")
 ) -> SmallRelease:
     """Train, export and publish the recipe `test`; done at once when nothing changed.
 

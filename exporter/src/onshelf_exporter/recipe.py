@@ -185,7 +185,8 @@ def load_recipe(name: str) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"recipe {path.name}: not valid TOML: {error}") from error
-    return _build(Recipe, {"name": path.stem, **values}, "")
+    recipe: Recipe = _build(Recipe, {"name": path.stem, **values}, "")
+    return recipe
 
 
 def _build(kind: type[Any], values: dict[str, Any], where: str) -> Any:

@@ -63,9 +63,9 @@ def load_events(folder: Path, cut: int) -> Events:
     path = features / "user_product_weeks.parquet"
     if not path.is_file():
         raise ExporterError(f"{path}: missing; run `onshelf-exporter data` again")
-    frame = pq.read_table(path, filters=[("week", "<=", cut)]).to_pandas()
+    frame = pq.read_table(path, filters=[("week", "<=", cut)], read_dictionary=["kind"]).to_pandas()
     users = pq.read_table(features / "users.parquet", columns=["user_index"]).num_rows
-    kind = frame["kind"].map(KIND_IDS)
+    kind = frame["kind"].map(KIND_IDS).astype("float64")
     frame = (
         frame[kind.notna()]
         .assign(kind=kind.dropna().astype(np.int64))

@@ -20,6 +20,8 @@ from onshelf_exporter.training.vocabulary import Vocabulary, build_vocabulary
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+SALES = ("product_index", "week", "units", "revenue", "discount", "price")
+PROMOTIONS = ("product_index", "week", "channel_id", "coverage")
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,8 @@ def load_history(folder: Path, cut: int) -> History:
     dataset = load_dataset(folder)
     features = folder / "features"
     products = _read(features / "products.parquet").sort_values("product_index").reset_index(drop=True)
-    sales = _read(features / "product_weeks.parquet", cut)
-    promotions = _read(features / "promotion_weeks.parquet", cut)
+    sales = _read(features / "product_weeks.parquet", cut, SALES)
+    promotions = _read(features / "promotion_weeks.parquet", cut, PROMOTIONS)
     coupon_file = features / "coupon_weeks.parquet"  # absent where the data have no campaigns
     coupons = (
         _read(coupon_file, cut)
@@ -103,8 +105,9 @@ def load_history(folder: Path, cut: int) -> History:
     )
     channels = _read(features / "channels.parquet").sort_values("channel_slot").reset_index(drop=True)
     slots = dict(zip(channels["channel_id"], channels["channel_slot"], strict=True))
-    promotions["slot"] = promotions["channel_id"].map(slots).astype(np.int64)
-    known = (products["first_week"].fillna(np.inf) <= cut).to_numpy()
+    channel = promotions.pop("channel_id").astype("category").cat
+    promotions["slot"] = np.array([slots[name] for name in channel.categories], dtype=np.int64)[channel.codes]
+    known = np.array(products["first_week"].fillna(np.inf) <= cut)
     vocabulary = build_vocabulary(products[known])
     label = np.array(products["private_label"].fillna(-1), dtype=np.float32)
     titles = products["title"].fillna("").astype(str)
@@ -149,9 +152,11 @@ def _launches(features: Path, cut: int, slots: dict[str, int]) -> Launches:
     return Launches(frame, plan, practice, week + 3 <= cut, week + 7 <= cut)
 
 
-def _read(path: Path, cut: int | None = None) -> pd.DataFrame:
+def _read(path: Path, cut: int | None = None, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
     if not path.is_file():
         raise ExporterError(f"{path}: missing; run `onshelf-exporter data` again")
     filters = None if cut is None else [("week", "<=", cut)]
-    frame: pd.DataFrame = pq.read_table(path, filters=filters).to_pandas()
+    names = None if columns is None else list(columns)
+    dictionary = ["channel_id"] if names and "channel_id" in names else None
+    frame: pd.DataFrame = pq.read_table(path, columns=names, filters=filters, read_dictionary=dictionary).to_pandas()
     return frame
