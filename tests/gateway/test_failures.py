@@ -83,6 +83,15 @@ async def test_the_deadline_reaches_the_models(model, running, words):
     await _until(lambda: model in running.backend.cancelled)
 
 
+async def test_an_unexpected_failure_says_no_more_than_a_call_id(running, words):
+    running.backend.failing["launch_outcome"] = ZeroDivisionError("secret detail")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await running.launch.PlanLaunch(words.plan(), metadata=(("x-request-id", "call-7"),))
+    assert caught.value.code() == grpc.StatusCode.INTERNAL
+    assert "call-7" in caught.value.details()
+    assert "secret" not in caught.value.details()
+
+
 async def test_a_call_without_deadline_gets_the_default_one(releases, words):
     async with running_gateway(releases, default_deadline_ms=200) as (server, backend):
         backend.blocking.add("launch_outcome")

@@ -1,6 +1,7 @@
 """What the services share: settings, model releases, models, permits and kept answers."""
 
 import datetime as dt
+import zoneinfo
 from dataclasses import dataclass, field
 
 from onshelf.v1 import launch_pb2
@@ -35,4 +36,6 @@ class Gateway:
     def today(self, release: ModelRelease) -> dt.date:
         """The first day that may be launched on: the release's `as_of`, or the wall clock where that is set."""
         as_of = release.manifest.as_of
-        return max(as_of, dt.datetime.now(dt.UTC).date()) if self.settings.clock == "wall" else as_of
+        if self.settings.clock == "as_of":
+            return as_of
+        return max(as_of, dt.datetime.now(zoneinfo.ZoneInfo(release.manifest.timezone)).date())

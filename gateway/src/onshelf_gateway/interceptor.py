@@ -83,10 +83,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         except Exception:
             code = "INTERNAL"
             log.exception("call_failed", method=method, call_id=call.call_id)
-            raise
         finally:
             self._finish(method, code, failure, call, request)
-        await context.abort_with_status(rpc_status.to_status(failure.status()))
+        if failure is None:  # what went wrong is in the log; its text may hold what callers must not see
+            await context.abort(
+                grpc.StatusCode.INTERNAL, f"unexpected failure; the log has it under call id {call.call_id}"
+            )
+        else:
+            await context.abort_with_status(rpc_status.to_status(failure.status()))
         return None
 
     def _start(self, metadata: dict[str, Any], context: Any) -> Call:

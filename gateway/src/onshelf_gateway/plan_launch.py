@@ -74,7 +74,9 @@ async def _plan(
     with call.stage("constraints", len(candidates)):
         limits = feasibility(question, candidates, money_of, today)
         open_rows = limits.mask.copy()
-        open_rows[-1] = False  # practice's own candidate is shown apart
+        open_rows[-1] = False  # practice's own candidate is shown apart, unless it is all that is left
+        if not open_rows.any():
+            open_rows[-1] = limits.mask[-1]
         if not open_rows.any():
             raise no_plan(limits)
     nearest = float(launches.scores[0]) if launches is not None and len(launches.scores) else None

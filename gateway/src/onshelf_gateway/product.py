@@ -114,18 +114,18 @@ def _check_title(
 def _notice_category(
     call: Call, question: ProductQuestion, category: Category, unknown: tuple[tuple[int, str], ...]
 ) -> None:
-    used = " > ".join(category.path) or "no category"
+    used = f"as {' > '.join(category.path)}" if category.path else "without a category"
     if not question.category_path:
         call.notice(
             T.NOTICE_CODE_CATEGORY_INFERRED,
-            f"no category was given; inferred from the title: {used} ({category.confidence:.0%})",
+            f"no category was given; planned {used}, read from the title ({category.confidence:.0%} sure)",
             "product.category_path",
         )
     for position, name in unknown:
         nearest = f"; nearest names: {', '.join(category.nearest)}" if category.nearest else ""
         call.notice(
             T.NOTICE_CODE_CATEGORY_UNKNOWN,
-            f"category {name!r} is not in the history; planned as {used}{nearest}",
+            f"category {name!r} is not in the history; planned {used}{nearest}",
             f"product.category_path[{position}]",
         )
 

@@ -34,9 +34,10 @@ def notice_projection(call: Call, release: ModelRelease, start: dt.date, end: dt
     last_year = (as_of - dt.timedelta(days=1)).year
     if end.year > last_year:
         weeks = (start - as_of).days // 7
+        ahead = f"begins {weeks} weeks later and" if weeks > 0 else "begins then and"
         call.notice(
             types_pb2.NOTICE_CODE_SEASONAL_PROJECTION,
-            f"the data end on {as_of - dt.timedelta(days=1)}; the window starts {weeks} weeks later and reaches into a "
+            f"the data end on {as_of - dt.timedelta(days=1)}; the window {ahead} reaches into a "
             "year that they do not cover: its timing is projected from the season of the year",
             "window",
         )
