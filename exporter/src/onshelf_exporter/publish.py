@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--replay", type=Path, default=Path("var/replay/launches.json"), help="file of real launches to replay"
     )
-    parser.add_argument("--keep", type=int, default=6, help="how many versions to keep (at least 2; default: 6)")
+    parser.add_argument("--keep", type=int, default=4, help="how many versions to keep (at least 2; default: 4)")
     parser.add_argument("--triton-http", default="", help="URL of a running Triton that shall load the new versions")
 
 
