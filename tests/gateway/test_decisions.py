@@ -1,0 +1,242 @@
+"""What decides about plans: categories, money, ranking, support, and requests drawn at random."""
+
+import datetime as dt
+import random
+from decimal import Decimal
+
+import grpc
+import numpy as np
+import pytest
+
+from onshelf.v1 import launch_pb2, types_pb2
+from onshelf_gateway.candidates import cross, join
+from onshelf_gateway.categories import NamedCategory, complete, named_category
+from onshelf_gateway.economics import economics
+from onshelf_gateway.forecasts import Forecasts, nb_quantile
+from onshelf_gateway.models import RawOutcomes
+from onshelf_gateway.questions import CostQuestion, ObjectiveQuestion
+from onshelf_gateway.ranking import diverse, from_knee, frontier_rows
+from onshelf_gateway.release import load_release
+
+T = types_pb2
+LEVELS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
+FREE = CostQuestion({}, {}, {}, {}, Decimal(0), None, stated=False, coupon_stated=False)
+
+
+@pytest.fixture(scope="module")
+def release(releases):
+    return load_release(releases / "3")
+
+
+def test_the_narrowest_name_that_agrees_with_the_others_wins(release):
+    vocabulary = release.vocabulary
+    assert named_category(vocabulary, ("Grocery", "Yogurt", "Greek yogurt")).ids == (1, 2, 3)
+    assert named_category(vocabulary, ("Grocery",)).ids == (1, 0, 0)
+    partly = named_category(vocabulary, ("Grocery", "Yogurt", "Moon yogurt"))
+    assert partly.ids == (1, 2, 0)
+    assert partly.unknown == ((2, "Moon yogurt"),)
+    assert "Greek yogurt" in partly.nearest
+    assert not named_category(vocabulary, ("nothing like it",)).matched
+
+
+def test_the_encoder_fills_levels_as_far_as_it_is_sure(release):
+    vocabulary = release.vocabulary
+    types = len(vocabulary.levels["type"].names)
+    sure = np.zeros(types)
+    sure[[3, 4]] = 0.8, 0.2
+    assert complete(vocabulary, NamedCategory((0, 0, 0)), sure).ids == (1, 2, 3)
+    torn = np.zeros(types)
+    torn[[1, 3, 7]] = 0.4, 0.3, 0.3
+    result = complete(vocabulary, NamedCategory((0, 0, 0)), torn)
+    assert result.ids == (1, 0, 0), "neither category is likely enough"
+    assert result.confidence == pytest.approx(0.7)
+    within = complete(vocabulary, NamedCategory((0, 2, 0)), sure)
+    assert within.ids[1:] == (2, 3)
+    assert within.matched
+    assert within.path == ("Yogurt",)
+    lost = complete(vocabulary, NamedCategory((0, 0, 0)), np.concatenate([[0.0], np.full(types - 1, 1 / (types - 1))]))
+    assert lost.confidence < 0.5
+    assert lost.path == ()
+
+
+def _few(discounts=(0.0, 0.2), prices=("2.99", "3.29")):
+    sets = np.zeros((4, 32))
+    sets[1, 0] = 0.4
+    sets[2, [0, 1]] = 0.4, 0.5
+    sets[3, [0, 1, 2]] = 0.4, 0.5, 0.2
+    days = [dt.date(2018, 1, 1), dt.date(2018, 1, 8), dt.date(2018, 1, 15)]
+    return cross(days, sets, [Decimal(price) for price in prices], list(discounts), [False, True])
+
+
+def _outcomes(candidates, scale=1.0, gain=0.5):
+    lift = gain * np.log1p(4 * candidates.sets.sum(axis=1)[candidates.channel_set]) + candidates.discount
+    mean = 10 * np.exp(lift + 0.05 * candidates.coupon) * (candidates.amounts / 2.99) ** -1.5
+    both = np.stack([0.6 * mean, mean], axis=1)
+    sizes = np.full((*both.shape, 11), 1.5)
+    quantiles = nb_quantile(np.broadcast_to(LEVELS, sizes.shape), np.broadcast_to(both[..., None], sizes.shape), sizes)
+    return Forecasts(
+        RawOutcomes(both, np.full(both.shape, 1.5), quantiles, 0.8 * both, np.full(len(mean), 0.2)), LEVELS, scale
+    )
+
+
+def test_joined_candidates_stay_what_they_were():
+    first, second = _few(), _few(discounts=(0.1,), prices=("2.49",))
+    both = join(first, second)
+    assert len(both) == len(first) + len(second)
+    for part, start in ((first, 0), (second, len(first))):
+        rows = slice(start, start + len(part))
+        assert both.coverage[rows] == pytest.approx(part.coverage)
+        assert both.amounts[rows] == pytest.approx(part.amounts)
+        assert both.discount[rows] == pytest.approx(part.discount)
+        assert [both.days[n] for n in both.day[rows]] == [part.days[n] for n in part.day]
+
+
+def test_money_of_a_candidate():
+    candidates = _few()
+    forecasts = _outcomes(candidates)
+    fixed, per_unit, coverage = {0: Decimal(7)}, {0: Decimal("0.5")}, {0: Decimal(10)}
+    costs = CostQuestion(fixed, per_unit, coverage, {}, Decimal(3), None, stated=True, coupon_stated=True)
+    result = economics(candidates, forecasts, costs, 1.2)
+    row = int(np.flatnonzero((candidates.channel_set == 1) & (candidates.discount == 0.2) & candidates.coupon)[0])
+    units = forecasts.mean(8)[row]
+    assert result.fixed[row] == pytest.approx(7 + 0.4 * 10 + 3)
+    assert result.promotion_cost(8)[row] == pytest.approx(14 + 0.5 * units)
+    share = 0.5 * 0.6  # half of the first four weeks' units
+    assert result.paid(8)[row] == pytest.approx(2.99 * (1 - 0.2 * share))
+    assert result.discount_cost(8)[row] == pytest.approx(2.99 * 0.2 * share * units)
+    value = result.value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, None))[row]
+    assert value == pytest.approx(units * (result.paid(8)[row] - 0.5 - 1.2) - 14)
+    careful = result.value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, 0.2))
+    assert (careful <= result.value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, None)) + 1e-9).all()
+    loss = economics(candidates, forecasts, costs, 9.0)
+    careful = loss.value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, 0.1))
+    assert (careful < loss.value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, None))).all(), (
+        "many sold is the bad case"
+    )
+    with pytest.raises(ValueError, match="unit cost"):
+        economics(candidates, forecasts, costs, None).value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, None))
+
+
+def test_the_frontier_rises_and_starts_at_its_knee():
+    candidates = _few()
+    forecasts = _outcomes(candidates)
+    value = economics(candidates, forecasts, FREE, None).value(ObjectiveQuestion(T.OBJECTIVE_METRIC_REVENUE, 8, None))
+    units = forecasts.mean(8)
+    points = frontier_rows(candidates, value, units, np.ones(len(candidates), dtype=bool), 2.99, free_price=False)
+    assert [int(candidates.channel_count[row]) for row in points][:4] == [0, 1, 2, 3]
+    assert (np.diff(units[points]) > 0).all()
+    assert (np.diff(candidates.effort[points]) >= 0).all()
+    assert set(candidates.amounts[points]) == {2.99}
+    ordered = from_knee(candidates, points, value, ObjectiveQuestion(T.OBJECTIVE_METRIC_REVENUE, 8, None))
+    assert sorted(ordered) == sorted(points)
+    assert ordered[0] not in (points[0], points[-1])
+
+
+def test_frontier_keeps_to_what_is_feasible():
+    candidates = _few(discounts=(0.2,))
+    mask = candidates.coupon.copy()
+    units = _outcomes(candidates).mean(8)
+    points = frontier_rows(candidates, units, units, mask, 2.99, free_price=False)
+    assert all(mask[row] for row in points)
+
+
+def test_plans_take_turns():
+    candidates = _few()
+    value = np.random.default_rng(1).random(len(candidates))
+    rows = diverse(candidates, value, np.ones(len(candidates), dtype=bool), 6)
+    assert (
+        len(
+            {(candidates.day[r], candidates.channel_set[r], candidates.discount[r], candidates.coupon[r]) for r in rows}
+        )
+        == 6
+    )
+    assert max(np.bincount(candidates.day[rows])) == 2
+    few = diverse(candidates, value, candidates.day == 0, 6)
+    assert len(few) == 6, "where there is one week only, all plans are in it"
+
+
+def _random_request(draw: random.Random, words) -> launch_pb2.PlanLaunchRequest:
+    def maybe(value, chance=0.3):
+        return value() if draw.random() < chance else None
+
+    channels = [
+        "mailer_front_feature",
+        "display_in_aisle",
+        "display_store_front",
+        "coupon_campaign",
+        "mailer_interior_feature",
+    ]
+    constraints = {
+        "allowed_channel_ids": maybe(lambda: draw.sample(channels, draw.randint(1, 4))),
+        "required_channel_ids": maybe(lambda: draw.sample(channels, 1), 0.2),
+        "max_channels": maybe(lambda: draw.randint(0, 4)),
+        "min_price": maybe(lambda: words.money(draw.choice([0.01, 1.99, 2.5, 40]))),
+        "max_discount": maybe(lambda: draw.choice([0.0, 0.05, 0.3, 0.9])),
+        "promotion_budget": maybe(lambda: words.money(draw.choice([0, 5, 500]))),
+        "max_stock_units": maybe(lambda: draw.choice([0, 1, 20, 1000])),
+        "min_gross_margin": maybe(lambda: draw.choice([0.0, 0.3, 1.0]), 0.1),
+        "allow_coupon": maybe(lambda: draw.random() < 0.5),
+    }
+    start = dt.date(2018, 1, 1) + dt.timedelta(days=draw.randint(0, 400))
+    fields = {
+        "window": maybe(
+            lambda: T.DateWindow(
+                start_date=start.isoformat(), end_date=(start + dt.timedelta(days=draw.randint(0, 300))).isoformat()
+            ),
+            0.7,
+        ),
+        "objective": launch_pb2.Objective(
+            metric=draw.randint(0, 4),
+            horizon_weeks=draw.choice([0, 4, 8]),
+            risk_quantile=maybe(lambda: draw.uniform(0.05, 0.95)),
+        ),
+        "max_plans": draw.choice([0, 1, 7, 50]),
+        "max_candidates": draw.choice([0, 1, 2, 37, 1500]),
+        "population_scale": draw.choice([0, 0.01, 1, 12.5, 1e6]),
+        "costs": maybe(
+            lambda: launch_pb2.Costs(
+                channel_costs=[
+                    launch_pb2.ChannelCost(channel_id=draw.choice(channels), fixed_cost=words.money(draw.uniform(0, 9)))
+                ],
+                assumed_gross_margin=maybe(lambda: draw.choice([0.0, 0.5, 1.0])),
+            ),
+            0.5,
+        ),
+        "stock_policy": launch_pb2.StockPolicy(
+            order_multiple=draw.choice([0, 1, 12]),
+            covers_weeks=draw.choice([0, 4]),
+            lead_time_days=draw.choice([0, 0, 30]),
+        ),
+        "constraints": launch_pb2.PlanConstraints(**{k: v for k, v in constraints.items() if v is not None}),
+    }
+    price = draw.choice([None, 0.01, 0.99, 2.99, 1000, 999_999.99])
+    product = words.product(
+        list_price=None if price is None else words.money(price),
+        unit_cost=maybe(lambda: words.money(draw.choice([0, 1.5, 900]))),
+        category_path=draw.choice([[], ["Grocery"], ["Hair care"], ["???"]]),
+    )
+    return launch_pb2.PlanLaunchRequest(product=product, **{k: v for k, v in fields.items() if v is not None})
+
+
+@pytest.mark.parametrize("seed", range(60))
+async def test_no_request_breaks_the_gateway(seed, running, words):
+    request = _random_request(random.Random(seed), words)
+    call = running.launch.PlanLaunch(request)
+    code = await call.code()
+    if code != grpc.StatusCode.OK:
+        assert code in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION}, await call.details()
+        return
+    response = await call
+    assert 1 <= len(response.plans) <= (request.max_plans or 5)
+    assert response.candidates_scored <= max(2, request.max_candidates or 2048)
+    limits = request.constraints
+    for plan in response.plans:
+        assert len(plan.action.channels) <= (limits.max_channels if limits.HasField("max_channels") else 32)
+        assert plan.action.discount <= (limits.max_discount if limits.HasField("max_discount") else 0.4) + 1e-9
+        assert plan.stock.units <= (limits.max_stock_units or 2**53)
+        if request.HasField("window"):
+            assert request.window.start_date <= plan.action.launch_date <= request.window.end_date
+        for forecast in plan.forecasts:
+            values = [quantile.value for quantile in forecast.units.quantiles]
+            assert values == sorted(values)
+            assert all(np.isfinite(values))
