@@ -255,6 +255,24 @@ def test_a_plan_reads_as_a_recommendation(run):
 
 
 @pytest.mark.parametrize(
+    "argv",
+    [
+        ("plan", "--title", "Sea salt chips"),
+        ("plan", "--title", "Sea salt chips", "--trace"),
+        ("evaluate-plan", "--title", "chips", "--date", "2018-03-05"),
+        ("recommend", "1364"),
+        ("similar", "--title", "chips"),
+        ("profile", "1364"),
+    ],
+    ids=" ".join,
+)
+def test_a_narrow_screen_holds_the_tables(run, monkeypatch, argv):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = run(*argv)
+    assert max(len(line) for line in out.splitlines()) <= 80
+
+
+@pytest.mark.parametrize(
     ("argv", "method"),
     [
         (("plan", "--title", "chips"), "plan_launch"),

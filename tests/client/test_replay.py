@@ -104,7 +104,7 @@ def test_what_happened_is_revealed_misses_included(run):
     assert status == 0
     lines = out.splitlines()
     assert lines[0] == "5 real launches, forecast from data to 3 Jul 2017 only, then revealed."
-    rows = [line for line in lines if "1 – 4 – 9" in line]
+    rows = [line for line in lines if "1–4–9" in line]
     assert [line.split()[-1] for line in rows] == ["inside", "inside", "below", "above", "inside"]
     assert [line.split()[-2] for line in rows] == ["4", "9", "0", "30", "5"]
     assert all("1 channel, 10% off, coupon" in line for line in rows)
@@ -120,7 +120,7 @@ def test_what_happened_is_revealed_misses_included(run):
 
 def test_the_first_of_the_file_are_taken_unless_a_seed_draws_others(server, run):
     def shown(*argv):
-        return re.findall(r"Chips <(\d)>.*?1 – 4 – 9", run("--no-plans", *argv)[1])
+        return re.findall(r"Chips <(\d)>.*?1–4–9", run("--no-plans", *argv)[1])
 
     assert shown("-n", "2") == ["1", "3"]  # the first two of the file, by date
     assert shown("-n", "3", "--seed", "1") == shown("-n", "3", "--seed", "1")
@@ -161,7 +161,7 @@ def test_a_launch_that_cannot_be_planned_is_still_replayed(server, run):
     server.fail("plan_launch", NoFeasiblePlan("no candidate", reason=ErrorReason.NO_FEASIBLE_PLAN), times=2)
     _, out, _ = run("-n", "2")
     assert "What Onshelf would have planned" not in out
-    assert out.count("1 – 4 – 9") == 2
+    assert out.count("1–4–9") == 2
 
 
 @pytest.mark.parametrize(

@@ -32,10 +32,11 @@ def from_rpc_error(error: grpc.RpcError, address: str, timeout: float | None = N
         FieldViolation(v.field, v.description, ErrorReason.__members__.get(v.reason))
         for v in (bad_request.field_violations if bad_request else ())
     )
+    field = violations[0].field or None if violations else None
     return kind(
-        _message(code, text, info is not None, address, timeout),
+        _message(code, text, info is not None, address, timeout).removeprefix(f"{field}: "),
         reason=reason,
-        field=violations[0].field or None if violations else None,
+        field=field,
         violations=violations,
         code=code.name,
         retry_after=retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9 if retry else None,

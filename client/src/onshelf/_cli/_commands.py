@@ -252,7 +252,7 @@ def profile(args: argparse.Namespace) -> int:
         ("shopping trips a week", f"{known.purchases_per_week:.1f}"),
         ("weeks since the last one", f"{known.recency_weeks:.1f}"),
         ("different products bought", f"{known.products_bought:,}"),
-        ("price tier", f"{known.price_tier:.2f}  (0 buys the cheapest of a category, 1 the dearest)"),
+        ("price tier", f"{known.price_tier:.2f}  (0: cheapest of a category, 1: dearest)"),
         ("bought on promotion", w.percent(known.promotion_sensitivity)),
         ("tried while new", f"{w.percent(known.new_product_share)} of products"),
     ]

@@ -9,7 +9,7 @@ from onshelf._enums import NoticeCode, ObjectiveMetric, SupportLevel
 from onshelf._inputs import Product
 
 _MONEY = (ObjectiveMetric.GROSS_PROFIT, ObjectiveMetric.REVENUE)
-_BAR = 28
+_BAR = 28  # columns, fewer on a narrow screen
 
 
 def plan_lines(answer: r.PlanLaunchResult, product: Product, horizon: int, terminal: Terminal) -> list[str]:
@@ -53,7 +53,7 @@ def evaluation_lines(answer: r.EvaluatePlanResult, product: Product, terminal: T
                 w.percent(forecast.repeat_rate) if forecast.repeat_rate else "",
             ]
         )
-    columns = [Column("over"), Column("units", right=True), Column("10 – 50 – 90 %"), Column("revenue", right=True)]
+    columns = [Column("over"), Column("units", right=True), Column("10–50–90 %"), Column("revenue", right=True)]
     columns += [Column("gross profit", right=True), Column("buyers", right=True), Column("buy again", right=True)]
     forecast_table = table(terminal, columns, rows)
     extra = []
@@ -132,10 +132,10 @@ def _plans(answer: r.PlanLaunchResult, horizon: int, terminal: Terminal) -> list
         Column("", right=True),
         Column("week of"),
         Column("channels, % of sites", wrap=True),
-        Column("promotion"),
+        Column("promotion", wrap=True),
         Column(f"price {currency}", right=True),
         Column("units", right=True),
-        Column("10 – 50 – 90 %"),
+        Column("10–50–90 %"),
         Column(f"cost {currency}", right=True),
         Column(f"{_metric(answer.objective_metric)}{' ' + currency if is_money else ''}", right=True),
         Column("stock", right=True),
@@ -211,7 +211,7 @@ def _frontier(answer: r.PlanLaunchResult, horizon: int, terminal: Terminal) -> l
         rows.append(
             [
                 ", ".join(promoted) or "no promotion",
-                Cell(terminal.bar(point.units, largest, _BAR), ("green",)),
+                Cell(terminal.bar(point.units, largest, min(_BAR, terminal.columns // 5)), ("green",)),
                 w.count(point.units),
                 "" if n == 0 else w.difference(point.units - answer.frontier[n - 1].units),
                 w.bare(point.promotion_cost) if costs else "",
@@ -250,7 +250,7 @@ def similar_lines(launches: Sequence[r.PastLaunch], terminal: Terminal, title: s
         action = launch.action
         rows.append(
             [
-                shorten(clean(launch.title), 44),
+                shorten(clean(launch.title), terminal.columns // 3),
                 "" if action is None else w.day(action.launch_date),
                 "" if action is None else w.channel_list(action.channels),
                 "" if action is None else w.promotion(action),
@@ -260,10 +260,10 @@ def similar_lines(launches: Sequence[r.PastLaunch], terminal: Terminal, title: s
             ]
         )
     columns = [
-        Column("product"),
+        Column("product", wrap=True),
         Column("launched"),
         Column("channels, % of sites", wrap=True),
-        Column("promotion"),
+        Column("promotion", wrap=True),
     ]
     columns += [Column("price", right=True), Column("units in 8 weeks", right=True), Column("alike", right=True)]
     return [_title(title, terminal), *table(terminal, columns, rows)]
@@ -271,11 +271,13 @@ def similar_lines(launches: Sequence[r.PastLaunch], terminal: Terminal, title: s
 
 def segment_lines(segments: Sequence[r.AudienceSegment], terminal: Terminal) -> list[str]:
     """Segments, one a line."""
-    rows = [
-        [w.percent(s.share), clean(s.description), f"{s.users:,} users", f"{s.lift:.1f} × as common as among all users"]
-        for s in segments
+    rows = [[w.percent(s.share), clean(s.description), f"{s.users:,} users", f"{s.lift:.1f} ×"] for s in segments]
+    columns = [
+        Column("share", right=True),
+        Column("who", wrap=True),
+        Column("size", right=True),
+        Column("compared with all users", right=True),
     ]
-    columns = [Column("share", right=True), Column("who", wrap=True), Column("size", right=True), Column("compared")]
     return table(terminal, columns, rows) if rows else []
 
 
@@ -329,7 +331,8 @@ def footer_lines(info: r.ResponseInfo, terminal: Terminal, plan_id: str = "", ca
             lines[-1] += f" · {part}"
         else:
             lines.append(part)
-    return [terminal.styled(terminal.plain(line), "dim") for line in lines]
+    broken = [part for line in lines for part in wrap(line, terminal.columns)]
+    return [terminal.styled(terminal.plain(line), "dim") for line in broken]
 
 
 def _among(basis: r.UnitsBasis) -> str:

@@ -9,7 +9,7 @@ from onshelf._cli._plan_view import footer_lines, join
 from onshelf._cli._replay_file import Replayed, ReplayFile
 from onshelf._cli._terminal import Cell, Column, Terminal, clean, shorten, table, wrap
 
-_STRIP = 26
+_STRIP = 26  # columns, fewer on a narrow screen
 
 
 def band(forecast: r.OutcomeForecast) -> tuple[int, int, int]:
@@ -58,16 +58,16 @@ def replay_lines(replayed: Sequence[Replayed], file: ReplayFile, info: r.Respons
         colour = "green" if verdict(one) == "inside" else "red"
         rows.append(
             [
-                shorten(clean(one.case.product.title), 40),
+                shorten(clean(one.case.product.title), terminal.columns // 3 if terminal.columns > 100 else 20),
                 w.day(one.case.launch_date),
                 _done(one),
-                f"{low} – {middle} – {high}",
+                f"{low:,}–{middle:,}–{high:,}",
                 _strip(one, largest, terminal),
                 Cell(f"{one.case.units_8w:,}", ("bold",)),
                 Cell(verdict(one), (colour,)),
             ]
         )
-    columns = [Column("product"), Column("launched"), Column("promotion"), Column("units 10 – 50 – 90 %")]
+    columns = [Column("product"), Column("launched"), Column("promotion", wrap=True), Column("units 10–50–90 %")]
     columns += [Column("band ▒, median │, sold ●"), Column("sold", right=True), Column("the band")]
     sections = [
         [terminal.styled(line, "bold") for line in wrap(head, terminal.columns)],
@@ -88,12 +88,14 @@ def _done(one: Replayed) -> str:
 
 
 def _strip(one: Replayed, largest: int, terminal: Terminal) -> str:
+    strip = min(_STRIP, terminal.columns // 5)
+
     def place(units: float) -> int:
-        return round(position(units, largest) * (_STRIP - 1))
+        return round(position(units, largest) * (strip - 1))
 
     low, middle, high = band(one.forecast)
     shade, line, dot = ("▒", "│", "●") if terminal.unicode else ("=", "|", "o")
-    marks = [" "] * _STRIP
+    marks = [" "] * strip
     for n in range(place(low), place(high) + 1):
         marks[n] = shade
     marks[place(middle)] = line
@@ -104,9 +106,7 @@ def _strip(one: Replayed, largest: int, terminal: Terminal) -> str:
 def _summary(replayed: Sequence[Replayed], file: ReplayFile, terminal: Terminal) -> list[str]:
     total, count = totals(replayed), len(replayed)
     text = f"{total['inside']} of {count} inside the band, {total['above']} above, {total['below']} below. "
-    text += (
-        "A 10 – 90 % band of whole units should hold at least 8 of 10, and about 9 where most launches sell little. "
-    )
+    text += "A 10–90 % band of whole units should hold at least 8 of 10, and about 9 where most launches sell little. "
     expected = w.count(total["units_expected"])
     text += f"Sold {total['units_sold']:,} units in 8 weeks; the expected values add up to {expected}. "
     wape = total["wape_of_medians"]
@@ -125,7 +125,7 @@ def _planned(replayed: Sequence[Replayed], terminal: Terminal) -> list[str]:
             continue
         rows.append(
             [
-                shorten(clean(one.case.product.title), 40),
+                shorten(clean(one.case.product.title), terminal.columns // 3),
                 w.day(one.planned.action.launch_date),
                 w.channel_list(one.planned.action.channels),
                 w.promotion(one.planned.action),

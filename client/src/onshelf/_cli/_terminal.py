@@ -151,30 +151,49 @@ class Cell:
 
 
 def table(terminal: Terminal, columns: Sequence[Column], rows: Sequence[Sequence[str | Cell]]) -> list[str]:
-    """The lines of a table. Empty columns are left out; a wrapping column is at least 14 columns and its header
-    wide.
+    """The lines of a table. Empty columns are left out. Where it is too wide, headers break at spaces and columns
+    with `wrap` share the room that is left, each at least 10 columns.
     """
     cells = [[c if isinstance(c, Cell) else Cell(c) for c in row] for row in rows]
     kept = [n for n in range(len(columns)) if any(row[n].text for row in cells)]
     columns, cells = [columns[n] for n in kept], [[row[n] for n in kept] for row in cells]
-    widths = [max([width(column.header), *(width(row[n].text) for row in cells)]) for n, column in enumerate(columns)]
-    wrapping = [n for n, column in enumerate(columns) if column.wrap]
-    room = terminal.columns - 2 * len(columns) - sum(w for n, w in enumerate(widths) if n not in wrapping)
-    for done, n in enumerate(sorted(wrapping, key=lambda n: widths[n])):
-        least = max(14, width(columns[n].header))
-        widths[n] = max(least, min(widths[n], room // (len(wrapping) - done)))
-        room -= widths[n]
-    header = "  ".join(pad(column.header, w, column.right) for column, w in zip(columns, widths, strict=True))
-    lines = ["  " + terminal.styled(header.rstrip(), "dim")]
+    widths = _widths(terminal, columns, cells)
+    header = [Cell(column.header, ("dim",)) for column in columns]
+    lines = _row_lines(terminal, columns, widths, header, wrapped=[True] * len(columns))
     for row in cells:
-        parts = [
-            wrap(cell.text, w) if column.wrap else [cell.text]
-            for cell, column, w in zip(row, columns, widths, strict=True)
-        ]
-        for k in range(max(len(part) for part in parts)):
-            line = [
-                terminal.styled(pad(part[k] if k < len(part) else "", w, column.right), *cell.styles)
-                for part, w, column, cell in zip(parts, widths, columns, row, strict=True)
-            ]
-            lines.append("  " + "  ".join(line).rstrip())
+        lines += _row_lines(terminal, columns, widths, row, wrapped=[column.wrap for column in columns])
     return [terminal.plain(line) for line in lines]
+
+
+def _widths(terminal: Terminal, columns: Sequence[Column], cells: Sequence[Sequence[Cell]]) -> list[int]:
+    contents = [max((width(row[n].text) for row in cells), default=0) for n in range(len(columns))]
+    widths = [max(width(column.header), content) for column, content in zip(columns, contents, strict=True)]
+    room = terminal.columns - 2 * len(columns)
+    if sum(widths) <= room:
+        return widths
+    words = [max(width(word) for word in column.header.split() or [""]) for column in columns]
+    wrapping = [n for n, column in enumerate(columns) if column.wrap]
+    for n, column in enumerate(columns):
+        if not column.wrap:
+            widths[n] = max(contents[n], words[n])
+            room -= widths[n]
+    for done, n in enumerate(sorted(wrapping, key=lambda n: widths[n])):
+        widths[n] = max(10, words[n], min(widths[n], room // (len(wrapping) - done)))
+        room -= widths[n]
+    return widths
+
+
+def _row_lines(
+    terminal: Terminal, columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell], wrapped: Sequence[bool]
+) -> list[str]:
+    parts = [
+        wrap(cell.text, w) if breaks else [cell.text] for cell, w, breaks in zip(row, widths, wrapped, strict=True)
+    ]
+    lines = []
+    for k in range(max(len(part) for part in parts)):
+        line = [
+            terminal.styled(pad(part[k] if k < len(part) else "", w, column.right), *cell.styles)
+            for part, w, column, cell in zip(parts, widths, columns, row, strict=True)
+        ]
+        lines.append("  " + "  ".join(line).rstrip())
+    return lines

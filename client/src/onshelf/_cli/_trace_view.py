@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from onshelf import _results as r
 from onshelf._cli import _words as w
-from onshelf._cli._terminal import Cell, Column, Terminal, clean, table
+from onshelf._cli._terminal import Cell, Column, Terminal, clean, table, wrap
 
-_BAR = 40
+_BAR = 40  # columns, fewer on a narrow screen
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -39,7 +39,12 @@ def trace_lines(info: r.ResponseInfo, seen: timedelta, terminal: Terminal) -> li
     outside = max(timedelta(), seen - end)
     total = f"{w.milliseconds(seen)} seen by the caller: {w.milliseconds(end)} in the service, "
     total += f"{w.milliseconds(outside)} in the network and in both ends' encoding."
-    return [terminal.styled("Where the time went", "bold"), *table(terminal, columns, rows), "", f"  {total}"]
+    return [
+        terminal.styled("Where the time went", "bold"),
+        *table(terminal, columns, rows),
+        "",
+        *wrap(total, terminal.columns),
+    ]
 
 
 def _in_order(info: r.ResponseInfo) -> list[r.StageTiming]:
@@ -67,7 +72,8 @@ def _indented(stage: r.StageTiming, info: r.ResponseInfo) -> str:
 def _span(stage: r.StageTiming, end: timedelta, terminal: Terminal) -> str:
     if not end:
         return ""
-    before = round(stage.start / end * _BAR)
-    length = max(1, round(stage.duration / end * _BAR))
-    before = min(before, _BAR - length)
-    return (" " * before + ("█" if terminal.unicode else "#") * length).ljust(_BAR)
+    bar = min(_BAR, terminal.columns // 4 if terminal.columns < 110 else _BAR)
+    before = round(stage.start / end * bar)
+    length = max(1, round(stage.duration / end * bar))
+    before = min(before, bar - length)
+    return (" " * before + ("█" if terminal.unicode else "#") * length).ljust(bar)

@@ -63,7 +63,7 @@ def whole(quantile: float) -> int:
 
 def band(forecast: CountForecast) -> str:
     """A forecast's 10 %, 50 % and 90 % quantiles in whole units."""
-    return " – ".join(f"{whole(forecast.quantile(level)):,}" for level in (0.1, 0.5, 0.9))
+    return "–".join(f"{whole(forecast.quantile(level)):,}" for level in (0.1, 0.5, 0.9))
 
 
 def percent(share: float) -> str:
