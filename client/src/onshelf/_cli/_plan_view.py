@@ -128,9 +128,13 @@ def _objective(answer: r.PlanLaunchResult | r.EvaluatePlanResult, plan: r.Launch
 def _plans(answer: r.PlanLaunchResult, horizon: int, terminal: Terminal) -> list[str]:
     currency = answer.info.model_release.currency
     is_money = answer.objective_metric in _MONEY
+    ranked = [(f"{plan.rank}{_mark(plan)}", plan) for plan in answer.plans]
+    practice = [("past", answer.practice_plan)] if answer.practice_plan is not None else []
+    years = {plan.action.launch_date.year for _, plan in [*ranked, *practice] if plan.action.launch_date is not None}
+    year = years.pop() if len(years) == 1 else None
     columns = [
         Column("", right=True),
-        Column("week of"),
+        Column("week of" if year is None else f"week of {year}"),
         Column("channels, % of sites", wrap=True),
         Column("promotion", wrap=True),
         Column(f"price {currency}", right=True),
@@ -141,14 +145,12 @@ def _plans(answer: r.PlanLaunchResult, horizon: int, terminal: Terminal) -> list
         Column("stock", right=True),
     ]
     paid = any(plan.promotion_cost is not None and plan.promotion_cost.amount for plan in answer.plans)
-    ranked = [(f"{plan.rank}{_mark(plan)}", plan) for plan in answer.plans]
-    practice = [("past", answer.practice_plan)] if answer.practice_plan is not None else []
     rows = []
     for label, plan in [*ranked, *practice]:
         value = w.amount(plan.objective_value, currency) if is_money else w.count(plan.objective_value)
         cells = [
             label,
-            w.day(plan.action.launch_date),
+            w.day(plan.action.launch_date, year),
             w.channel_list(plan.action.channels),
             w.promotion(plan.action),
             w.bare(plan.action.list_price),

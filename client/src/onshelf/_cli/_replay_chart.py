@@ -58,7 +58,7 @@ def _row(one: Replayed, y: int, largest: int) -> list[str]:
     left, right = _x(low, largest) - 3, _x(high, largest) + 3
     title = escape(shorten(clean(one.case.product.title), 34))
     kind = "inside" if verdict(one) == "inside" else "outside"
-    day = escape(w.day(one.case.launch_date)[:-5])
+    day = escape(w.day(one.case.launch_date, one.case.launch_date.year))
     sold = f"sold {one.case.units_8w:,}" + ("" if kind == "inside" else f" ({verdict(one)})")
     return [
         f'<text x="16" y="{y + 4}">{title}</text>',

@@ -11,7 +11,6 @@ from onshelf._money import Money
 from onshelf._results import CountForecast
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MINOR_DIGITS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "BHD": 3, "JOD": 3, "KWD": 3, "OMR": 3, "TND": 3}
 
 
@@ -72,14 +71,12 @@ def percent(share: float) -> str:
     return f"{value:.0f}%" if round(value, 1) >= 1 or value == 0 else f"{value:.1f}%"
 
 
-def day(value: date | None) -> str:
-    """A date: "5 Mar 2018"."""
-    return "" if value is None else f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
-
-
-def weekday(value: date) -> str:
-    """A date with its weekday: "Mon 5 Mar 2018"."""
-    return f"{_DAYS[value.weekday()]} {day(value)}"
+def day(value: date | None, year: int | None = None) -> str:
+    """A date: "5 Mar 2018"; without its year where that is the year given."""
+    if value is None:
+        return ""
+    short = f"{value.day} {_MONTHS[value.month - 1]}"
+    return short if value.year == year else f"{short} {value.year}"
 
 
 def channel(channel_id: str) -> str:
