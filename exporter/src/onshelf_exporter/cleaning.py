@@ -116,6 +116,27 @@ def price_outliers(table: ir.Table) -> ir.Table:
     return joined.mutate(outlier=far.fill_null(False)).drop("unit_value", "median_value", "lines")
 
 
+EVENT_SEEN = "event id seen before: the earliest is kept"
+UNKNOWN_PRODUCT = "product that is not in products: left out"
+DUPLICATE = "row that equals another: one is kept"
+OUTLIER_PRICE = (
+    f"unit price {MAX_PRICE_RATIO:.0f} times above or below its product's median: revenue and discount emptied"
+)
+
+
+def described() -> list[tuple[str, str, str]]:
+    """All cleaning rules as (table, name, what), in the order in which they are applied."""
+    incomplete = [(name, "incomplete", "a required value is missing: left out") for name in FORGIVING]
+    unknown = [
+        (name, "unknown_product", UNKNOWN_PRODUCT)
+        for name in FORGIVING
+        if any(column.name == "product_id" for column in schema.columns(name))
+    ]
+    listed = [(rule.table, rule.name, rule.what) for rule in RULES]
+    last = [("interactions", "price_outlier", OUTLIER_PRICE), ("all", "duplicate", DUPLICATE)]
+    return [*incomplete, *unknown, ("interactions", "repeated_event", EVENT_SEEN), *listed, *last]
+
+
 @dataclass
 class Cleaner:
     """Applies the rules to one table after another and keeps the report.
@@ -153,7 +174,7 @@ class Cleaner:
         engine.write(self.con, single, path)
         written = engine.read(self.con, path)
         rows = self._count(table) - self._count(written)
-        self._note(name, "duplicate", "row that equals another: one is kept", "left out", rows)
+        self._note(name, "duplicate", DUPLICATE, "left out", rows)
         return written
 
     def _complete(self, name: str, table: ir.Table, products: ir.Table | None) -> ir.Table:
@@ -172,7 +193,7 @@ class Cleaner:
         lacking = rows - self._count(complete)
         what = f"no {' or no '.join(needed)}: left out"
         self._note(name, "incomplete", what, "left out", lacking)
-        self._note(name, "unknown_product", "product that is not in products: left out", "left out", foreign)
+        self._note(name, "unknown_product", UNKNOWN_PRODUCT, "left out", foreign)
         if lacking + foreign > rows * MAX_MISSING:
             rule = f"at least half of the rows must have {', '.join(needed)}, and a product_id of the table products"
             counts = {"rows": rows, "without a required value": lacking, "of unknown products": foreign}
@@ -184,7 +205,7 @@ class Cleaner:
         with_id = table.filter(table.event_id.notnull())
         again = with_id.group_by("event_id").agg(rows=with_id.count()).filter(lambda t: t.rows > 1)
         rows = engine.number((again.rows.sum() - again.count()).fill_null(0))
-        self._note("interactions", "repeated_event", "event id seen before: the earliest is kept", "left out", rows)
+        self._note("interactions", "repeated_event", EVENT_SEEN, "left out", rows)
         if not rows:
             return table
         place = ibis.row_number().over(group_by=table.event_id, order_by=[table.time, table.product_id])
@@ -205,10 +226,7 @@ class Cleaner:
     def _price_outliers(self, table: ir.Table) -> ir.Table:
         marked = self._keep(price_outliers(table))
         rows = self._count(marked.filter(marked.outlier))
-        what = (
-            f"unit price {MAX_PRICE_RATIO:.0f} times above or below its product's median: revenue and discount emptied"
-        )
-        self._note("interactions", "price_outlier", what, "changed", rows)
+        self._note("interactions", "price_outlier", OUTLIER_PRICE, "changed", rows)
         nothing = ibis.null("float64")
         return marked.mutate(
             revenue=ibis.ifelse(marked.outlier, nothing, marked.revenue),

@@ -103,6 +103,7 @@ def read(con: Backend, source: Path | None) -> Source:
             {
                 "table": {"transactions": "interactions"}.get(name, name),
                 "rule": "not_merchandise",
+                "action": "left out",
                 "rows": engine.number(raw[name].count()) - engine.number(kept.count()),
                 "what": "row of a product without merchandise (fuel, postage, ...) or not in the products table",
             }
@@ -113,6 +114,7 @@ def read(con: Backend, source: Path | None) -> Source:
         {
             "table": "products",
             "rule": "not_merchandise",
+            "action": "left out",
             "rows": engine.number(raw["products"].count()) - engine.number(merchandise.count()),
             "what": f"product of a department without merchandise: {', '.join(NOT_MERCHANDISE)}",
         }
