@@ -4,10 +4,11 @@ interruption.
 
 import argparse
 import collections
+import contextlib
 import hashlib
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class _Run:
         self.args, self.client, self.settings, self.journal, self.form = args, client, settings, journal, form
         self.records: dict[int, dict[str, Any]] = {}
         self.waiting: list[tuple[ProductRow, str, dict[str, Any]]] = []
-        self.for_later = 0
+        self.planned = self.for_later = 0
         self.stop = threading.Event()
 
     def prepare(self, rows: tuple[ProductRow, ...]) -> None:
@@ -53,12 +54,12 @@ class _Run:
                     arguments |= {name: value for name, value in unused.items() if arguments[name] is None}
                 key = fingerprint(arguments)
             except RowError as error:
-                self.records[row.row] = failed("INVALID", error.field, error.message)
+                self._record(row, failed("INVALID", error.field, error.message))
             except OnshelfError as error:
-                self.records[row.row] = failure(error)
+                self._record(row, failure(error))
             else:
                 if key in self.journal.done:
-                    self.records[row.row] = self.journal.done[key]
+                    self._record(row, self.journal.done[key])
                 else:
                     self.waiting.append((row, key, arguments))
 
@@ -74,7 +75,7 @@ class _Run:
                     raise
             attempt += 1
 
-    def answers(self) -> Iterator[tuple[ProductRow, str, Future[dict[str, Any]]]]:
+    def answers(self) -> Generator[tuple[ProductRow, str, Future[dict[str, Any]]]]:
         """Rows with their answers as they come, at most `concurrency` on the way."""
         left = collections.deque(self.waiting)
         running: dict[Future[dict[str, Any]], tuple[ProductRow, str]] = {}
@@ -100,14 +101,18 @@ class _Run:
             record = future.result()
         except (Overloaded, DeadlineExceeded) as error:
             self.for_later += 1
-            self.records[row.row] = failure(error)
+            self._record(row, failure(error))
             return
         except Unavailable:
             raise
         except OnshelfError as error:
             record = failure(error)
-        self.records[row.row] = record
+        self._record(row, record)
         self.journal.add(key, record)
+
+    def _record(self, row: ProductRow, record: dict[str, Any]) -> None:
+        self.records[row.row] = record
+        self.planned += record["status"] == "ok"
 
 
 def fingerprint(arguments: Mapping[str, Any]) -> str:
@@ -145,9 +150,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     with a.connect(args) as client, Journal(journal_path, form) as journal:
         planning = _Run(args, client, settings, journal, form)
         planning.prepare(file.rows)
-        resumed = len(file.rows) - len(planning.waiting) - sum(r["status"] != "ok" for r in planning.records.values())
-        if resumed:
-            print(f"going on: {resumed:,} of {len(file.rows):,} products were planned before", file=sys.stderr)
+        if planning.planned:
+            print(f"going on: {planning.planned:,} of {len(file.rows):,} products were planned before", file=sys.stderr)
         try:
             _work(planning, len(file.rows))
         except KeyboardInterrupt:
@@ -163,10 +167,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 def _work(planning: _Run, total: int) -> None:
     progress = Progress("planned", total, len(planning.records))
     try:
-        for row, key, future in planning.answers():
-            planning.keep(row, key, future)
-            wrong = sum(record["status"] != "ok" for record in planning.records.values())
-            progress.step(f"{wrong:,} without a plan" if wrong else "")
+        with contextlib.closing(planning.answers()) as answers:  # what is on the way ends here, whatever happens
+            for row, key, future in answers:
+                planning.keep(row, key, future)
+                wrong = len(planning.records) - planning.planned
+                progress.step(f"{wrong:,} without a plan" if wrong else "")
     finally:
         progress.leave()
 
@@ -207,8 +212,7 @@ def _release(row: dict[str, Any]) -> Any:
 
 
 def _kept(planning: _Run, journal: Path) -> str:
-    done = sum(record["status"] == "ok" for record in planning.records.values())
-    return f"{w.counted(done, 'plan')} kept in {journal}; run the same command again to go on"
+    return f"{w.counted(planning.planned, 'plan')} kept in {journal}; run the same command again to go on"
 
 
 def _report_headers(file: ProductFile) -> None:
