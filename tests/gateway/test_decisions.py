@@ -240,3 +240,39 @@ async def test_no_request_breaks_the_gateway(seed, running, words):
             values = [quantile.value for quantile in forecast.units.quantiles]
             assert values == sorted(values)
             assert all(np.isfinite(values))
+
+
+async def test_coupons_are_proposed_where_practice_or_the_request_has_them(running, words, releases):
+    propensity = running.backend._models["product_encoder"]
+
+    def never(release, inputs):
+        out = propensity(release, inputs)
+        out["channel_propensity"][0, [channel.slot for channel in release.coupon_channels]] = 0.0
+        return out
+
+    running.backend._models["product_encoder"] = never
+    try:
+        unasked = await running.launch.PlanLaunch(words.plan())
+        asked = await running.launch.PlanLaunch(words.plan(constraints=launch_pb2.PlanConstraints(allow_coupon=True)))
+    finally:
+        running.backend._models["product_encoder"] = propensity
+    assert not any(point.action.coupon for point in unasked.frontier)
+    assert any(point.action.coupon for point in asked.frontier)
+
+
+def test_a_channel_that_was_never_used_takes_the_coverage_of_its_kind(tmp_path):
+    import pyarrow as pa
+
+    from onshelf_gateway.testing import write_fake_release
+
+    folder = write_fake_release(tmp_path)
+    path = folder / "channels.arrow"
+    with pa.OSFile(str(path)) as source:
+        rows = pa.ipc.open_file(source).read_all().to_pylist()
+    rows[2]["typical_coverage"] = rows[2]["broad_coverage"] = 0.0
+    table = pa.Table.from_pylist(rows)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    channels = load_release(folder).channels
+    assert channels[rows[2]["channel_id"]].typical_coverage == pytest.approx(0.15)
+    assert channels[rows[2]["channel_id"]].broad_coverage == pytest.approx(0.15)

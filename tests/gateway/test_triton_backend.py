@@ -1,4 +1,4 @@
-"""The Triton backend against a server of Triton's protocol: tensors, failures, deadlines, cancellation, reconnection."""
+"""The Triton backend against a server of Triton's protocol: tensors, failures, deadlines, cancellation, recovery."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -13,6 +13,7 @@ from onshelf_gateway.release import ModelRelease
 from onshelf_gateway.weeks import launch_days
 
 DISCOUNTS = (0.0, 0.2, 0.1, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9)  # the order in which a finer grid takes them
+RARE = 0.05  # share of past launches below which a coupon is not proposed unasked
 PRICE_STEPS = ("1", "0.9", "1.1", "0.8", "1.2", "0.95", "1.05", "0.85", "1.15")
 STANDARD = {"day": 12, "channel_set": 9, "price": 3, "discount": 3, "coupon": 2}  # 1,944 candidates
 SHRINK = ("day", "channel_set", "price", "discount", "coupon")
@@ -42,7 +43,13 @@ def build_grid(
     )
     prices = _prices(limits, price, release.manifest.currency)
     discounts = [value for value in DISCOUNTS if value <= limits.max_discount + 1e-9]
-    coupons = [True] if limits.require_coupon else [False, True] if limits.allow_coupon else [False]
+    coupons = (
+        [True]
+        if limits.require_coupon
+        else [False, True]
+        if _coupon_makes_sense(question, release, propensity)
+        else [False]
+    )
     full = {
         "day": len(days),
         "channel_set": len(sets),
@@ -63,6 +70,13 @@ def build_grid(
         coupons[-sizes["coupon"] :] if limits.require_coupon else coupons[: sizes["coupon"]],
     )
     return Grid(candidates, limited)
+
+
+def _coupon_makes_sense(question: PlanQuestion, release: ModelRelease, propensity: NDArray[np.float64]) -> bool:
+    """Coupons are scored where the request speaks of them, or where at least some such launches had one."""
+    limits = question.constraints
+    practised = any(propensity[channel.slot] >= RARE for channel in release.coupon_channels)
+    return limits.allow_coupon and (limits.names_coupon or question.costs.coupon_stated or practised)
 
 
 def _preferred(question: PlanQuestion, propensity: NDArray[np.float64]) -> NDArray[np.float64]:

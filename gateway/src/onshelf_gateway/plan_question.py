@@ -43,6 +43,7 @@ class ConstraintQuestion:
     min_margin: float | None
     allow_coupon: bool
     require_coupon: bool
+    names_coupon: bool
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,7 @@ def _constraints(
         margin,
         allow_coupon and not coupon_excluded and (not named or coupon_allowed or limits.HasField("allow_coupon")),
         coupon_required,
+        coupon_required or coupon_allowed or limits.HasField("allow_coupon"),
     )
 
 

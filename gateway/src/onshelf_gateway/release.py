@@ -1,5 +1,6 @@
 """A model release as the gateway reads it: manifest, tokenizer and memory-mapped Arrow tables; immutable."""
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
@@ -277,6 +278,12 @@ def _channels(table: pa.Table, path: Path) -> dict[str, Channel]:
         row["channel_id"]: Channel(row["channel_slot"], *[row[name] for name in _COLUMNS["channels"][1:]])
         for row in rows
     }
+    for channel_id, channel in channels.items():
+        if channel.typical_coverage <= 0:  # never used: take what is usual for channels of its kind
+            usual = [c.typical_coverage for c in channels.values() if c.kind == channel.kind and c.typical_coverage > 0]
+            typical = float(np.median(usual)) if usual else 1.0
+            broad = max(typical, channel.broad_coverage)
+            channels[channel_id] = dataclasses.replace(channel, typical_coverage=typical, broad_coverage=broad)
     slots = [channel.slot for channel in channels.values()]
     if len(set(slots)) != len(rows) or not all(0 <= slot < CHANNEL_SLOTS for slot in slots):
         raise ReleaseError(f"{path}: channel_slot must be unique and within 0..{CHANNEL_SLOTS - 1}, got {slots}")

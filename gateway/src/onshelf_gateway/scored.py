@@ -120,7 +120,10 @@ def notice_plan(call: Call, release: ModelRelease, plans: list[launch_pb2.Launch
         )
     if plans and plans[0].support.level in (T.SUPPORT_LEVEL_NONE, T.SUPPORT_LEVEL_LOW):
         count = plans[0].support.comparable_launches
-        call.notice(T.NOTICE_CODE_LOW_SUPPORT, f"only {count} past launches are comparable with the first plan")
+        how_many = "no past launch is" if count == 0 else f"of past launches, only {count} are"
+        call.notice(
+            T.NOTICE_CODE_LOW_SUPPORT, f"{how_many} comparable with the first plan in category, price and promotion"
+        )
     if any(plan.effects for plan in plans):
         call.notice(
             T.NOTICE_CODE_ASSOCIATION,

@@ -33,19 +33,21 @@ class History:
     def comparable(self, candidates: Candidates, row: int) -> int:
         """Number of launches with a price within half as much again and promotion of the same kind.
 
-        That is: channels in common (or none on both sides), a discount where the plan has a deep one, a coupon where it
-        has one.
+        That is: a coupon where the plan has one, otherwise channels in common (or none on both sides); and a discount
+        where the plan has a deep one.
         """
         if not len(self._rows):
             return 0
         coverage = candidates.sets[candidates.channel_set[row]] > 0
         theirs = self._coverage.copy()
         theirs[:, self._coupon_slots] = False
-        if coverage.any():
+        if candidates.coupon[row]:
+            alike = self._coupon.copy()
+        elif coverage.any():
             shared = (theirs & coverage).sum(axis=1)
             alike = shared * 2 >= min(int(coverage.sum()), 4)
         else:
-            alike = ~theirs.any(axis=1)
+            alike = np.asarray(~theirs.any(axis=1))
         if self._median > 0:
             ratio = candidates.amounts[row] / self._median
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -53,8 +55,6 @@ class History:
             alike &= distance <= np.log(PRICE_FACTOR)
         if candidates.discount[row] > 0.25:
             alike &= self._discount > 0.1
-        if candidates.coupon[row]:
-            alike &= self._coupon
         return int(alike.sum())
 
     def verdict(self, candidates: Candidates, row: int, nearest: float | None) -> types_pb2.Support:
