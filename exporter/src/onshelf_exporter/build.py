@@ -76,11 +76,12 @@ def canonical(con: Backend, source: Source, folder: Path, scratch: Path, tell: T
         table = tables[name]
         if name == "interactions":
             _set_calendar(prepared, table, source)
-        if name in ("interactions", "promotions"):
-            day = table.time.date() if name == "interactions" else table.date
-            table = table.mutate(week=prepared.calendar.week_column(day))
+        if name == "interactions":
+            table = table.mutate(week=prepared.calendar.week_column(table.time.date()))
         if name == "promotions":
-            table = table.filter(table.week.between(prepared.first_week, prepared.last_week))
+            first = prepared.calendar.first_day(prepared.first_week)
+            after = prepared.calendar.first_day(prepared.last_week + 1)
+            table = table.filter(table.date >= first, table.date < after)
         products = None if name == "products" else tables["products"]
         tables[name] = cleaner.clean(name, table, products, folder / f"{name}.parquet")
         prepared.rows[name] = engine.number(tables[name].count())
@@ -124,6 +125,7 @@ def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell:
     sales = save("product_weeks", weekly.product_weeks(purchases), ["product_index", "week"])
     if "promotions" in tables:
         promotions = tables["promotions"].inner_join(product_index, "product_id").fill_null({"site_id": ""})
+        promotions = promotions.mutate(week=prepared.calendar.week_column(promotions.date)).drop("date")
         promoted = weekly.promotion_weeks(promotions)
     else:
         promoted = _no_promotions()

@@ -163,34 +163,39 @@ class Cleaner:
         Raises:
             DataError: more than half of the rows would be left out as incomplete or of unknown products.
         """
-        table = self._complete(name, self._keep(table), products)
+        if name == "interactions":  # read many times below; promotions, the largest, only once
+            table = self._keep(table)
+        table, before = self._complete(name, table, products)
         if name == "interactions":
             table = self._repeated(table)
-        for rule in (rule for rule in RULES if rule.table == name):
-            table = self._apply(rule, table)
-        if name == "interactions":
+            for rule in (rule for rule in RULES if rule.table == name):
+                table = self._apply(rule, table)
             table = self._price_outliers(table)
+            before = self._count(table)
         single = table if any(table[column].type().is_array() for column in table.columns) else table.distinct()
         engine.write(self.con, single, path)
         written = engine.read(self.con, path)
-        rows = self._count(table) - self._count(written)
-        self._note(name, "duplicate", DUPLICATE, "left out", rows)
+        self._note(name, "duplicate", DUPLICATE, "left out", before - self._count(written))
         return written
 
-    def _complete(self, name: str, table: ir.Table, products: ir.Table | None) -> ir.Table:
-        """Leave out rows without a required value, and rows of unknown products."""
-        needed = [column.name for column in schema.columns(name) if column.required]
+    def _complete(self, name: str, table: ir.Table, products: ir.Table | None) -> tuple[ir.Table, int]:
+        """Leave out rows without a required value, and rows of unknown products: the table, and its number of rows."""
         if name not in FORGIVING:
-            return table
-        complete = table.filter(*(table[column].notnull() for column in needed))
-        kept, foreign = complete, 0
-        if products is not None and "product_id" in table.columns:
-            ids = complete.group_by("product_id").agg(rows=complete.count())
-            unknown = ids.anti_join(products, "product_id")
-            foreign = engine.number(unknown.rows.sum().fill_null(0))
-            kept = complete.semi_join(products, "product_id") if foreign else complete
-        rows = self._count(table)
-        lacking = rows - self._count(complete)
+            return table, self._count(table)
+        needed = [column.name for column in schema.columns(name) if column.required]
+        complete = ibis.and_(*(table[column].notnull() for column in needed))
+        by = ["product_id"] if "product_id" in table.columns else []
+        groups = table.group_by(*by) if by else table
+        counted = self.con.create_table(
+            ibis.util.gen_name("counted"),
+            groups.agg(rows=table.count(), complete=complete.cast("int64").sum().fill_null(0)),
+            temp=True,
+        )
+        rows, whole = engine.number(counted.rows.sum()), engine.number(counted.complete.sum())
+        foreign = 0
+        if by and products is not None:
+            foreign = engine.number(counted.anti_join(products, "product_id").complete.sum())
+        lacking = rows - whole
         what = f"no {' or no '.join(needed)}: left out"
         self._note(name, "incomplete", what, "left out", lacking)
         self._note(name, "unknown_product", UNKNOWN_PRODUCT, "left out", foreign)
@@ -198,7 +203,10 @@ class Cleaner:
             rule = f"at least half of the rows must have {', '.join(needed)}, and a product_id of the table products"
             counts = {"rows": rows, "without a required value": lacking, "of unknown products": foreign}
             raise DataError(name, "", rule, lacking + foreign, [counts])
-        return kept
+        kept = table.filter(complete) if lacking else table
+        if foreign and products is not None:
+            kept = kept.semi_join(products, "product_id")
+        return kept, whole - foreign
 
     def _repeated(self, table: ir.Table) -> ir.Table:
         """One row for each event id, the earliest."""

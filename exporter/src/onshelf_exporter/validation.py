@@ -138,7 +138,7 @@ def typed(column: ir.Value, type_: str, timezone: str) -> ir.Value:
     if isinstance(given, idt.Timestamp) and given.timezone and type_ in ("time", "date"):
         column = engine.local_time(column, timezone)
     if type_ == "text":
-        return column.cast("string").strip().nullif("")
+        return column.strip().nullif("") if given.is_string() else column.cast("string")
     if given.is_string() and type_ in ("number", "integer", "yes/no", "date", "time"):
         return column.strip().nullif("").try_cast(kind)
     return column if column.type() == idt.dtype(kind) else column.try_cast(kind)

@@ -39,7 +39,7 @@ def poisoned(shop_data: Path, shop_source: Path, tmp_path_factory: pytest.TempPa
     table.to_parquet(path)
     path = root / "canonical" / "promotions.parquet"
     table = pd.read_parquet(path)
-    late = table.week >= CUT
+    late = pd.to_datetime(table.date) >= pd.Timestamp("2024-01-01") + pd.Timedelta(weeks=CUT - 1)
     assert late.sum() > 20
     table.loc[late, "channel_id"] = "search_ads"
     table.loc[late, "product_id"] = table.loc[late, "product_id"].to_numpy()[::-1]

@@ -194,8 +194,8 @@ def _promotions(promotions: ir.Table) -> ir.Table:
     def one_kind(kind: str, code: ir.Value) -> ir.Table:
         names = [(value, channel_id) for what, value, channel_id, _ in CHANNELS if what == kind]
         return promotions.filter(code != "0").select(
-            product_id=promotions.product_id.cast("string"),
-            site_id=promotions.store_id.cast("string"),
+            product_id=promotions.product_id,
+            site_id=promotions.store_id,
             date=(ibis.literal(WEEK_ONE).cast("timestamp") + ((promotions.week - 1) * 7).as_interval("D")).date(),
             channel_id=code.cases(*names, else_=ibis.literal(f"{kind}_") + code),
         )
