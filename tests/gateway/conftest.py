@@ -107,7 +107,10 @@ class Running:
 
 @pytest.fixture(scope="session")
 async def _shared(releases: Path) -> AsyncIterator[Running]:
-    async with running_gateway(releases) as (server, backend), grpc.aio.insecure_channel(server.address) as channel:
+    async with (
+        running_gateway(releases, encoder_cache_entries=0) as (server, backend),
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
         yield Running(
             server,
             backend,

@@ -231,6 +231,26 @@ async def test_concurrent_repeats_get_the_same_id(running, words):
     assert one.plans == two.plans
 
 
+async def test_a_product_is_encoded_once_for_several_questions(releases, words):
+    async with (
+        running_gateway(releases, encoder_cache_entries=2) as (server, backend),
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        stub = launch_pb2_grpc.LaunchServiceStub(channel)
+        first = await stub.PlanLaunch(words.plan())
+        second = await stub.EvaluatePlan(words.evaluate())
+        assert backend.count("product_encoder") == 1
+        assert [t.cached for r in (first, second) for t in r.info.timings if t.stage == "product_encoder"] == [
+            False,
+            True,
+        ]
+        await stub.PlanLaunch(words.plan(model_release=2, product=words.product()))
+        await stub.PlanLaunch(words.plan(product=words.product(list_price=words.money(3.29))))
+        assert backend.count("product_encoder") == 3, "another release or another price is another encoding"
+        await stub.PlanLaunch(words.plan())
+        assert backend.count("product_encoder") == 4, "only two are kept"
+
+
 UNSERVED = [
     (launch_pb2_grpc.LaunchServiceStub, "PlanCalendar", launch_pb2.PlanCalendarRequest()),
     (launch_pb2_grpc.LaunchServiceStub, "GetPlan", launch_pb2.GetPlanRequest()),

@@ -1,6 +1,7 @@
 """Health that tells the truth: Check, Watch, recovery, new model releases, reflection and metrics."""
 
 import asyncio
+import shutil
 import urllib.request
 from pathlib import Path
 
@@ -82,8 +83,8 @@ async def test_a_new_release_takes_over_when_its_models_are_ready(tmp_path: Path
         backend.ready = only_the_first
         write_fake_release(root, 2)
         write_fake_release(root, 3, role="replay")
-        (root / "9").mkdir()
-        (root / "9" / "manifest.json").write_text("{}")
+        (root / "11").mkdir()
+        (root / "11" / "manifest.json").write_text("{}")
         assert [release.version for release in server.releases.refresh()] == [2, 3]
         await server.monitor.probe()
         assert (await stub.PlanLaunch(words.plan())).info.model_release.version == 1
@@ -93,6 +94,13 @@ async def test_a_new_release_takes_over_when_its_models_are_ready(tmp_path: Path
         assert (await stub.PlanLaunch(words.plan(model_release=1))).info.model_release.version == 1
         assert sorted(server.releases.loaded) == [1, 2, 3]
         assert server.releases.refresh() == []
+        shutil.rmtree(root / "1")
+        write_fake_release(root, 1, role="evaluation")
+        assert [release.manifest.role for release in server.releases.refresh()] == ["evaluation"], "published anew"
+        for version in (4, 5, 6, 7):
+            write_fake_release(root, version, role="evaluation")
+        server.releases.refresh()
+        assert sorted(server.releases.loaded) == [2, 4, 5, 6, 7], "the newest four, and the one in service"
         await channel.close()
 
 

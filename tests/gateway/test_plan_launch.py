@@ -131,6 +131,14 @@ async def test_the_budget_is_respected(running, words):
                 assert effect.field != "coupon" or not effect.feasible or cents(plan.promotion_cost) + 500 <= 600
 
 
+async def test_parts_can_be_left_out(running, words):
+    response = await running.launch.PlanLaunch(words.plan(audience_size=0, similar_launches=0))
+    assert not response.audience
+    assert response.segments, "an audience of nobody is described all the same"
+    assert not response.similar_launches
+    assert response.plans[0].support.nearest_similarity > 0
+
+
 async def test_gross_profit_by_default_where_a_cost_is_known(running, words):
     with_cost = await running.launch.PlanLaunch(words.plan(product=words.product(unit_cost=words.money(1.5))))
     assert with_cost.objective_metric == T.OBJECTIVE_METRIC_GROSS_PROFIT

@@ -2,13 +2,13 @@
 
 import hashlib
 import uuid
-from collections import OrderedDict
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
 
 from onshelf_gateway import metrics
 from onshelf_gateway.errors import refuse
+from onshelf_gateway.recent import Recent
 
 
 def content_hash(request: Message) -> str:
@@ -30,8 +30,7 @@ class Answers(Generic[M]):
     """The last `size` answers by request id."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept: OrderedDict[str, tuple[str, M]] = OrderedDict()
+        self._kept: Recent[str, tuple[str, M]] = Recent(size)
 
     def get(self, request_id: str, content: str) -> M | None:
         """The answer given before; None for a new id.
@@ -39,19 +38,15 @@ class Answers(Generic[M]):
         Raises:
             GatewayError: REQUEST_ID_REUSED when the id came with another content.
         """
-        if not request_id or request_id not in self._kept:
+        kept = self._kept.get(request_id) if request_id else None
+        if kept is None:
             return None
-        known, answer = self._kept[request_id]
-        if known != content:
+        if kept[0] != content:
             raise refuse("REQUEST_ID_REUSED", "request_id", "was used for a different request; use a new id")
-        self._kept.move_to_end(request_id)
         metrics.replays.inc()
-        return answer
+        return kept[1]
 
     def put(self, request_id: str, content: str, answer: M) -> None:
         """Keep an answer."""
-        if request_id and self._size:
-            self._kept[request_id] = (content, answer)
-            self._kept.move_to_end(request_id)
-            while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
+        if request_id:
+            self._kept.put(request_id, (content, answer))

@@ -84,8 +84,7 @@ def _money(release: ModelRelease, mean: float, levels: Floats, quantiles: Floats
 
 def past_launches(release: ModelRelease, found: Retrieved, count: int) -> list[T.PastLaunch]:
     """The most similar past launches."""
-    indices = found.indices[:count].tolist()
-    rows = release.launches.take(indices).to_pylist()
+    rows = release.launches.take(found.indices[:count]).to_pylist()
     currency = release.manifest.currency
     result = []
     for row, similarity in zip(rows, found.scores[:count].tolist(), strict=True):

@@ -19,6 +19,7 @@ from onshelf_gateway.backend import (
 from onshelf_gateway.calls import Call
 from onshelf_gateway.errors import GatewayError, model_unavailable
 from onshelf_gateway.manifest import CANDIDATE_COLUMNS, HORIZONS
+from onshelf_gateway.recent import Recent
 from onshelf_gateway.release import ModelRelease
 
 Floats = NDArray[np.float64]
@@ -106,12 +107,15 @@ def bucket(length: int, buckets: Sequence[int]) -> int:
 class Models:
     """The models of the repository through a backend."""
 
-    def __init__(self, backend: InferenceBackend, encoder_model: str, retry_after_ms: int) -> None:
+    def __init__(
+        self, backend: InferenceBackend, encoder_model: str, retry_after_ms: int, encoder_cache_entries: int = 0
+    ) -> None:
         self._backend = backend
         self._encoder = encoder_model
         self._retry_after_ms = retry_after_ms
         self._reachable = True
         self._waiting: set[asyncio.Timeout] = set()
+        self._encoded: Recent[tuple[int, bytes], EncodedProduct] = Recent(encoder_cache_entries)
 
     def reachable(self, answers: bool) -> None:
         """Say whether the server answers at all; while it does not, calls fail at once, waiting ones too."""
@@ -136,7 +140,18 @@ class Models:
             "categorical_ids": np.array([categorical_ids], dtype=np.int64),
             "attributes": np.array([attributes], dtype=np.float32),
         }
+        key = (release.version, b"".join(value.tobytes() for value in inputs.values()))
+        known = self._encoded.get(key)
+        if known is not None:
+            with call.stage("product_encoder", len(input_ids)) as stage:
+                stage.cached = True
+            return known
         out = await self._run(call, release, self._encoder, inputs, items=len(input_ids), stage="product_encoder")
+        encoded = self._encoded_product(release, out)
+        self._encoded.put(key, encoded)
+        return encoded
+
+    def _encoded_product(self, release: ModelRelease, out: dict[str, Array]) -> EncodedProduct:
         logits = out["category_logits"].astype(np.float64)
         if logits.size != len(release.vocabulary.levels["type"].names):
             raise _invalid(self._encoder, f"category_logits has {logits.size} values")

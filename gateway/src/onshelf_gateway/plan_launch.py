@@ -66,7 +66,7 @@ async def _plan(
             "window",
             "max_candidates",
         )
-    raw, users, launches = await _ask_models(call, gateway.models, release, product, candidates, question)
+    raw, users, launches = await _ask_models(call, gateway.models, release, product, candidates)
     metrics.candidates.inc(len(candidates))
     with call.stage("objective", len(candidates)):
         costing = Costing(question.costs, question.objective, question.stock, question.scale)
@@ -129,7 +129,6 @@ async def _ask_models(
     release: ModelRelease,
     product: UnderstoodProduct,
     candidates: Candidates,
-    question: PlanQuestion,
 ) -> tuple[RawOutcomes, Retrieved | None, Retrieved | None]:
     """The three models that wait for the encoder only, at the same time; the two retrievals may fail."""
     encoded = product.encoded
@@ -140,7 +139,9 @@ async def _ask_models(
     launches = asyncio.create_task(
         optional(call, models.find_launches(call, release, encoded.embedding), "similar launches are")
     )
-    users = asyncio.create_task(_audience(call, models, release, product, question))
+    users = asyncio.create_task(
+        optional(call, models.find_audience(call, release, encoded.product_vector), "the audience is")
+    )
     tasks = (scoring, launches, users)
     try:
         return await scoring, await users, await launches
@@ -148,14 +149,6 @@ async def _ask_models(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _audience(
-    call: Call, models: Models, release: ModelRelease, product: UnderstoodProduct, question: PlanQuestion
-) -> Retrieved | None:
-    if question.audience_size == 0:
-        return None
-    return await optional(call, models.find_audience(call, release, product.encoded.product_vector), "the audience is")
 
 
 def _rank(

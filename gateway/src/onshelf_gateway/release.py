@@ -319,6 +319,8 @@ def load_release(folder: Path) -> ModelRelease:
         manifest = read_manifest(folder)
     except (OSError, ValueError) as error:
         raise ReleaseError(f"{folder / 'manifest.json'}: {error}") from error
+    if folder.name != str(manifest.version):
+        raise ReleaseError(f"{folder / 'manifest.json'}: version {manifest.version} must be the folder's name")
     try:
         tokenizer = Tokenizer.from_file(str(folder / manifest.tokenizer.file))
         vocabulary = load_vocabulary(_table(folder, "vocabulary"))

@@ -12,6 +12,12 @@ from onshelf_gateway.release import ModelRelease, ReleaseError, load_release
 
 log = structlog.get_logger("onshelf_gateway.releases")
 
+KEPT = 4  # newest versions that are loaded; Triton serves two
+
+
+def _version(manifest: Path) -> int:
+    return int(manifest.parent.name)
+
 
 class ReleaseSet:
     """Model releases below one folder.
@@ -26,6 +32,7 @@ class ReleaseSet:
         self._retry_after_ms = retry_after_ms
         self._releases: dict[int, ModelRelease] = {}
         self._refused: dict[Path, float] = {}
+        self._loaded_at: dict[Path, float] = {}
         self._serving = 0
 
     @property
@@ -74,12 +81,14 @@ class ReleaseSet:
         return self.serving
 
     def refresh(self) -> list[ModelRelease]:
-        """Load releases that appeared, drop those whose folder is gone; a refused folder is logged once per change."""
-        found = {path.parent: path.stat().st_mtime for path in self._root.glob("*/manifest.json")}
-        known = {release.folder for release in self._releases.values()}
+        """Load what appeared or changed, drop what is gone; a refused folder is logged once per change."""
+        manifests = [path for path in self._root.glob("*/manifest.json") if path.parent.name.isdecimal()]
+        changed_at = {path.parent: path.stat().st_mtime for path in sorted(manifests, key=_version)}
+        usable = [folder for folder, changed in changed_at.items() if self._refused.get(folder) != changed]
+        found = {folder: changed_at[folder] for folder in usable[-KEPT:]}
         new: list[ModelRelease] = []
         for folder, changed in sorted(found.items()):
-            if folder in known or folder.name.startswith(".") or self._refused.get(folder) == changed:
+            if self._loaded_at.get(folder) == changed:
                 continue
             try:
                 release = load_release(folder)
@@ -87,12 +96,14 @@ class ReleaseSet:
                 self._refused[folder] = changed
                 log.error("model_release_refused", folder=folder.name, reason=str(error))
                 continue
+            self._loaded_at[folder] = changed
             new.append(release)
         gone = [v for v, release in self._releases.items() if release.folder not in found and v != self._serving]
         for release in new:
             release.warm()
             log.info("model_release_loaded", version=release.version, role=release.manifest.role)
         for version in gone:
+            self._loaded_at.pop(self._releases[version].folder, None)
             log.info("model_release_dropped", version=version)
         if new or gone:  # replaced as a whole: readers on the event loop never see it change
             kept = {version: release for version, release in self._releases.items() if version not in gone}

@@ -55,7 +55,7 @@ class Server:
         self.backend = backend
         self.releases = ReleaseSet(settings.releases, settings.retry_after_ms)
         self.health = Health()
-        self.models = Models(backend, settings.encoder_model, settings.retry_after_ms)
+        self.models = Models(backend, settings.encoder_model, settings.retry_after_ms, settings.encoder_cache_entries)
         self.monitor = Monitor(settings, backend, self.models, self.releases, self.health)
         self.interceptor = CallInterceptor(settings)
         self.address = ""

@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     idempotency_entries: int = _row(
         1_024, "answers", "Answers kept for request ids that come again. 0: none.", ge=0, le=1_000_000
     )
+    encoder_cache_entries: int = _row(
+        4_096, "products", "Products whose encoding is kept for the next request. 0: none.", ge=0, le=1_000_000
+    )
     max_message_mib: int = _row(8, "MiB", "Largest request and answer.", ge=1, le=1_024)
     log_level: Literal["debug", "info", "warning", "error"] = _row("info", "", "Least level that is logged.")
     log_key: str = _row(

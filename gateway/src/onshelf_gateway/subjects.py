@@ -43,8 +43,15 @@ def _catalogue(release: ModelRelease, product_id: str) -> ProductQuestion:
         list_price=Decimal(repr(float(price))).quantize(money.minor_unit(release.manifest.currency)) if price else None,
         unit_cost=None,
         price_tax=0,
-        private_label=-1.0,
+        private_label=_private_label(release, row),
         package_size="",
         language="",
         ignored=(),
     )
+
+
+def _private_label(release: ModelRelease, row: int) -> float:
+    if "private_label" not in release.products.column_names:  # not every retailer knows it
+        return -1.0
+    label = release.products["private_label"][row].as_py()
+    return -1.0 if label is None else float(label)
