@@ -29,16 +29,16 @@ run: setup publish gateway demo replay ## Set up, train, export, serve, plan a l
 
 demo: ## Plan the launch of a product on the running gateway
 	@$(BIN)/onshelf plan --title "Kettle cooked potato chips, sea salt and vinegar" --category "Grocery > Bag snacks > Potato chips" \
-		--size "8.5 oz" --price 3.49 --unit-cost 1.90 \
-		--channel-cost mailer_front_feature=40 --channel-cost display_front_end_cap=15 --channel-cost display_rear_end_cap=8 \
-		--channel-cost mailer_interior_feature=12 --channel-cost display_in_aisle=6
+		--size "8.5 oz" --price 3.49 --unit-cost 1.90 --population-scale 100 --coupon-cost 60 \
+		--channel-cost mailer_front_feature=150 --channel-cost mailer_interior_feature=60 --channel-cost display_front_end_cap=80 \
+		--channel-cost display_rear_end_cap=40 --channel-cost display_in_aisle=30
 
 replay: ## Replay ten real launches blind: the plan, then what happened
 	@$(BIN)/onshelf replay --launches $(VAR)/replay/launches.json -n 10
 
 .PHONY: addresses
 addresses:
-	@echo "Gateway  $$(cat $(RUN)/gateway.address)    (gRPC, reflection and health)"
+	@$(BIN)/python -c 'import json; a = json.load(open("$(RUN)/gateway.address")); print("Gateway  ", a["address"], "  (gRPC, health, reflection)\nMetrics   http://" + a["metrics"] + "/metrics")'
 	@$(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton
 	@echo "Ask it:  $(BIN)/onshelf plan --title \"...\" --category \"...\" --price 3.99     End it:  make stop"
 
@@ -97,7 +97,7 @@ gateway: triton stop-gateway ## Start the gateway in front of it
 	echo $$! > $(RUN)/gateway.pid
 	@for _ in $$(seq 150); do \
 		kill -0 $$(cat $(RUN)/gateway.pid) 2>/dev/null || { tail -n 20 $(RUN)/gateway.log; echo "the gateway did not start; see $(RUN)/gateway.log" >&2; exit 1; }; \
-		if [ -s $(RUN)/gateway.address ] && $(BIN)/onshelf health > /dev/null 2>&1; then echo "gateway ready at $$(cat $(RUN)/gateway.address)"; exit 0; fi; \
+		if [ -s $(RUN)/gateway.address ] && $(BIN)/onshelf health > /dev/null 2>&1; then echo "gateway is ready"; exit 0; fi; \
 		sleep 0.2; done; tail -n 20 $(RUN)/gateway.log; echo "the gateway is not healthy after 30 s; see $(RUN)/gateway.log" >&2; exit 1
 
 tensorrt-engines: setup ## Build native TensorRT engines into a sibling repository (needs a GPU and the pinned container)
@@ -115,7 +115,7 @@ lint: setup ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 types: setup ## Check types
-	@$(BIN)/mypy client/src/onshelf exporter/src gateway/src local_triton/src proto/generate.py
+	@$(BIN)/mypy client/src/onshelf exporter/src gateway/src local_triton/src
 
 fix: setup ## Mend what lint can mend
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
@@ -124,7 +124,8 @@ proto: setup ## Generate stubs and docs/contract.md from the contract
 	@$(BIN)/python proto/generate.py && $(BIN)/python proto/document.py
 
 docs: setup ## Generate docs/configuration.md and the tables of docs/data.md
-	@true
+	@$(BIN)/python -m onshelf_gateway.settings > docs/configuration.md
+	@$(BIN)/python -m onshelf_exporter.schema --write docs/data.md
 
 verify: lint types verify-proto verify-docs ## Check everything that needs no server
 
@@ -132,7 +133,8 @@ verify-proto: setup ## Stubs and reference are fresh; buf lint; nothing incompat
 	@$(BIN)/python proto/generate.py --check --lint --breaking && $(BIN)/python proto/document.py --check
 
 verify-docs: setup ## Generated documents are fresh
-	@true
+	@$(BIN)/python -m onshelf_gateway.settings | diff - docs/configuration.md || { echo "stale: docs/configuration.md: run \`make docs\`" >&2; exit 1; }
+	@$(BIN)/python -m onshelf_exporter.schema --check docs/data.md
 
 clean: stop ## Remove everything generated: environments, data, releases, reports
 	rm -rf .venv .venv-triton $(VAR) reports model_repository/*/[0-9]*
