@@ -109,9 +109,9 @@ def _reading(summary: Summary) -> str:
             f"know."
         )
     lines += [
-        f"- Features of the baselines cut at each launch's own week (sales of weeks < L, launches with L + 7 < L'); "
-        f"ours "
-        f"knows nothing after week {release['cut_week']}. That favours the baselines.",
+        f"- Features of the baselines are cut at each launch's own week (sales before it, past launches whose 8 "
+        f"weeks had "
+        f"ended); ours knows nothing after week {release['cut_week']}. That favours the baselines.",
         "- Every model sees the plan of weeks L..L+1: coverage by channel, coupon, and with it whether the launch "
         "entered by "
         "a sale. A price or discount that no sale revealed is drawn by hot deck from past kin, never marked as "
@@ -245,6 +245,9 @@ def _limits(summary: Summary) -> str:
             "- Baselines have fixed settings (LightGBM: rounds by early stopping on the last training weeks) and "
             "are not "
             "refitted within the measured weeks.",
+            "- Not measured here: what the text is worth (BERT against TF-IDF on identical inputs), the practice "
+            "heads, the "
+            "effects of price and promotion, and the value of a policy.",
         ]
     )
 
