@@ -98,7 +98,6 @@ class OutcomeRecipe:
     members: int = 4
     hidden: int = 32
     dropout: float = 0.3
-    holdout_weeks: int = 5
     elasticity_prior: float = 1.5
     response_ridge: float = 30.0
     response_steps: int = 60
@@ -109,7 +108,6 @@ class OutcomeRecipe:
 
     def __post_init__(self) -> None:
         _check(self, "members", 1 <= self.members <= 16, "must be in 1..16")
-        _check(self, "holdout_weeks", self.holdout_weeks >= 1, "must be at least 1")
         _check(self, "elasticity_prior", self.elasticity_prior > 0, "must be above 0")
 
 

@@ -190,7 +190,7 @@ def write_samples(history: History, embeddings: NDArray[np.float32], towers: Any
     """Real rows on which the export compares ONNX with PyTorch: launches spread over the weeks, users spread over the
     list."""
     launches = history.launches.take(np.unique(np.linspace(0, len(history.launches) - 1, count).astype(np.int64)))
-    product = launches.frame["product_index"].to_numpy()
+    product = np.array(launches.frame["product_index"])
     users = np.unique(np.linspace(0, len(towers.profile) - 1, count).astype(np.int64))
     np.savez(
         path,

@@ -15,7 +15,7 @@ from onshelf_exporter.training.history import History, load_history
 from onshelf_exporter.training.outcome import outcome_rows
 from onshelf_exporter.training.response import build_panel
 from onshelf_exporter.training.tables import categories_table, channels_table, launches_table, products_table
-from onshelf_exporter.training.targets import build_targets
+from onshelf_exporter.training.targets import build_targets, newest_outcomes
 from onshelf_exporter.training.towers import build_anchors
 
 CUT = 27
@@ -62,8 +62,9 @@ def equal(a: object, b: object) -> bool:
 
 
 def test_targets_and_context_do_not_change(pair: tuple[History, History]) -> None:
-    for name in build_targets(pair[0]).__dataclass_fields__:
-        assert equal(*(getattr(build_targets(h), name) for h in pair)), name
+    targets = [build_targets(h, newest_outcomes(h)) for h in pair]
+    for name in targets[0].__dataclass_fields__:
+        assert equal(*(getattr(t, name) for t in targets)), name
     assert equal(*(context_table(h) for h in pair))
     assert equal(*(seasonality_table(h) for h in pair))
     for a, b in zip(*(price_levels(h) for h in pair), strict=True):
@@ -114,3 +115,24 @@ def test_histories_at_an_anchor_hold_nothing_from_its_targets_weeks(complete_jou
     early, late = (histories(e, 20, 64, 16.0, products) for e in (events, events.until(20)))
     assert equal(early.products, late.products)
     assert equal(early.quantities, late.quantities)
+
+
+def test_embeddings_do_not_learn_the_outcomes_that_calibrate(pair: tuple[History, History]) -> None:
+    history = pair[0]
+    frame = history.launches.frame
+    newest = newest_outcomes(history)
+    assert frame["launch_week"][newest & history.launches.complete8].nunique() == 5
+    hidden = frame["product_index"].to_numpy()[newest]
+    targets = build_targets(history, newest)
+    assert np.isnan(targets.launch_units[hidden]).all()
+    assert np.isnan(targets.units[hidden]).all()
+    assert (targets.discount[hidden] == -1).all()
+    assert (targets.depth[hidden] == 0).all()
+    assert np.isfinite(targets.launch_units).sum() > 300
+
+
+def test_a_launch_without_a_sale_has_a_price_all_the_same(pair: tuple[History, History]) -> None:
+    frame = pair[0].launches.frame
+    unsold = frame["product_index"].to_numpy()[frame["units_8w"].to_numpy() == 0]
+    assert len(unsold) > 100
+    assert (pair[0].price[unsold] > 0).mean() > 0.99

@@ -29,7 +29,7 @@ from onshelf_exporter.recipe import ContentRecipe, EncoderRecipe
 from onshelf_exporter.training.context import price_table
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.loop import Fit, fit
-from onshelf_exporter.training.targets import Targets, build_targets
+from onshelf_exporter.training.targets import Targets, build_targets, newest_outcomes
 from onshelf_exporter.training.texts import Tokens
 
 WEIGHTS = {
@@ -221,7 +221,7 @@ def fine_tune(
     labels."""
     frame = history.launches.frame
     newest = frame["launch_week"].to_numpy() > history.cut - 3 - recipe.inner_validation_weeks
-    targets = build_targets(history)
+    targets = build_targets(history, newest_outcomes(history))
     generator = np.random.default_rng(seed)
     known = np.flatnonzero(history.known)
     texts, first = np.unique(history.text_of[known], return_index=True)
@@ -267,7 +267,7 @@ def refit_content(
 ) -> tuple[ContentEncoder, dict[str, float]]:
     """Train the part behind the text for the cut of `history`, on pooled text [wordings, texts, hidden] that stays as
     it is."""
-    targets = build_targets(history)
+    targets = build_targets(history, np.ones(len(history.launches), dtype=bool))  # outcomes belong to launch_outcome
     content = new_content(history, recipe, pooled.shape[2])
     start_from_components(content, pooled[0])
     model = nn.ModuleDict({"content": content, "extra": Auxiliary()})

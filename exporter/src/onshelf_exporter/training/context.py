@@ -35,8 +35,11 @@ def price_levels(history: History) -> tuple[NDArray[np.float64], NDArray[np.floa
 def context_table(history: History) -> CategoryTable:
     """(log median price, CONTEXT_FEATURES standardised) by category: what is known of a product's neighbourhood,
     without outcomes of single launches."""
-    rows = history.known
     n = len(history.products)
+    rows = history.known.copy()
+    rows[history.launches.frame["product_index"].to_numpy()] = False
+    if not rows.any():
+        rows = history.known
     index = history.sales["product_index"].to_numpy()
     units = np.bincount(index, history.sales["units"].to_numpy(dtype=np.float64), minlength=n)
     first = history.products["first_week"].fillna(np.inf).to_numpy(dtype=np.float64)

@@ -116,6 +116,9 @@ def load_history(folder: Path, cut: int) -> History:
     median = sales[sales["price"] > 0].groupby("product_index")["price"].median()
     price[median.index.to_numpy()] = median.to_numpy(dtype=np.float32)
     launches = _launches(features, cut, slots)
+    # a launch without a sale has the price that the data stage imputed: a missing price would say that nothing was sold
+    launched = launches.frame["product_index"].to_numpy()
+    price[launched] = np.where(price[launched] > 0, price[launched], launches.frame["price"].fillna(0.0))
     return History(
         cut=cut,
         dataset=dataset,

@@ -24,6 +24,7 @@ from onshelf_exporter.training.context import context_table, seasonality_table
 from onshelf_exporter.training.history import History, Launches
 from onshelf_exporter.training.loop import fit
 from onshelf_exporter.training.response import estimate_response
+from onshelf_exporter.training.targets import HOLDOUT_WEEKS
 
 SCALE_PENALTY = 4.0  # precision of the prior by which launches may rescale the panel's response
 MIN_CALIBRATION = 50
@@ -165,7 +166,7 @@ def train_outcome(
     week = history.launches.frame["launch_week"].to_numpy()
     response, figures = estimate_response(history, recipe)
     newest = int(week[history.launches.complete8].max())
-    boundary = newest - recipe.holdout_weeks
+    boundary = newest - HOLDOUT_WEEKS
     older, newer = usable & (week <= boundary), history.launches.complete8 & (week > boundary)
     levels, calibration = (
         np.stack([np.array(LEVELS)] * 2),

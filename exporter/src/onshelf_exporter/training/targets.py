@@ -11,6 +11,9 @@ from onshelf_exporter.training.calendar import weeks_of_year
 from onshelf_exporter.training.history import History
 
 DISCOUNT_EDGES = (0.0, 0.1, 0.2, 0.3)
+HOLDOUT_WEEKS = (
+    5  # the last launch weeks with complete outcomes: they choose epochs and calibrate, and are not learned from
+)
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,12 @@ class Targets:
         return {name: getattr(self, name)[rows] for name in self.__dataclass_fields__}
 
 
-def build_targets(history: History, hidden_launches: NDArray[np.bool_] | None = None) -> Targets:
-    """Targets of all products; `hidden_launches` (one entry per launch) keeps some launches' own labels out, for
-    validation."""
+def build_targets(history: History, hidden_outcomes: NDArray[np.bool_]) -> Targets:
+    """Targets of all products.
+
+    `hidden_outcomes`, one entry per launch: launches of which nothing that follows from their sales is a target. The
+    outcome model is calibrated on embeddings, which must not have learned the outcomes that they are judged on.
+    """
     n = len(history.products)
     sales, promotions, launches = history.sales, history.promotions, history.launches
     index = sales["product_index"].to_numpy()
@@ -59,24 +65,33 @@ def build_targets(history: History, hidden_launches: NDArray[np.bool_] | None = 
     depth = np.zeros((n, DISCOUNT_BINS), dtype=np.float32)
     np.add.at(depth, (index, bins), 1.0)
     depth /= np.maximum(depth.sum(1, keepdims=True), 1.0)
-    visible = np.ones(len(launches), dtype=bool) if hidden_launches is None else ~hidden_launches
     frame = launches.frame
     product = frame["product_index"].to_numpy()
     launch_units = np.full(n, np.nan, dtype=np.float32)
-    done8 = launches.complete8 & visible
+    done8 = launches.complete8 & ~hidden_outcomes
+    hidden = product[hidden_outcomes]
+    units[hidden], depth[hidden] = np.nan, 0.0
     launch_units[product[done8]] = frame["units_8w"].to_numpy(dtype=np.float32)[done8]
-    done4 = launches.complete4 & visible
+    done4 = launches.complete4
     week = np.full(n, -1, dtype=np.int64)
     week[product[done4]] = weeks_of_year(history.dataset, frame["launch_week"].to_numpy()[done4]) - 1
     channels = np.full((n, CHANNELS), np.nan, dtype=np.float32)
     channels[product[done4]] = (launches.practice[done4] > 0).astype(np.float32)
-    sold = done4 & (frame["units_4w"].fillna(0).to_numpy() > 0)
+    sold = done4 & ~hidden_outcomes & (frame["units_4w"].fillna(0).to_numpy() > 0)
     discount = np.full(n, -1, dtype=np.int64)
     discount[product[sold]] = discount_bin(frame["discount"].fillna(0).to_numpy(dtype=np.float64)[sold])
     with np.errstate(divide="ignore"):
         price = np.where(history.price > 0, np.log(np.maximum(history.price, 1e-9)), np.nan).astype(np.float32)
     kind = np.where(history.known, history.ids[:, 2], 0)
     return Targets(kind, units, weeks, launch_units, week, channels, discount, ever, depth, price)
+
+
+def newest_outcomes(history: History) -> NDArray[np.bool_]:
+    """Launches whose outcome is not among the older ones: those that calibrate the outcome model, and later ones."""
+    week = history.launches.frame["launch_week"].to_numpy()
+    complete = week[history.launches.complete8]
+    newer: NDArray[np.bool_] = week > (complete.max() - HOLDOUT_WEEKS if len(complete) else 0)
+    return newer
 
 
 def discount_bin(fraction: NDArray[np.float64]) -> NDArray[np.int64]:
