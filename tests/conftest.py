@@ -1,10 +1,23 @@
+"""What tests of several parts share: the prepared data, and the whole system on a small model release."""
+
+from __future__ import annotations
+
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(Path(__file__).parent))  # `import shops` in every part's tests
+sys.path.insert(0, str(Path(__file__).parent))  # `import shops`, `small_release`, `stack` in every part's tests
+
+if TYPE_CHECKING:
+    from small_release import SmallRelease
+    from stack import Gateway
+
+    from onshelf import Client
+    from onshelf_local_triton import LocalTriton
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,3 +47,54 @@ def shop_data(shop_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     from onshelf_exporter.prepare import prepare
 
     return prepare("shop", tmp_path_factory.mktemp("data"), source=shop_source)
+
+
+@pytest.fixture(scope="session")
+def release(complete_journey: Path) -> SmallRelease:
+    """A small model release from the real data, with a replay release beside it; trained once, kept below var/test."""
+    from small_release import small_release
+
+    return small_release(complete_journey, roles=("replay", "production"))
+
+
+@pytest.fixture(scope="session")
+def triton_environment() -> Path:
+    """The local Triton's own environment."""
+    from onshelf_local_triton import environment
+
+    venv = ROOT / ".venv-triton"
+    environment.install(venv)
+    return venv
+
+
+@pytest.fixture(scope="session")
+def triton(
+    release: SmallRelease, triton_environment: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalTriton]:
+    """A real Triton that serves the small release."""
+    from onshelf_local_triton import LocalTriton
+
+    with LocalTriton(release.repository, tmp_path_factory.mktemp("triton"), venv=triton_environment) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gateway(release: SmallRelease, triton: LocalTriton, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway process in front of it."""
+    from stack import Gateway
+
+    server = Gateway(release.releases, triton.grpc_url, tmp_path_factory.mktemp("gateway"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def system(gateway: Gateway) -> Iterator[Client]:
+    """A client of the whole system."""
+    from stack import healthy, wait_until
+
+    from onshelf import Client
+
+    with Client(gateway.address, timeout=30) as client:
+        wait_until(lambda: healthy(client), "the gateway to serve")
+        yield client

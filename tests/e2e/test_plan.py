@@ -39,12 +39,12 @@ def units(result, horizon: int = 8) -> float:
     return next(f.units.mean for f in result.plan.forecasts if f.horizon_weeks == horizon)
 
 
-def evaluate(client: Client, product: Product = CHIPS, **action) -> float:
-    return units(client.evaluate_plan(product, Action(launch_date=datetime.date(2018, 2, 5), **action)))
+def evaluate(system: Client, product: Product = CHIPS, **action) -> float:
+    return units(system.evaluate_plan(product, Action(launch_date=datetime.date(2018, 2, 5), **action)))
 
 
-def test_an_open_request_scores_over_a_thousand_candidates_and_answers_completely(client, release):
-    result = client.plan_launch(CHIPS)
+def test_an_open_request_scores_over_a_thousand_candidates_and_answers_completely(system, release):
+    result = system.plan_launch(CHIPS)
     assert result.candidates_scored >= 1000
     assert len(result.plans) == 5
     assert [plan.rank for plan in result.plans] == [1, 2, 3, 4, 5]
@@ -65,8 +65,8 @@ def test_an_open_request_scores_over_a_thousand_candidates_and_answers_completel
             assert quantiles[0] >= 0
 
 
-def test_three_products_of_three_departments_get_different_plans(client):
-    results = [client.plan_launch(product) for product in (CHIPS, SHAMPOO, SALAD)]
+def test_three_products_of_three_departments_get_different_plans(system):
+    results = [system.plan_launch(product) for product in (CHIPS, SHAMPOO, SALAD)]
     departments = [result.category.category_path[0] for result in results]
     assert len(set(departments)) == 3
     assert len({round(r.plans[0].forecasts[-1].units.mean, 3) for r in results}) == 3
@@ -75,31 +75,31 @@ def test_three_products_of_three_departments_get_different_plans(client):
     assert all(departments[i] in similar[i] for i in range(3))
 
 
-def test_a_premium_price_lowers_expected_units(client):
+def test_a_premium_price_lowers_expected_units(system):
     prices = ["2.49", "3.49", "4.99", "8.99"]
-    expected = [evaluate(client, list_price=Money(price, USD)) for price in prices]
+    expected = [evaluate(system, list_price=Money(price, USD)) for price in prices]
     assert all(dearer < cheaper for cheaper, dearer in itertools.pairwise(expected))
 
 
-def test_more_promotion_does_not_lower_units_and_is_not_free(client):
+def test_more_promotion_does_not_lower_units_and_is_not_free(system):
     channel = "display_rear_end_cap"
-    plain = evaluate(client)
-    narrow = evaluate(client, channels=(ChannelUse(channel, 0.05),))
-    broad = evaluate(client, channels=(ChannelUse(channel, 0.5),))
-    both = evaluate(client, channels=(ChannelUse(channel, 0.5),), discount=0.2)
+    plain = evaluate(system)
+    narrow = evaluate(system, channels=(ChannelUse(channel, 0.05),))
+    broad = evaluate(system, channels=(ChannelUse(channel, 0.5),))
+    both = evaluate(system, channels=(ChannelUse(channel, 0.5),), discount=0.2)
     assert plain <= narrow <= broad <= both
     assert plain < both
     costs = Costs(channel_costs=(ChannelCost(channel, fixed_cost=Money(5000, USD)),))
-    result = client.plan_launch(CHIPS, costs=costs)
+    result = system.plan_launch(CHIPS, costs=costs)
     assert all(use.channel_id != channel for use in result.plans[0].action.channels)
     assert not result.frontier_instead_of_winner
-    forced = client.plan_launch(CHIPS, costs=costs, constraints=PlanConstraints(required_channel_ids=(channel,)))
+    forced = system.plan_launch(CHIPS, costs=costs, constraints=PlanConstraints(required_channel_ids=(channel,)))
     assert forced.plans[0].promotion_cost.amount >= 5000
     assert forced.plans[0].objective_value < result.plans[0].objective_value
 
 
-def test_without_costs_the_frontier_takes_the_place_of_a_winner(client):
-    result = client.plan_launch(dataclasses.replace(CHIPS, unit_cost=None))
+def test_without_costs_the_frontier_takes_the_place_of_a_winner(system):
+    result = system.plan_launch(dataclasses.replace(CHIPS, unit_cost=None))
     assert result.frontier_instead_of_winner
     assert NoticeCode.PROMOTION_COST_ASSUMED_ZERO in {notice.code for notice in result.info.notices}
     effort = [point.promotion_effort for point in result.frontier]
@@ -109,9 +109,9 @@ def test_without_costs_the_frontier_takes_the_place_of_a_winner(client):
     assert expected == sorted(expected)
 
 
-def test_a_window_beyond_the_data_is_marked_as_seasonal_projection(client):
+def test_a_window_beyond_the_data_is_marked_as_seasonal_projection(system):
     window = DateWindow(start_date=datetime.date(2019, 5, 1), end_date=datetime.date(2019, 6, 30))
-    result = client.plan_launch(CHIPS, window=window)
+    result = system.plan_launch(CHIPS, window=window)
     assert NoticeCode.SEASONAL_PROJECTION in {notice.code for notice in result.info.notices}
     assert all(window.start_date <= plan.action.launch_date <= window.end_date for plan in result.plans)
 
@@ -135,26 +135,26 @@ def test_a_window_beyond_the_data_is_marked_as_seasonal_projection(client):
     ],
     ids=["gross profit without cost", "foreign currency", "Chinese title"],
 )
-def test_what_cannot_be_answered_is_refused_in_words_that_say_what_to_do(client, product, arguments, reason, field):
+def test_what_cannot_be_answered_is_refused_in_words_that_say_what_to_do(system, product, arguments, reason, field):
     with pytest.raises(InvalidRequest) as caught:
-        client.plan_launch(product, **arguments)
+        system.plan_launch(product, **arguments)
     assert caught.value.reason is ErrorReason[reason]
     assert caught.value.field == field
     assert any(word in str(caught.value) for word in ("send", "ask for", "serve", "never converted"))
 
 
-def test_a_known_user_gets_products_and_a_profile(client):
-    result = client.recommend_products("1489", count=5)
+def test_a_known_user_gets_products_and_a_profile(system):
+    result = system.recommend_products("1489", count=5)
     assert len(result.products) == 5
-    profile = client.get_user_profile("1489").profile
+    profile = system.get_user_profile("1489").profile
     assert 0 < profile.purchases_per_week < 30
     assert sum(interest.share for interest in profile.interests) <= 1.001
-    audience = client.find_audience(CHIPS, count=50, segments=True)
+    audience = system.find_audience(CHIPS, count=50, segments=True)
     assert len(audience.users) == 50
     assert all(segment.users >= 10 for segment in audience.segments)
 
 
-def test_the_replay_release_answers_beside_the_one_in_service(client, release):
-    replay = client.plan_launch(CHIPS, model_release=release.version - 1)
+def test_the_replay_release_answers_beside_the_one_in_service(system, release):
+    replay = system.plan_launch(CHIPS, model_release=release.version - 1)
     assert replay.info.model_release.role == "replay"
-    assert replay.info.model_release.as_of < client.plan_launch(CHIPS).info.model_release.as_of
+    assert replay.info.model_release.as_of < system.plan_launch(CHIPS).info.model_release.as_of

@@ -1,0 +1,34 @@
+"""A retailer's own folder of Parquet files becomes a plan."""
+
+from pathlib import Path
+
+import pytest
+from small_release import small_release
+from stack import Gateway, healthy, wait_until
+
+from onshelf import Client, Money, Product
+from onshelf_local_triton import LocalTriton
+
+
+@pytest.fixture(scope="module")
+def shop(shop_data: Path, triton_environment: Path, tmp_path_factory):
+    """The invented shop, trained, served and asked."""
+    folder = tmp_path_factory.mktemp("shop-system")
+    release = small_release(shop_data, folder / "release")
+    with LocalTriton(release.repository, folder / "triton", venv=triton_environment) as triton:
+        gateway = Gateway(release.releases, triton.grpc_url, folder / "gateway")
+        with Client(gateway.address, timeout=30) as client:
+            wait_until(lambda: healthy(client), "the gateway to serve")
+            yield client
+        gateway.stop()
+
+
+def test_three_parquet_files_of_an_invented_shop_give_a_plan(shop):
+    product = Product(title="Bamboo cutting board with handle", list_price=Money("19.90", "EUR"))
+    result = shop.plan_launch(product)
+    assert result.plans
+    assert result.info.model_release.dataset == "shop"
+    assert result.info.model_release.currency == "EUR"
+    assert all(plan.forecasts[-1].units.mean > 0 for plan in result.plans)
+    assert all(not plan.action.channels for plan in result.plans)  # the shop has no channels
+    assert result.audience
