@@ -95,7 +95,11 @@ def test_each_launch_is_forecast_as_it_was_done_by_the_release_that_ended_before
     assert len(planned) == 5
     assert planned[0]["model_release"] == 6
     assert planned[0]["constraints"] == PlanConstraints(
-        prices=(Money("2.99", "USD"),), max_channels=1, max_discount=0.1, allow_coupon=True
+        prices=(Money("2.99", "USD"),),
+        promotion_budget=Money(1_000_000, "USD"),
+        max_channels=1,
+        max_discount=0.1,
+        allow_coupon=True,
     )
 
 
@@ -115,7 +119,7 @@ def test_what_happened_is_revealed_misses_included(run):
     assert "WAPE of the medians on these 5: 0.75." in text  # (0 + 5 + 4 + 26 + 1) / 48
     assert "Chosen how: drawn by a seed." in text
     assert "1 of them entered the data by a first sale" in text
-    assert "What Onshelf would have planned with the same price" in text
+    assert "What Onshelf would have planned for most units, with the same price" in text
 
 
 def test_the_first_of_the_file_are_taken_unless_a_seed_draws_others(server, run):
@@ -149,7 +153,7 @@ def test_the_picture_has_a_band_and_a_dot_for_each_launch(run):
     assert len(of_class("circle", "inside")) == 3 + legend
     assert len(of_class("circle", "outside")) == 2 + legend
     texts = [one.text for one in picture.findall("svg:text", space)]
-    assert "5 real launches, forecast blind: 3 of 5 inside the 10–90 % band" in texts
+    assert "5 real launches, forecast blind: 3 of 5 inside the 10–90% band" in texts
     assert "Chips <4> 海盐" in texts
     assert "sold 30 (above)" in texts
     sold = sorted(float(one.get("cx")) for one in of_class("circle", "dot"))

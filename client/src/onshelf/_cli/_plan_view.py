@@ -53,7 +53,7 @@ def evaluation_lines(answer: r.EvaluatePlanResult, product: Product, terminal: T
                 w.percent(forecast.repeat_rate) if forecast.repeat_rate else "",
             ]
         )
-    columns = [Column("over"), Column("units", right=True), Column("10–50–90 %"), Column("revenue", right=True)]
+    columns = [Column("over"), Column("units", right=True), Column("10–50–90%"), Column("revenue", right=True)]
     columns += [Column("gross profit", right=True), Column("buyers", right=True), Column("buy again", right=True)]
     forecast_table = table(terminal, columns, rows)
     extra = []
@@ -139,7 +139,7 @@ def _plans(answer: r.PlanLaunchResult, horizon: int, terminal: Terminal) -> list
         Column("promotion", wrap=True),
         Column(f"price {currency}", right=True),
         Column("units", right=True),
-        Column("10–50–90 %"),
+        Column("10–50–90%"),
         Column(f"cost {currency}", right=True),
         Column(f"{_metric(answer.objective_metric)}{' ' + currency if is_money else ''}", right=True),
         Column("stock", right=True),

@@ -20,11 +20,14 @@ from onshelf._cli._replay_file import PastCase, Replayed, ReplayFile, read_repla
 from onshelf._cli._replay_view import replay_lines, totals
 from onshelf._cli._terminal import terminal_of
 from onshelf._client import Client
+from onshelf._enums import ObjectiveMetric
 from onshelf._errors import NoFeasiblePlan
 from onshelf._money import Money
 
 HELP = "forecast real past launches blind, then reveal what happened"
 _LAUNCHES = Path("var/replay/launches.json")
+# Without costs and budget there is no winner but a frontier; what limits promotion here is that of the past launch.
+_AMPLE = 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,10 +90,12 @@ def _replay(client: Client, file: ReplayFile, case: PastCase, currency: str, pla
                 # channels.
                 constraints=_inputs.PlanConstraints(
                     prices=() if price is None else (price,),
+                    promotion_budget=Money(_AMPLE, currency),
                     max_channels=len(case.channels),
                     max_discount=case.discount,
                     allow_coupon=case.coupon,
                 ),
+                objective=_inputs.Objective(metric=ObjectiveMetric.UNITS),
                 model_release=file.model_release,
                 max_plans=1,
                 audience_size=0,

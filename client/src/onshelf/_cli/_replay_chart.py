@@ -27,7 +27,7 @@ def chart(replayed: Sequence[Replayed], known: str) -> str:
     """The picture as a text. known: what the forecasts rest on ("data to 2 Jul 2017")."""
     largest, total = largest_of(replayed), totals(replayed)
     height = _TOP + _ROW * len(replayed) + _BOTTOM
-    summary = f"{total['inside']} of {len(replayed)} inside the 10–90 % band"
+    summary = f"{total['inside']} of {len(replayed)} inside the 10–90% band"
     what = f"Units in the first 8 weeks: forecast from {escape(known)} only, and what was sold"
     head = f"{len(replayed)} real launches, forecast blind: {summary}"
     parts = [
@@ -73,7 +73,7 @@ def _row(one: Replayed, y: int, largest: int) -> list[str]:
 def _legend(y: int) -> list[str]:
     return [
         f'<rect class="band" x="{_LABEL}" y="{y - 10}" width="26" height="12" rx="4"/>',
-        f'<text class="small" x="{_LABEL + 32}" y="{y}">10–90 % band</text>',
+        f'<text class="small" x="{_LABEL + 32}" y="{y}">10–90% band</text>',
         f'<line class="median" x1="{_LABEL + 130}" x2="{_LABEL + 130}" y1="{y - 11}" y2="{y + 3}"/>',
         f'<text class="small" x="{_LABEL + 138}" y="{y}">median</text>',
         f'<circle class="inside" cx="{_LABEL + 206}" cy="{y - 4}" r="5"/>',

@@ -58,7 +58,7 @@ def replay_lines(replayed: Sequence[Replayed], file: ReplayFile, info: r.Respons
         colour = "green" if verdict(one) == "inside" else "red"
         rows.append(
             [
-                shorten(clean(one.case.product.title), terminal.columns // 3 if terminal.columns > 100 else 20),
+                shorten(clean(one.case.product.title), 36 if terminal.columns > 100 else 20),
                 w.day(one.case.launch_date),
                 _done(one),
                 f"{low:,}–{middle:,}–{high:,}",
@@ -67,8 +67,8 @@ def replay_lines(replayed: Sequence[Replayed], file: ReplayFile, info: r.Respons
                 Cell(verdict(one), (colour,)),
             ]
         )
-    columns = [Column("product"), Column("launched"), Column("promotion", wrap=True), Column("units 10–50–90 %")]
-    columns += [Column("band ▒, median │, sold ●"), Column("sold", right=True), Column("the band")]
+    columns = [Column("product"), Column("launched"), Column("promotion", wrap=True), Column("10–50–90%")]
+    columns += [Column("band ▒, median │, sold ●"), Column("sold", right=True), Column("")]
     sections = [
         [terminal.styled(line, "bold") for line in wrap(head, terminal.columns)],
         table(terminal, columns, rows),
@@ -106,7 +106,7 @@ def _strip(one: Replayed, largest: int, terminal: Terminal) -> str:
 def _summary(replayed: Sequence[Replayed], file: ReplayFile, terminal: Terminal) -> list[str]:
     total, count = totals(replayed), len(replayed)
     text = f"{total['inside']} of {count} inside the band, {total['above']} above, {total['below']} below. "
-    text += "A 10–90 % band of whole units should hold at least 8 of 10, and about 9 where most launches sell little. "
+    text += "A 10–90% band of whole units should hold at least 8 of 10, and about 9 where most launches sell little. "
     expected = w.count(total["units_expected"])
     text += f"Sold {total['units_sold']:,} units in 8 weeks; the expected values add up to {expected}. "
     wape = total["wape_of_medians"]
@@ -125,7 +125,7 @@ def _planned(replayed: Sequence[Replayed], terminal: Terminal) -> list[str]:
             continue
         rows.append(
             [
-                shorten(clean(one.case.product.title), terminal.columns // 3),
+                shorten(clean(one.case.product.title), 36),
                 w.day(one.planned.action.launch_date),
                 w.channel_list(one.planned.action.channels),
                 w.promotion(one.planned.action),
@@ -136,7 +136,11 @@ def _planned(replayed: Sequence[Replayed], terminal: Terminal) -> list[str]:
     if not rows:
         return []
     columns = [Column("product"), Column("week of"), Column("channels, % of sites", wrap=True), Column("promotion")]
-    columns += [Column("expected", right=True), Column("as it was done", right=True)]
-    title = "What Onshelf would have planned with the same price, discount, coupon and number of channels"
-    remark = "  Nobody did this, so there is nothing to reveal; channels are at their typical share of sites."
+    columns += [Column("expected", right=True), Column("as done", right=True)]
+    title = (
+        "What Onshelf would have planned for most units, with the same price, discount, coupon and number of channels"
+    )
+    remark = (
+        "  Nobody did this, so there is nothing to reveal. Channels are at their typical share of sites, not as done."
+    )
     return [terminal.styled(title, "bold"), *table(terminal, columns, rows), terminal.styled(remark, "dim")]
