@@ -91,6 +91,12 @@ async def test_a_new_release_takes_over_when_its_models_are_ready(tmp_path: Path
         backend.ready = ready
         await server.monitor.probe()
         assert (await stub.PlanLaunch(words.plan())).info.model_release.version == 2
+        backend.ready = only_the_first
+        await server.monitor.probe()
+        assert (await stub.PlanLaunch(words.plan())).info.model_release.version == 1, "back, when Triton drops it"
+        assert server.health.serving("")
+        backend.ready = ready
+        await server.monitor.probe()
         assert (await stub.PlanLaunch(words.plan(model_release=1))).info.model_release.version == 1
         assert sorted(server.releases.loaded) == [1, 2, 3]
         assert server.releases.refresh() == []

@@ -139,8 +139,9 @@ async def test_ready_speaks_of_one_version():
         backend = TritonBackend(address)
         assert await backend.ready("double", 3, 10)
         assert not await backend.ready("double", 2, 10)
-        triton.failure = (grpc.StatusCode.INVALID_ARGUMENT, "no such model")
-        assert not await backend.ready("double", 3, 10)
+        for code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND):
+            triton.failure = (code, "no such model")
+            assert not await backend.ready("double", 3, 10)
         await backend.close()
 
 

@@ -19,6 +19,10 @@ class BackendUnavailableError(Exception):
     """The model cannot be reached or is not served; trying again later may help."""
 
 
+class ModelMissingError(BackendUnavailableError):
+    """The server answers, and does not have this version of the model."""
+
+
 class BackendTimeoutError(Exception):
     """The model did not answer before the deadline."""
 
@@ -63,7 +67,6 @@ class InferenceBackend(Protocol):
 # CANCELLED comes from below only (a channel or server that closes): a cancelled task never gets to see it.
 _UNAVAILABLE = {
     grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.CANCELLED,
 }
@@ -118,7 +121,7 @@ class TritonBackend:
         request = service_pb2.ModelReadyRequest(name=model, version=str(version))
         try:
             response = await self._call(self._stub.ModelReady, request, model, timeout)
-        except BackendAnswerError:
+        except (BackendAnswerError, ModelMissingError):
             return False
         return bool(response.ready)
 
@@ -135,6 +138,8 @@ class TritonBackend:
             text = f"{model}: {error.code().name}: {error.details()}"
             if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise BackendTimeoutError(text) from error
-            if error.code() in _UNAVAILABLE or "not ready" in text or "unknown model" in text:
+            if error.code() == grpc.StatusCode.NOT_FOUND or "unknown model" in text:
+                raise ModelMissingError(text) from error
+            if error.code() in _UNAVAILABLE or "not ready" in text:
                 raise BackendUnavailableError(text) from error
             raise BackendAnswerError(text) from error

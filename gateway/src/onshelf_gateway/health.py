@@ -82,7 +82,7 @@ def required_models(service: str, encoder: str) -> tuple[str, ...]:
 
 
 class Monitor:
-    """Asks Triton again and again; sets health, and takes a newer model release into service once it is ready."""
+    """Asks Triton again and again; sets health, and keeps the newest model release that is ready in service."""
 
     def __init__(
         self, settings: Settings, backend: InferenceBackend, models: Models, releases: ReleaseSet, health: Health
@@ -104,19 +104,13 @@ class Monitor:
 
     async def probe(self) -> None:
         """Probe once."""
-        serving, newest = self._releases.serving, self._releases.newest
-        if serving is None:
+        if self._releases.serving is None:
             for service in SERVICES:
                 self._health.set(service, False)
             return
         try:
-            ready = await self._ready(serving)
+            ready = await self._best()
             self._slow = 0
-            if newest is not None and newest.version > serving.version:
-                newer = await self._ready(newest)
-                if all(newer.values()):
-                    self._releases.promote(newest)
-                    ready = newer
         except BackendTimeoutError:
             self._slow += 1
             if self._slow < PATIENCE:
@@ -130,6 +124,17 @@ class Monitor:
         for service in SERVICES:
             needed = required_models(service, self._settings.encoder_model)
             self._health.set(service, all(ready.get(model, False) for model in needed))
+
+    async def _best(self) -> dict[str, bool]:
+        """Put the newest production release that is ready as a whole into service; say what is ready of it."""
+        answers: dict[int, dict[str, bool]] = {}
+        for release in self._releases.production:
+            answers[release.version] = await self._ready(release)
+            if all(answers[release.version].values()):
+                self._releases.promote(release)
+                break
+        serving = self._releases.serving
+        return answers[serving.version] if serving is not None and serving.version in answers else {}
 
     async def _ready(self, release: ModelRelease) -> dict[str, bool]:
         models = required_models("", self._settings.encoder_model)

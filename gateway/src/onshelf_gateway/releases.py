@@ -22,9 +22,8 @@ def _version(manifest: Path) -> int:
 class ReleaseSet:
     """Model releases below one folder.
 
-    The one in service is the highest production version whose models Triton serves; a newer one takes over when
-    `promote` says that they are ready there, so that a restart is never needed and a plan never meets models that are
-    still loading.
+    The one in service is the highest production version whose models Triton serves, as `promote` says: a newer one takes
+    over when it is ready there, without a restart, and a plan never meets models that are still loading.
     """
 
     def __init__(self, root: Path, retry_after_ms: int = 1_000) -> None:
@@ -46,10 +45,10 @@ class ReleaseSet:
         return self._releases.get(self._serving)
 
     @property
-    def newest(self) -> ModelRelease | None:
-        """The highest production version, in service or not yet."""
-        versions = [r.version for r in self._releases.values() if r.manifest.role == "production"]
-        return self._releases[max(versions)] if versions else None
+    def production(self) -> list[ModelRelease]:
+        """Releases for production, highest version first."""
+        found = [release for release in self._releases.values() if release.manifest.role == "production"]
+        return sorted(found, key=lambda release: -release.version)
 
     def promote(self, release: ModelRelease) -> None:
         """Put a loaded release into service."""
@@ -108,8 +107,8 @@ class ReleaseSet:
         if new or gone:  # replaced as a whole: readers on the event loop never see it change
             kept = {version: release for version, release in self._releases.items() if version not in gone}
             self._releases = kept | {release.version: release for release in new}
-        if self.serving is None and self.newest is not None:
-            self.promote(self.newest)
+        if self.serving is None and self.production:
+            self.promote(self.production[0])
         return new
 
     async def watch(self, interval: float) -> None:
