@@ -134,7 +134,7 @@ def _plans(answer: r.PlanLaunchResult, horizon: int, terminal: Terminal) -> list
     year = years.pop() if len(years) == 1 else None
     columns = [
         Column("", right=True),
-        Column("week of" if year is None else f"week of {year}"),
+        Column("week of" if year is None else f"week, {year}"),
         Column("channels, % of sites", wrap=True),
         Column("promotion", wrap=True),
         Column(f"price {currency}", right=True),
