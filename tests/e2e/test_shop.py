@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from shops import CHANNELS
 from small_release import small_release
 from stack import Gateway, healthy, wait_until
 
@@ -24,11 +25,17 @@ def shop(shop_data: Path, triton_environment: Path, tmp_path_factory):
 
 
 def test_three_parquet_files_of_an_invented_shop_give_a_plan(shop):
-    product = Product(title="Bamboo cutting board with handle", list_price=Money("19.90", "EUR"))
+    product = Product(
+        title="Sencha from Uji, loose leaf", category_path=("Kitchen", "tea"), list_price=Money("7.90", "EUR")
+    )
     result = shop.plan_launch(product)
     assert result.plans
     assert result.info.model_release.dataset == "shop"
     assert result.info.model_release.currency == "EUR"
     assert all(plan.forecasts[-1].units.mean > 0 for plan in result.plans)
-    assert all(not plan.action.channels for plan in result.plans)  # the shop has no channels
+    assert result.category.category_path == ("Kitchen", "Tea")
+    used = {use.channel_id for plan in result.plans for use in plan.action.channels}
+    used |= {use.channel_id for point in result.frontier for use in point.action.channels}
+    assert used
+    assert used <= set(CHANNELS)
     assert result.audience
