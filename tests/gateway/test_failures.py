@@ -237,17 +237,21 @@ async def test_a_product_is_encoded_once_for_several_questions(releases, words):
         grpc.aio.insecure_channel(server.address) as channel,
     ):
         stub = launch_pb2_grpc.LaunchServiceStub(channel)
-        first = await stub.PlanLaunch(words.plan())
-        second = await stub.EvaluatePlan(words.evaluate())
+        product = words.product(category_path=["Tortilla chips"])
+        evaluate = words.evaluate()
+        evaluate.product.CopyFrom(product)
+        first = await stub.PlanLaunch(words.plan(product=product))
+        second = await stub.EvaluatePlan(evaluate)
         assert backend.count("product_encoder") == 1
         assert [t.cached for r in (first, second) for t in r.info.timings if t.stage == "product_encoder"] == [
             False,
             True,
         ]
-        await stub.PlanLaunch(words.plan(model_release=2, product=words.product()))
-        await stub.PlanLaunch(words.plan(product=words.product(list_price=words.money(3.29))))
+        await stub.PlanLaunch(words.plan(model_release=2, product=product))
+        dearer = words.product(category_path=["Tortilla chips"], list_price=words.money(3.29))
+        await stub.PlanLaunch(words.plan(product=dearer))
         assert backend.count("product_encoder") == 3, "another release or another price is another encoding"
-        await stub.PlanLaunch(words.plan())
+        await stub.PlanLaunch(words.plan(product=product))
         assert backend.count("product_encoder") == 4, "only two are kept"
 
 

@@ -28,7 +28,7 @@ async def test_an_open_request_gets_plans_with_evidence(running, words):
     assert [plan.rank for plan in response.plans] == [1, 2, 3, 4, 5]
     assert response.practice_plan.rank == 0
     assert response.practice_plan.summary
-    assert list(response.category.category_path) == ["Grocery", "Bag snacks"]
+    assert list(response.category.category_path) == ["Grocery", "Bag snacks", "Tortilla chips"]
     assert response.category.matched
     assert len(response.audience) == 20
     assert len(response.similar_launches) == 5
@@ -48,8 +48,9 @@ async def test_an_open_request_gets_plans_with_evidence(running, words):
     assert response.info.units_basis.users == 120
 
 
-async def test_one_encoder_call_and_one_scoring_call(running, words):
-    await running.launch.PlanLaunch(words.plan())
+async def test_each_model_is_called_once(running, words):
+    known = words.product(category_path=["Grocery", "Bag snacks", "Tortilla chips"])
+    await running.launch.PlanLaunch(words.plan(product=known))
     assert running.backend.count("product_encoder") == 1
     assert running.backend.count("launch_outcome") == 1
     assert running.backend.count("audience_retrieval") == 1
@@ -336,7 +337,10 @@ async def test_unknown_things_are_planned_and_flagged(running, words):
     assert not response.category.matched
     assert "Bag snacks" in response.category.nearest
     assert list(response.category.category_path)[:2] == ["Grocery", "Bag snacks"], "planned from the title"
+    running.backend.calls.clear()
     inferred = await running.launch.PlanLaunch(words.plan(product=words.product(category_path=[], list_price=None)))
+    assert running.backend.count("product_encoder") == 2, "once more with the category that it found"
+    assert running.backend.count("launch_outcome") == 1
     assert {"CATEGORY_INFERRED", "PRICE_ASSUMED"} <= set(words.notices(inferred))
     assert cents(inferred.plans[0].action.list_price) == 299
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onshelf.v1 import types_pb2
 from onshelf_gateway.vocabulary import LEVELS, Vocabulary
 
-CONFIDENT = 0.5  # least probability at which an inferred level is used
+CONFIDENT = 0.3  # least probability at which an inferred level is used
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ def named_category(vocabulary: Vocabulary, names: tuple[str, ...]) -> NamedCateg
     """Find the narrowest level that the names agree on.
 
     Each name is looked up at every level. Of the places that the last known name has, the one that shares most
-    ancestors with the other names wins; then the narrower one; then the one with more products.
+    ancestors with the other names wins; then the broader one (a category and a type in it often share a name); then
+    the one with more products.
     """
     places = [vocabulary.find(name) for name in names]
     unknown = tuple((n, name) for n, (name, found) in enumerate(zip(names, places, strict=True)) if not found)
@@ -56,7 +57,7 @@ def named_category(vocabulary: Vocabulary, names: tuple[str, ...]) -> NamedCateg
         for rank, (level, number) in enumerate(places[n]):
             ids = vocabulary.with_parents(level, number)
             above = sum(any(ids[at] == other for at, other in found if at < level) for found in places[:n])
-            key = (above, level, -rank)
+            key = (above, -level, -rank)
             if best is None or key > best[0]:
                 best = (key, ids)
         if best is not None:
@@ -99,10 +100,9 @@ def complete(vocabulary: Vocabulary, named: NamedCategory, type_probabilities: N
         confidence = share
         weights[paths[:, position] != number] = 0.0
     found = (ids[0], ids[1], ids[2])
-    shown = named.ids if named.matched else found
     return Category(
         found,
-        tuple(vocabulary.path(shown)),
+        tuple(vocabulary.path(found)),
         named.matched,
         1.0 if named.matched else confidence,
         () if named.matched and not named.unknown else named.nearest,

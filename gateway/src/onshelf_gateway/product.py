@@ -44,7 +44,7 @@ async def understand(
     question: ProductQuestion,
     price_matters: bool = True,
 ) -> UnderstoodProduct:
-    """Read a product with one call of the encoder.
+    """Read a product with one call of the encoder; with two where it had to find a level of the category itself.
 
     Raises:
         GatewayError: TEXT_NOT_UNDERSTOOD, or a failure of the model.
@@ -58,6 +58,10 @@ async def understand(
     attributes = (float(question.list_price or 0), question.private_label)
     encoded = await models.encode_product(call, release, tokens.input_ids, tokens.mask, (*named.ids, brand), attributes)
     category = complete(release.vocabulary, named, encoded.category_probabilities)
+    if category.ids != named.ids:  # the embedding and the practice heads are better where they know it
+        encoded = await models.encode_product(
+            call, release, tokens.input_ids, tokens.mask, (*category.ids, brand), attributes
+        )
     _notice_category(call, question, category, named.unknown)
     if question.brand and not brand:
         call.notice(

@@ -102,7 +102,7 @@ async def recommend_products(
             if len(response.products) < question.count:
                 call.notice(
                     types_pb2.NOTICE_CODE_CANDIDATES_LIMITED,
-                    f"only {len(response.products)} of the {len(found.indices)} best products are in scope and "
+                    f"{len(response.products) or 'none'} of the {len(found.indices)} best products are in scope and "
                     "categories and not excluded",
                     "count",
                 )

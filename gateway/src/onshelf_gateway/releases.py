@@ -22,8 +22,8 @@ def _version(manifest: Path) -> int:
 class ReleaseSet:
     """Model releases below one folder.
 
-    The one in service is the highest production version whose models Triton serves, as `promote` says: a newer one takes
-    over when it is ready there, without a restart, and a plan never meets models that are still loading.
+    The one in service is the highest production version whose models Triton serves, as `promote` says: a newer one
+    takes over when it is ready there, without a restart, and a plan never meets models that are still loading.
     """
 
     def __init__(self, root: Path, retry_after_ms: int = 1_000) -> None:
