@@ -162,6 +162,7 @@ def write_release(releases: Path, repository: Path, cut_week: int, version: int 
         "cut_week": cut_week,
         "as_of": "2017-07-03",
         "recipe": "by hand",
+        "data_hash": "invented-0",
         "git_commit": "none",
         "horizons_weeks": [4, 8],
         "quantile_levels": list(LEVELS),

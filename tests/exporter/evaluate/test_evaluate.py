@@ -10,7 +10,7 @@ import pytest
 
 from onshelf_exporter import evaluate
 from onshelf_exporter.errors import SettingError
-from onshelf_exporter.evaluation import metrics
+from onshelf_exporter.evaluation import metrics, report
 from onshelf_exporter.evaluation.release import MissingReleaseError
 from onshelf_exporter.evaluation.splits import Split
 
@@ -63,7 +63,14 @@ def test_the_report_names_every_model_and_says_what_it_is(out):
     for words in ("ours, as served", "seed_bert (tutorial)", "EASE binary", "household activity only", "optimistic"):
         assert words in text
     assert "Where ours is behind" in text
+    assert "another preparation of the data" not in text
     assert not (out / "decisions.md").exists()
+
+
+def test_a_model_release_of_other_data_is_said_to_be_one(out):
+    numbers = json.loads((out / "reports" / "evaluation.json").read_text())
+    numbers["model_release"]["data_hash"] = "another"
+    assert "another preparation of the data" in report.render(numbers)
 
 
 def test_predictions_give_the_numbers_of_the_report(out):

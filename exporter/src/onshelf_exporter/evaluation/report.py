@@ -108,6 +108,12 @@ def _reading(summary: Summary) -> str:
             f"({demand['trained_not_purged']:,}): their outcomes reach into the measured weeks, which nobody could "
             f"know."
         )
+    if release["data_hash"] != summary["data_hash"]:
+        lines.append(
+            "- **The model release was trained on another preparation of the data than the one measured here** "
+            "(their hashes "
+            "differ): publish again before a figure is claimed."
+        )
     lines += [
         f"- Features of the baselines are cut at each launch's own week (sales before it, past launches whose 8 "
         f"weeks had "

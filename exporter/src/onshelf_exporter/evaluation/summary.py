@@ -151,7 +151,7 @@ def _timing(rows: LaunchRows, week: Floats) -> dict[str, float]:
 
 
 def _described(release: ModelRelease) -> Summary:
-    kept = ("version", "role", "cut_week", "as_of", "recipe", "git_commit")
+    kept = ("version", "role", "cut_week", "as_of", "recipe", "git_commit", "data_hash")
     return {name: release.manifest.get(name) for name in kept} | {"identity": release.identity}
 
 
