@@ -26,6 +26,7 @@ from torch import nn
 from onshelf_exporter import graphs as onnx_graphs
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.graphs import Arrays
+from onshelf_exporter.locks import exclusive
 from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, HORIZONS, LEVELS
 from onshelf_exporter.models.product_encoder import CHANNELS, EMBEDDING_DIM, VECTOR_DIM, ProductEncoder
 from onshelf_exporter.recipe import load_recipe
@@ -73,8 +74,13 @@ def export(training: Run, role: str) -> Path:
     if not training.is_done(role):
         raise ExporterError(f"role {role!r} of {training.folder} is not trained; run `onshelf-exporter train` first")
     target = training.folder / role / "export"
-    if (target / "manifest.json").exists():
-        return target
+    with exclusive(training.folder / role):
+        if not (target / "manifest.json").exists():
+            _export(training, role, target)
+    return target
+
+
+def _export(training: Run, role: str, target: Path) -> None:
     torch.set_num_threads(training.recipe.threads)
     staging = training.folder / role / "export.staging"
     shutil.rmtree(staging, ignore_errors=True)
@@ -99,7 +105,6 @@ def export(training: Run, role: str) -> Path:
     write_json(staging / "manifest.json", _manifest(training, role, models, staging))
     shutil.rmtree(target, ignore_errors=True)
     os.replace(staging, target)
-    return target
 
 
 def _modules(training: Run, role: str) -> dict[str, nn.Module]:

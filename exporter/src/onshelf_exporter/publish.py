@@ -22,6 +22,7 @@ from typing import Any
 
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.export import export
+from onshelf_exporter.locks import exclusive
 from onshelf_exporter.recipe import load_recipe
 from onshelf_exporter.replay import write_replay
 from onshelf_exporter.signatures import SIGNATURES
@@ -98,20 +99,20 @@ def publish(exports: list[Path], releases: Path, repository: Path, configs: Path
 
     Raises ExporterError where a model has no config.pbtxt in `configs`.
     """
-    releases.mkdir(parents=True, exist_ok=True)
-    clear_leftovers(releases, repository)
-    known = {read_manifest(releases / str(v)).get("content_hash"): v for v in existing(releases)}
-    hashes = [content_hash(folder) for folder in exports]
-    if all(digest in known for digest in hashes):
-        return [known[digest] for digest in hashes]
-    copy_configs(configs, repository)
-    versions = []
-    for folder, digest in zip(exports, hashes, strict=True):
-        version = max(existing(releases), default=0) + 1
-        publish_one(folder, digest, version, releases, repository)
-        versions.append(version)
-    for old in existing(releases)[:-keep]:
-        remove(old, releases, repository)
+    with exclusive(releases):
+        clear_leftovers(releases, repository)
+        known = {read_manifest(releases / str(v)).get("content_hash"): v for v in existing(releases)}
+        hashes = [content_hash(folder) for folder in exports]
+        if all(digest in known for digest in hashes):
+            return [known[digest] for digest in hashes]
+        copy_configs(configs, repository)
+        versions = []
+        for folder, digest in zip(exports, hashes, strict=True):
+            version = max(existing(releases), default=0) + 1
+            publish_one(folder, digest, version, releases, repository)
+            versions.append(version)
+        for old in existing(releases)[:-keep]:
+            remove(old, releases, repository)
     return versions
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.locks import exclusive
 from onshelf_exporter.models.launch_outcome import OutcomeGraph
 from onshelf_exporter.models.product_encoder import ContentEncoder, ProductEncoder, TextEncoder
 from onshelf_exporter.models.towers import AudienceRetrieval, LaunchRetrieval, ProductRetrieval, UserEncoderGraph
@@ -80,12 +81,12 @@ def train(data: Path, recipe: Recipe, runs: Path, roles: list[str]) -> Run:
         raise ExporterError(
             f"--roles {' '.join(roles)}: every cut lies beyond the data, which end with week {dataset['last_week']}"
         )
-    todo = [role for role in wanted if not training.is_done(role)]
-    if not todo:
-        return training
-    encoder = train_encoder(training)
-    for role in todo:
-        train_release(training, role, encoder)
+    with exclusive(runs):
+        todo = [role for role in wanted if not training.is_done(role)]
+        encoder = train_encoder(training) if todo else None
+        for role in todo:
+            assert encoder is not None
+            train_release(training, role, encoder)
     return training
 
 
