@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from onshelf_exporter import baselines, evaluation
 
 Arrays = dict[str, NDArray[Any]]
-KEPT_OUT = {"report.py", "bootstrap.py", "metrics.py", "cache.py", "tables.py"}  # they read predictions and make none
+KEPT_OUT = {
+    "report.py",
+    "summary.py",
+    "predictions.py",
+    "bootstrap.py",
+    "metrics.py",
+    "cache.py",
+    "tables.py",
+}  # make no predictions
 
 
 @dataclass(frozen=True)
