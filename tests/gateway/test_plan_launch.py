@@ -28,7 +28,8 @@ async def test_an_open_request_gets_plans_with_evidence(running, words):
     assert [plan.rank for plan in response.plans] == [1, 2, 3, 4, 5]
     assert response.practice_plan.rank == 0
     assert response.practice_plan.summary
-    assert list(response.category.category_path) == ["Grocery", "Bag snacks", "Tortilla chips"]
+    assert list(response.category.category_path) == ["Grocery", "Bag snacks"]
+    assert any("Tortilla chips" in notice.message for notice in response.info.notices), "what it added is said"
     assert response.category.matched
     assert len(response.audience) == 20
     assert len(response.similar_launches) == 5

@@ -27,13 +27,14 @@ class NamedCategory:
 
 @dataclass(frozen=True)
 class Category:
-    """The category that is planned with."""
+    """The category that is planned with; `path` is what the request names of it, or all of it where that is nothing."""
 
     ids: tuple[int, int, int]
     path: tuple[str, ...]
     matched: bool
     confidence: float
     nearest: tuple[str, ...]
+    inferred: str = ""
 
     def message(self) -> types_pb2.CategoryResolution:
         """As the contract's message."""
@@ -100,10 +101,12 @@ def complete(vocabulary: Vocabulary, named: NamedCategory, type_probabilities: N
         confidence = share
         weights[paths[:, position] != number] = 0.0
     found = (ids[0], ids[1], ids[2])
+    added = vocabulary.path(found)[len(vocabulary.path(named.ids)) :]
     return Category(
         found,
-        tuple(vocabulary.path(found)),
+        tuple(vocabulary.path(named.ids if named.matched else found)),
         named.matched,
         1.0 if named.matched else confidence,
         () if named.matched and not named.unknown else named.nearest,
+        " > ".join(added) if named.matched else "",
     )

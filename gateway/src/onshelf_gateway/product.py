@@ -125,6 +125,12 @@ def _notice_category(
             f"no category was given; planned {used}, read from the title ({category.confidence:.0%} sure)",
             "product.category_path",
         )
+    elif category.matched and not unknown and category.inferred:
+        call.notice(
+            T.NOTICE_CODE_CATEGORY_INFERRED,
+            f"the narrower category {category.inferred!r} was read from the title",
+            "product.category_path",
+        )
     for position, name in unknown:
         nearest = f"; nearest names: {', '.join(category.nearest)}" if category.nearest else ""
         call.notice(
