@@ -126,7 +126,6 @@ def test_embeddings_do_not_learn_the_outcomes_that_calibrate(pair: tuple[History
     targets = build_targets(history, newest)
     assert np.isnan(targets.launch_units[hidden]).all()
     assert np.isnan(targets.units[hidden]).all()
-    assert (targets.discount[hidden] == -1).all()
     assert (targets.depth[hidden] == 0).all()
     assert np.isfinite(targets.launch_units).sum() > 300
 

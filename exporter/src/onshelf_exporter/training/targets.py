@@ -77,9 +77,9 @@ def build_targets(history: History, hidden_outcomes: NDArray[np.bool_]) -> Targe
     week[product[done4]] = weeks_of_year(history.dataset, frame["launch_week"].to_numpy()[done4]) - 1
     channels = np.full((n, CHANNELS), np.nan, dtype=np.float32)
     channels[product[done4]] = (launches.practice[done4] > 0).astype(np.float32)
-    sold = done4 & ~hidden_outcomes & (frame["units_4w"].fillna(0).to_numpy() > 0)
     discount = np.full(n, -1, dtype=np.int64)
-    discount[product[sold]] = discount_bin(frame["discount"].fillna(0).to_numpy(dtype=np.float64)[sold])
+    # part of the action; the data stage imputes it where nothing was sold, so that it does not tell the outcome
+    discount[product[done4]] = discount_bin(frame["discount"].fillna(0).to_numpy(dtype=np.float64)[done4])
     with np.errstate(divide="ignore"):
         price = np.where(history.price > 0, np.log(np.maximum(history.price, 1e-9)), np.nan).astype(np.float32)
     kind = np.where(history.known, history.ids[:, 2], 0)
