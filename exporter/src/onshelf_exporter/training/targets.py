@@ -23,7 +23,7 @@ class Targets:
     type: id or 0. units: sold so far, over `weeks` weeks on sale (NaN unknown). launch_units: units in the first 8
     weeks of a launch.
     week: position 0..52 of the launch's week of year. channels [n, 32]: 1 where coverage in L..L+3 is above 0.
-    discount: bin of the launch's discount, only where it was sold. ever [n, 32]: channels the product was ever in.
+    discount: bin of the launch's discount. ever [n, 32]: channels the product was ever in.
     depth [n, 5]: share of its selling weeks by discount bin. price: log price.
     """
 
