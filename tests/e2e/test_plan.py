@@ -89,7 +89,7 @@ def test_more_promotion_does_not_lower_units_and_is_not_free(system):
     both = evaluate(system, channels=(ChannelUse(channel, 0.5),), discount=0.2)
     assert plain <= narrow <= broad <= both
     assert plain < both
-    costs = Costs(channel_costs=(ChannelCost(channel, fixed_cost=Money(5000, USD)),))
+    costs = Costs(channel_costs=(ChannelCost(channel_id=channel, fixed_cost=Money(5000, USD)),))
     result = system.plan_launch(CHIPS, costs=costs)
     assert all(use.channel_id != channel for use in result.plans[0].action.channels)
     assert not result.frontier_instead_of_winner

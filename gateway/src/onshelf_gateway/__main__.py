@@ -1,4 +1,4 @@
-"""`onshelf-gateway --releases var/releases --triton localhost:8001 --listen 127.0.0.1:8500`: serve until SIGTERM."""
+"""`onshelf-gateway --releases var/releases --triton localhost:8001 --listen 127.0.0.1:50051`: serve until SIGTERM."""
 
 import asyncio
 import sys
