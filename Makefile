@@ -84,7 +84,9 @@ export: train ## Export the trained models to ONNX and check them against PyTorc
 	@$(EXPORTER) export --data $(DATA) --recipe $(RECIPE) --runs $(VAR)/runs
 
 publish: export ## Publish a model release into model_repository/ and var/releases/
-	@$(EXPORTER) publish --data $(DATA) --recipe $(RECIPE) --runs $(VAR)/runs --releases $(RELEASES) --repository model_repository
+	@url=$$($(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton --field http_url 2> /dev/null || true); \
+	$(EXPORTER) publish --data $(DATA) --recipe $(RECIPE) --runs $(VAR)/runs --releases $(RELEASES) \
+		--repository model_repository $${url:+--triton-http $$url}
 
 triton: setup ## Start the local Triton on the model repository
 	@mkdir -p $(RUN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent))  # `import shops`, `small_release`, `stack` in every part's tests
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch is loaded: two threads do not spin for each other
 
 if TYPE_CHECKING:
     from small_release import SmallRelease
@@ -50,11 +53,11 @@ def shop_data(shop_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="session")
-def release(complete_journey: Path) -> SmallRelease:
+def small_release(complete_journey: Path) -> SmallRelease:
     """A small model release from the real data, with a replay release beside it; trained once, kept below var/test."""
-    from small_release import small_release
+    from small_release import small_release as build
 
-    return small_release(complete_journey, roles=("replay", "production"))
+    return build(complete_journey, roles=("replay", "production"))
 
 
 @pytest.fixture(scope="session")
@@ -69,21 +72,23 @@ def triton_environment() -> Path:
 
 @pytest.fixture(scope="session")
 def triton(
-    release: SmallRelease, triton_environment: Path, tmp_path_factory: pytest.TempPathFactory
+    small_release: SmallRelease, triton_environment: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalTriton]:
     """A real Triton that serves the small release."""
     from onshelf_local_triton import LocalTriton
 
-    with LocalTriton(release.repository, tmp_path_factory.mktemp("triton"), venv=triton_environment) as server:
+    with LocalTriton(small_release.repository, tmp_path_factory.mktemp("triton"), venv=triton_environment) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def gateway(release: SmallRelease, triton: LocalTriton, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(
+    small_release: SmallRelease, triton: LocalTriton, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
     """A gateway process in front of it."""
     from stack import Gateway
 
-    server = Gateway(release.releases, triton.grpc_url, tmp_path_factory.mktemp("gateway"))
+    server = Gateway(small_release.releases, triton.grpc_url, tmp_path_factory.mktemp("gateway"))
     yield server
     server.stop()
 

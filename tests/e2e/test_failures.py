@@ -15,11 +15,11 @@ PRODUCT = Product(title="Kettle cooked potato chips with sea salt", list_price=M
 
 
 @pytest.fixture(scope="module")
-def own(release: SmallRelease, triton_environment: Path, tmp_path_factory):
+def own(small_release: SmallRelease, triton_environment: Path, tmp_path_factory):
     """A Triton and a gateway that these tests may hurt."""
     folder = tmp_path_factory.mktemp("own")
-    with LocalTriton(release.repository, folder / "triton", venv=triton_environment) as triton:
-        gateway = Gateway(release.releases, triton.grpc_url, folder / "gateway")
+    with LocalTriton(small_release.repository, folder / "triton", venv=triton_environment) as triton:
+        gateway = Gateway(small_release.releases, triton.grpc_url, folder / "gateway")
         with Client(gateway.address, timeout=20, retries=0) as client:
             wait_until(lambda: healthy(client), "the gateway to serve")
             yield triton, gateway, client

@@ -43,7 +43,7 @@ def evaluate(system: Client, product: Product = CHIPS, **action) -> float:
     return units(system.evaluate_plan(product, Action(launch_date=datetime.date(2018, 2, 5), **action)))
 
 
-def test_an_open_request_scores_over_a_thousand_candidates_and_answers_completely(system, release):
+def test_an_open_request_scores_over_a_thousand_candidates_and_answers_completely(system, small_release):
     result = system.plan_launch(CHIPS)
     assert result.candidates_scored >= 1000
     assert len(result.plans) == 5
@@ -51,7 +51,7 @@ def test_an_open_request_scores_over_a_thousand_candidates_and_answers_completel
     assert result.practice_plan is not None
     assert result.audience
     assert result.similar_launches
-    assert result.info.model_release.version == release.version
+    assert result.info.model_small_release.version == small_release.version
     assert "households" in result.info.units_basis.description
     stages = {timing.stage for timing in result.info.timings}
     assert {"validate", "tokenize", "product_encoder", "launch_outcome", "audience_retrieval"} <= stages
@@ -154,7 +154,7 @@ def test_a_known_user_gets_products_and_a_profile(system):
     assert all(segment.users >= 10 for segment in audience.segments)
 
 
-def test_the_replay_release_answers_beside_the_one_in_service(system, release):
-    replay = system.plan_launch(CHIPS, model_release=release.version - 1)
+def test_the_replay_release_answers_beside_the_one_in_service(system, small_release):
+    replay = system.plan_launch(CHIPS, model_release=small_release.version - 1)
     assert replay.info.model_release.role == "replay"
     assert replay.info.model_release.as_of < system.plan_launch(CHIPS).info.model_release.as_of

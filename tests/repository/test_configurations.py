@@ -127,3 +127,13 @@ def test_opsets_name_no_other_domain_that_tensorrt_does_not_know(small_release: 
     for name in sorted(set(SIGNATURES) - {"product_encoder_int8"}):
         model = onnx.load(str(small_release.repository / name / str(small_release.version) / "model.onnx"))
         assert {node.domain for node in model.graph.node} <= {"", "ai.onnx"}, name
+
+
+def test_every_bucket_that_the_gateway_pads_to_has_its_warm_up_and_fits_the_profile() -> None:
+    from onshelf_gateway.models import CANDIDATE_BUCKETS
+
+    config = read("launch_outcome")
+    warmed = {warm.inputs["candidates"].dims[0] for warm in config.model_warmup}
+    assert set(CANDIDATE_BUCKETS) <= warmed
+    profile = shapes(accelerator(config)["trt_profile_max_shapes"])
+    assert profile["candidates"][1] == max(CANDIDATE_BUCKETS)

@@ -145,7 +145,7 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
     outcome = train_outcome(history, embeddings[launched], recipe.outcome, recipe.seed, folder)
     events = load_events(training.data, cut)
     towers = train_towers(history, events, content, embeddings, recipe.towers, recipe.seed, folder)
-    write_tables(history, events, towers, folder / "tables")
+    write_tables(history, events, towers, training.data, folder / "tables")
     complete = history.launches.complete8
     vectors = towers.products.clone()
     vectors[torch.from_numpy(~history.known), -1] = UNSEEN_BIAS
@@ -205,7 +205,7 @@ def write_samples(history: History, embeddings: NDArray[np.float32], towers: Any
         history_quantities=towers.history.quantities[users],
         history_kinds=towers.history.kinds[users],
         profile=towers.profile[users],
-        product_vector=towers.products[torch.from_numpy(product)].numpy(),
+        product_vector=towers.products[torch.from_numpy(product.copy())].numpy(),
     )
 
 

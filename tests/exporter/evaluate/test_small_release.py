@@ -14,9 +14,6 @@ from onshelf_exporter.evaluation.release import find_release
 from onshelf_exporter.training.history import load_history
 from onshelf_exporter.training.outcome import actual_candidates, launch_attributes
 
-# Training reads a column of pandas through torch.from_numpy and never writes to it.
-pytestmark = pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
-
 CUT = 27
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.feather as feather
 from numpy.typing import NDArray
 
+from onshelf_exporter import features
 from onshelf_exporter.models.lookups import LEVELS
 from onshelf_exporter.training.behaviour import Events, bought
 from onshelf_exporter.training.calendar import calendar_of, weeks_of_year
@@ -21,15 +22,15 @@ from onshelf_exporter.training.towers import TowerResult
 TABLES = ("vocabulary", "categories", "channels", "products", "users", "launches")
 
 
-def write_tables(history: History, events: Events, towers: TowerResult, folder: Path) -> None:
-    """Write all tables of the model release below `folder`."""
+def write_tables(history: History, events: Events, towers: TowerResult, data: Path, folder: Path) -> None:
+    """Write all tables of the model release below `folder`; `data` is the prepared data behind `history`."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {
         "vocabulary": history.vocabulary.table(),
         "categories": categories_table(history),
         "channels": channels_table(history),
         "products": products_table(history),
-        "users": users_table(history, events, towers),
+        "users": users_table(history, events, towers, features.user_features(features.at(data, history.cut + 1))),
         "launches": launches_table(history),
     }
     for name, table in tables.items():
@@ -143,15 +144,14 @@ def products_table(history: History) -> pa.Table:
     )
 
 
-def users_table(history: History, events: Events, towers: TowerResult) -> pa.Table:
-    """All users in order of user_index, as of the end of the cut week."""
+def users_table(history: History, events: Events, towers: TowerResult, traits: pa.Table) -> pa.Table:
+    """All users in order of user_index, as of the end of the cut week; `traits` are the user features of then."""
     past, profile = towers.history, towers.profile
     ids = _user_ids(history)
     lengths = (past.products > 0).sum(1)
     mask = past.products > 0
     user, product = bought(events)
     interests = _interests(history, events, len(profile))
-    rank = pd.DataFrame(profile).rank(pct=True).to_numpy()
     return pa.table(
         {
             "user_index": pa.array(range(len(profile)), pa.int64()),
@@ -161,11 +161,11 @@ def users_table(history: History, events: Events, towers: TowerResult) -> pa.Tab
             "history_quantities": _lists(past.quantities[mask], lengths, pa.float32()),
             "history_kinds": _lists(past.kinds[mask], lengths, pa.int64()),
             "profile": pa.array(list(profile), pa.list_(pa.float32())),
-            "purchases_per_week": pa.array(np.expm1(profile[:, 0].astype(np.float64)), pa.float64()),
+            "purchases_per_week": traits["purchases_per_week"],
             "recency_weeks": pa.array(profile[:, 2].astype(np.float64), pa.float64()),
-            "price_tier": pa.array(rank[:, 3], pa.float64()),
-            "promotion_sensitivity": pa.array(profile[:, 4].astype(np.float64), pa.float64()),
-            "new_product_share": pa.array(profile[:, 5].astype(np.float64), pa.float64()),
+            "price_tier": traits["price_tier"],
+            "promotion_sensitivity": traits["promotion_sensitivity"],
+            "new_product_share": traits["new_product_share"],
             "interests": interests,
             "bought": _lists(product, np.bincount(user, minlength=len(profile)), pa.int64()),
         }
