@@ -31,7 +31,11 @@ CHIPS = Product(
     list_price=Money("3.49", USD),
     unit_cost=Money("1.80", USD),
 )
-SHAMPOO = Product(title="Moisturising shampoo with argan oil", list_price=Money("5.99", USD))
+SHAMPOO = Product(
+    title="Moisturising shampoo with argan oil",
+    category_path=("Drugstore and general merchandise", "Hair care products"),
+    list_price=Money("5.99", USD),
+)
 SALAD = Product(title="Baby spinach salad kit", category_path=("Produce",), list_price=Money("3.99", USD))
 
 
