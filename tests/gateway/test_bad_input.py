@@ -5,6 +5,7 @@ import pytest
 from google.type.money_pb2 import Money
 
 from onshelf.v1 import launch_pb2, types_pb2
+from onshelf_gateway import errors
 
 T, L = types_pb2, launch_pb2
 NAN, INF = float("nan"), float("inf")
@@ -57,6 +58,7 @@ BAD = {
     "long attribute value": (product(attributes={"k": "v" * 257}), "TEXT_TOO_LONG", "product.attributes['k'].value"),
     "zero price": (product(list_price=usd(0)), "PRICE_INVALID", "product.list_price"),
     "negative price": (product(list_price=usd(-3)), "PRICE_INVALID", "product.list_price"),
+    "less than a coin": (product(list_price=usd(0, 1_000_000)), "PRICE_INVALID", "product.list_price"),
     "negative nanos": (product(list_price=usd(0, -1)), "PRICE_INVALID", "product.list_price"),
     "mixed signs": (product(list_price=usd(1, -500_000_000)), "PRICE_INVALID", "product.list_price"),
     "absurd nanos": (product(list_price=usd(1, 2_000_000_000)), "PRICE_INVALID", "product.list_price"),
@@ -226,6 +228,7 @@ BAD = {
     "scale inf": ({"population_scale": INF}, "VALUE_OUT_OF_RANGE", "population_scale"),
     "scale absurd": ({"population_scale": 1e7}, "VALUE_OUT_OF_RANGE", "population_scale"),
     "zone": ({"time_zone": "Mars/Olympus"}, "IDENTIFIER_INVALID", "time_zone"),
+    "zone of many parts": ({"time_zone": "a/" * 2_000 + "b"}, "IDENTIFIER_INVALID", "time_zone"),
     "zone path": ({"time_zone": "../../etc/passwd"}, "IDENTIFIER_INVALID", "time_zone"),
     "negative release": ({"model_release": -1}, "VALUE_OUT_OF_RANGE", "model_release"),
     "many signals": ({"market_signals": [T.MarketSignal(name="s")] * 17}, "TOO_MANY", "market_signals"),
@@ -269,6 +272,29 @@ async def test_all_violations_come_back_together(running, words):
     refusal = await words.refusal(running.launch.PlanLaunch(request))
     assert refusal.fields == ["product.title", "product.list_price", "max_plans"]
     assert "and 2 more" in refusal.message
+
+
+async def test_many_violations_fit_into_the_metadata_of_a_call(running, words):
+    request = words.plan(constraints=C(allowed_channel_ids=[f"频道{n}" * 40 for n in range(32)]))
+    refusal = await words.refusal(running.launch.PlanLaunch(request))
+    assert refusal.reason == "CHANNEL_UNKNOWN"
+    assert refusal.fields[0] == "constraints.allowed_channel_ids[0]"
+    many = [errors.Violation("CHANNEL_UNKNOWN", f"field[{n}]", "known: " + "x" * 900) for n in range(16)]
+    assert errors.GatewayError("CHANNEL_UNKNOWN", "x" * 5_000, many).status().ByteSize() < 6_000
+
+
+async def test_the_largest_costs_have_an_answer(running, words):
+    costs = L.Costs(
+        channel_costs=[
+            L.ChannelCost(channel_id="display_in_aisle", cost_per_unit=usd(1_000_000), fixed_cost=usd(10**9))
+        ]
+    )
+    request = words.plan(costs=costs, population_scale=1e6, constraints=C(required_channel_ids=["display_in_aisle"]))
+    response = await running.launch.PlanLaunch(request)
+    assert response.plans[0].promotion_cost.units > 10**9
+    costs.channel_costs[0].cost_per_unit.units += 1
+    refusal = await words.refusal(running.launch.PlanLaunch(words.plan(costs=costs)))
+    assert refusal.fields == ["costs.channel_costs[0].cost_per_unit"]
 
 
 async def test_no_feasible_plan_names_the_constraints(running, words):

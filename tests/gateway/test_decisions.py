@@ -120,6 +120,34 @@ def test_money_of_a_candidate():
         economics(candidates, forecasts, costs, None).value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, None))
 
 
+async def test_a_coupon_channel_costs_per_unit_and_has_its_lead_time(running, words):
+    def asked(**cost):
+        costs = launch_pb2.Costs(channel_costs=[launch_pb2.ChannelCost(channel_id="coupon_campaign", **cost)])
+        limits = launch_pb2.PlanConstraints(required_channel_ids=["coupon_campaign"])
+        return running.launch.PlanLaunch(words.plan(costs=costs, constraints=limits, max_plans=50))
+
+    plain = await asked(fixed_cost=words.money(5))
+    dear = await asked(fixed_cost=words.money(5), cost_per_unit=words.money(0.5))
+    late = await asked(fixed_cost=words.money(5), lead_time_days=30)
+    assert {plan.promotion_cost.units for plan in plain.plans} == {5}
+    for plan in dear.plans:
+        units = plan.forecasts[1].units.mean
+        assert plan.promotion_cost.units + plan.promotion_cost.nanos / 1e9 == pytest.approx(5 + 0.5 * units, abs=0.01)
+    assert min(plan.action.launch_date for plan in late.plans) >= "2018-01-31"
+    assert min(plan.action.launch_date for plan in plain.plans) < "2018-01-31"
+
+
+async def test_a_thinned_grid_keeps_open_weeks(running, words):
+    closed = [("2018-01-01", "2018-06-03"), ("2018-06-11", "2018-12-30")]  # one week of the year is open
+    windows = [T.DateWindow(start_date=first, end_date=last) for first, last in closed]
+    request = words.plan(
+        window=T.DateWindow(start_date="2018-01-01", end_date="2018-12-30"),
+        constraints=launch_pb2.PlanConstraints(blackout_windows=windows),
+    )
+    response = await running.launch.PlanLaunch(request)
+    assert {plan.action.launch_date for plan in response.plans} == {"2018-06-04"}
+
+
 def test_the_frontier_rises_and_starts_at_its_knee():
     candidates = _few()
     forecasts = _outcomes(candidates)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from google.type.money_pb2 import Money
 from hypothesis import given
@@ -21,6 +22,7 @@ from onshelf_gateway.idempotency import Answers
 from onshelf_gateway.logs import UserHash
 from onshelf_gateway.models import RawOutcomes, bucket
 from onshelf_gateway.release import ReleaseError, load_release
+from onshelf_gateway.releases import ReleaseSet
 from onshelf_gateway.testing import write_fake_release
 from onshelf_gateway.weeks import launch_days, week_of_year
 
@@ -207,6 +209,21 @@ def test_a_broken_release_is_refused_by_name(file, content, message, tmp_path):
     (folder / file).write_text(content, encoding="utf-8")
     with pytest.raises(ReleaseError, match=message):
         load_release(folder)
+
+
+def test_a_release_with_tables_of_another_shape_leaves_the_others_in_service(tmp_path):
+    write_fake_release(tmp_path, 3)
+    folder = write_fake_release(tmp_path, 4)
+    with pa.memory_map(str(folder / "launches.arrow")) as source:
+        table = pa.ipc.open_file(source).read_all()
+    table = table.set_column(table.column_names.index("coverage"), "coverage", pa.array(["none"] * table.num_rows))
+    with pa.OSFile(str(folder / "odd.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    (folder / "odd.arrow").replace(folder / "launches.arrow")
+    releases = ReleaseSet(tmp_path)
+    assert [release.version for release in releases.refresh()] == [3]
+    assert releases.refresh() == [], "refused once, not tried again"
+    assert releases.get(0).version == 3
 
 
 def test_releases_are_the_same_every_time(tmp_path):

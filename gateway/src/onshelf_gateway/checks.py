@@ -18,6 +18,7 @@ MAX_AMOUNT = Decimal(1_000_000)
 MAX_COST = Decimal(1_000_000_000)
 MAX_WINDOW_DAYS = 370
 MAX_YEARS_AHEAD = 10
+MAX_ZONE = 64  # characters; the longest IANA name has 32
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}|x(-[A-Za-z0-9]{1,8})+")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"\+\d[\d\s().-]{6,18}\d|\(?\d{2,5}\)?([\s.-]\(?\d{2,5}\)?){2,4}|0\d{9,11}|1[3-9]\d{9}")
@@ -86,9 +87,15 @@ class Checker:
         return value
 
     def amount(
-        self, field: str, value: money_pb2.Money, currency: str, high: Decimal = MAX_AMOUNT, above_zero: bool = False
+        self,
+        field: str,
+        value: money_pb2.Money,
+        currency: str,
+        high: Decimal = MAX_AMOUNT,
+        above_zero: bool = False,
+        price: bool = False,
     ) -> Decimal:
-        """Money in the release's currency, within [0, high], or (0, high] where `above_zero`."""
+        """Money in the release's currency, within [0, high]; (0, high] where `above_zero`; a coin or more: `price`."""
         if value.currency_code != currency:
             self.fail(
                 "CURRENCY_MISMATCH",
@@ -102,6 +109,11 @@ class Checker:
         except ValueError as error:
             self.fail("PRICE_INVALID", field, str(error))
             return Decimal(1)
+        coin = money.minor_unit(currency)
+        if price and 0 < exact < coin:
+            self.fail("PRICE_INVALID", field, f"{exact.normalize():f} {currency} is less than a coin: at least {coin}")
+            return Decimal(1)
+        above_zero = above_zero or price
         if exact > high or exact < 0 or (above_zero and exact == 0):
             rule = f"{'above 0' if above_zero else 'from 0'}, at most {high:,}"
             self.fail("PRICE_INVALID", field, f"{exact.normalize():,f} {currency} is refused: {rule}")
@@ -109,12 +121,19 @@ class Checker:
         return exact
 
     def optional_amount(
-        self, owner: Message, name: str, path: str, currency: str, high: Decimal = MAX_AMOUNT, above_zero: bool = False
+        self,
+        owner: Message,
+        name: str,
+        path: str,
+        currency: str,
+        high: Decimal = MAX_AMOUNT,
+        above_zero: bool = False,
+        price: bool = False,
     ) -> Decimal | None:
         """The money field `name` of a message where it is set."""
         if not owner.HasField(name):
             return None
-        return self.amount(f"{path}.{name}", getattr(owner, name), currency, high, above_zero)
+        return self.amount(f"{path}.{name}", getattr(owner, name), currency, high, above_zero, price)
 
     def date(self, field: str, value: str) -> dt.date | None:
         """An ISO 8601 calendar date, YYYY-MM-DD."""
@@ -154,6 +173,8 @@ class Checker:
         if not value:
             return
         try:
+            if len(value) > MAX_ZONE:  # looked up as a path and as a package, level by level
+                raise ValueError(value)
             zoneinfo.ZoneInfo(value)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
             self.fail("IDENTIFIER_INVALID", field, f"{shown(value)} is not an IANA time zone such as America/New_York")

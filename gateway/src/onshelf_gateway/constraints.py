@@ -35,7 +35,8 @@ def feasibility(question: PlanQuestion, candidates: Candidates, economics: Econo
     lead = np.array([question.costs.lead_days.get(slot, 0) for slot in range(candidates.sets.shape[1])])
     set_lead = ((candidates.sets > 0) * lead).max(axis=1)
     ahead = np.array([(day - today).days for day in days])
-    broken["costs.channel_costs.lead_time_days"] = ahead[candidates.day] < set_lead[candidates.channel_set]
+    needed = np.maximum(set_lead[candidates.channel_set], question.costs.coupon_lead_days * candidates.coupon)
+    broken["costs.channel_costs.lead_time_days"] = ahead[candidates.day] < needed
     if limits.max_channels is not None:
         broken["constraints.max_channels"] = candidates.channel_count > limits.max_channels
     broken["constraints.allowed_channel_ids"] = _outside(candidates, limits.allowed)

@@ -33,7 +33,7 @@ class Economics:
 
     Attributes:
         list_price, discount: [n].
-        fixed: [n] cost of channels and coupon whatever is sold. per_unit: [n] cost of channels per unit sold.
+        fixed: [n] cost of channels and coupon whatever is sold. per_unit: [n] the same per unit sold.
         unit_cost: cost of one unit; None where not known.
         forecasts: outcomes of the same candidates.
     """
@@ -88,7 +88,7 @@ def economics(candidates: Candidates, forecasts: Forecasts, costs: CostQuestion,
         candidates.amounts,
         candidates.discount,
         by_set[candidates.channel_set] + float(costs.coupon) * candidates.coupon,
-        (used @ per_unit)[candidates.channel_set],
+        (used @ per_unit)[candidates.channel_set] + float(costs.coupon_per_unit) * candidates.coupon,
         unit_cost,
         forecasts,
     )

@@ -12,6 +12,8 @@ from onshelf.v1 import errors_pb2
 DOMAIN = "onshelf.v1"
 PREFIX = "ERROR_REASON_"
 MAX_VIOLATIONS = 16
+MAX_DETAIL_BYTES = 3_000  # of all violations; gRPC drops trailing metadata beyond 8 KiB, and the reason with it
+MAX_MESSAGE = 1_000  # characters
 
 Code = grpc.StatusCode
 
@@ -68,7 +70,7 @@ class GatewayError(Exception):
 
     Attributes:
         reason: a key of `STATUS`.
-        violations: the fields at fault, at most 16; may be empty.
+        violations: the fields at fault, at most 16, of which the status carries those that fit; may be empty.
         retry_after_ms: when to try again; None where that does not help.
     """
 
@@ -91,11 +93,7 @@ class GatewayError(Exception):
         details = [error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN)]
         if self.violations:
             details[0].metadata["field"] = self.violations[0].field
-            rows = [
-                error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.message, reason=v.reason)
-                for v in self.violations
-            ]
-            details.append(error_details_pb2.BadRequest(field_violations=rows))
+            details.append(error_details_pb2.BadRequest(field_violations=self._rows()))
         if self.retry_after_ms is not None:
             delay = duration_pb2.Duration()
             delay.FromMilliseconds(self.retry_after_ms)
@@ -106,7 +104,25 @@ class GatewayError(Exception):
             any_detail.Pack(detail)
             packed.append(any_detail)
         number = getattr(code_pb2, self.code.name)
-        return status_pb2.Status(code=number, message=self.message, details=packed)
+        return status_pb2.Status(code=number, message=_cut(self.message), details=packed)
+
+    def _rows(self) -> list[error_details_pb2.BadRequest.FieldViolation]:
+        """The violations that fit, at least the first."""
+        rows: list[error_details_pb2.BadRequest.FieldViolation] = []
+        size = 0
+        for v in self.violations:
+            row = error_details_pb2.BadRequest.FieldViolation(
+                field=v.field, description=_cut(v.message), reason=v.reason
+            )
+            size += row.ByteSize()
+            if rows and size > MAX_DETAIL_BYTES:
+                break
+            rows.append(row)
+        return rows
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 3] + "..."
 
 
 def refuse(reason: str, field: str, message: str) -> GatewayError:

@@ -1,5 +1,6 @@
 """The grid of one request: the weeks, channel sets, discounts, coupons and prices that are scored."""
 
+import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -28,7 +29,12 @@ class Grid:
 
 
 def build_grid(
-    question: PlanQuestion, release: ModelRelease, price: Decimal, propensity: NDArray[np.float64], limit: int
+    question: PlanQuestion,
+    release: ModelRelease,
+    price: Decimal,
+    propensity: NDArray[np.float64],
+    limit: int,
+    today: dt.date,
 ) -> Grid:
     """Choose the values of each part of the action, then all combinations.
 
@@ -37,6 +43,7 @@ def build_grid(
     """
     limits = question.constraints
     days = launch_days(question.start, question.end, release.manifest.week_start)
+    days = [day for day in days if _open(day, question, today)] or days  # thinning must not leave the closed ones only
     channels = [channel for channel in release.plannable if channel.slot in limits.allowed]
     sets = channel_sets(
         channels, _preferred(question, propensity), limits.required, limits.max_channels, limits.allowed_named
@@ -70,6 +77,13 @@ def build_grid(
         coupons[-sizes["coupon"] :] if limits.require_coupon else coupons[: sizes["coupon"]],
     )
     return Grid(candidates, limited)
+
+
+def _open(day: dt.date, question: PlanQuestion, today: dt.date) -> bool:
+    """Whether a launch on this day can have its stock and is not ruled out."""
+    blackouts = question.constraints.blackouts
+    in_time = (day - today).days >= question.stock.lead_days
+    return in_time and not any(start <= day <= end for start, end in blackouts)
 
 
 def _coupon_makes_sense(question: PlanQuestion, release: ModelRelease, propensity: NDArray[np.float64]) -> bool:

@@ -54,7 +54,12 @@ async def _plan(
     product = await understand(call, release, gateway.models, gateway.settings, question.product)
     with call.stage("candidates") as stage:
         grid = build_grid(
-            question, release, product.price, product.encoded.channel_propensity, max(1, question.max_candidates - 1)
+            question,
+            release,
+            product.price,
+            product.encoded.channel_propensity,
+            max(1, question.max_candidates - 1),
+            today,
         )
         practice = practice_action(question, release, product.encoded, grid.candidates, float(product.price))
         candidates = join(grid.candidates, practice)

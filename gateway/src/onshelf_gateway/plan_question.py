@@ -164,13 +164,12 @@ def _constraints(
         check.fail(
             "FIELDS_CONFLICT", f"{path}.max_channels", f"{limit} is less than the {len(required)} required channels"
         )
-    low = check.optional_amount(limits, "min_price", path, currency, above_zero=True)
-    high = check.optional_amount(limits, "max_price", path, currency, above_zero=True)
+    low = check.optional_amount(limits, "min_price", path, currency, price=True)
+    high = check.optional_amount(limits, "max_price", path, currency, price=True)
     prices: list[Decimal] = []
     if check.count(f"{path}.prices", limits.prices, 16):
         prices = [
-            check.amount(f"{path}.prices[{n}]", price, currency, above_zero=True)
-            for n, price in enumerate(limits.prices)
+            check.amount(f"{path}.prices[{n}]", price, currency, price=True) for n, price in enumerate(limits.prices)
         ]
     if prices and (low is not None or high is not None):
         check.fail("FIELDS_CONFLICT", f"{path}.prices", "excludes min_price and max_price; send one or the other")

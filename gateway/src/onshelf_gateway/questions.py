@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from onshelf.v1 import launch_pb2, types_pb2
-from onshelf_gateway.checks import MAX_COST, Checker, shown
+from onshelf_gateway.checks import MAX_AMOUNT, MAX_COST, Checker, shown
 from onshelf_gateway.release import COUPON_KIND, Channel, ModelRelease
 
 T = types_pb2
@@ -34,7 +34,10 @@ class ProductQuestion:
 
 @dataclass(frozen=True)
 class CostQuestion:
-    """Costs of promotion by channel slot; `stated` is whether any promotion cost was given at all."""
+    """Costs of promotion by channel slot, and of the coupon flag, which stands for all coupon channels.
+
+    `stated` is whether any promotion cost was given at all.
+    """
 
     fixed: dict[int, Decimal]
     per_unit: dict[int, Decimal]
@@ -44,6 +47,8 @@ class CostQuestion:
     assumed_margin: float | None
     stated: bool
     coupon_stated: bool
+    coupon_per_unit: Decimal = Decimal(0)
+    coupon_lead_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def parse_product(check: Checker, product: T.Product, release: ModelRelease, pat
         for key in sorted(product.attributes):
             name = check.text(f"{path}.attributes[{shown(key)}]", key, 64, required=True)
             pairs.append((name, check.text(f"{path}.attributes[{shown(key)}].value", product.attributes[key], 256)))
-    list_price = check.optional_amount(product, "list_price", path, currency, above_zero=True)
+    list_price = check.optional_amount(product, "list_price", path, currency, price=True)
     unit_cost = check.optional_amount(product, "unit_cost", path, currency)
     check.enum(f"{path}.price_tax", product.price_tax, PRICE_TAX)
     label = check.enum(f"{path}.brand_class", product.brand_class, BRAND_CLASS)
@@ -139,15 +144,15 @@ def parse_costs(
     per_unit: dict[int, Decimal] = {}
     coverage: dict[int, Decimal] = {}
     lead: dict[int, int] = {}
-    coupon_extra = Decimal(0)
+    coupon_extra, coupon_per_unit, coupon_lead = Decimal(0), Decimal(0), 0
     if check.count("costs.channel_costs", costs.channel_costs, 32):
         check.unique("costs.channel_costs", (row.channel_id for row in costs.channel_costs))
         for n, row in enumerate(costs.channel_costs):
             path = f"costs.channel_costs[{n}]"
             channel = known_channel(check, f"{path}.channel_id", row.channel_id, release)
             amounts = [
-                check.optional_amount(row, name, path, currency, MAX_COST) or Decimal(0)
-                for name in ("fixed_cost", "cost_per_unit", "coverage_cost")
+                check.optional_amount(row, name, path, currency, high) or Decimal(0)
+                for name, high in (("fixed_cost", MAX_COST), ("cost_per_unit", MAX_AMOUNT), ("coverage_cost", MAX_COST))
             ]
             days = int(check.number(f"{path}.lead_time_days", row.lead_time_days, 0, 365))
             if channel is not None:
@@ -155,6 +160,8 @@ def parse_costs(
                 lead[channel.slot] = days
                 if channel.kind == COUPON_KIND:
                     coupon_extra += amounts[0] + amounts[2]
+                    coupon_per_unit += amounts[1]
+                    coupon_lead = max(coupon_lead, days)
     coupon = check.optional_amount(costs, "coupon_cost", "costs", currency, MAX_COST)
     margin = (
         check.number("costs.assumed_gross_margin", costs.assumed_gross_margin, 0, 1)
@@ -164,7 +171,16 @@ def parse_costs(
     stated = bool(costs.channel_costs) or coupon is not None
     coupon_stated = coupon is not None or any(c.slot in fixed for c in release.coupon_channels)
     return CostQuestion(
-        fixed, per_unit, coverage, lead, (coupon or Decimal(0)) + coupon_extra, margin, stated, coupon_stated
+        fixed,
+        per_unit,
+        coverage,
+        lead,
+        (coupon or Decimal(0)) + coupon_extra,
+        margin,
+        stated,
+        coupon_stated,
+        coupon_per_unit,
+        coupon_lead,
     )
 
 
@@ -262,5 +278,5 @@ def parse_action(check: Checker, action: T.Action, release: ModelRelease, today:
             elif channel is not None:
                 coverage[channel.slot] = share or channel.typical_coverage
     discount = check.number("action.discount", action.discount, 0, 0.9)
-    price = check.optional_amount(action, "list_price", "action", release.manifest.currency, above_zero=True)
+    price = check.optional_amount(action, "list_price", "action", release.manifest.currency, price=True)
     return ActionQuestion(day or today, coverage, discount, coupon, price)

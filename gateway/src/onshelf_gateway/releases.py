@@ -91,15 +91,18 @@ class ReleaseSet:
                 continue
             try:
                 release = load_release(folder)
-            except ReleaseError as error:
+                release.warm()
+            except OSError:  # the disk, not the release: look again
+                raise
+            except Exception as error:  # noqa: BLE001  a table of another shape must not end the watch
                 self._refused[folder] = changed
-                log.error("model_release_refused", folder=folder.name, reason=str(error))
+                reason = str(error) if isinstance(error, ReleaseError) else repr(error)
+                log.error("model_release_refused", folder=folder.name, reason=reason)
                 continue
             self._loaded_at[folder] = changed
             new.append(release)
         gone = [v for v, release in self._releases.items() if release.folder not in found and v != self._serving]
         for release in new:
-            release.warm()
             log.info("model_release_loaded", version=release.version, role=release.manifest.role)
         for version in gone:
             self._loaded_at.pop(self._releases[version].folder, None)
