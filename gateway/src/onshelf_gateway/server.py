@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ from onshelf_gateway.services.recommendation import RecommendationService
 from onshelf_gateway.settings import Settings
 
 log = structlog.get_logger("onshelf_gateway.server")
+QUIET_SECONDS = (
+    0.3  # calls under way to a draining server get a reason; a stopped server would cancel them
+)
 
 
 class Server:
@@ -120,8 +124,11 @@ class Server:
         log.info("draining", in_flight=self.interceptor.in_flight)
         try:
             async with asyncio.timeout(self.settings.drain_seconds):
-                while self.interceptor.in_flight:
+                quiet_since = time.monotonic()
+                while time.monotonic() - quiet_since < QUIET_SECONDS:
                     await asyncio.sleep(0.02)
+                    if self.interceptor.in_flight:
+                        quiet_since = time.monotonic()
         except TimeoutError:
             log.warning("drain_limit_reached", in_flight=self.interceptor.in_flight)
         await self._server.stop(grace=0.2)
