@@ -105,7 +105,7 @@ gateway: triton stop-gateway ## Start the gateway in front of it
 		sleep 0.2; done; tail -n 20 $(RUN)/gateway.log; echo "the gateway is not healthy after 30 s; see $(RUN)/gateway.log" >&2; exit 1
 
 tensorrt-engines: setup ## Build native TensorRT engines into a sibling repository (needs a GPU and the pinned container)
-	@$(EXPORTER) tensorrt-engines --repository model_repository --out model_repository_tensorrt
+	@$(EXPORTER) tensorrt-engines --repository model_repository
 
 bench: setup ## Measure latency and throughput of the running gateway
 	@$(BIN)/python benchmarks/plan_latency.py

@@ -59,3 +59,20 @@ def test_the_file_tree_names_every_top_level_folder():
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     folders = {path.split("/")[0] for path in tracked if "/" in path and not path.startswith(".")}
     assert all(f"\n{folder}/" in README for folder in folders), folders
+
+
+MENU = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+STAGES = re.findall(r"\$\((EXPORTER)\) ([a-z-]+) (--[^\n;]*)", MENU)
+SERVERS = re.findall(
+    r"\$\(BIN\)/(onshelf-gateway|onshelf-local-triton)(?: (start|stop|status|install))? (--[^\n;>&]*)", MENU
+)
+
+
+@pytest.mark.parametrize(("program", "stage", "flags"), STAGES + SERVERS)
+def test_every_command_of_the_menu_knows_its_flags(program, stage, flags):
+    name = "onshelf-exporter" if program == "EXPORTER" else program
+    words = [str(BIN / name), *([stage] if stage else []), "--help"]
+    known = set(re.findall(r"--[a-z-]+", subprocess.run(words, capture_output=True, text=True, check=True).stdout))
+    used = set(re.findall(r"(?<=\s)--[a-z-]+", f" {flags}"))
+    assert used
+    assert used <= known
