@@ -69,7 +69,7 @@ def machine() -> str:
     """The machine in words."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
-    return f"{model or platform.processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
+    return f"{model or platform.processor()}, {os.cpu_count()} cores, {platform.system()}"
 
 
 def row(name: str, rate: float, latencies: np.ndarray) -> dict[str, float | str]:
@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=400, help="plans for each load")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results", help="folder of the result")
     arguments = parser.parse_args()
-    arguments.address = arguments.address or (ROOT / "var/run/gateway.address").read_text().strip()
+    arguments.address = arguments.address or json.loads((ROOT / "var/run/gateway.address").read_text())["address"]
     result = asyncio.run(measure(arguments))
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "latest.md").write_text(markdown(result))
