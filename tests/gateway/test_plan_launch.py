@@ -1,10 +1,12 @@
 """PlanLaunch on a real port over fake models."""
 
+import asyncio
 import datetime as dt
 
 import pytest
 
 from onshelf.v1 import launch_pb2, types_pb2
+from onshelf_gateway.plan_launch import _explain
 
 T = types_pb2
 
@@ -47,6 +49,25 @@ async def test_an_open_request_gets_plans_with_evidence(running, words):
         assert forecast.units.mean > 0
     assert response.info.model_release.version == 3
     assert response.info.units_basis.users == 120
+
+
+async def test_other_work_gets_its_turn_between_plans():
+    order = []
+
+    class Slow:
+        def plan(self, row, rank):
+            order.append((row, rank))
+            return row
+
+    async def other() -> None:
+        while len(order) < 6:
+            order.append("other")
+            await asyncio.sleep(0)
+
+    working = asyncio.create_task(other())
+    assert await _explain(Slow(), [7, 5, 9], [1, 2, 0]) == [7, 5, 9]
+    working.cancel()
+    assert order[:5] == [(7, 1), "other", (5, 2), "other", (9, 0)]
 
 
 async def test_each_model_is_called_once(running, words):

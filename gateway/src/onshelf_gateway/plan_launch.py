@@ -99,8 +99,7 @@ async def _plan(
     with call.stage("ranking"):
         frontier, rows, free = _rank(question, product, scored, open_rows)
     with call.stage("explanation"):
-        plans = [scored.plan(row, rank) for rank, row in enumerate(rows, start=1)]
-        practice_plan = scored.plan(len(candidates) - 1, 0)
+        *plans, practice_plan = await _explain(scored, [*rows, len(candidates) - 1], [*range(1, len(rows) + 1), 0])
     with call.stage("response"):
         _notices(call, question, release, plans, free)
         response = launch_pb2.PlanLaunchResponse(
@@ -154,6 +153,15 @@ async def _ask_models(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _explain(scored: Scored, rows: list[int], ranks: list[int]) -> list[launch_pb2.LaunchPlan]:
+    """The plans of rows, in order; other calls and health get their turn after each, as one takes milliseconds."""
+    plans = []
+    for row, rank in zip(rows, ranks, strict=True):
+        plans.append(scored.plan(row, rank))
+        await asyncio.sleep(0)
+    return plans
 
 
 def _rank(

@@ -41,9 +41,7 @@ from onshelf_gateway.services.recommendation import RecommendationService
 from onshelf_gateway.settings import Settings
 
 log = structlog.get_logger("onshelf_gateway.server")
-QUIET_SECONDS = (
-    0.3  # calls under way to a draining server get a reason; a stopped server would cancel them
-)
+QUIET_SECONDS = 0.3  # calls under way to a draining server get a reason; a stopped server would cancel them
 
 
 class Server:
