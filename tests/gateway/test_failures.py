@@ -102,6 +102,19 @@ async def test_a_call_without_deadline_gets_the_default_one(releases, words):
     assert backend.cancelled == ["launch_outcome"]
 
 
+@pytest.mark.parametrize("timeout", [None, 3_000])
+async def test_no_call_takes_longer_than_the_longest_deadline(timeout, releases, words):
+    async with running_gateway(releases, max_deadline_ms=1_500) as (server, backend):
+        backend.blocking.add("launch_outcome")
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            stub = launch_pb2_grpc.LaunchServiceStub(channel)
+            async with asyncio.timeout(60):
+                refusal = await words.refusal(stub.PlanLaunch(words.plan(), timeout=timeout))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
+    assert "the gateway's limit of 1500 ms (max_deadline_ms) passed" in refusal.message
+    assert backend.cancelled == ["launch_outcome"]
+
+
 async def test_a_deadline_below_the_margin_is_refused_at_once(releases, words):
     async with (
         running_gateway(releases, deadline_margin_ms=5_000) as (server, backend),

@@ -32,6 +32,8 @@ class Call:
         call_id: identifies the call in logs.
         deadline: time.monotonic() seconds by which everything downstream must be done, the margin already taken off.
         caller_deadline: whether the caller brought a deadline.
+        margin: seconds from `deadline` to the caller's own.
+        deadline_name: what ends the call at `deadline`, for messages.
         release_version: the model release that answers; 0 until known.
     """
 
@@ -39,6 +41,7 @@ class Call:
     deadline: float
     caller_deadline: bool
     margin: float = 0.0
+    deadline_name: str = "the deadline"
     started_ns: int = field(default_factory=time.monotonic_ns)
     stages: list[Stage] = field(default_factory=list)
     notices: list[types_pb2.Notice] = field(default_factory=list)

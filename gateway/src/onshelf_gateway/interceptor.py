@@ -97,11 +97,18 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         remaining = context.time_remaining()
         margin = self._settings.deadline_margin_ms / 1000
         own = self._settings.default_deadline_ms / 1000
+        longest = self._settings.max_deadline_ms / 1000
         given = str(metadata.get(CALL_ID_KEY, ""))
         call_id = given if _CALL_ID.fullmatch(given) else uuid.uuid4().hex
-        if remaining is None:
-            return Call(call_id, time.monotonic() + own, caller_deadline=False)
-        return Call(call_id, time.monotonic() + remaining - margin, caller_deadline=True, margin=margin)
+        allowed = own if remaining is None else remaining - margin
+        call = Call(call_id, time.monotonic() + min(allowed, longest), caller_deadline=remaining is not None)
+        if remaining is not None:
+            call.margin = remaining - min(allowed, longest)
+        if allowed > longest:
+            call.deadline_name = f"the gateway's limit of {self._settings.max_deadline_ms} ms (max_deadline_ms)"
+        elif remaining is not None:
+            call.deadline_name = "the deadline, less the gateway's margin,"
+        return call
 
     async def _within_deadline(self, call: Call, inner: Any, request: Any, context: Any) -> Any:
         if self.draining:
@@ -110,9 +117,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 "the gateway is shutting down; call another one",
                 retry_after_ms=self._settings.retry_after_ms,
             )
-        late = GatewayError(
-            "DEADLINE_EXCEEDED", "the deadline, less the gateway's margin, passed before the answer was ready"
-        )
+        late = GatewayError("DEADLINE_EXCEEDED", f"{call.deadline_name} passed before the answer was ready")
         if call.remaining() <= 0:
             raise late
         timeout = asyncio.timeout(call.remaining())

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
         le=10_000,
     )
     default_deadline_ms: int = _row(10_000, "ms", "Deadline of a call that brings none.", ge=1, le=600_000)
+    max_deadline_ms: int = _row(
+        60_000, "ms", "Longest that any call may take; a later deadline is cut to it.", ge=1, le=3_600_000
+    )
     deadline_margin_ms: int = _row(
         20, "ms", "Kept back from the caller's deadline, for the answer's way home.", ge=0, le=10_000
     )
