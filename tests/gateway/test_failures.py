@@ -26,19 +26,22 @@ from onshelf_gateway.backend import BackendAnswerError, BackendTimeoutError, Bac
 from onshelf_gateway.testing import running_gateway
 
 R = recommendation_pb2
-GONE = BackendUnavailableError("connection refused")
+ADDRESS = "ipv4:127.0.0.1:8001"
+GONE = BackendUnavailableError(f"UNAVAILABLE: failed to connect to {ADDRESS}")
 
 
 @pytest.mark.parametrize(
     ("model", "missing"), [("audience_retrieval", "audience"), ("launch_retrieval", "similar_launches")]
 )
-@pytest.mark.parametrize("error", [GONE, BackendAnswerError("nonsense"), BackendTimeoutError("late")])
+@pytest.mark.parametrize("error", [GONE, BackendAnswerError(ADDRESS), BackendTimeoutError(ADDRESS)])
 async def test_without_a_retrieval_the_plan_still_comes(model, missing, error, running, words):
     running.backend.failing[model] = error
     response = await running.launch.PlanLaunch(words.plan())
     assert response.plans
     assert response.info.degraded
     assert "DEGRADED" in words.notices(response)
+    assert any(model in notice.message for notice in response.info.notices)
+    assert ADDRESS not in str(response)
     assert not getattr(response, missing)
     assert not (await _healthy(running, words)).info.degraded
 
@@ -62,16 +65,36 @@ async def test_without_an_essential_model_there_is_no_plan(model, running, words
     refusal = await words.refusal(running.launch.PlanLaunch(words.plan()))
     assert refusal.code == grpc.StatusCode.UNAVAILABLE
     assert refusal.reason == "MODEL_UNAVAILABLE"
-    assert model in refusal.message
+    assert refusal.message == f"model {model} is not being served; retry later"
     assert refusal.retry is not None
     assert refusal.retry.retry_delay.ToMilliseconds() > 0
 
 
 async def test_a_model_that_breaks_its_contract_is_a_fault_of_the_service(running, words):
-    running.backend.failing["launch_outcome"] = BackendAnswerError("two outputs with one buffer")
-    refusal = await words.refusal(running.launch.PlanLaunch(words.plan()))
+    running.backend.failing["launch_outcome"] = BackendAnswerError(f"{ADDRESS}: two outputs with one buffer")
+    call = running.launch.PlanLaunch(words.plan(), metadata=(("x-request-id", "call-8"),))
+    refusal = await words.refusal(call)
     assert refusal.code == grpc.StatusCode.INTERNAL
     assert refusal.reason == "MODEL_OUTPUT_INVALID"
+    assert "launch_outcome" in refusal.message
+    assert "call-8" in refusal.message
+    assert ADDRESS not in refusal.message
+
+
+async def test_what_the_model_server_said_is_in_the_log(running, words):
+    running.backend.failing["audience_retrieval"] = GONE
+    captured = io.StringIO()
+    before = structlog.get_config()
+    logs.configure("debug")
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=captured))
+    try:
+        await running.launch.PlanLaunch(words.plan(), metadata=(("x-request-id", "call-9"),))
+    finally:
+        structlog.configure(**before)
+    lines = [json.loads(line) for line in captured.getvalue().splitlines()]
+    (failed,) = [line for line in lines if line["event"] == "model_failed"]
+    assert (failed["model"], failed["kind"], failed["call_id"]) == ("audience_retrieval", "unavailable", "call-9")
+    assert ADDRESS in failed["error"]
 
 
 @pytest.mark.parametrize("model", ["product_encoder", "launch_outcome"])

@@ -130,10 +130,10 @@ def refuse(reason: str, field: str, message: str) -> GatewayError:
     return GatewayError(reason, f"{field}: {message}", [Violation(reason, field, message)])
 
 
-def model_unavailable(model: str, why: str, retry_after_ms: int) -> GatewayError:
-    """A model that the answer cannot do without does not answer."""
+def model_unavailable(model: str, retry_after_ms: int) -> GatewayError:
+    """A model that the answer cannot do without does not answer; why is for the log, as it may hold addresses."""
     return GatewayError(
-        "MODEL_UNAVAILABLE", f"model {model} is not being served ({why}); retry later", retry_after_ms=retry_after_ms
+        "MODEL_UNAVAILABLE", f"model {model} is not being served; retry later", retry_after_ms=retry_after_ms
     )
 
 

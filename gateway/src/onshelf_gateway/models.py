@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from onshelf_gateway import metrics
@@ -22,6 +23,7 @@ from onshelf_gateway.manifest import CANDIDATE_COLUMNS, HORIZONS
 from onshelf_gateway.recent import Recent
 from onshelf_gateway.release import ModelRelease
 
+log = structlog.get_logger("onshelf_gateway.models")
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -259,14 +261,18 @@ class Models:
             try:
                 out = await self._infer(model, release.version, inputs, outputs, call.remaining())
             except BackendUnavailableError as error:
-                metrics.model_failed(model, "unavailable")
-                raise model_unavailable(model, str(error), self._retry_after_ms) from error
+                _failed(call, model, "unavailable", error)
+                raise model_unavailable(model, self._retry_after_ms) from error
             except BackendTimeoutError as error:
-                metrics.model_failed(model, "deadline")
-                raise GatewayError("DEADLINE_EXCEEDED", f"model {model} did not answer before the deadline") from error
+                _failed(call, model, "deadline", error)
+                raise GatewayError(
+                    "DEADLINE_EXCEEDED", f"{call.deadline_name} passed before model {model} answered"
+                ) from error
             except BackendAnswerError as error:
-                metrics.model_failed(model, "invalid")
-                raise _invalid(model, str(error)) from error
+                _failed(call, model, "invalid", error)
+                raise _invalid(
+                    model, f"it refused its input or answered nonsense; the log has it under call id {call.call_id}"
+                ) from error
         result: dict[str, Array] = {}
         for name in outputs:
             value = out[name]
@@ -293,6 +299,12 @@ class Models:
             raise
         finally:
             self._waiting.discard(waiting)
+
+
+def _failed(call: Call, model: str, kind: str, error: Exception) -> None:
+    """Count and log a failure of the backend: its text may hold addresses, so callers do not get to see it."""
+    metrics.model_failed(model, kind)
+    log.warning("model_failed", model=model, kind=kind, call_id=call.call_id, error=str(error))
 
 
 def _wide(array: Array) -> Floats:
