@@ -122,9 +122,11 @@ def test_quantiles_between_and_beyond_the_levels():
 
 
 def test_weeks():
-    assert week_of_year(dt.date(2018, 1, 1)) == 1
-    assert week_of_year(dt.date(2016, 12, 26)) == 52
-    assert week_of_year(dt.date(2020, 12, 28)) == 53
+    assert week_of_year(dt.date(2018, 1, 1), "monday") == 1
+    assert week_of_year(dt.date(2016, 12, 26), "monday") == 52
+    assert week_of_year(dt.date(2020, 12, 28), "monday") == 53
+    assert {week_of_year(dt.date(2018, 2, day), "monday") for day in range(5, 12)} == {6}
+    assert {week_of_year(dt.date(2018, 2, day), "sunday") for day in range(4, 11)} == {5}, "4 February is in ISO week 5"
     assert launch_days(dt.date(2018, 1, 3), dt.date(2018, 1, 16), "monday") == [
         dt.date(2018, 1, 8),
         dt.date(2018, 1, 15),

@@ -66,7 +66,8 @@ class Candidates:
     def features(self, release: ModelRelease) -> NDArray[np.float32]:
         """The rows that launch_outcome reads: float32 [n, 37]; a coupon counts as its channel at full coverage too."""
         rows = np.zeros((len(self), len(CANDIDATE_COLUMNS)), dtype=np.float32)
-        rows[:, 0] = np.array([week_of_year(day) for day in self.days])[self.day]
+        week_start = release.manifest.week_start
+        rows[:, 0] = np.array([week_of_year(day, week_start) for day in self.days])[self.day]
         rows[:, 1] = self.amounts
         rows[:, 2] = self.discount
         rows[:, 3] = self.coupon

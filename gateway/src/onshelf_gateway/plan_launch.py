@@ -111,6 +111,7 @@ async def _plan(
             category=product.category.message(),
             timing=timing.evidence(
                 launch_days(question.start, question.end, release.manifest.week_start),
+                release.manifest.week_start,
                 question.objective.horizon_weeks,
                 product.facts,
                 product.encoded,

@@ -22,7 +22,8 @@ def practice_action(
     discount, a coupon where more than half had one, at the list price or the nearest that the limits allow.
     """
     limits = question.constraints
-    shares = np.array([encoded.week_propensity[week_of_year(day) - 1] for day in grid.days])
+    week_start = release.manifest.week_start
+    shares = np.array([encoded.week_propensity[week_of_year(day, week_start) - 1] for day in grid.days])
     open_days = np.array([not any(start <= day <= end for start, end in limits.blackouts) for day in grid.days])
     day = int(np.where(open_days, shares, shares - 1.0).argmax())
     coverage = _channels(question, release, encoded.channel_propensity)

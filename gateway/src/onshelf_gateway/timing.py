@@ -12,10 +12,10 @@ from onshelf_gateway.weeks import WEEKS_OF_YEAR, week_of_year
 
 
 def evidence(
-    days: list[dt.date], weeks: int, facts: CategoryFacts, encoded: EncodedProduct
+    days: list[dt.date], week_start: str, weeks: int, facts: CategoryFacts, encoded: EncodedProduct
 ) -> list[launch_pb2.TimingEvidence]:
     """A row for each week of the window."""
-    numbers = np.array([week_of_year(day) - 1 for day in days])
+    numbers = np.array([week_of_year(day, week_start) - 1 for day in days])
     ahead = (numbers[:, None] + np.arange(weeks)) % WEEKS_OF_YEAR
     season = facts.seasonality[ahead].mean(axis=1)
     return [

@@ -8,9 +8,9 @@ DAY = dt.timedelta(days=1)
 WEEK = dt.timedelta(days=7)
 
 
-def week_of_year(first_day: dt.date) -> int:
-    """Number within its year, 1..53, of the retail week that begins on `first_day`: the ISO week of that day."""
-    return first_day.isocalendar().week
+def week_of_year(day: dt.date, week_start: str) -> int:
+    """Number within its year, 1..53, of the retail week that holds `day`: the ISO week of that week's first day."""
+    return first_day_of_week(day, week_start).isocalendar().week
 
 
 def first_day_of_week(day: dt.date, week_start: str) -> dt.date:

@@ -41,11 +41,12 @@ def write_fake_release(
     as_of: dt.date = dt.date(2018, 1, 1),
     currency: str = "USD",
     prices_include_tax: bool | None = False,
+    week_start: str = "monday",
 ) -> Path:
     """Write a release below `root`; returns its folder. The folder appears complete, by one rename."""
     staging, folder = root / f".staging-{version}", root / str(version)
     staging.mkdir(parents=True)
-    shop = _Shop(as_of)
+    shop = _Shop(as_of, week_start)
     for name, table in shop.tables().items():
         with pa.OSFile(str(staging / f"{name}.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
@@ -61,7 +62,7 @@ def write_fake_release(
         "role": role,
         "currency": currency,
         "timezone": "America/New_York",
-        "week_start": "monday",
+        "week_start": week_start,
         "prices_include_tax": prices_include_tax,
         "units_basis": {"description": f"panel of {USERS} households", "users": USERS},
         "horizons_weeks": [4, 8],
@@ -111,7 +112,8 @@ def _names() -> list[str]:
 class _Shop:
     """The tables, drawn with a fixed seed."""
 
-    def __init__(self, as_of: dt.date) -> None:
+    def __init__(self, as_of: dt.date, week_start: str) -> None:
+        self.week_start = week_start
         self.as_of = as_of
         self.random = np.random.default_rng(7)
         self.paths = [(d, c, t) for d, categories in SHOP.items() for c, types in categories.items() for t in types]
@@ -277,7 +279,7 @@ class _Shop:
                 "category_id": ids[:, 1],
                 "type_id": ids[:, 2],
                 "launch_date": [day.isoformat() for day in days],
-                "week_of_year": [week_of_year(day) for day in days],
+                "week_of_year": [week_of_year(day, self.week_start) for day in days],
                 "channels": [[CHANNELS[n][0] for n in np.flatnonzero(row)] for row in used],
                 "coverage": coverage.tolist(),
                 "discount": np.round(self.random.choice([0.0, 0.1, 0.2, 0.3], LAUNCHES), 2),
