@@ -69,6 +69,20 @@ async def test_one_slow_probe_is_no_outage_two_are(releases):
         assert server.health.serving("")
 
 
+async def test_probing_goes_on_after_an_unexpected_failure(releases):
+    async with running_gateway(releases) as (server, backend), grpc.aio.insecure_channel(server.address) as channel:
+        stream = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert await _next(stream) == SERVING
+
+        async def broken(*_):
+            raise ZeroDivisionError("nobody expected this")
+
+        backend.ready = broken
+        assert await _next(stream) == NOT_SERVING
+        del backend.ready
+        assert await _next(stream) == SERVING
+
+
 async def test_a_new_release_takes_over_when_its_models_are_ready(tmp_path: Path, words):
     root = tmp_path / "releases"
     write_fake_release(root, 1)

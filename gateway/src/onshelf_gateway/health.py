@@ -103,7 +103,15 @@ class Monitor:
             await asyncio.sleep(max(0.02, interval - (time.monotonic() - started)))
 
     async def probe(self) -> None:
-        """Probe once."""
+        """Probe once; a probe that fails unexpectedly is logged and counts as one that finds nothing ready."""
+        try:
+            await self._probe()
+        except Exception:  # whatever it is, probing must go on: health would stay as it was for good
+            log.exception("probe_failed")
+            for service in SERVICES:
+                self._health.set(service, False)
+
+    async def _probe(self) -> None:
         if self._releases.serving is None:
             for service in SERVICES:
                 self._health.set(service, False)
