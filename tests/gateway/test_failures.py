@@ -258,6 +258,18 @@ async def test_repeated_requests_get_the_same_plan(running, words):
     assert refusal.reason == "REQUEST_ID_REUSED"
 
 
+async def test_a_degraded_answer_is_not_kept(running, words):
+    request = words.plan(request_id="order-3")
+    running.backend.failing["audience_retrieval"] = GONE
+    first = await running.launch.PlanLaunch(request)
+    assert first.info.degraded
+    running.backend.failing.clear()
+    second = await running.launch.PlanLaunch(request)
+    assert second.audience
+    assert not second.info.degraded
+    assert first.plan_id == second.plan_id
+
+
 async def test_concurrent_repeats_get_the_same_id(running, words):
     request = words.plan(request_id="order-2")
     one, two = await asyncio.gather(

@@ -182,7 +182,7 @@ def test_a_bad_setting_is_one_clear_message():
 
 
 def test_answers_forget_the_oldest():
-    answers: Answers[Money] = Answers(2)
+    answers: Answers[Money] = Answers(2, 1_000)
     for n in range(3):
         answers.put(f"r{n}", "c", Money(units=n))
     assert answers.get("r0", "c") is None
@@ -190,6 +190,22 @@ def test_answers_forget_the_oldest():
     with pytest.raises(errors.GatewayError) as caught:
         answers.get("r2", "other")
     assert caught.value.reason == "REQUEST_ID_REUSED"
+
+
+def test_answers_are_bounded_by_their_bytes():
+    small = Money(currency_code="USD", units=1)
+    answers: Answers[Money] = Answers(100, 3 * small.ByteSize())
+    for name in ("r0", "r1", "r2", "r2"):
+        answers.put(name, "c", small)
+    assert [answers.get(name, "c") for name in ("r0", "r1", "r2")] == [small] * 3
+    answers.put("r3", "c", Money(currency_code="X" * (2 * small.ByteSize() - 2)))
+    assert [answers.get(name, "c") is not None for name in ("r0", "r1", "r2", "r3")] == [False, False, True, True]
+    answers.put("r4", "c", Money(currency_code="X" * (4 * small.ByteSize())))
+    assert answers.get("r4", "c") is None, "larger than everything that may be kept"
+    assert answers.get("r3", "c") is not None, "and nothing went for it"
+    none: Answers[Money] = Answers(0, 1_000)
+    none.put("r0", "c", small)
+    assert none.get("r0", "c") is None
 
 
 def test_hashes_need_the_key():

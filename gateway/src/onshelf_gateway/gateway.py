@@ -25,7 +25,7 @@ class Gateway:
     answers: Answers[launch_pb2.PlanLaunchResponse] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.answers = Answers(self.settings.idempotency_entries)
+        self.answers = Answers(self.settings.idempotency_entries, self.settings.idempotency_mib << 20)
 
     def release(self, call: Call, version: int) -> ModelRelease:
         """The model release of a call; every model call and table of it comes from this one."""

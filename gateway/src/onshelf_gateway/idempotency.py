@@ -27,10 +27,10 @@ M = TypeVar("M", bound=Message)
 
 
 class Answers(Generic[M]):
-    """The last `size` answers by request id."""
+    """The last `size` answers by request id, as many of them as take no more than `room` bytes serialized."""
 
-    def __init__(self, size: int) -> None:
-        self._kept: Recent[str, tuple[str, M]] = Recent(size)
+    def __init__(self, size: int, room: int) -> None:
+        self._kept: Recent[str, tuple[str, M]] = Recent(size, room)
 
     def get(self, request_id: str, content: str) -> M | None:
         """The answer given before; None for a new id.
@@ -49,4 +49,4 @@ class Answers(Generic[M]):
     def put(self, request_id: str, content: str, answer: M) -> None:
         """Keep an answer."""
         if request_id:
-            self._kept.put(request_id, (content, answer))
+            self._kept.put(request_id, (content, answer), answer.ByteSize())

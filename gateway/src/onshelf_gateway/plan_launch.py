@@ -44,7 +44,8 @@ async def plan_launch(
     with gateway.permits.hold(call):
         response = await _plan(gateway, call, question, release, today)
     response.plan_id = plan_id(request.request_id, content, release.version)
-    gateway.answers.put(request.request_id, content, response)
+    if not response.info.degraded:  # the same request may get the missing part a moment later
+        gateway.answers.put(request.request_id, content, response)
     return response
 
 

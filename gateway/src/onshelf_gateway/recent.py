@@ -1,5 +1,6 @@
 """A bounded store that forgets what was not used for longest."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
@@ -9,23 +10,27 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """The `size` values that were used last; 0 keeps none."""
+    """The `size` values that were used last, as many of them as weigh no more than `room`; size 0 keeps none."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, room: float = math.inf) -> None:
         self._size = size
-        self._kept: OrderedDict[K, V] = OrderedDict()
+        self._room = room
+        self._weight = 0
+        self._kept: OrderedDict[K, tuple[V, int]] = OrderedDict()
 
     def get(self, key: K) -> V | None:
         """The value of a key, which counts as a use; None where there is none."""
         if key not in self._kept:
             return None
         self._kept.move_to_end(key)
-        return self._kept[key]
+        return self._kept[key][0]
 
-    def put(self, key: K, value: V) -> None:
-        """Keep a value."""
-        if self._size:
-            self._kept[key] = value
-            self._kept.move_to_end(key)
-            while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
+    def put(self, key: K, value: V, weight: int = 0) -> None:
+        """Keep a value; one that alone weighs more than the room takes no other's place."""
+        self._weight -= self._kept.pop(key, (value, 0))[1]
+        if weight > self._room:
+            return
+        self._kept[key] = (value, weight)
+        self._weight += weight
+        while len(self._kept) > self._size or self._weight > self._room:
+            self._weight -= self._kept.popitem(last=False)[1][1]

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     idempotency_entries: int = _row(
         1_024, "answers", "Answers kept for request ids that come again. 0: none.", ge=0, le=1_000_000
     )
+    idempotency_mib: int = _row(
+        64, "MiB", "Most that these answers may take, as serialized; those used longest ago go first.", ge=1, le=65_536
+    )
     encoder_cache_entries: int = _row(
         4_096, "products", "Products whose encoding is kept for the next request. 0: none.", ge=0, le=1_000_000
     )
