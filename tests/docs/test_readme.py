@@ -76,3 +76,12 @@ def test_every_command_of_the_menu_knows_its_flags(program, stage, flags):
     used = set(re.findall(r"(?<=\s)--[a-z-]+", f" {flags}"))
     assert used
     assert used <= known
+
+
+def test_a_trace_shows_what_triton_spent(gateway, system):
+    words = [str(BIN / "onshelf"), "plan", "--title", "Salted pretzel sticks in a tin", "--price", "2.50", "--trace"]
+    result = subprocess.run([*words, "--address", gateway.address], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    lines = [line.split()[0] for line in result.stdout.splitlines() if line.strip()]
+    at = lines.index("launch_outcome")
+    assert lines[at + 1 : at + 3] == ["queue", "compute"]

@@ -1,6 +1,7 @@
 """The seam to the models: a protocol, and Triton behind it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
@@ -31,6 +32,21 @@ class BackendAnswerError(Exception):
     """The model refused the input or answered with something else than its contract."""
 
 
+@dataclass(frozen=True)
+class ModelTimes:
+    """What a model server has counted of one version of a model since it was loaded.
+
+    Attributes:
+        requests: requests that were answered; executions: batches that they were run in.
+        queue_ns, compute_ns: nanoseconds that all requests together waited, and were computed.
+    """
+
+    requests: int
+    executions: int
+    queue_ns: int
+    compute_ns: int
+
+
 class InferenceBackend(Protocol):
     """What the gateway needs of a model server. All arrays carry a batch dimension of 1 first."""
 
@@ -56,6 +72,14 @@ class InferenceBackend(Protocol):
 
         Raises:
             BackendUnavailableError, BackendTimeoutError: the server as such does not answer.
+        """
+        ...
+
+    async def times(self, model: str, version: int, timeout: float) -> ModelTimes:
+        """What the server has counted of this version of a model; for traces.
+
+        Raises:
+            BackendUnavailableError, BackendTimeoutError, BackendAnswerError: see there.
         """
         ...
 
@@ -124,6 +148,17 @@ class TritonBackend:
         except (BackendAnswerError, ModelMissingError):
             return False
         return bool(response.ready)
+
+    async def times(self, model: str, version: int, timeout: float) -> ModelTimes:
+        """See `InferenceBackend`."""
+        request = service_pb2.ModelStatisticsRequest(name=model, version=str(version))
+        response = await self._call(self._stub.ModelStatistics, request, model, timeout)
+        if len(response.model_stats) != 1:
+            raise BackendAnswerError(f"{model}: statistics of {len(response.model_stats)} models, expected 1")
+        counted = response.model_stats[0]
+        spent = counted.inference_stats
+        compute = spent.compute_input.ns + spent.compute_infer.ns + spent.compute_output.ns
+        return ModelTimes(spent.success.count, counted.execution_count, spent.queue.ns, compute)
 
     async def close(self) -> None:
         """See `InferenceBackend`."""

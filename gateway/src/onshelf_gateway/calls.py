@@ -34,6 +34,7 @@ class Call:
         caller_deadline: whether the caller brought a deadline.
         margin: seconds from `deadline` to the caller's own.
         deadline_name: what ends the call at `deadline`, for messages.
+        trace: whether the caller wants to know what models spent on waiting and computing.
         release_version: the model release that answers; 0 until known.
     """
 
@@ -46,6 +47,7 @@ class Call:
     stages: list[Stage] = field(default_factory=list)
     notices: list[types_pb2.Notice] = field(default_factory=list)
     degraded: bool = False
+    trace: bool = False
     release_version: int = 0
     error_reason: str = ""
     log_fields: dict[str, object] = field(default_factory=dict)
@@ -65,6 +67,14 @@ class Call:
             yield stage
         finally:
             stage.duration_ns = time.monotonic_ns() - now
+
+    def add_parts(self, whole: Stage, queue_ns: int, compute_ns: int, batch: int) -> None:
+        """Split a stage that has ended: waiting in the model server's queue, then computing in a batch of that size."""
+        for name, start, length, items in (
+            ("queue", whole.start_ns, queue_ns, 0),
+            ("compute", whole.start_ns + queue_ns, compute_ns, batch),
+        ):
+            self.stages.append(Stage(f"{whole.name}.{name}", start, whole.deadline_left_ns, length, items))
 
     def notice(self, code: types_pb2.NoticeCode, message: str, field_path: str = "") -> None:
         """Add a remark, once."""

@@ -22,6 +22,7 @@ from onshelf_gateway.settings import Settings
 log = structlog.get_logger("onshelf_gateway.calls")
 PREFIX = "/onshelf.v1."
 CALL_ID_KEY = "x-request-id"
+TRACE_KEY = "x-onshelf-trace"
 _CURRENT: ContextVar[Call] = ContextVar("onshelf_call")
 _CALL_ID = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
 
@@ -102,6 +103,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         call_id = given if _CALL_ID.fullmatch(given) else uuid.uuid4().hex
         allowed = own if remaining is None else remaining - margin
         call = Call(call_id, time.monotonic() + min(allowed, longest), caller_deadline=remaining is not None)
+        call.trace = metadata.get(TRACE_KEY) == "1"
         if remaining is not None:
             call.margin = remaining - min(allowed, longest)
         if allowed > longest:

@@ -16,6 +16,7 @@ from onshelf_gateway.backend import (
     BackendTimeoutError,
     BackendUnavailableError,
     InferenceBackend,
+    ModelTimes,
 )
 from onshelf_gateway.calls import Call
 from onshelf_gateway.errors import GatewayError, model_unavailable
@@ -257,7 +258,8 @@ class Models:
         self, call: Call, release: ModelRelease, model: str, inputs: Arrays, items: int = 0, stage: str = ""
     ) -> dict[str, Array]:
         outputs = SIGNATURES[model][1]
-        with call.stage(stage or model, items):
+        before = await self._times(call, release, model)
+        with call.stage(stage or model, items) as measured:
             try:
                 out = await self._infer(model, release.version, inputs, outputs, call.remaining())
             except BackendUnavailableError as error:
@@ -273,6 +275,12 @@ class Models:
                 raise _invalid(
                     model, f"it refused its input or answered nonsense; the log has it under call id {call.call_id}"
                 ) from error
+        after = await self._times(call, release, model) if before else None
+        if before and after and after.requests > before.requests:
+            requests = after.requests - before.requests
+            queue = (after.queue_ns - before.queue_ns) // requests
+            compute = (after.compute_ns - before.compute_ns) // requests
+            call.add_parts(measured, queue, compute, round(requests / max(after.executions - before.executions, 1)))
         result: dict[str, Array] = {}
         for name in outputs:
             value = out[name]
@@ -281,6 +289,16 @@ class Models:
                 raise _invalid(model, f"{name} with shape {value.shape} must have a batch of 1 and finite numbers")
             result[name] = value[0]
         return result
+
+    async def _times(self, call: Call, release: ModelRelease, model: str) -> ModelTimes | None:
+        """The model server's counts when the call is traced; none of them is worth failing the call."""
+        if not call.trace:
+            return None
+        try:
+            return await self._backend.times(model, release.version, call.remaining())
+        except (BackendUnavailableError, BackendTimeoutError, BackendAnswerError) as error:
+            log.warning("no_model_times", model=model, call_id=call.call_id, error=str(error))
+            return None
 
     async def _infer(
         self, model: str, version: int, inputs: Arrays, outputs: Sequence[str], timeout: float

@@ -214,7 +214,8 @@ def connect(args: argparse.Namespace) -> Client:
     """A client for the service that the arguments name. Raises UsageError for a timeout that is none."""
     if not args.timeout > 0:
         raise UsageError(f"--timeout is {args.timeout:g}; give seconds above 0")
-    return Client(address(args), timeout=args.timeout)
+    trace = (("x-onshelf-trace", "1"),) if getattr(args, "trace", False) else ()
+    return Client(address(args), timeout=args.timeout, metadata=trace)
 
 
 def release(args: argparse.Namespace, client: Client) -> ModelReleaseInfo:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from onshelf_gateway.backend import Array, Arrays, BackendUnavailableError
+from onshelf_gateway.backend import Array, Arrays, BackendUnavailableError, ModelTimes
 from onshelf_gateway.forecasts import nb_quantile
 from onshelf_gateway.models import SIGNATURES
 from onshelf_gateway.release import ModelRelease, load_release
@@ -54,6 +54,11 @@ class FakeBackend:
     def count(self, model: str) -> int:
         """How often a model was called."""
         return sum(name == model for name, _, _ in self.calls)
+
+    async def times(self, model: str, version: int, timeout: float) -> ModelTimes:  # noqa: ARG002
+        """See `InferenceBackend`: every call waited 1 ms and was computed 2 ms in a batch of its own."""
+        count = sum((name, number) == (model, version) for name, number, _ in self.calls)
+        return ModelTimes(count, count, 1_000_000 * count, 2_000_000 * count)
 
     async def infer(
         self,
