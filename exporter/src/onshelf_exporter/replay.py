@@ -20,9 +20,10 @@ from onshelf_exporter.training.runs import Run
 def write_replay(training: Run, version: int, path: Path) -> int:
     """Write the replay file for the replay release `version`; returns how many launches it holds."""
     release = training.recipe.release
-    history = load_history(training.data, release.replay_to_week + 7)
+    first, last = training.week(release.replay_from_week), training.week(release.replay_to_week)
+    history = load_history(training.data, last + 7)
     week = history.launches.frame["launch_week"].to_numpy()
-    inside = (week >= release.replay_from_week) & (week <= release.replay_to_week) & history.launches.complete8
+    inside = (week >= first) & (week <= last) & history.launches.complete8
     launches = history.launches.take(inside)
     department = history.products["department"].to_numpy()[launches.frame["product_index"].to_numpy()]
     chosen = draw(department, release.replay_launches, training.recipe.seed)
@@ -67,7 +68,7 @@ def write_replay(training: Run, version: int, path: Path) -> int:
         "model_release": version,
         "as_of": as_of_cut(history.dataset, training.cut_week("replay")).isoformat(),
         "cut_week": training.cut_week("replay"),
-        "weeks": [release.replay_from_week, release.replay_to_week],
+        "weeks": [first, last],
         "launches_in_these_weeks": int(inside.sum()),
         "rule": "drawn with a fixed seed in proportion to the departments, without regard to the outcome",
         "seed": training.recipe.seed,

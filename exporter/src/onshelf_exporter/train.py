@@ -9,6 +9,7 @@ again; what was interrupted goes on at its last checkpoint.
 import argparse
 import json
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ from onshelf_exporter.training.encode import encode_texts, load_bert
 from onshelf_exporter.training.history import History, load_dataset, load_history
 from onshelf_exporter.training.loop import finish
 from onshelf_exporter.training.outcome import actual_candidates, launch_attributes, train_outcome
-from onshelf_exporter.training.runs import ROLES, Run, open_run
+from onshelf_exporter.training.runs import MIN_LAUNCHES, OUTCOME_WEEKS, ROLES, Run, open_run
 from onshelf_exporter.training.tables import write_tables
 from onshelf_exporter.training.texts import load_tokenizer, model_folder, tokenise, wordings
 from onshelf_exporter.training.towers import train_towers
@@ -78,9 +79,10 @@ def train(data: Path, recipe: Recipe, runs: Path, roles: list[str]) -> Run:
     training = open_run(runs, data, dataset, recipe)
     wanted = [role for role in roles if training.has_role(role)]
     if not wanted:
-        raise ExporterError(
-            f"--roles {' '.join(roles)}: every cut lies beyond the data, which end with week {dataset['last_week']}"
-        )
+        raise ExporterError(f"--roles {' '.join(roles)}: {why_left_out(training, roles)}")
+    if len(wanted) < len(roles):
+        left = [role for role in roles if role not in wanted]
+        print(f"left out: {why_left_out(training, left)}", file=sys.stderr, flush=True)
     with exclusive(runs):
         todo = [role for role in wanted if not training.is_done(role)]
         encoder = train_encoder(training) if todo else None
@@ -88,6 +90,18 @@ def train(data: Path, recipe: Recipe, runs: Path, roles: list[str]) -> Run:
             assert encoder is not None
             train_release(training, role, encoder)
     return training
+
+
+def why_left_out(training: Run, roles: list[str]) -> str:
+    """Why these roles cannot be trained on the data."""
+    parts = []
+    for role in roles:
+        cut = training.cut_week(role)
+        count = training.complete_launches(cut)
+        parts.append(f"{role} (cut at week {cut} of {training.last_week}, {count} complete launches)")
+    return ", ".join(parts) + (
+        f"; a cut needs {MIN_LAUNCHES} launches whose {OUTCOME_WEEKS} weeks end by it, and as many weeks after it"
+    )
 
 
 @dataclass(frozen=True)

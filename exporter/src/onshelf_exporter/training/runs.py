@@ -8,8 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from onshelf_exporter.recipe import Recipe
 
+OUTCOME_WEEKS = 8
+MIN_LAUNCHES = 2  # with a complete outcome; fewer teach nothing
 ROLES = ("replay", "evaluation", "production")
 PACKAGE = Path(__file__).parents[1]
 CODE = ("training", "models", "train.py", "recipe.py", "titles.py", "weeks.py")
@@ -53,21 +57,37 @@ class Run:
         """The last week of the data."""
         return int(self.dataset["last_week"])
 
+    def week(self, wanted: int) -> int:
+        """A week of a recipe, which counts back from the last week of the data where it is not positive."""
+        return wanted if wanted > 0 else self.last_week + wanted
+
     @property
     def encoder_cut(self) -> int:
-        """The last week that the text encoder's fine-tuning may see."""
-        cut = self.recipe.encoder.cut_week
-        return self.last_week if cut <= 0 else min(cut, self.last_week)
+        """The last week that the text encoder's fine-tuning may see; a later cut where data are too short for it."""
+        wanted = min(self.week(self.recipe.encoder.cut_week), self.last_week)
+        later = [wanted, self.cut_week("evaluation"), self.last_week]
+        enough = [week for week in later if wanted <= week and self.complete_launches(week) >= MIN_LAUNCHES]
+        return min(enough, default=self.last_week)
 
     def cut_week(self, role: str) -> int:
         """The last week that a role's model release may see."""
         release = self.recipe.release
-        wanted = {"replay": release.replay_cut_week, "evaluation": release.evaluation_cut_week, "production": 0}[role]
-        return self.last_week if wanted <= 0 else wanted
+        return self.week(
+            {"replay": release.replay_cut_week, "evaluation": release.evaluation_cut_week, "production": 0}[role]
+        )
 
     def has_role(self, role: str) -> bool:
-        """Whether the data reach beyond the role's cut (production always)."""
-        return role == "production" or self.cut_week(role) + 8 <= self.last_week
+        """Whether launches complete by the cut can be learned from, and 8 weeks follow it (production always)."""
+        if role == "production":
+            return True
+        cut = self.cut_week(role)
+        return cut + OUTCOME_WEEKS <= self.last_week and self.complete_launches(cut) >= MIN_LAUNCHES
+
+    def complete_launches(self, cut: int) -> int:
+        """How many launches have 8 weeks of outcome by week `cut`."""
+        path = self.data / "features" / "launches.parquet"
+        weeks = pq.read_table(path, columns=["launch_week"]).column("launch_week").to_numpy()
+        return int((weeks + OUTCOME_WEEKS - 1 <= cut).sum())
 
     def is_done(self, role: str) -> bool:
         """Whether the role's training is finished."""
