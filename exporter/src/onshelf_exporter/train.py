@@ -32,6 +32,7 @@ from onshelf_exporter.training.encode import encode_texts, load_bert
 from onshelf_exporter.training.history import History, load_dataset, load_history
 from onshelf_exporter.training.loop import finish
 from onshelf_exporter.training.outcome import actual_candidates, launch_attributes, train_outcome
+from onshelf_exporter.training.practice import practice_rates
 from onshelf_exporter.training.runs import MIN_LAUNCHES, OUTCOME_WEEKS, ROLES, Run, open_run
 from onshelf_exporter.training.tables import write_tables
 from onshelf_exporter.training.texts import load_tokenizer, model_folder, tokenise, wordings
@@ -165,7 +166,9 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
     vectors[torch.from_numpy(~history.known), -1] = UNSEEN_BIAS
     padded = torch.cat([torch.zeros(1, vectors.shape[1]), towers.products])
     graphs: dict[str, nn.Module] = {
-        "product_encoder": ProductEncoder(TextEncoder(nn.Identity()), content, towers.model.tower),
+        "product_encoder": ProductEncoder(
+            TextEncoder(nn.Identity()), content, towers.model.tower, practice_rates(history)
+        ),
         "launch_outcome": OutcomeGraph(outcome.model, outcome.levels),
         "user_encoder": UserEncoderGraph(towers.model.user, padded),
         "product_retrieval": ProductRetrieval(vectors, recipe.release.top_products),

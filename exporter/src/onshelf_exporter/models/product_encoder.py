@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from onshelf_exporter.models.lookups import CategoryTable, IdEmbedding
+from onshelf_exporter.models.practice import PracticeRates
 
 EMBEDDING_DIM = 128
 VECTOR_DIM = 64
@@ -140,13 +141,17 @@ class ProductTower(nn.Module):
 
 
 class ProductEncoder(nn.Module):
-    """The graph `product_encoder`: text encoder, content encoder and product tower in one."""
+    """The graph `product_encoder`: text encoder, content encoder, product tower and rates of practice in one."""
 
-    def __init__(self, text: TextEncoder, content: ContentEncoder, tower: ProductTower) -> None:
+    def __init__(
+        self, text: TextEncoder, content: ContentEncoder, tower: ProductTower, rates: PracticeRates | None = None
+    ) -> None:
+        """Without `rates` the channels come from the content encoder's head alone."""
         super().__init__()
         self.text = text
         self.content = content
         self.tower = tower
+        self.rates = rates
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, categorical_ids: Tensor, attributes: Tensor
@@ -157,11 +162,14 @@ class ProductEncoder(nn.Module):
         embedding = self.content.embed(text, categorical_ids, attributes)
         practice = self.content.heads(text, embedding, categorical_ids, attributes)
         price = self.content.price_features(categorical_ids, attributes)
+        channels = practice.channel_logits
+        if self.rates is not None:
+            channels = self.rates(categorical_ids, channels)
         return (
             embedding,
             self.tower(embedding, categorical_ids, price),
             practice.type_logits,
-            torch.sigmoid(practice.channel_logits),
+            torch.sigmoid(channels),
             torch.softmax(practice.week_logits, dim=1),
             torch.softmax(practice.discount_logits, dim=1),
         )
