@@ -12,6 +12,7 @@ from onshelf_exporter.recipe import OutcomeRecipe, TowerRecipe
 from onshelf_exporter.training.behaviour import histories, load_events, profiles
 from onshelf_exporter.training.context import context_table, price_levels, seasonality_table
 from onshelf_exporter.training.history import History, load_history
+from onshelf_exporter.training.life_cycle import life_cycle_table
 from onshelf_exporter.training.outcome import outcome_rows
 from onshelf_exporter.training.response import build_panel
 from onshelf_exporter.training.tables import categories_table, channels_table, launches_table, products_table
@@ -91,7 +92,7 @@ def test_the_response_panel_does_not_change(pair: tuple[History, History]) -> No
 
 
 def test_tables_do_not_change(pair: tuple[History, History]) -> None:
-    for table in (categories_table, products_table, launches_table):
+    for table in (categories_table, products_table, launches_table, life_cycle_table):
         assert table(pair[0]).equals(table(pair[1])), table.__name__
     counts = channels_table(pair[0]).column("n_launches").to_pylist()
     assert counts == channels_table(pair[1]).column("n_launches").to_pylist()

@@ -16,10 +16,11 @@ from onshelf_exporter.training.behaviour import Events, bought
 from onshelf_exporter.training.calendar import calendar_of, weeks_of_year
 from onshelf_exporter.training.context import price_levels, seasonality_levels
 from onshelf_exporter.training.history import History
+from onshelf_exporter.training.life_cycle import life_cycle_table
 from onshelf_exporter.training.outcome import launch_attributes
 from onshelf_exporter.training.towers import TowerResult
 
-TABLES = ("vocabulary", "categories", "channels", "products", "users", "launches")
+TABLES = ("vocabulary", "categories", "channels", "products", "users", "launches", "life_cycle")
 
 
 def write_tables(history: History, events: Events, towers: TowerResult, data: Path, folder: Path) -> None:
@@ -32,6 +33,7 @@ def write_tables(history: History, events: Events, towers: TowerResult, data: Pa
         "products": products_table(history),
         "users": users_table(history, events, towers, features.user_features(features.at(data, history.cut + 1))),
         "launches": launches_table(history),
+        "life_cycle": life_cycle_table(history),
     }
     for name, table in tables.items():
         feather.write_feather(table, str(folder / f"{name}.arrow"), compression="uncompressed")
