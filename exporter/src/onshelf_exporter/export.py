@@ -172,7 +172,7 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
         "git_commit": git_commit(),
         "recipe": recipe.name,
         "recipe_hash": recipe.hash,
-        "seed": recipe.seed,
+        "seed": training.seed(role),
         "currency": dataset["currency"],
         "timezone": dataset["timezone"],
         "week_start": dataset["week_start"],

@@ -154,12 +154,12 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
     history = load_history(training.data, cut)
     if len(history.texts) != encoder.pooled.shape[1]:
         raise ExporterError(f"{training.data}: the data changed while training; run the same command again")
-    content, content_metrics = refit_content(history, encoder.pooled, recipe.content, recipe.seed, folder)
+    content, content_metrics = refit_content(history, encoder.pooled, recipe.content, training.seed(role), folder)
     embeddings = embed_products(history, content, encoder.pooled[0])
     launched = history.launches.frame["product_index"].to_numpy()
-    outcome = train_outcome(history, embeddings[launched], recipe.outcome, recipe.seed, folder)
+    outcome = train_outcome(history, embeddings[launched], recipe.outcome, training.seed(role), folder)
     events = load_events(training.data, cut)
-    towers = train_towers(history, events, content, embeddings, recipe.towers, recipe.seed, folder)
+    towers = train_towers(history, events, content, embeddings, recipe.towers, training.seed(role), folder)
     write_tables(history, events, towers, training.data, folder / "tables")
     complete = history.launches.complete8
     vectors = towers.products.clone()

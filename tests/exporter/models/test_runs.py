@@ -37,3 +37,10 @@ def test_a_role_needs_launches_to_learn_from_and_weeks_to_measure(tmp_path: Path
 @pytest.mark.parametrize(("wanted", "week"), [(27, 27), (0, 53), (-26, 27)])
 def test_weeks_count_back_from_the_last_where_they_are_not_positive(tmp_path: Path, wanted: int, week: int) -> None:
     assert run(tmp_path, 53, []).week(wanted) == week
+
+
+def test_a_repeat_has_the_roles_cut_and_a_seed_of_its_own(tmp_path: Path) -> None:
+    one = run(tmp_path, 53, [9, 10, 30])
+    assert one.cut_week("evaluation-seed3") == one.cut_week("evaluation")
+    assert one.has_role("evaluation-seed3")
+    assert [one.seed(role) - one.recipe.seed for role in ("evaluation", "evaluation-seed3")] == [0, 3]

@@ -15,6 +15,7 @@ from onshelf_exporter.recipe import Recipe
 OUTCOME_WEEKS = 8
 MIN_LAUNCHES = 2  # with a complete outcome; fewer teach nothing
 ROLES = ("replay", "evaluation", "production")
+REPEAT = "-seed"  # "evaluation-seed2" repeats the role on the same text encoder with the recipe's seed + 2
 PACKAGE = Path(__file__).parents[1]
 CODE = ("training", "models", "train.py", "recipe.py", "titles.py", "weeks.py")
 ENCODER_CODE = (
@@ -71,10 +72,14 @@ class Run:
 
     def cut_week(self, role: str) -> int:
         """The last week that a role's model release may see."""
-        release = self.recipe.release
+        release, role = self.recipe.release, role.partition(REPEAT)[0]
         return self.week(
             {"replay": release.replay_cut_week, "evaluation": release.evaluation_cut_week, "production": 0}[role]
         )
+
+    def seed(self, role: str) -> int:
+        """Seed of a role: the recipe's, counted up in a repeat of it."""
+        return self.recipe.seed + int(role.partition(REPEAT)[2] or 0)
 
     def has_role(self, role: str) -> bool:
         """Whether launches complete by the cut can be learned from, and 8 weeks follow it (production always)."""
