@@ -2,6 +2,11 @@
 
 `write_shop` writes three small Parquet files (products, interactions, promotions) and `shop.json`. The shop has a
 season, popular and rare products, launches in the middle of the year, price cuts, and promotions that sell.
+
+Three more are shaped otherwise: `write_boutique` (a year, 200 products, few users, no promotion, no brand, no list
+price, one level of category), `write_marketplace` (views, clicks, carts, returns and reviews besides purchases, sites,
+orders, described channels, calendar weeks that begin on Sunday) and `write_chinese_shop` (titles, categories, brands
+and channels in Chinese).
 """
 
 import datetime as dt
@@ -11,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -31,6 +37,25 @@ SHADES = ("classic", "large", "small", "organic", "festive", "travel size", "gif
 CHANNELS = ("home_page", "newsletter", "search_ads")
 
 
+BOUTIQUE = (
+    ("Dresses", "", "", "linen summer dress", 89.0),
+    ("Scarves", "", "", "hand-woven silk scarf", 45.0),
+    ("Ceramics", "", "", "stoneware vase with ash glaze", 38.0),
+    ("Candles", "", "", "beeswax candle, slow burning", 19.0),
+)
+CHINESE = (
+    ("食品", "茶叶", "绿茶", "明前龙井绿茶 散装", 68.0),
+    ("食品", "茶叶", "花茶", "茉莉花茶 浓香型", 45.0),
+    ("食品", "零食", "坚果", "每日坚果 混合果仁", 59.0),
+    ("家居", "厨具", "炒锅", "铸铁炒锅 无涂层", 199.0),
+    ("家居", "床品", "四件套", "纯棉四件套 双人", 259.0),
+    ("美妆", "护肤", "面霜", "保湿面霜 敏感肌可用", 129.0),
+)
+CHINESE_BRANDS = ("云山", "竹里", "小满", "青禾")
+CHINESE_SHADES = ("经典款", "大号", "小号", "礼盒装", "家庭装", "旅行装")
+CHINESE_CHANNELS = ("首页推荐", "短信", "直播间")
+
+
 def write_shop(
     folder: Path,
     *,
@@ -42,6 +67,11 @@ def write_shop(
     stated_launch_dates: bool = True,
     chinese: bool = True,
     settings: dict[str, Any] | None = None,
+    categories: tuple[tuple[str, str, str, str, float], ...] = CATEGORIES,
+    brand_names: tuple[str, ...] = BRANDS,
+    shade_names: tuple[str, ...] = SHADES,
+    channels: tuple[str, ...] = CHANNELS,
+    title: str = "{brand} {kind}, {shade}",
 ) -> Path:
     """Write an invented shop.
 
@@ -55,6 +85,11 @@ def write_shop(
         stated_launch_dates: whether launched products state their launch_date.
         chinese: whether the first products have Chinese titles.
         settings: shop.json; {"currency": "EUR", "timezone": "Europe/Paris"} when None.
+        categories: department, category, type (empty where there is no such level), words of the title, price.
+        brand_names: brands.
+        shade_names: what tells products of a kind apart.
+        channels: channels of promotion.
+        title: how brand, kind and shade become a title.
 
     Returns:
         The folder.
@@ -63,13 +98,16 @@ def write_shop(
     folder.mkdir(parents=True, exist_ok=True)
     start = dt.date(2024, 1, 1)
     index = np.arange(products)
-    kinds = [CATEGORIES[i] for i in random.integers(0, len(CATEGORIES), products)]
+    kinds = [categories[i] for i in random.integers(0, len(categories), products)]
     price = np.round([kind[4] for kind in kinds] * random.lognormal(0, 0.25, products), 2)
     launched = random.random(products) < 1 / 3
     launch_week = np.where(launched, random.integers(weeks // 4 + 1, weeks - 1, products), 0)
-    brands = random.integers(0, len(BRANDS), products)
-    shades = random.integers(0, len(SHADES), products)
-    titles = [f"{BRANDS[b]} {kind[3]}, {SHADES[s]}" for b, kind, s in zip(brands, kinds, shades, strict=True)]
+    brands = random.integers(0, len(brand_names), products)
+    shades = random.integers(0, len(shade_names), products)
+    titles = [
+        title.format(brand=brand_names[b], kind=kind[3], shade=shade_names[s])
+        for b, kind, s in zip(brands, kinds, shades, strict=True)
+    ]
     if chinese:
         titles[: len(CHINESE_TITLES)] = CHINESE_TITLES[:products]
     ids = np.array([f"P{i:04d}" for i in index])
@@ -77,8 +115,8 @@ def write_shop(
     columns: dict[str, Any] = {
         "product_id": ids,
         "title": titles,
-        "brand": [BRANDS[b] for b in brands],
-        "category_path": [" > ".join(kind[:3]) for kind in kinds],
+        "brand": [brand_names[b] for b in brands],
+        "category_path": [" > ".join(level for level in kind[:3] if level) for kind in kinds],
         "list_price": price,
     }
     if stated_launch_dates:
@@ -119,7 +157,7 @@ def write_shop(
         {
             "product_id": ids[product[where]],
             "date": days,
-            "channel_id": np.array(CHANNELS)[random.integers(0, len(CHANNELS), where.size)],
+            "channel_id": np.array(channels)[random.integers(0, len(channels), where.size)],
             "site_id": np.array([f"s{i}" for i in random.integers(0, 4, where.size)]),
         }
     )
@@ -129,6 +167,84 @@ def write_shop(
     settings = {"currency": "EUR", "timezone": "Europe/Paris"} if settings is None else settings
     (folder / "shop.json").write_text(json.dumps(settings), encoding="utf-8")
     return folder
+
+
+def write_boutique(folder: Path) -> Path:
+    """A year of a boutique: 200 products, 60 users, no promotion, brand, list price, discount or stated launch."""
+    write_shop(
+        folder,
+        products=200,
+        users=60,
+        weeks=52,
+        tables=("products", "interactions"),
+        stated_launch_dates=False,
+        chinese=False,
+        settings={"currency": "GBP"},
+        categories=BOUTIQUE,
+        title="{kind}, {shade}",
+    )
+    drop_columns(folder, "products", "brand", "list_price")
+    drop_columns(folder, "interactions", "discount")
+    return folder
+
+
+def write_marketplace(folder: Path) -> Path:
+    """60 weeks of a shop that records views, clicks, carts, returns and reviews besides purchases."""
+    settings = {"currency": "USD", "timezone": "America/Chicago", "week_start": "sunday", "prices_include_tax": False}
+    write_shop(folder, products=150, users=250, weeks=60, seed=11, chinese=False, settings=settings)
+    random = np.random.default_rng(12)
+    sold = pq.read_table(folder / "interactions.parquet").to_pandas()
+    count = len(sold)
+    sold["order_id"] = [f"o{i}" for i in range(count)]
+    sold["site_id"] = np.array(["app", "web", "shop"])[random.integers(0, 3, count)]
+    parts = [sold]
+    # what leads to a purchase, hours before it; as many views again lead to nothing, some of them before the launch
+    for kind, share, hours in (("view", 1.0, -3), ("click", 0.7, -2), ("cart", 0.4, -1), ("view", 1.0, -700)):
+        parts.append(_around(sold[random.random(count) < share], kind, hours))
+    parts.append(_around(sold[random.random(count) < 0.05], "return", 90).assign(quantity=1.0))
+    reviews = _around(sold[random.random(count) < 0.1], "review", 200)
+    parts.append(reviews.assign(rating=random.integers(1, 6, len(reviews)).astype(float), text="as described"))
+    table = pa.Table.from_pandas(pd.concat(parts, ignore_index=True), preserve_index=False)
+    pq.write_table(table, folder / "interactions.parquet")
+    described = {
+        "channel_id": list(CHANNELS),
+        "name": ["Home page", "Newsletter", "Search ads"],
+        "kind": ["display", "mailer", "search"],
+        "fixed_cost": [100.0, 20.0, 60.0],
+        "lead_time_days": pa.array([7, 2, 0], pa.int32()),
+    }
+    pq.write_table(pa.table(described), folder / "channels.parquet")
+    return folder
+
+
+def write_chinese_shop(folder: Path) -> Path:
+    """A year of a shop whose titles, categories, brands and channels are Chinese (UTF-8)."""
+    return write_shop(
+        folder,
+        products=150,
+        users=150,
+        weeks=53,
+        seed=13,
+        chinese=False,
+        settings={"currency": "CNY", "timezone": "Asia/Shanghai", "food_departments": ["食品"]},
+        categories=CHINESE,
+        brand_names=CHINESE_BRANDS,
+        shade_names=CHINESE_SHADES,
+        channels=CHINESE_CHANNELS,
+        title="{brand} {kind} {shade}",
+    )
+
+
+def _around(rows: pd.DataFrame, kind: str, hours: int) -> pd.DataFrame:
+    """The same users and products some hours later, as another kind of interaction without money."""
+    time = (rows["time"] + pd.Timedelta(hours=hours)).clip(lower=rows["time"].min())
+    return rows[["user_id", "product_id", "site_id"]].assign(time=time, kind=kind)
+
+
+def drop_columns(folder: Path, name: str, *columns: str) -> None:
+    """Leave columns out of one table of a shop."""
+    path = folder / f"{name}.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(list(columns)), path)
 
 
 def change_table(folder: Path, name: str, **columns: Any) -> None:

@@ -3,7 +3,11 @@
     onshelf-exporter train --data var/data/complete_journey --recipe default --roles replay production
 
 The run's folder is named after the recipe and a hash of data, recipe and code. What is finished there is not done
-again; what was interrupted goes on at its last checkpoint.
+again; what was interrupted goes on at its last checkpoint. A GPU is used where there is one (--device).
+
+Under torchrun the processes fine-tune the text encoder together, then share out the roles:
+
+    torchrun --standalone --nproc-per-node 2 -m onshelf_exporter train --recipe default
 """
 
 import argparse
@@ -11,6 +15,7 @@ import json
 import os
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +25,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from onshelf_exporter import devices
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.locks import exclusive
 from onshelf_exporter.models.launch_outcome import OutcomeGraph
 from onshelf_exporter.models.product_encoder import ContentEncoder, ProductEncoder, TextEncoder
 from onshelf_exporter.models.towers import AudienceRetrieval, LaunchRetrieval, ProductRetrieval, UserEncoderGraph
 from onshelf_exporter.recipe import Recipe, load_recipe
+from onshelf_exporter.training import distributed
 from onshelf_exporter.training.behaviour import load_events
 from onshelf_exporter.training.content import fine_tune, hidden_size, refit_content
 from onshelf_exporter.training.encode import encode_texts, load_bert
@@ -45,6 +52,11 @@ MAX_AUDIENCE = 3840  # TensorRT's limit of TopK
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the stage's arguments."""
     add_run_arguments(parser)
+    parser.add_argument(
+        "--device",
+        default=os.environ.get(devices.SETTING, "auto"),
+        help=f"auto (a GPU where there is one), cpu, cuda or cuda:N (default: {devices.SETTING}, else auto)",
+    )
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,29 +79,38 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train what is not trained yet; prints the run's folder last."""
+    os.environ[devices.SETTING] = args.device
     recipe = load_recipe(args.recipe)
-    training = train(args.data, recipe, args.runs, args.roles)
-    print(training.folder)
+    with distributed.processes():
+        training = train(args.data, recipe, args.runs, args.roles)
+        if distributed.leads():
+            print(training.folder)
     return 0
 
 
 def train(data: Path, recipe: Recipe, runs: Path, roles: list[str]) -> Run:
-    """Train the roles of a recipe on prepared data; returns the run. Done parts are skipped."""
-    torch.set_num_threads(recipe.threads)
+    """Train the roles of a recipe on prepared data; returns the run. Done parts are skipped.
+
+    Several processes fine-tune the text encoder together; then each trains its own part of the roles.
+    """
+    torch.set_num_threads(max(1, recipe.threads // distributed.world()))
     dataset = load_dataset(data)
     training = open_run(runs, data, dataset, recipe)
     wanted = [role for role in roles if training.has_role(role)]
     if not wanted:
         raise ExporterError(f"--roles {' '.join(roles)}: {why_left_out(training, roles)}")
-    if len(wanted) < len(roles):
+    if len(wanted) < len(roles) and distributed.leads():
         left = [role for role in roles if role not in wanted]
         print(f"left out: {why_left_out(training, left)}", file=sys.stderr, flush=True)
-    with exclusive(runs):
-        todo = [role for role in wanted if not training.is_done(role)]
+    with exclusive(runs) if distributed.leads() else nullcontext():
+        todo = distributed.shared([role for role in wanted if not training.is_done(role)])
         encoder = train_encoder(training) if todo else None
-        for role in todo:
-            assert encoder is not None
-            train_release(training, role, encoder)
+        own = distributed.mine(todo)
+        with distributed.alone():
+            for role in own:
+                assert encoder is not None
+                train_release(training, role, encoder)
+        distributed.barrier()
     return training
 
 
@@ -118,7 +139,7 @@ def train_encoder(training: Run) -> Encoder:
     recipe, folder = training.recipe, training.encoder_folder
     weights, pooled_file, done = folder / "text.pt", folder / "pooled.npy", folder / "done.json"
     text = load_bert(model_folder(recipe.encoder))
-    if done.exists():
+    if distributed.shared(done.exists()):
         text.load_state_dict(torch.load(weights, weights_only=True))
         return Encoder(text.eval(), np.load(pooled_file))
     started = time.monotonic()
@@ -129,6 +150,8 @@ def train_encoder(training: Run) -> Encoder:
     text.requires_grad_(False)
     tuned = time.monotonic()
     pooled = encode_texts(text, tokens, recipe.encoder.encode_variants, recipe.encoder.bfloat16)
+    if not distributed.leads():
+        return Encoder(text.eval(), pooled)
     torch.save(text.state_dict(), weights)
     np.save(pooled_file, pooled)
     record = {

@@ -59,12 +59,13 @@ def demand_metrics(rows: LaunchRows, outcome: str, forecast: Forecast) -> dict[s
     first = rows.frame["is_promotion_first"].to_numpy(bool)
     columns: dict[str, Callable[[Floats | None], float]] = {
         "wape": lambda w: metrics.wape(y, median, w),
-        "wape_pf": lambda w: metrics.wape(y[first], median[first], None if w is None else w[first]),
         "poisson_deviance": lambda w: metrics.poisson_deviance(y, mean, w),
         "bias": lambda w: metrics.bias(y, mean, w),
         "spearman": lambda w: metrics.spearman(y, mean, w),
         "top10_capture": lambda w: metrics.top_capture(y, mean, w),
     }
+    if y[first].sum() > 0:  # a shop without promotions has no such launches
+        columns["wape_pf"] = lambda w: metrics.wape(y[first], median[first], None if w is None else w[first])
     levels = forecast.quantiles
     if {0.1, 0.5, 0.9} <= set(levels):
         columns["pinball"] = lambda w: metrics.mean_pinball(y, levels[0.1], levels[0.5], levels[0.9], w)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from onshelf_exporter import devices
 from onshelf_exporter.models.launch_outcome import nb_loss
 from onshelf_exporter.models.product_encoder import (
     CHANNELS,
@@ -74,7 +75,7 @@ def task_losses(
     known_channels = torch.isfinite(target["channels"][:, 0])
     known_price = torch.isfinite(target["price"])
     channels = torch.nan_to_num(target["channels"])
-    week_logits = practice.week_logits.masked_fill(~week_mask, -1e9)
+    week_logits = practice.week_logits.masked_fill(~week_mask.to(practice.week_logits.device), -1e9)
     rate = torch.log((torch.nan_to_num(target["units"]) + 0.5) / weeks)
     demand = F.smooth_l1_loss(practice.demand[:, 0], rate, reduction="none")
     sold = torch.nan_to_num(target["launch_units"]).clamp(max=MAX_LAUNCH_UNITS)
@@ -168,16 +169,16 @@ class ContentTask:
     def losses(self, product: NDArray[np.int64], generator: np.random.Generator | None) -> dict[str, Tensor]:
         """Each task's loss on some products; without a generator the titles as they stand, nothing dropped."""
         text = self._pooled(self.history.text_of[product], generator)
-        ids = torch.from_numpy(self.history.ids[product])
-        attributes = torch.from_numpy(self.history.attributes[product])
+        ids = torch.as_tensor(self.history.ids[product])
+        attributes = torch.as_tensor(self.history.attributes[product])
         if generator is not None:
-            price_known = torch.from_numpy((generator.random(len(product)) > 0.15).astype(np.float32))
+            price_known = torch.as_tensor((generator.random(len(product)) > 0.15).astype(np.float32))
             attributes = attributes * torch.stack([price_known, torch.ones_like(price_known)], dim=1)
         content, extra = self.model["content"], self.model["extra"]
         assert isinstance(content, ContentEncoder)
         assert isinstance(extra, Auxiliary)
         practice = content.heads(text, content.embed(text, ids, attributes), ids, attributes)
-        target = {name: torch.from_numpy(value) for name, value in self.targets.take(product).items()}
+        target = {name: torch.as_tensor(value) for name, value in self.targets.take(product).items()}
         return task_losses(practice, extra, target, self.week_mask)
 
     def _pooled(self, text: NDArray[np.int64], generator: np.random.Generator | None) -> Tensor:
@@ -186,7 +187,7 @@ class ContentTask:
             wording = (
                 np.zeros(len(text), dtype=np.int64) if generator is None else generator.integers(count, size=len(text))
             )
-            return torch.from_numpy(self.pooled[wording, text].astype(np.float32))
+            return torch.as_tensor(self.pooled[wording, text].astype(np.float32))
         assert self.tokens is not None
         assert self.text is not None
         count = len(self.tokens.ids)
@@ -194,8 +195,8 @@ class ContentTask:
             np.zeros(len(text), dtype=np.int64) if generator is None else generator.integers(count, size=len(text))
         )
         ids, mask = self.tokens.batch(wording, text, generator)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-            pooled: Tensor = self.text(torch.from_numpy(ids), torch.from_numpy(mask))
+        with devices.autocast(devices.current(), self.bfloat16):
+            pooled: Tensor = self.text(torch.as_tensor(ids), torch.as_tensor(mask))
         return pooled.float()
 
     def _sibling(self, product: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
@@ -259,7 +260,8 @@ def fine_tune(
         {"params": [p for p in text.parameters() if p.requires_grad], "lr": 1.0},
         {"params": [*model["content"].parameters(), *model["extra"].parameters()], "lr": 20.0},
     ]
-    return fit(model, task, recipe.loop, seed=seed, folder=folder, name="product_encoder", groups=groups)
+    device = devices.current()
+    return fit(model, task, recipe.loop, seed=seed, folder=folder, name="product_encoder", groups=groups, device=device)
 
 
 def refit_content(
@@ -274,7 +276,7 @@ def refit_content(
     launches = history.launches.frame["product_index"].to_numpy()[history.launches.complete4]
     rows = Rows(np.flatnonzero(history.known), np.repeat(launches, 4), launches[-512:])
     task = ContentTask(model, history, targets, rows, pooled=pooled)
-    result = fit(model, task, recipe.loop, seed=seed, folder=folder, name="content")
+    result = fit(model, task, recipe.loop, seed=seed, folder=folder, name="content", device=devices.current())
     sample = np.flatnonzero(history.known)[:: max(1, int(history.known.sum()) // 2000)]
     with torch.no_grad():
         final = {f"loss_{name}": value.item() for name, value in task.losses(sample, None).items()}

@@ -58,7 +58,9 @@ def context_table(history: History) -> CategoryTable:
         size = np.bincount(ids[:, position], minlength=len(level)).astype(np.float64)
         features = np.column_stack([level[:, 0], np.log1p(size), level[:, 1], level[:, 2]])
         tables.append(np.concatenate([price, features], axis=1))
-    mean, scale = tables[2][1:, 1:].mean(0), tables[2][1:, 1:].std(0) + 1e-6
+    # by the most specific level that there is: a shop may have no types, no categories, or no category at all
+    deepest = next((table[1:, 1:] for table in reversed(tables) if len(table) > 1), tables[0][:, 1:])
+    mean, scale = deepest.mean(0), deepest.std(0) + 1e-6
     for table in tables:
         table[:, 1:] = np.clip((table[:, 1:] - mean) / scale, -4.0, 4.0)
     return _table(tables[0], tables[1], tables[2])

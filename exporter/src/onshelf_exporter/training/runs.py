@@ -21,7 +21,7 @@ CODE = ("training", "models", "train.py", "recipe.py", "titles.py", "weeks.py")
 ENCODER_CODE = (
     *(
         f"training/{name}.py"
-        for name in ("content", "context", "encode", "history", "loop", "targets", "texts", "vocabulary")
+        for name in ("content", "context", "distributed", "encode", "history", "loop", "targets", "texts", "vocabulary")
     ),
     "models/lookups.py",
     "models/product_encoder.py",
