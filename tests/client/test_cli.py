@@ -1,5 +1,6 @@
 """The command line, in process through `main` against the fake service, and once as a process of its own."""
 
+import dataclasses
 import io
 import json
 import subprocess
@@ -37,7 +38,9 @@ from onshelf import (
     Product,
     RecommendationScope,
     ServiceFault,
+    SiteStock,
     StockPolicy,
+    StockSite,
     Unavailable,
 )
 from onshelf._cli import main
@@ -189,6 +192,50 @@ def test_the_action_to_evaluate_reaches_the_service(server, run):
     assert arguments["similar_launches"] == 0
 
 
+def test_what_was_sold_reaches_the_service(server, run):
+    argv = ("update", "--title", "chips", "--date", "2018-02-05", "--channel", "display_in_aisle", "--discount", "0.1")
+    run(*argv, "--sold", "12,9", "--on-hand", 40, "--lead-time", 14, "--unit-cost", "1.90", "--currency", "USD")
+    arguments = asked(server, "update_forecast")
+    assert arguments["observed_weekly_units"] == (12, 9)
+    assert arguments["stock_units"] == 40
+    assert arguments["action"] == Action(
+        launch_date=date(2018, 2, 5), channels=(ChannelUse("display_in_aisle"),), discount=0.1
+    )
+    assert arguments["stock_policy"] == StockPolicy(lead_time_days=14)
+    assert arguments["product"].unit_cost == Money("1.90", "USD")
+    status, _, err = run(*argv, "--sold", "12;9")
+    assert (status, "write it like 12,9" in err) == (2, True)
+
+
+def test_sites_and_shelf_life_reach_the_service(server, run):
+    sites = ("--site", "north", "--site", "south=2.5:6", "--site", "web=1:1:12")
+    run(
+        "plan",
+        "--title",
+        "chips",
+        *sites,
+        "--shelf-life",
+        21,
+        "--covers",
+        4,
+        "--salvage-value",
+        "0.5",
+        "--holding-cost",
+        "0.01",
+    )
+    policy = asked(server, "plan_launch")["stock_policy"]
+    assert policy.sites == (
+        StockSite(site_id="north"),
+        StockSite(site_id="south", weight=2.5, order_multiple=6),
+        StockSite(site_id="web", weight=1.0, order_multiple=1, minimum_units=12),
+    )
+    assert (policy.shelf_life_days, policy.covers_weeks) == (21, 4)
+    assert (policy.salvage_value, policy.holding_cost) == (Money("0.5", "USD"), Money("0.01", "USD"))
+    for wrong in ("south=x", "=2", "south=1:2:3:4"):
+        status, _, err = run("plan", "--title", "chips", "--site", wrong)
+        assert (status, "is no site" in err) == (2, True)
+
+
 def test_questions_about_users_reach_the_service(server, run):
     assert (
         run("recommend", "1364", "--count", 3, "--scope", "new_products", "--category", "Snacks", "--exclude", "9")[0]
@@ -260,6 +307,7 @@ def test_a_plan_reads_as_a_recommendation(run):
         ("plan", "--title", "Sea salt chips"),
         ("plan", "--title", "Sea salt chips", "--trace"),
         ("evaluate-plan", "--title", "chips", "--date", "2018-03-05"),
+        ("update", "--title", "chips", "--date", "2018-01-01", "--sold", "3,2", "--on-hand", "7"),
         ("recommend", "1364"),
         ("similar", "--title", "chips"),
         ("profile", "1364"),
@@ -277,6 +325,7 @@ def test_a_narrow_screen_holds_the_tables(run, monkeypatch, argv):
     [
         (("plan", "--title", "chips"), "plan_launch"),
         (("evaluate-plan", "--title", "chips", "--date", "2018-03-05"), "evaluate_plan"),
+        (("update", "--title", "chips", "--date", "2018-01-01", "--sold", "3,2"), "update_forecast"),
         (("recommend", "1364"), "recommend_products"),
         (("audience", "--title", "chips"), "find_audience"),
         (("similar", "--title", "chips"), "find_similar_launches"),
@@ -293,6 +342,46 @@ def test_json_is_the_complete_answer_and_the_text_is_none(run, argv, method):
     assert "model release 7" in text
     with pytest.raises(ValueError, match=r"Expecting value|Extra data"):
         json.loads(text)
+
+
+def test_an_update_reads_as_advice(run):
+    status, out, err = run("update", "--title", "chips", "--date", "2018-01-01", "--sold", "3,2", "--on-hand", 7)
+    assert (status, err) == (0, "")
+    for text in (
+        '"chips" sold 5 units in 2 weeks. Expect 9 more in the next 6 weeks (in at least 8 of 10 cases 3 to 19), 14 in '
+        "all instead of the 9.6 forecast; what was seen counts 46%.",
+        "Order 6 units: with the 7 there, enough for the next 42 days with probability 80% (assumed); 9 are expected "
+        "to sell. What is there lasts until 22 Jan 2018 with probability 93%.",
+        "Price by week from now on",
+        "markdown",
+        "Elasticity 1.40: The forecasts of 3 list prices",
+    ):
+        assert text in " ".join(out.split())
+    assert "1 Jan 2018   sold" in out
+
+
+def test_the_plan_shows_prices_sites_and_what_practice_breaks(server, run):
+    plan = sample_answer("plan_launch")
+    sites = tuple(SiteStock(site_id=f"s{n}", units=n) for n in range(15))
+    stock = dataclasses.replace(plan.plans[0].stock, units=107, sites=sites, central_units=2, raised_to_minimum=True)
+    broken = dataclasses.replace(plan.practice_plan, broken_constraints=("constraints.promotion_budget",))
+    first = dataclasses.replace(plan.plans[0], stock=stock)
+    answer = dataclasses.replace(plan, plans=(first, *plan.plans[1:]), practice_plan=broken)
+    server.answer("plan_launch", answer)
+    out = " ".join(run("plan", "--title", "chips")[1].split())
+    for text in (
+        "Price by week of plan 1",
+        "1–2 22 Jan 2018 launch promotion 3.59 10%",
+        "8 12 Mar 2018 markdown 3.19 20%",
+        "Where the stock goes",
+        "s10 10, s11 11, and 3 more sites, central 2. The sites' least stock asks for more than demand does.",
+        "it breaks --budget (constraints.promotion_budget).",
+    ):
+        assert text in out
+    one = dataclasses.replace(sample_answer("evaluate_plan"), plan=broken)
+    server.answer("evaluate_plan", one)
+    out = run("evaluate-plan", "--title", "chips", "--date", "2018-03-05")[1]
+    assert "It breaks --budget (constraints.promotion_budget)." in out
 
 
 def test_the_json_form_is_pinned(run):
@@ -422,7 +511,7 @@ def test_each_field_at_fault_has_its_line(server, run):
 
 
 def test_options_of_fields_exist(run):
-    commands = ("plan", "evaluate-plan", "recommend", "audience", "similar")
+    commands = ("plan", "evaluate-plan", "update", "recommend", "audience", "similar")
     helps = "".join(run(command, "--help")[1] for command in commands)
     for option in OPTIONS.values():
         for name in option.split("/"):

@@ -31,6 +31,7 @@ from onshelf import (
     RecommendationScope,
     ServiceFault,
     StockPolicy,
+    StockSite,
     Unavailable,
 )
 from onshelf._retry import Deadline, RetryPolicy
@@ -62,6 +63,13 @@ ARGUMENTS = {
             launch_date=date(2018, 2, 5), channels=(ChannelUse("mailer_front_feature", 1.0),), coupon=True
         ),
         "similar_launches": 0,
+    },
+    "update_forecast": {
+        "product": CHIPS,
+        "action": Action(launch_date=date(2018, 2, 5), discount=0.1),
+        "observed_weekly_units": (12, 9),
+        "stock_units": 40,
+        "stock_policy": StockPolicy(shelf_life_days=30, sites=(StockSite(site_id="s1", weight=2.0),)),
     },
     "recommend_products": {
         "user_id": "1364",

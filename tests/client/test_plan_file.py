@@ -191,6 +191,16 @@ def test_bad_rows_do_not_stop_the_file_and_rows_keep_their_order(server, run):
     assert left_over() == []
 
 
+def test_a_spreadsheet_does_not_run_a_title(run):
+    names = ["=1+1", "+chips", "-chips", "@chips", "chips = good", "-5"]
+    write("title,price\n" + "".join(f"{title},3.99\n" for title in names))
+    assert run("--out", "plans.csv")[0] == 0
+    rows = read_csv()
+    assert [row["title"] for row in rows] == ["'=1+1", "'+chips", "'-chips", "'@chips", "chips = good", "'-5"]
+    assert run("--out", "plans.json")[0] == 0
+    assert [row["title"] for row in json.loads(Path("plans.json").read_text())] == names
+
+
 def test_csv_holds_the_best_plan(run):
     write("title,price\nchips,3.99\n")
     assert run("--out", "plans.csv")[0] == 0

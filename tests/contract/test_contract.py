@@ -18,7 +18,9 @@ from onshelf.v1 import (
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = {
-    launch_pb2: ["LaunchService: PlanLaunch EvaluatePlan StreamPlans PlanCalendar GetPlan ListPlans DecideLaunch"],
+    launch_pb2: [
+        "LaunchService: PlanLaunch EvaluatePlan UpdateForecast StreamPlans PlanCalendar GetPlan ListPlans DecideLaunch"
+    ],
     recommendation_pb2: [
         "RecommendationService: RecommendProducts FindAudience FindSimilarLaunches FindRelatedProducts GetUserProfile"
     ],

@@ -127,6 +127,39 @@ class Client:
         result: _results.EvaluatePlanResult = self._call(_rpcs.EVALUATE_PLAN, arguments, timeout)
         return result
 
+    def update_forecast(
+        self,
+        product: _inputs.Product,
+        action: _inputs.Action,
+        observed_weekly_units: Sequence[int],
+        *,
+        stock_units: int | None = None,
+        costs: _inputs.Costs | None = None,
+        stock_policy: _inputs.StockPolicy | None = None,
+        population_scale: float | None = None,
+        time_zone: str | None = None,
+        model_release: int | None = None,
+        timeout: float | None = None,
+    ) -> _results.UpdateForecastResult:
+        """After the first 1 to 7 weeks on sale: what the rest of the 8 weeks will bring.
+
+        action is the executed one with its launch date. With stock_units, units at hand and on order, also what to
+        reorder and which prices to ask.
+        """
+        arguments = {
+            "product": product,
+            "action": action,
+            "observed_weekly_units": observed_weekly_units,
+            "stock_units": stock_units,
+            "costs": costs,
+            "stock_policy": stock_policy,
+            "population_scale": population_scale,
+            "time_zone": time_zone,
+            "model_release": model_release,
+        }
+        result: _results.UpdateForecastResult = self._call(_rpcs.UPDATE_FORECAST, arguments, timeout)
+        return result
+
     def recommend_products(
         self,
         user_id: str | None = None,

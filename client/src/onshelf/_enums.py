@@ -50,6 +50,9 @@ class NoticeCode(enum.Enum):
     BRAND_UNKNOWN = "brand_unknown"
     CANDIDATES_LIMITED = "candidates_limited"
     TAX_BASIS_DIFFERS = "tax_basis_differs"
+    STOCK_SHORTENED = "stock_shortened"
+    STOCK_RAISED = "stock_raised"
+    SALES_FOR_DEMAND = "sales_for_demand"
 
 
 class SupportLevel(enum.Enum):
@@ -59,6 +62,15 @@ class SupportLevel(enum.Enum):
     NONE = "none"
     LOW = "low"
     GOOD = "good"
+
+
+class PricePhase(enum.Enum):
+    """Why a week has its price."""
+
+    UNKNOWN = "unknown"
+    LAUNCH_PROMOTION = "launch_promotion"
+    REGULAR = "regular"
+    MARKDOWN = "markdown"
 
 
 class RecommendationScope(enum.Enum):

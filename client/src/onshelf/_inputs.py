@@ -131,9 +131,22 @@ class Objective:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class StockSite:
+    """A site that the first stock is spread over: its part of the sales relative to the others' (by default 1), the
+    multiple in which units are sent to it, and the units that it gets at least.
+    """
+
+    site_id: str
+    weight: float | None = None
+    order_multiple: int | None = None
+    minimum_units: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class StockPolicy:
     """How the first stock is chosen: a critical fractile (by default 0.8) or the costs of one unit too few and too
-    many.
+    many. It covers no more days than shelf_life_days, and is spread over sites. salvage_value is what a unit is worth
+    that is left, holding_cost that of keeping one for a week.
     """
 
     critical_fractile: float | None = None
@@ -143,6 +156,9 @@ class StockPolicy:
     covers_weeks: int | None = None
     lead_time_days: int | None = None
     shelf_life_days: int | None = None
+    sites: Sequence[StockSite] = ()
+    salvage_value: Money | None = None
+    holding_cost: Money | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

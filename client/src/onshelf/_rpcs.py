@@ -40,6 +40,14 @@ EVALUATE_PLAN = Rpc(
     result=_results.EvaluatePlanResult,
     retry_safe=True,
 )
+UPDATE_FORECAST = Rpc(
+    method="update_forecast",
+    path=_LAUNCH + "UpdateForecast",
+    request=launch_pb2.UpdateForecastRequest,
+    response=launch_pb2.UpdateForecastResponse,
+    result=_results.UpdateForecastResult,
+    retry_safe=True,
+)
 RECOMMEND_PRODUCTS = Rpc(
     method="recommend_products",
     path=_RECOMMENDATION + "RecommendProducts",
@@ -76,6 +84,7 @@ GET_USER_PROFILE = Rpc(
 RPCS: tuple[Rpc, ...] = (
     PLAN_LAUNCH,
     EVALUATE_PLAN,
+    UPDATE_FORECAST,
     RECOMMEND_PRODUCTS,
     FIND_AUDIENCE,
     FIND_SIMILAR_LAUNCHES,

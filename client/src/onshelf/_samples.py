@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from onshelf import _results as r
-from onshelf._enums import NoticeCode, ObjectiveMetric, SupportLevel
+from onshelf._enums import NoticeCode, ObjectiveMetric, PricePhase, SupportLevel
 from onshelf._inputs import Action, ChannelUse
 from onshelf._money import Money
 
@@ -49,6 +49,35 @@ def _action(start: date, channels: dict[str, float], discount: float, price: str
     )
 
 
+def _path(action: Action, mean: float, first: int = 1) -> tuple[r.PriceStep, ...]:
+    start, listed = action.launch_date or _WEEKS[0], action.list_price or _dollars("3.99")
+    steps = []
+    for week in range(first, 9):
+        off = action.discount if week <= 2 else 0.2 if week == 8 else 0.0
+        phase = PricePhase.LAUNCH_PROMOTION if week <= 2 and off else PricePhase.REGULAR
+        steps.append(
+            r.PriceStep(
+                week=week,
+                week_start_date=start + timedelta(weeks=week - 1),
+                phase=PricePhase.MARKDOWN if week == 8 else phase,
+                discount=off,
+                price=_dollars(f"{listed.amount * (100 - round(off * 100)) / 100:.2f}"),
+                units=round(mean / 8, 2),
+                stock_left=round(mean * 1.6 - mean / 8 * (week - first + 1), 2),
+            )
+        )
+    return tuple(steps)
+
+
+_RESPONSE = r.PriceResponse(
+    elasticity=1.4,
+    plan_elasticity=1.5,
+    category_elasticity=1.3,
+    weight=0.5,
+    basis="the forecasts of 3 list prices; an association, not an identified cause",
+)
+
+
 def _plan(rank: int, action: Action, mean: float) -> r.LaunchPlan:
     price = float(action.sale_price.amount) if action.sale_price else 0.0
     return r.LaunchPlan(
@@ -59,8 +88,15 @@ def _plan(rank: int, action: Action, mean: float) -> r.LaunchPlan:
         promotion_cost=_dollars("0"),
         discount_cost=_dollars(f"{mean * 0.4:.2f}"),
         stock=r.StockAdvice(
-            units=round(mean * 1.6), critical_fractile=0.8, critical_fractile_assumed=True, covers_weeks=8
+            units=round(mean * 1.6),
+            critical_fractile=0.8,
+            critical_fractile_assumed=True,
+            covers_weeks=8,
+            covers_days=56,
+            expected_units=mean,
         ),
+        price_path=_path(action, mean),
+        price_response=_RESPONSE,
         support=r.Support(level=SupportLevel.GOOD, comparable_launches=41, nearest_similarity=0.91),
         effects=(
             r.ActionEffect(
@@ -187,6 +223,42 @@ _SAMPLES: dict[str, Any] = {
         objective_metric=ObjectiveMetric.REVENUE,
         category=_CATEGORY,
         similar_launches=_PAST,
+        info=_INFO,
+    ),
+    "update_forecast": r.UpdateForecastResult(
+        plan_id="plan-0003",
+        weeks_observed=2,
+        units_observed=5,
+        remaining=_forecast(8, 9.0, 3.99).units,
+        total=r.CountForecast(
+            mean=14.0,
+            quantiles=tuple(r.Quantile(q.level, q.value + 5) for q in _forecast(8, 9.0, 3.99).units.quantiles),
+        ),
+        prior=_forecast(8, 9.6, 3.99).units,
+        evidence_weight=0.46,
+        weeks=tuple(
+            r.WeekForecast(
+                week=n + 1,
+                week_start_date=_WEEKS[n],
+                observed=n < 2,
+                units=(3.0, 2.0)[n] if n < 2 else 1.5,
+                planned_units=1.2,
+            )
+            for n in range(8)
+        ),
+        reorder=r.ReorderAdvice(
+            units=6,
+            stock_units=7,
+            critical_fractile=0.8,
+            critical_fractile_assumed=True,
+            arrival_date=_WEEKS[3],
+            covers_days=42,
+            expected_units=9.0,
+            lasts_until_arrival=0.93,
+        ),
+        price_path=_path(_action(_WEEKS[0], _END_CAP, 0.0, "3.99"), 9.0, first=3),
+        price_response=_RESPONSE,
+        category=_CATEGORY,
         info=_INFO,
     ),
     "recommend_products": r.RecommendProductsResult(

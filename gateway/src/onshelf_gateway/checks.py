@@ -145,9 +145,11 @@ class Checker:
         self.fail("DATE_INVALID", field, f"{shown(value)} is not an ISO 8601 date such as 2018-03-05")
         return None
 
-    def within_reach(self, field: str, day: dt.date, today: dt.date) -> bool:
-        """A day that is not before `today` nor more than ten years after it."""
-        if day < today:
+    def within_reach(self, field: str, day: dt.date, today: dt.date, past: bool = False) -> bool:
+        """A day that is not before `today` (with `past`: not more than ten years) nor more than ten years after it."""
+        if past and day < today - dt.timedelta(days=3653):
+            self.fail("WINDOW_OUT_OF_RANGE", field, f"{day} lies more than {MAX_YEARS_AHEAD} years before {today}")
+        elif day < today and not past:
             self.fail("WINDOW_OUT_OF_RANGE", field, f"{day} lies before {today}, the day the model release's data end")
         elif day > today + dt.timedelta(days=3653):
             self.fail("WINDOW_OUT_OF_RANGE", field, f"{day} lies more than {MAX_YEARS_AHEAD} years after {today}")

@@ -10,33 +10,53 @@ from onshelf_gateway.candidates import Candidates
 from onshelf_gateway.economics import Economics
 from onshelf_gateway.errors import GatewayError, Violation
 from onshelf_gateway.plan_question import PlanQuestion
-from onshelf_gateway.stock import advised_units
+from onshelf_gateway.questions import CostQuestion, StockQuestion
+from onshelf_gateway.stock import Stocking
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Feasibility:
-    """Which candidates keep every constraint [n], and how many each constraint excludes, by field path."""
+    """Which candidates keep every constraint [n], and which each constraint excludes [n], by field path."""
 
     mask: Mask
-    excluded: dict[str, int]
+    broken: dict[str, Mask]
+
+    @property
+    def excluded(self) -> dict[str, int]:
+        """How many candidates each constraint excludes, most first."""
+        counts = {name: int(rows.sum()) for name, rows in self.broken.items() if rows.any()}
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+    def of(self, row: int) -> list[str]:
+        """Field paths of the constraints that one candidate breaks."""
+        return sorted(name for name, rows in self.broken.items() if rows[row])
 
 
-def feasibility(question: PlanQuestion, candidates: Candidates, economics: Economics, today: dt.date) -> Feasibility:
+def too_early(candidates: Candidates, costs: CostQuestion, stock: StockQuestion, today: dt.date) -> Feasibility:
+    """Which launches leave too little time for the stock or for their channels."""
+    ahead = np.array([(day - today).days for day in candidates.days])[candidates.day]
+    lead = np.array([costs.lead_days.get(slot, 0) for slot in range(candidates.sets.shape[1])])
+    set_lead = ((candidates.sets > 0) * lead).max(axis=1)
+    needed = np.maximum(set_lead[candidates.channel_set], costs.coupon_lead_days * candidates.coupon)
+    broken = {
+        "stock_policy.lead_time_days": ahead < stock.lead_days,
+        "costs.channel_costs.lead_time_days": ahead < needed,
+    }
+    return Feasibility(~np.logical_or.reduce(list(broken.values())), broken)
+
+
+def feasibility(
+    question: PlanQuestion, candidates: Candidates, economics: Economics, stocking: Stocking, today: dt.date
+) -> Feasibility:
     """Apply all constraints."""
     limits, weeks = question.constraints, question.objective.horizon_weeks
     days = candidates.days
     broken: dict[str, Mask] = {}
     blackout = np.array([any(start <= day <= end for start, end in limits.blackouts) for day in days])
     broken["constraints.blackout_windows"] = blackout[candidates.day]
-    early = np.array([(day - today).days < question.stock.lead_days for day in days])
-    broken["stock_policy.lead_time_days"] = early[candidates.day]
-    lead = np.array([question.costs.lead_days.get(slot, 0) for slot in range(candidates.sets.shape[1])])
-    set_lead = ((candidates.sets > 0) * lead).max(axis=1)
-    ahead = np.array([(day - today).days for day in days])
-    needed = np.maximum(set_lead[candidates.channel_set], question.costs.coupon_lead_days * candidates.coupon)
-    broken["costs.channel_costs.lead_time_days"] = ahead[candidates.day] < needed
+    broken |= too_early(candidates, question.costs, question.stock, today).broken
     if limits.max_channels is not None:
         broken["constraints.max_channels"] = candidates.channel_count > limits.max_channels
     broken["constraints.allowed_channel_ids"] = _outside(candidates, limits.allowed)
@@ -50,13 +70,11 @@ def feasibility(question: PlanQuestion, candidates: Candidates, economics: Econo
         spent = economics.promotion_cost(weeks) + economics.discount_cost(weeks)
         broken["constraints.promotion_budget"] = spent > float(limits.budget) + 1e-9
     if limits.max_stock:
-        broken["constraints.max_stock_units"] = advised_units(economics.forecasts, question.stock) > limits.max_stock
+        broken["constraints.max_stock_units"] = stocking.units() > limits.max_stock
     if limits.min_margin is not None and economics.unit_cost is not None:
         sale = candidates.amounts * (1.0 - candidates.discount)
         broken["constraints.min_gross_margin"] = (sale - economics.unit_cost) < limits.min_margin * sale - 1e-9
-    mask = ~np.logical_or.reduce(list(broken.values()))
-    counts = {name: int(rows.sum()) for name, rows in broken.items() if rows.any()}
-    return Feasibility(mask, dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
+    return Feasibility(~np.logical_or.reduce(list(broken.values())), broken)
 
 
 def _outside(candidates: Candidates, allowed: frozenset[int]) -> Mask:

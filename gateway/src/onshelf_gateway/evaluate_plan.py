@@ -11,10 +11,13 @@ from onshelf_gateway import messages, metrics, money, timing
 from onshelf_gateway.calls import Call
 from onshelf_gateway.candidates import Candidates, cross, join
 from onshelf_gateway.checks import Checker
+from onshelf_gateway.constraints import too_early
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.idempotency import plan_id
 from onshelf_gateway.manifest import CHANNEL_SLOTS
 from onshelf_gateway.optional import optional
+from onshelf_gateway.plan_question import DEFAULT_MAX_DISCOUNT
+from onshelf_gateway.prices import PriceLimits
 from onshelf_gateway.product import UnderstoodProduct, understand
 from onshelf_gateway.questions import (
     ActionQuestion,
@@ -126,20 +129,21 @@ async def evaluate_plan(
             await asyncio.gather(finding, return_exceptions=True)
         metrics.candidates.inc(len(candidates))
         with call.stage("objective", len(candidates)):
-            money_of, value = score(release, product, candidates, raw, costing)
+            money_of, value, stocking = score(release, product, candidates, raw, costing)
         with call.stage("explanation"):
             nearest = float(launches.scores[0]) if launches is not None and len(launches.scores) else None
-            feasible = np.ones(len(candidates), dtype=bool)
+            feasible = too_early(candidates, costing.costs, costing.stock, today)
             scored = Scored(
                 release,
                 candidates,
                 money_of,
                 costing.objective,
-                costing.stock,
+                stocking,
                 value,
                 feasible,
                 History(release, product),
                 nearest,
+                PriceLimits(0.0, max(DEFAULT_MAX_DISCOUNT, action.discount), None, None),
             )
             plan = scored.plan(0, 0)
         with call.stage("response"):

@@ -65,8 +65,17 @@ class Forecasts:
         first = self.raw.mean[:, 0] / np.maximum(self.raw.mean[:, HORIZONS.index(weeks)], 1e-9)
         return 0.5 * np.clip(first, HORIZONS[0] / weeks * 0.5, 1.0)
 
-    def units_at(self, level: float | Floats, weeks: int, rows: NDArray[np.int64] | None = None) -> Floats:
-        """Quantile of units at `level`, a number or one for each row; beyond the outermost by the binomial's shape."""
+    def units_at(
+        self,
+        level: float | Floats,
+        weeks: int,
+        rows: NDArray[np.int64] | None = None,
+        part: float | Floats = 1.0,
+    ) -> Floats:
+        """Quantile of units at `level`, a number or one for each row; beyond the outermost by the binomial's shape.
+
+        `part`, a number or one for each row, is the share of the horizon's units that counts.
+        """
         column = HORIZONS.index(weeks)
         chosen = slice(None) if rows is None else rows
         quantiles, mean = self.raw.quantiles[chosen, column], self.raw.mean[chosen, column]
@@ -84,12 +93,13 @@ class Forecasts:
             far = nb_quantile(wanted[beyond], mean[beyond], size[beyond])
             value = value.copy()
             value[beyond] *= np.where(ends > 0, far / np.maximum(ends, 1e-9), 1.0)
-        if self.scale == 1.0:
+        factor = np.broadcast_to(np.asarray(self.scale * np.asarray(part), dtype=np.float64), mean.shape)
+        if (factor == 1.0).all():
             return value
         probability = np.where(
             value > 0, nb_level(value, mean, size), np.minimum(wanted, nb_level(np.zeros_like(mean), mean, size))
         )
-        return nb_quantile(probability, mean * self.scale, size)
+        return np.where(factor == 1.0, value, nb_quantile(probability, mean * factor, size))
 
     def quantiles(self, weeks: int, row: int) -> Floats:
         """All quantiles of one candidate [k], ascending."""

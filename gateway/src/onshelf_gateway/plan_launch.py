@@ -18,6 +18,7 @@ from onshelf_gateway.models import Models, RawOutcomes, Retrieved
 from onshelf_gateway.optional import optional
 from onshelf_gateway.plan_question import PlanQuestion, parse_plan
 from onshelf_gateway.practice import practice_action
+from onshelf_gateway.prices import PriceLimits
 from onshelf_gateway.product import UnderstoodProduct, understand
 from onshelf_gateway.ranking import diverse, frontier_plans, frontier_rows
 from onshelf_gateway.release import ModelRelease
@@ -62,8 +63,10 @@ async def _plan(
             max(1, question.max_candidates - 1),
             today,
         )
-        practice = practice_action(question, release, product.encoded, grid.candidates, float(product.price))
-        candidates = join(grid.candidates, practice)
+        candidates = grid.candidates
+        if question.max_candidates > 1:
+            practice = practice_action(question, release, product.encoded, candidates, float(product.price))
+            candidates = join(candidates, practice)
         stage.items = len(candidates)
     if grid.limited:
         call.notice(
@@ -76,13 +79,13 @@ async def _plan(
     metrics.candidates.inc(len(candidates))
     with call.stage("objective", len(candidates)):
         costing = Costing(question.costs, question.objective, question.stock, question.scale)
-        money_of, value = score(release, product, candidates, raw, costing)
+        money_of, value, stocking = score(release, product, candidates, raw, costing)
     with call.stage("constraints", len(candidates)):
-        limits = feasibility(question, candidates, money_of, today)
+        limits = feasibility(question, candidates, money_of, stocking, today)
         open_rows = limits.mask.copy()
-        open_rows[-1] = False  # practice's own candidate is shown apart, unless it is all that is left
+        open_rows[len(grid.candidates) :] = False  # practice's own is shown apart, unless it is all that is left
         if not open_rows.any():
-            open_rows[-1] = limits.mask[-1]
+            open_rows = limits.mask
         if not open_rows.any():
             raise no_plan(limits)
     nearest = float(launches.scores[0]) if launches is not None and len(launches.scores) else None
@@ -91,21 +94,23 @@ async def _plan(
         candidates,
         money_of,
         question.objective,
-        question.stock,
+        stocking,
         value,
-        limits.mask,
+        limits,
         History(release, product),
         nearest,
+        _price_limits(question),
     )
     with call.stage("ranking"):
         frontier, rows, free = _rank(question, product, scored, open_rows)
     with call.stage("explanation"):
-        *plans, practice_plan = await _explain(scored, [*rows, len(candidates) - 1], [*range(1, len(rows) + 1), 0])
+        plans = await _explain(scored, rows, list(range(1, len(rows) + 1)))
+        practised = await _explain(scored, list(range(len(grid.candidates), len(candidates))), [0])
     with call.stage("response"):
         _notices(call, question, release, plans, free)
         response = launch_pb2.PlanLaunchResponse(
             plans=plans,
-            practice_plan=practice_plan,
+            practice_plan=next(iter(practised), None),
             frontier=_frontier(scored, frontier),
             frontier_instead_of_winner=free,
             objective_metric=question.objective.metric,  # type: ignore[arg-type]
@@ -160,10 +165,20 @@ async def _ask_models(
 async def _explain(scored: Scored, rows: list[int], ranks: list[int]) -> list[launch_pb2.LaunchPlan]:
     """The plans of rows, in order; other calls and health get their turn after each, as one takes milliseconds."""
     plans = []
-    for row, rank in zip(rows, ranks, strict=True):
+    for row, rank in zip(rows, ranks, strict=False):
         plans.append(scored.plan(row, rank))
         await asyncio.sleep(0)
     return plans
+
+
+def _price_limits(question: PlanQuestion) -> PriceLimits:
+    limits = question.constraints
+    return PriceLimits(
+        float(limits.min_price or 0),
+        limits.max_discount,
+        limits.min_margin,
+        None if limits.budget is None else float(limits.budget),
+    )
 
 
 def _rank(

@@ -1,7 +1,7 @@
 """PlanLaunchRequest as checked values: window, constraints, limits, and fields that contradict each other."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from onshelf.v1 import launch_pb2
@@ -11,6 +11,7 @@ from onshelf_gateway.questions import (
     ObjectiveQuestion,
     ProductQuestion,
     StockQuestion,
+    equal_sites,
     known_channel,
     parse_costs,
     parse_objective,
@@ -95,8 +96,7 @@ def parse_plan(request: launch_pb2.PlanLaunchRequest, release: ModelRelease, tod
     scale = parse_scale(check, request.population_scale)
     check.time_zone("time_zone", request.time_zone)
     ignored = [*product.ignored, *_context(check, request)]
-    if request.constraints.site_ids:
-        ignored.append("constraints.site_ids")
+    stock = _with_sites(check, stock, request.constraints)
     check.done()
     return PlanQuestion(
         product,
@@ -113,6 +113,18 @@ def parse_plan(request: launch_pb2.PlanLaunchRequest, release: ModelRelease, tod
         scale,
         tuple(ignored),
     )
+
+
+def _with_sites(check: Checker, stock: StockQuestion, limits: launch_pb2.PlanConstraints) -> StockQuestion:
+    """The stock with the sites of the constraints, where the policy names none; both must name the same ones."""
+    if not limits.site_ids:
+        return stock
+    check.unique("constraints.site_ids", limits.site_ids)
+    if not stock.sites.ids:
+        return replace(stock, sites=equal_sites(limits.site_ids))
+    if set(stock.sites.ids) != set(limits.site_ids):
+        check.fail("FIELDS_CONFLICT", "stock_policy.sites", "names other sites than constraints.site_ids")
+    return stock
 
 
 def _window(check: Checker, request: launch_pb2.PlanLaunchRequest, today: dt.date) -> tuple[dt.date, dt.date]:

@@ -1,8 +1,12 @@
 """Requests as checked values: products, channels and what the RPCs share. Parsing is validation."""
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_gateway.checks import MAX_AMOUNT, MAX_COST, Checker, shown
@@ -13,6 +17,7 @@ PRICE_TAX = {number: name for name, number in T.PriceTax.items()}
 BRAND_CLASS = {number: name for name, number in T.BrandClass.items()}
 METRICS = {number: name for name, number in T.ObjectiveMetric.items()}
 HORIZON_CHOICES = (0, 4, 8)
+MAX_SITES = 1000
 
 
 @dataclass(frozen=True)
@@ -61,14 +66,51 @@ class ObjectiveQuestion:
 
 
 @dataclass(frozen=True)
+class SiteQuestion:
+    """Sites that the stock is spread over: ids, and weights, order multiples and least units, [n] each."""
+
+    ids: tuple[str, ...]
+    weights: NDArray[np.float64]
+    multiples: NDArray[np.int64]
+    minimums: NDArray[np.int64]
+
+
+def equal_sites(ids: Iterable[str]) -> SiteQuestion:
+    """Sites without further wishes."""
+    names = tuple(ids)
+    count = len(names)
+    return SiteQuestion(names, np.ones(count), np.ones(count, dtype=np.int64), np.zeros(count, dtype=np.int64))
+
+
+@dataclass(frozen=True)
 class StockQuestion:
-    """How to stock."""
+    """How to stock.
+
+    Attributes:
+        cover_weeks: weeks of demand to cover, 4 or 8.
+        shelf_days: the shelf life; 0 unlimited.
+        salvage: what a unit is worth that is left; None for the default. holding: cost of keeping a unit for a week.
+    """
 
     fractile: float
     assumed: bool
     order_multiple: int
-    covers_weeks: int
+    cover_weeks: int
     lead_days: int
+    shelf_days: int
+    sites: SiteQuestion
+    salvage: Decimal | None
+    holding: Decimal
+
+    @property
+    def cover_days(self) -> int:
+        """Days of demand to cover: those of the weeks, or the shelf life where it is shorter."""
+        return min(self.cover_weeks * 7, self.shelf_days) if self.shelf_days else self.cover_weeks * 7
+
+    @property
+    def limited_by_shelf_life(self) -> bool:
+        """Whether the shelf life is what limits the days to cover."""
+        return self.cover_days < self.cover_weeks * 7
 
 
 def parse_product(check: Checker, product: T.Product, release: ModelRelease, path: str = "product") -> ProductQuestion:
@@ -136,7 +178,9 @@ def known_channel(check: Checker, field: str, channel_id: str, release: ModelRel
 
 
 def parse_costs(
-    check: Checker, request: launch_pb2.PlanLaunchRequest | launch_pb2.EvaluatePlanRequest, release: ModelRelease
+    check: Checker,
+    request: launch_pb2.PlanLaunchRequest | launch_pb2.EvaluatePlanRequest | launch_pb2.UpdateForecastRequest,
+    release: ModelRelease,
 ) -> CostQuestion:
     """Check costs."""
     costs, currency = request.costs, release.manifest.currency
@@ -236,9 +280,39 @@ def parse_stock(check: Checker, policy: launch_pb2.StockPolicy, release: ModelRe
     covers = _horizon(check, f"{path}.covers_weeks", policy.covers_weeks)
     lead = int(check.number(f"{path}.lead_time_days", policy.lead_time_days, 0, 365))
     shelf_life = int(check.number(f"{path}.shelf_life_days", policy.shelf_life_days, 0, 3650))
-    if shelf_life and shelf_life < covers * 7:
-        covers = 4
-    return StockQuestion(fractile, assumed, multiple, covers, lead)
+    return StockQuestion(
+        fractile,
+        assumed,
+        multiple,
+        covers,
+        lead,
+        shelf_life,
+        _sites(check, policy),
+        check.optional_amount(policy, "salvage_value", path, currency),
+        check.optional_amount(policy, "holding_cost", path, currency) or Decimal(0),
+    )
+
+
+def _sites(check: Checker, policy: launch_pb2.StockPolicy) -> SiteQuestion:
+    path = "stock_policy.sites"
+    if not check.count(path, policy.sites, MAX_SITES):
+        return equal_sites(())
+    check.unique(path, (site.site_id for site in policy.sites))
+    rows = []
+    for n, site in enumerate(policy.sites):
+        here = f"{path}[{n}]"
+        check.text(f"{here}.site_id", site.site_id, 128, required=True)
+        weight = 1.0 if site.weight == 0 else check.number(f"{here}.weight", site.weight, 0, 1e9, above=True)
+        multiple = check.number(f"{here}.order_multiple", site.order_multiple, 0, 1_000_000)
+        minimum = check.number(f"{here}.minimum_units", site.minimum_units, 0, 1e9)
+        rows.append((weight, int(multiple) or 1, int(minimum)))
+    weights, multiples, minimums = zip(*rows, strict=True) if rows else ((), (), ())
+    return SiteQuestion(
+        tuple(site.site_id for site in policy.sites),
+        np.array(weights, dtype=np.float64),
+        np.array(multiples, dtype=np.int64),
+        np.array(minimums, dtype=np.int64),
+    )
 
 
 def parse_scale(check: Checker, value: float) -> float:
@@ -257,15 +331,20 @@ class ActionQuestion:
     price: Decimal | None
 
 
-def parse_action(check: Checker, action: T.Action, release: ModelRelease, today: dt.date) -> ActionQuestion:
-    """Check an action; a coupon channel among its channels is the same as its coupon flag."""
+def parse_action(
+    check: Checker, action: T.Action, release: ModelRelease, today: dt.date, executed: bool = False
+) -> ActionQuestion:
+    """Check an action; a coupon channel among its channels is the same as its coupon flag.
+
+    An `executed` one may lie before `today`, as far as the future may lie after it.
+    """
     day: dt.date | None = today
     if not action.launch_date:
         check.fail("FIELD_REQUIRED", "action.launch_date", "is empty and required")
     else:
         day = check.date("action.launch_date", action.launch_date)
         if day is not None:
-            check.within_reach("action.launch_date", day, today)
+            check.within_reach("action.launch_date", day, today, past=executed)
     coverage: dict[int, float] = {}
     coupon = action.coupon
     if check.count("action.channels", action.channels, 32):

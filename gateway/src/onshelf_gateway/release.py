@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from onshelf_gateway.life_cycle import COLUMNS as LIFE_CYCLE
+from onshelf_gateway.life_cycle import LifeCycle, read_life_cycle
 from onshelf_gateway.manifest import CHANNEL_SLOTS, Manifest, read_manifest
 from onshelf_gateway.vocabulary import LEVELS, Vocabulary, load_vocabulary
 from onshelf_gateway.weeks import WEEKS_OF_YEAR
@@ -73,6 +75,7 @@ class ModelRelease:
     products: pa.Table
     users: pa.Table
     launches: pa.Table
+    life_cycle: LifeCycle
     _categories: dict[tuple[str, int], CategoryFacts]
 
     @property
@@ -256,6 +259,7 @@ _COLUMNS = {
         "buyers_8w",
         "is_promotion_first",
     ),
+    "life_cycle": LIFE_CYCLE,
 }
 
 
@@ -309,6 +313,13 @@ def _facts(table: pa.Table, path: Path) -> dict[tuple[str, int], CategoryFacts]:
     }
 
 
+def _life_cycle(folder: Path) -> LifeCycle:
+    try:
+        return read_life_cycle(_table(folder, "life_cycle"))
+    except ValueError as error:
+        raise ReleaseError(f"{folder / 'life_cycle.arrow'}: {error}") from error
+
+
 def load_release(folder: Path) -> ModelRelease:
     """Load the model release in `folder`.
 
@@ -339,5 +350,6 @@ def load_release(folder: Path) -> ModelRelease:
         _table(folder, "products"),
         _table(folder, "users"),
         _table(folder, "launches"),
+        _life_cycle(folder),
         _facts(_table(folder, "categories"), folder / "categories.arrow"),
     )

@@ -1,6 +1,7 @@
 """Candidates of one product with all that is known of them: outcomes, money, objective; and plans made of them."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,15 +10,28 @@ from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_gateway import messages, money
 from onshelf_gateway.calls import Call
 from onshelf_gateway.candidates import Candidates
+from onshelf_gateway.constraints import Feasibility
 from onshelf_gateway.economics import Economics, economics, unit_cost_of
 from onshelf_gateway.explain import neighbours, summary
 from onshelf_gateway.forecasts import Forecasts
+from onshelf_gateway.life_cycle import DAYS, WEEKS
 from onshelf_gateway.models import RawOutcomes
+from onshelf_gateway.prices import (
+    LEVELS,
+    Elasticities,
+    PriceLimits,
+    Pricing,
+    Season,
+    covered_weeks,
+    demand_levels,
+    weekly_units,
+)
 from onshelf_gateway.product import UnderstoodProduct
 from onshelf_gateway.questions import CostQuestion, ObjectiveQuestion, StockQuestion
 from onshelf_gateway.release import ModelRelease
-from onshelf_gateway.stock import advice, advised_units
+from onshelf_gateway.stock import Stocking, stocking
 from onshelf_gateway.support import History
+from onshelf_gateway.weeks import WEEK
 
 T = types_pb2
 Floats = NDArray[np.float64]
@@ -31,23 +45,61 @@ class Scored:
         value: what is ranked by [n].
         feasible: which keep the constraints [n].
         nearest: similarity of the most similar past launch; None when it is not known.
+        limits: what bounds markdowns.
     """
 
     release: ModelRelease
     candidates: Candidates
     economics: Economics
     objective: ObjectiveQuestion
-    stock: StockQuestion
+    stocking: Stocking
     value: Floats
-    feasible: NDArray[np.bool_]
+    feasible: Feasibility
     history: History
     nearest: float | None
+    limits: PriceLimits
+
+    @cached_property
+    def elasticities(self) -> Elasticities:
+        """How units follow the price, over 8 weeks."""
+        return Elasticities(self.candidates, self.economics.forecasts.mean(WEEKS))
+
+    def shares(self, row: int) -> Floats:
+        """Share [8] of the units that each week has, for one candidate."""
+        return np.asarray(self.stocking.shares[int(self.stocking.promoted[row])])
+
+    def price_path(
+        self, row: int, demand: Floats, levels: Floats, first: int, stock: float
+    ) -> tuple[list[launch_pb2.PriceStep], launch_pb2.PriceResponse]:
+        """Prices of the weeks from `first` on (1 for a launch), of expected `demand` [weeks], with this stock."""
+        candidates, money_of, question = self.candidates, self.economics, self.stocking.question
+        elasticity = self.elasticities.of(row)
+        day = candidates.days[candidates.day[row]] + WEEK * (first - 1)
+        spent = float(money_of.promotion_cost(WEEKS)[row] + money_of.discount_cost(WEEKS)[row])
+        season = Season(demand, levels, first, day, float(candidates.discount[row]), stock, spent)
+        pricing = Pricing(
+            self.release.manifest.currency,
+            self.release.manifest.week_start,
+            self.objective.metric,
+            money_of.unit_cost,
+            salvage_of(question, money_of.unit_cost),
+            float(question.holding),
+            self.limits,
+        )
+        list_price = candidates.prices[candidates.price[row]]
+        steps = pricing.path(list_price, season, elasticity.used, float(money_of.per_unit[row]))
+        return steps, elasticity.message()
 
     def plan(self, row: int, rank: int, explain: bool = True) -> launch_pb2.LaunchPlan:
         """One candidate as a plan."""
         weeks, currency = self.objective.horizon_weeks, self.release.manifest.currency
         forecasts = self.economics.forecasts
-        units = int(advised_units(forecasts, self.stock, np.array([row]))[0])
+        stock = self.stocking.advice(row)
+        rows, horizon = np.array([row]), self.stocking.horizon
+        part = self.stocking.part[rows]
+        levels = demand_levels(float(forecasts.units_at(level, horizon, rows, part)[0]) for level in LEVELS)
+        demand = covered_weeks(weekly_units(forecasts, row, self.shares(row)), stock.covers_days)
+        steps, response = self.price_path(row, demand, levels, 1, float(stock.units))
         quantiles = forecasts.quantiles(weeks, row)
         band = (float(np.interp(0.1, forecasts.levels, quantiles)), float(np.interp(0.9, forecasts.levels, quantiles)))
         mean = forecasts.mean(weeks)
@@ -58,7 +110,7 @@ class Scored:
                 units_difference=float(mean[change.row] - mean[row]),
                 objective_difference=float(self.value[change.row] - self.value[row]),
                 action=messages.action(self.release, self.candidates, change.row),
-                feasible=bool(self.feasible[change.row]),
+                feasible=bool(self.feasible.mask[change.row]),
             )
             for change in (neighbours(self.candidates, row, self.release) if explain else [])
         ]
@@ -70,11 +122,21 @@ class Scored:
             objective_value=float(self.value[row]),
             promotion_cost=money.to_money(float(self.economics.promotion_cost(weeks)[row]), currency),
             discount_cost=money.to_money(float(self.economics.discount_cost(weeks)[row]), currency),
-            stock=advice(forecasts, self.stock, row),
+            stock=stock,
             effects=effects,
             support=self.history.verdict(self.candidates, row, self.nearest),
-            summary=summary(self.candidates, row, self.release, weeks, float(mean[row]), band, units),
+            summary=summary(self.candidates, row, self.release, weeks, float(mean[row]), band, stock.units),
+            price_path=steps,
+            price_response=response,
+            broken_constraints=self.feasible.of(row),
         )
+
+
+def salvage_of(question: StockQuestion, unit_cost: float | None) -> float | None:
+    """Worth of a unit that is left: as given; nothing where it perishes within 8 weeks; what it cost; None: unknown."""
+    if question.salvage is not None:
+        return float(question.salvage)
+    return 0.0 if 0 < question.shelf_days < WEEKS * DAYS else unit_cost
 
 
 @dataclass(frozen=True)
@@ -89,17 +151,33 @@ class Costing:
 
 def score(
     release: ModelRelease, product: UnderstoodProduct, candidates: Candidates, raw: RawOutcomes, costing: Costing
-) -> tuple[Economics, Floats]:
-    """Money and objective of scored candidates."""
+) -> tuple[Economics, Floats, Stocking]:
+    """Money, objective and stock of scored candidates."""
     forecasts = Forecasts(raw, np.array(release.manifest.quantile_levels), costing.scale)
     unit_cost = unit_cost_of(product.question.unit_cost, costing.costs, product.price)
     result = economics(candidates, forecasts, costing.costs, unit_cost)
-    return result, result.value(costing.objective)
+    life = release.life_cycle.of(product.ids)
+    return result, result.value(costing.objective), stocking(candidates, forecasts, costing.stock, life)
 
 
-def notice_plan(call: Call, release: ModelRelease, plans: list[launch_pb2.LaunchPlan], costing: Costing) -> None:
-    """Remarks that follow from plans; shared by PlanLaunch and EvaluatePlan."""
-    if costing.stock.assumed:
+def notice_plan(
+    call: Call, release: ModelRelease, plans: list[launch_pb2.LaunchPlan], costing: Costing, stock: bool = True
+) -> None:
+    """Remarks that follow from plans; shared by the calls. `stock`: whether the answer advises on it."""
+    if stock and costing.stock.limited_by_shelf_life:
+        call.notice(
+            T.NOTICE_CODE_STOCK_SHORTENED,
+            f"the stock covers {costing.stock.cover_days} days, the shelf life, instead of "
+            f"{costing.stock.cover_weeks} weeks",
+            "stock_policy.shelf_life_days",
+        )
+    if any(plan.stock.raised_to_minimum for plan in plans):
+        call.notice(
+            T.NOTICE_CODE_STOCK_RAISED,
+            "the sites' least units come to more than the stock that demand asks for; they decide",
+            "stock_policy.sites",
+        )
+    if stock and costing.stock.assumed:
         call.notice(
             T.NOTICE_CODE_CRITICAL_FRACTILE_ASSUMED,
             "no costs of stock were given; it suffices with a probability of 0.8, by assumption",

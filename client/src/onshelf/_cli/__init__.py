@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from onshelf._cli import _commands, _health, _plan, _replay
+from onshelf._cli import _commands, _health, _plan, _replay, _update
 from onshelf._cli._failures import BAD_INPUT, INTERRUPTED, OTHER, STATUSES, UsageError, describe, exit_status
 from onshelf._errors import OnshelfError
 
 COMMANDS = {
     "plan": (_plan.HELP, _plan.add_arguments, _plan.run),
     "evaluate-plan": (_commands.EVALUATE_HELP, _commands.add_evaluate_arguments, _commands.evaluate),
+    "update": (_update.HELP, _update.add_arguments, _update.run),
     "recommend": (_commands.RECOMMEND_HELP, _commands.add_recommend_arguments, _commands.recommend),
     "audience": (_commands.AUDIENCE_HELP, _commands.add_audience_arguments, _commands.audience),
     "similar": (_commands.SIMILAR_HELP, _commands.add_similar_arguments, _commands.similar),

@@ -94,6 +94,23 @@ def channel_use(text: str) -> _inputs.ChannelUse:
     return _inputs.ChannelUse(channel_id.strip(), share(coverage) if equals else None)
 
 
+def stock_site(text: str) -> _inputs.StockSite:
+    """A site with its part of the stock: id, id=weight, id=weight:multiple or id=weight:multiple:least."""
+    site_id, equals, rest = text.partition("=")
+    numbers = rest.split(":") if equals else []
+    try:
+        if not site_id.strip() or len(numbers) > 3:
+            raise ValueError(text)
+        weight = float(numbers[0]) if numbers else None
+        multiple, least = ([int(number) for number in numbers[1:]] + [None, None])[:2]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no site; write it like store_7=2.5, with its order multiple store_7=2.5:6, or with its "
+            "least stock, too, store_7=2.5:6:12"
+        ) from None
+    return _inputs.StockSite(site_id=site_id.strip(), weight=weight, order_multiple=multiple, minimum_units=least)
+
+
 # Groups of options.
 
 
@@ -135,9 +152,20 @@ def add_product(parser: argparse.ArgumentParser, *, by_id: bool = False) -> None
     group.add_argument("--product-id", help=f"id{by}")
 
 
-def add_costs(parser: argparse.ArgumentParser) -> None:
-    """What units and promotion cost, and what is optimised."""
-    group = parser.add_argument_group("costs and objective")
+def add_action(parser: argparse.ArgumentParser) -> None:
+    """The action: given to be evaluated, or executed."""
+    group = parser.add_argument_group("action")
+    group.add_argument("--date", type=day, required=True, help="first day on sale; it stands for its retail week")
+    group.add_argument(
+        "--channel", type=channel_use, action="append", default=[], metavar="ID[=COVERAGE]", help="in use, repeatable"
+    )
+    group.add_argument("--discount", type=share, default=0.0, metavar="SHARE", help="off the list price, two weeks")
+    group.add_argument("--coupon", action="store_true", help="part of a coupon campaign")
+
+
+def add_costs(parser: argparse.ArgumentParser, *, objective: bool = True) -> None:
+    """What units and promotion cost, and, with `objective`, what is optimised."""
+    group = parser.add_argument_group("costs and objective" if objective else "costs")
     group.add_argument(
         "--unit-cost", type=amount, metavar="AMOUNT", help="what one unit costs you; needed for gross profit"
     )
@@ -153,6 +181,8 @@ def add_costs(parser: argparse.ArgumentParser) -> None:
         help="what using a channel costs, repeatable; an unknown id is refused with the list of known ones",
     )
     group.add_argument("--coupon-cost", type=amount, metavar="AMOUNT", help="of a coupon campaign")
+    if not objective:
+        return
     group.add_argument(
         "--metric",
         choices=[metric.value for metric in ObjectiveMetric],
@@ -167,8 +197,8 @@ def add_costs(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_stock(parser: argparse.ArgumentParser) -> None:
-    """How the first stock is chosen."""
+def add_stock(parser: argparse.ArgumentParser, *, sites: bool = True) -> None:
+    """How the first stock is chosen, and, with `sites`, spread."""
     group = parser.add_argument_group("stock")
     group.add_argument(
         "--fractile", type=share, metavar="SHARE", help="probability that the stock suffices (default: 0.8)"
@@ -177,6 +207,21 @@ def add_stock(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--overage-cost", type=amount, metavar="AMOUNT", help="cost of one unit too many")
     group.add_argument("--order-multiple", type=int, metavar="N", help="units are ordered in multiples of this")
     group.add_argument("--lead-time", type=int, metavar="DAYS", help="from order to shelf")
+    group.add_argument(
+        "--shelf-life", type=int, metavar="DAYS", help="how long a unit can be sold (default: unlimited)"
+    )
+    group.add_argument("--covers", type=int, choices=(4, 8), help="weeks of demand to cover (default: 8)")
+    group.add_argument("--salvage-value", type=amount, metavar="AMOUNT", help="what a unit is worth that is left")
+    group.add_argument("--holding-cost", type=amount, metavar="AMOUNT", help="of keeping a unit for a week")
+    if sites:
+        group.add_argument(
+            "--site",
+            type=stock_site,
+            action="append",
+            default=[],
+            metavar="ID[=WEIGHT[:MULTIPLE[:LEAST]]]",
+            help="spread the stock over these sites, repeatable",
+        )
     group.add_argument(
         "--population-scale",
         type=float,
@@ -299,5 +344,10 @@ def stock_policy(args: argparse.Namespace, client: Client) -> _inputs.StockPolic
         overage_cost=price(args.overage_cost),
         order_multiple=args.order_multiple,
         lead_time_days=args.lead_time,
+        shelf_life_days=args.shelf_life,
+        covers_weeks=args.covers,
+        salvage_value=price(args.salvage_value),
+        holding_cost=price(args.holding_cost),
+        sites=tuple(getattr(args, "site", ())),
     )
     return None if policy == _inputs.StockPolicy() else policy

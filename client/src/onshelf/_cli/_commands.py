@@ -34,13 +34,7 @@ def _print(args: argparse.Namespace, answer: Any, lines: list[str]) -> int:
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `evaluate-plan`."""
     a.add_product(parser)
-    group = parser.add_argument_group("action")
-    group.add_argument("--date", type=a.day, required=True, help="first day on sale; it stands for its retail week")
-    group.add_argument(
-        "--channel", type=a.channel_use, action="append", default=[], metavar="ID[=COVERAGE]", help="in use, repeatable"
-    )
-    group.add_argument("--discount", type=a.share, default=0.0, metavar="SHARE", help="off the list price, two weeks")
-    group.add_argument("--coupon", action="store_true", help="part of a coupon campaign")
+    a.add_action(parser)
     a.add_costs(parser)
     a.add_stock(parser)
     parser.add_argument("--similar", type=int, metavar="N", help="similar launches to return (default: 5)")

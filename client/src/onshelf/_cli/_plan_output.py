@@ -52,6 +52,7 @@ COLUMNS = {
     "model_release": "integer",
 }
 FORMS = (".csv", ".json", ".parquet")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
 
 
 def form_of(path: Path) -> str:
@@ -122,7 +123,16 @@ def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as file:  # with its mark, or Excel garbles other scripts
         writer = csv.DictWriter(file, list(COLUMNS))
         writer.writeheader()
-        writer.writerows([{k: str(v).lower() if isinstance(v, bool) else v for k, v in row.items()} for row in rows])
+        writer.writerows([{name: _cell(name, value) for name, value in row.items()} for row in rows])
+
+
+def _cell(name: str, value: Any) -> Any:
+    """A cell of CSV: texts that a spreadsheet would run as a formula get an apostrophe in front."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if COLUMNS[name] == "text" and str(value).startswith(_FORMULA):
+        return f"'{value}"
+    return value
 
 
 def _write_json(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from onshelf import _results as r
 from onshelf._cli import _words as w
+from onshelf._cli._failures import field_option
+from onshelf._cli._stock_view import price_lines, site_lines, stock_sentence
 from onshelf._cli._terminal import Cell, Column, Terminal, clean, shorten, table, width, wrap
 from onshelf._enums import NoticeCode, ObjectiveMetric, SupportLevel
 from onshelf._inputs import Product
@@ -20,6 +22,8 @@ def plan_lines(answer: r.PlanLaunchResult, product: Product, horizon: int, termi
     sections = [
         _headline(answer, product, horizon, terminal),
         _plans(answer, horizon, terminal),
+        price_lines(best.price_path, best.price_response, terminal, " of plan 1"),
+        site_lines(best.stock, terminal),
         _effects(best, answer, terminal),
         _frontier(answer, horizon, terminal),
         _timing(answer, terminal),
@@ -58,14 +62,18 @@ def evaluation_lines(answer: r.EvaluatePlanResult, product: Product, terminal: T
     forecast_table = table(terminal, columns, rows)
     extra = []
     if plan.stock is not None:
-        extra.append(_stock_sentence(plan.stock))
+        extra.append(stock_sentence(plan.stock))
     extra.append(f"{_metric(answer.objective_metric).capitalize()} after promotion cost: {_objective(answer, plan)}.")
     if plan.support is not None:
         extra.append(_support_sentence(plan.support))
+    if plan.broken_constraints:
+        extra.append(f"It breaks {w.series([field_option(name) for name in plan.broken_constraints])}.")
     sections = [
         [terminal.styled(line, "bold") for line in lines],
         forecast_table,
         extra,
+        price_lines(plan.price_path, plan.price_response, terminal),
+        site_lines(plan.stock, terminal),
         similar_lines(answer.similar_launches, terminal, "Past launches like it"),
         notice_lines(answer.info.notices, terminal),
         footer_lines(answer.info, terminal, plan_id=answer.plan_id),
@@ -98,7 +106,7 @@ def _headline(answer: r.PlanLaunchResult, product: Product, horizon: int, termin
     low, high = (w.whole(units.quantile(level)) for level in (0.1, 0.9))
     outcome += f"in at least 8 of 10 cases {low:,} to {high:,}."
     if best.stock is not None:
-        outcome += f" {_stock_sentence(best.stock)}"
+        outcome += f" {stock_sentence(best.stock)}"
     lines = [terminal.styled(line, "bold") for line in wrap(sentence, terminal.columns)] + wrap(
         outcome, terminal.columns
     )
@@ -107,11 +115,6 @@ def _headline(answer: r.PlanLaunchResult, product: Product, horizon: int, termin
         text += "more. Read what promotion buys below, or give --channel-cost or --budget."
         lines += [terminal.styled(line, "yellow") for line in wrap(text, terminal.columns)]
     return [terminal.plain(line) for line in lines]
-
-
-def _stock_sentence(stock: r.StockAdvice) -> str:
-    chance = f"{w.percent(stock.critical_fractile)}{' (assumed)' if stock.critical_fractile_assumed else ''}"
-    return f"Stock {w.counted(stock.units, 'unit')}: enough for {stock.covers_weeks} weeks with probability {chance}."
 
 
 def _metric(metric: ObjectiveMetric) -> str:
@@ -167,7 +170,9 @@ def _plans(answer: r.PlanLaunchResult, horizon: int, terminal: Terminal) -> list
     if len(answer.plans[0].action.channels) > 2:
         remarks.append(f"plan 1 uses {w.every_channel(answer.plans[0].action.channels)}")
     if practice:
-        remarks.append('"past" is what past practice would have done with such a product')
+        broken = answer.practice_plan.broken_constraints if answer.practice_plan is not None else ()
+        breaks = f"; it breaks {w.series([field_option(name) for name in broken])}" if broken else ""
+        remarks.append(f'"past" is what past practice would have done with such a product{breaks}')
     if any(_mark(plan) for plan in answer.plans):
         remarks.append("* little or nothing in the history resembles this plan")
     for remark in remarks:

@@ -12,6 +12,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class PricePhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PRICE_PHASE_UNSPECIFIED: _ClassVar[PricePhase]
+    PRICE_PHASE_LAUNCH_PROMOTION: _ClassVar[PricePhase]
+    PRICE_PHASE_REGULAR: _ClassVar[PricePhase]
+    PRICE_PHASE_MARKDOWN: _ClassVar[PricePhase]
+
 class CalendarDecision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CALENDAR_DECISION_UNSPECIFIED: _ClassVar[CalendarDecision]
@@ -25,6 +32,10 @@ class DecisionKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DECISION_KIND_ACCEPTED: _ClassVar[DecisionKind]
     DECISION_KIND_CHANGED: _ClassVar[DecisionKind]
     DECISION_KIND_REJECTED: _ClassVar[DecisionKind]
+PRICE_PHASE_UNSPECIFIED: PricePhase
+PRICE_PHASE_LAUNCH_PROMOTION: PricePhase
+PRICE_PHASE_REGULAR: PricePhase
+PRICE_PHASE_MARKDOWN: PricePhase
 CALENDAR_DECISION_UNSPECIFIED: CalendarDecision
 CALENDAR_DECISION_LAUNCH: CalendarDecision
 CALENDAR_DECISION_HOLD: CalendarDecision
@@ -100,8 +111,20 @@ class Objective(_message.Message):
     risk_quantile: float
     def __init__(self, metric: _Optional[_Union[_types_pb2.ObjectiveMetric, str]] = ..., horizon_weeks: _Optional[int] = ..., risk_quantile: _Optional[float] = ...) -> None: ...
 
+class StockSite(_message.Message):
+    __slots__ = ("site_id", "weight", "order_multiple", "minimum_units")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    ORDER_MULTIPLE_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_UNITS_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    weight: float
+    order_multiple: int
+    minimum_units: int
+    def __init__(self, site_id: _Optional[str] = ..., weight: _Optional[float] = ..., order_multiple: _Optional[int] = ..., minimum_units: _Optional[int] = ...) -> None: ...
+
 class StockPolicy(_message.Message):
-    __slots__ = ("critical_fractile", "underage_cost", "overage_cost", "order_multiple", "covers_weeks", "lead_time_days", "shelf_life_days")
+    __slots__ = ("critical_fractile", "underage_cost", "overage_cost", "order_multiple", "covers_weeks", "lead_time_days", "shelf_life_days", "sites", "salvage_value", "holding_cost")
     CRITICAL_FRACTILE_FIELD_NUMBER: _ClassVar[int]
     UNDERAGE_COST_FIELD_NUMBER: _ClassVar[int]
     OVERAGE_COST_FIELD_NUMBER: _ClassVar[int]
@@ -109,6 +132,9 @@ class StockPolicy(_message.Message):
     COVERS_WEEKS_FIELD_NUMBER: _ClassVar[int]
     LEAD_TIME_DAYS_FIELD_NUMBER: _ClassVar[int]
     SHELF_LIFE_DAYS_FIELD_NUMBER: _ClassVar[int]
+    SITES_FIELD_NUMBER: _ClassVar[int]
+    SALVAGE_VALUE_FIELD_NUMBER: _ClassVar[int]
+    HOLDING_COST_FIELD_NUMBER: _ClassVar[int]
     critical_fractile: float
     underage_cost: _money_pb2.Money
     overage_cost: _money_pb2.Money
@@ -116,7 +142,10 @@ class StockPolicy(_message.Message):
     covers_weeks: int
     lead_time_days: int
     shelf_life_days: int
-    def __init__(self, critical_fractile: _Optional[float] = ..., underage_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., overage_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., order_multiple: _Optional[int] = ..., covers_weeks: _Optional[int] = ..., lead_time_days: _Optional[int] = ..., shelf_life_days: _Optional[int] = ...) -> None: ...
+    sites: _containers.RepeatedCompositeFieldContainer[StockSite]
+    salvage_value: _money_pb2.Money
+    holding_cost: _money_pb2.Money
+    def __init__(self, critical_fractile: _Optional[float] = ..., underage_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., overage_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., order_multiple: _Optional[int] = ..., covers_weeks: _Optional[int] = ..., lead_time_days: _Optional[int] = ..., shelf_life_days: _Optional[int] = ..., sites: _Optional[_Iterable[_Union[StockSite, _Mapping]]] = ..., salvage_value: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., holding_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
 
 class PlanLaunchRequest(_message.Message):
     __slots__ = ("request_id", "product", "window", "constraints", "costs", "objective", "stock_policy", "max_plans", "max_candidates", "audience_size", "similar_launches", "population_scale", "time_zone", "model_release", "market_signals", "calendar_events")
@@ -170,8 +199,40 @@ class ActionEffect(_message.Message):
     feasible: bool
     def __init__(self, change: _Optional[str] = ..., field: _Optional[str] = ..., units_difference: _Optional[float] = ..., objective_difference: _Optional[float] = ..., action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., feasible: bool = ...) -> None: ...
 
+class PriceStep(_message.Message):
+    __slots__ = ("week", "week_start_date", "phase", "discount", "price", "units", "stock_left")
+    WEEK_FIELD_NUMBER: _ClassVar[int]
+    WEEK_START_DATE_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    DISCOUNT_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    STOCK_LEFT_FIELD_NUMBER: _ClassVar[int]
+    week: int
+    week_start_date: str
+    phase: PricePhase
+    discount: float
+    price: _money_pb2.Money
+    units: float
+    stock_left: float
+    def __init__(self, week: _Optional[int] = ..., week_start_date: _Optional[str] = ..., phase: _Optional[_Union[PricePhase, str]] = ..., discount: _Optional[float] = ..., price: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., units: _Optional[float] = ..., stock_left: _Optional[float] = ...) -> None: ...
+
+class PriceResponse(_message.Message):
+    __slots__ = ("elasticity", "plan_elasticity", "category_elasticity", "weight", "basis")
+    ELASTICITY_FIELD_NUMBER: _ClassVar[int]
+    PLAN_ELASTICITY_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_ELASTICITY_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    elasticity: float
+    plan_elasticity: float
+    category_elasticity: float
+    weight: float
+    basis: str
+    def __init__(self, elasticity: _Optional[float] = ..., plan_elasticity: _Optional[float] = ..., category_elasticity: _Optional[float] = ..., weight: _Optional[float] = ..., basis: _Optional[str] = ...) -> None: ...
+
 class LaunchPlan(_message.Message):
-    __slots__ = ("rank", "action", "forecasts", "objective_value", "promotion_cost", "discount_cost", "stock", "effects", "support", "summary")
+    __slots__ = ("rank", "action", "forecasts", "objective_value", "promotion_cost", "discount_cost", "stock", "effects", "support", "summary", "price_path", "price_response", "broken_constraints")
     RANK_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     FORECASTS_FIELD_NUMBER: _ClassVar[int]
@@ -182,6 +243,9 @@ class LaunchPlan(_message.Message):
     EFFECTS_FIELD_NUMBER: _ClassVar[int]
     SUPPORT_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    PRICE_PATH_FIELD_NUMBER: _ClassVar[int]
+    PRICE_RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    BROKEN_CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
     rank: int
     action: _types_pb2.Action
     forecasts: _containers.RepeatedCompositeFieldContainer[_types_pb2.OutcomeForecast]
@@ -192,7 +256,10 @@ class LaunchPlan(_message.Message):
     effects: _containers.RepeatedCompositeFieldContainer[ActionEffect]
     support: _types_pb2.Support
     summary: str
-    def __init__(self, rank: _Optional[int] = ..., action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., objective_value: _Optional[float] = ..., promotion_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., discount_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., stock: _Optional[_Union[_types_pb2.StockAdvice, _Mapping]] = ..., effects: _Optional[_Iterable[_Union[ActionEffect, _Mapping]]] = ..., support: _Optional[_Union[_types_pb2.Support, _Mapping]] = ..., summary: _Optional[str] = ...) -> None: ...
+    price_path: _containers.RepeatedCompositeFieldContainer[PriceStep]
+    price_response: PriceResponse
+    broken_constraints: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, rank: _Optional[int] = ..., action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., objective_value: _Optional[float] = ..., promotion_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., discount_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., stock: _Optional[_Union[_types_pb2.StockAdvice, _Mapping]] = ..., effects: _Optional[_Iterable[_Union[ActionEffect, _Mapping]]] = ..., support: _Optional[_Union[_types_pb2.Support, _Mapping]] = ..., summary: _Optional[str] = ..., price_path: _Optional[_Iterable[_Union[PriceStep, _Mapping]]] = ..., price_response: _Optional[_Union[PriceResponse, _Mapping]] = ..., broken_constraints: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class FrontierPoint(_message.Message):
     __slots__ = ("action", "channels", "units", "revenue", "promotion_cost", "promotion_effort", "marginal_units")
@@ -291,6 +358,92 @@ class EvaluatePlanResponse(_message.Message):
     similar_launches: _containers.RepeatedCompositeFieldContainer[_types_pb2.PastLaunch]
     info: _types_pb2.ResponseInfo
     def __init__(self, plan_id: _Optional[str] = ..., plan: _Optional[_Union[LaunchPlan, _Mapping]] = ..., objective_metric: _Optional[_Union[_types_pb2.ObjectiveMetric, str]] = ..., category: _Optional[_Union[_types_pb2.CategoryResolution, _Mapping]] = ..., similar_launches: _Optional[_Iterable[_Union[_types_pb2.PastLaunch, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
+
+class UpdateForecastRequest(_message.Message):
+    __slots__ = ("product", "action", "observed_weekly_units", "stock_units", "costs", "stock_policy", "population_scale", "model_release", "time_zone")
+    PRODUCT_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    OBSERVED_WEEKLY_UNITS_FIELD_NUMBER: _ClassVar[int]
+    STOCK_UNITS_FIELD_NUMBER: _ClassVar[int]
+    COSTS_FIELD_NUMBER: _ClassVar[int]
+    STOCK_POLICY_FIELD_NUMBER: _ClassVar[int]
+    POPULATION_SCALE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_RELEASE_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    product: _types_pb2.Product
+    action: _types_pb2.Action
+    observed_weekly_units: _containers.RepeatedScalarFieldContainer[int]
+    stock_units: int
+    costs: Costs
+    stock_policy: StockPolicy
+    population_scale: float
+    model_release: int
+    time_zone: str
+    def __init__(self, product: _Optional[_Union[_types_pb2.Product, _Mapping]] = ..., action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., observed_weekly_units: _Optional[_Iterable[int]] = ..., stock_units: _Optional[int] = ..., costs: _Optional[_Union[Costs, _Mapping]] = ..., stock_policy: _Optional[_Union[StockPolicy, _Mapping]] = ..., population_scale: _Optional[float] = ..., model_release: _Optional[int] = ..., time_zone: _Optional[str] = ...) -> None: ...
+
+class WeekForecast(_message.Message):
+    __slots__ = ("week", "week_start_date", "observed", "units", "planned_units")
+    WEEK_FIELD_NUMBER: _ClassVar[int]
+    WEEK_START_DATE_FIELD_NUMBER: _ClassVar[int]
+    OBSERVED_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    PLANNED_UNITS_FIELD_NUMBER: _ClassVar[int]
+    week: int
+    week_start_date: str
+    observed: bool
+    units: float
+    planned_units: float
+    def __init__(self, week: _Optional[int] = ..., week_start_date: _Optional[str] = ..., observed: bool = ..., units: _Optional[float] = ..., planned_units: _Optional[float] = ...) -> None: ...
+
+class ReorderAdvice(_message.Message):
+    __slots__ = ("units", "stock_units", "critical_fractile", "critical_fractile_assumed", "arrival_date", "covers_days", "expected_units", "lasts_until_arrival")
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    STOCK_UNITS_FIELD_NUMBER: _ClassVar[int]
+    CRITICAL_FRACTILE_FIELD_NUMBER: _ClassVar[int]
+    CRITICAL_FRACTILE_ASSUMED_FIELD_NUMBER: _ClassVar[int]
+    ARRIVAL_DATE_FIELD_NUMBER: _ClassVar[int]
+    COVERS_DAYS_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_UNITS_FIELD_NUMBER: _ClassVar[int]
+    LASTS_UNTIL_ARRIVAL_FIELD_NUMBER: _ClassVar[int]
+    units: int
+    stock_units: int
+    critical_fractile: float
+    critical_fractile_assumed: bool
+    arrival_date: str
+    covers_days: int
+    expected_units: float
+    lasts_until_arrival: float
+    def __init__(self, units: _Optional[int] = ..., stock_units: _Optional[int] = ..., critical_fractile: _Optional[float] = ..., critical_fractile_assumed: bool = ..., arrival_date: _Optional[str] = ..., covers_days: _Optional[int] = ..., expected_units: _Optional[float] = ..., lasts_until_arrival: _Optional[float] = ...) -> None: ...
+
+class UpdateForecastResponse(_message.Message):
+    __slots__ = ("plan_id", "weeks_observed", "units_observed", "remaining", "total", "prior", "evidence_weight", "weeks", "reorder", "price_path", "price_response", "category", "info")
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    WEEKS_OBSERVED_FIELD_NUMBER: _ClassVar[int]
+    UNITS_OBSERVED_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    PRIOR_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    WEEKS_FIELD_NUMBER: _ClassVar[int]
+    REORDER_FIELD_NUMBER: _ClassVar[int]
+    PRICE_PATH_FIELD_NUMBER: _ClassVar[int]
+    PRICE_RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    plan_id: str
+    weeks_observed: int
+    units_observed: int
+    remaining: _types_pb2.CountForecast
+    total: _types_pb2.CountForecast
+    prior: _types_pb2.CountForecast
+    evidence_weight: float
+    weeks: _containers.RepeatedCompositeFieldContainer[WeekForecast]
+    reorder: ReorderAdvice
+    price_path: _containers.RepeatedCompositeFieldContainer[PriceStep]
+    price_response: PriceResponse
+    category: _types_pb2.CategoryResolution
+    info: _types_pb2.ResponseInfo
+    def __init__(self, plan_id: _Optional[str] = ..., weeks_observed: _Optional[int] = ..., units_observed: _Optional[int] = ..., remaining: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., total: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., prior: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., evidence_weight: _Optional[float] = ..., weeks: _Optional[_Iterable[_Union[WeekForecast, _Mapping]]] = ..., reorder: _Optional[_Union[ReorderAdvice, _Mapping]] = ..., price_path: _Optional[_Iterable[_Union[PriceStep, _Mapping]]] = ..., price_response: _Optional[_Union[PriceResponse, _Mapping]] = ..., category: _Optional[_Union[_types_pb2.CategoryResolution, _Mapping]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
 
 class StreamPlansRequest(_message.Message):
     __slots__ = ("plan",)

@@ -45,6 +45,11 @@ class LaunchServiceStub(object):
                 request_serializer=onshelf_dot_v1_dot_launch__pb2.EvaluatePlanRequest.SerializeToString,
                 response_deserializer=onshelf_dot_v1_dot_launch__pb2.EvaluatePlanResponse.FromString,
                 _registered_method=True)
+        self.UpdateForecast = channel.unary_unary(
+                '/onshelf.v1.LaunchService/UpdateForecast',
+                request_serializer=onshelf_dot_v1_dot_launch__pb2.UpdateForecastRequest.SerializeToString,
+                response_deserializer=onshelf_dot_v1_dot_launch__pb2.UpdateForecastResponse.FromString,
+                _registered_method=True)
         self.StreamPlans = channel.stream_stream(
                 '/onshelf.v1.LaunchService/StreamPlans',
                 request_serializer=onshelf_dot_v1_dot_launch__pb2.StreamPlansRequest.SerializeToString,
@@ -85,6 +90,13 @@ class LaunchServiceServicer(object):
 
     def EvaluatePlan(self, request, context):
         """What if: the forecast of one given action.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateForecast(self, request, context):
+        """After the first weeks on sale: what the rest of the eight weeks will bring, what to reorder, and which price to ask.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,6 +149,11 @@ def add_LaunchServiceServicer_to_server(servicer, server):
                     servicer.EvaluatePlan,
                     request_deserializer=onshelf_dot_v1_dot_launch__pb2.EvaluatePlanRequest.FromString,
                     response_serializer=onshelf_dot_v1_dot_launch__pb2.EvaluatePlanResponse.SerializeToString,
+            ),
+            'UpdateForecast': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateForecast,
+                    request_deserializer=onshelf_dot_v1_dot_launch__pb2.UpdateForecastRequest.FromString,
+                    response_serializer=onshelf_dot_v1_dot_launch__pb2.UpdateForecastResponse.SerializeToString,
             ),
             'StreamPlans': grpc.stream_stream_rpc_method_handler(
                     servicer.StreamPlans,
@@ -219,6 +236,33 @@ class LaunchService(object):
             '/onshelf.v1.LaunchService/EvaluatePlan',
             onshelf_dot_v1_dot_launch__pb2.EvaluatePlanRequest.SerializeToString,
             onshelf_dot_v1_dot_launch__pb2.EvaluatePlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateForecast(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onshelf.v1.LaunchService/UpdateForecast',
+            onshelf_dot_v1_dot_launch__pb2.UpdateForecastRequest.SerializeToString,
+            onshelf_dot_v1_dot_launch__pb2.UpdateForecastResponse.FromString,
             options,
             channel_credentials,
             insecure,

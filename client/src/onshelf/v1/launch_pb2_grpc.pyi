@@ -57,6 +57,22 @@ _LaunchServiceEvaluatePlanType = typing_extensions.TypeVar(
     ],
 )
 
+_LaunchServiceUpdateForecastType = typing_extensions.TypeVar(
+    '_LaunchServiceUpdateForecastType',
+    grpc.UnaryUnaryMultiCallable[
+        onshelf.v1.launch_pb2.UpdateForecastRequest,
+        onshelf.v1.launch_pb2.UpdateForecastResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        onshelf.v1.launch_pb2.UpdateForecastRequest,
+        onshelf.v1.launch_pb2.UpdateForecastResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        onshelf.v1.launch_pb2.UpdateForecastRequest,
+        onshelf.v1.launch_pb2.UpdateForecastResponse,
+    ],
+)
+
 _LaunchServiceStreamPlansType = typing_extensions.TypeVar(
     '_LaunchServiceStreamPlansType',
     grpc.StreamStreamMultiCallable[
@@ -137,7 +153,7 @@ _LaunchServiceDecideLaunchType = typing_extensions.TypeVar(
     ],
 )
 
-class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServiceEvaluatePlanType, _LaunchServiceStreamPlansType, _LaunchServicePlanCalendarType, _LaunchServiceGetPlanType, _LaunchServiceListPlansType, _LaunchServiceDecideLaunchType]):
+class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServiceEvaluatePlanType, _LaunchServiceUpdateForecastType, _LaunchServiceStreamPlansType, _LaunchServicePlanCalendarType, _LaunchServiceGetPlanType, _LaunchServiceListPlansType, _LaunchServiceDecideLaunchType]):
     """Plans launches of new products."""
 
     @typing.overload
@@ -149,6 +165,10 @@ class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServ
         grpc.UnaryUnaryMultiCallable[
             onshelf.v1.launch_pb2.EvaluatePlanRequest,
             onshelf.v1.launch_pb2.EvaluatePlanResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            onshelf.v1.launch_pb2.UpdateForecastRequest,
+            onshelf.v1.launch_pb2.UpdateForecastResponse,
         ],
         grpc.StreamStreamMultiCallable[
             onshelf.v1.launch_pb2.StreamPlansRequest,
@@ -182,6 +202,10 @@ class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServ
             onshelf.v1.launch_pb2.EvaluatePlanRequest,
             onshelf.v1.launch_pb2.EvaluatePlanResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            onshelf.v1.launch_pb2.UpdateForecastRequest,
+            onshelf.v1.launch_pb2.UpdateForecastResponse,
+        ],
         grpc.aio.StreamStreamMultiCallable[
             onshelf.v1.launch_pb2.StreamPlansRequest,
             onshelf.v1.launch_pb2.StreamPlansResponse,
@@ -210,6 +234,9 @@ class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServ
     EvaluatePlan: _LaunchServiceEvaluatePlanType
     """What if: the forecast of one given action."""
 
+    UpdateForecast: _LaunchServiceUpdateForecastType
+    """After the first weeks on sale: what the rest of the eight weeks will bring, what to reorder, and which price to ask."""
+
     StreamPlans: _LaunchServiceStreamPlansType
     """Plans a whole file of products with flow control; one answer per request, matched by `request_id`. Not served yet."""
 
@@ -233,6 +260,10 @@ LaunchServiceAsyncStub: typing_extensions.TypeAlias = LaunchServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         onshelf.v1.launch_pb2.EvaluatePlanRequest,
         onshelf.v1.launch_pb2.EvaluatePlanResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        onshelf.v1.launch_pb2.UpdateForecastRequest,
+        onshelf.v1.launch_pb2.UpdateForecastResponse,
     ],
     grpc.aio.StreamStreamMultiCallable[
         onshelf.v1.launch_pb2.StreamPlansRequest,
@@ -274,6 +305,14 @@ class LaunchServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.launch_pb2.EvaluatePlanResponse, collections.abc.Awaitable[onshelf.v1.launch_pb2.EvaluatePlanResponse]]:
         """What if: the forecast of one given action."""
+
+    @abc.abstractmethod
+    def UpdateForecast(
+        self,
+        request: onshelf.v1.launch_pb2.UpdateForecastRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[onshelf.v1.launch_pb2.UpdateForecastResponse, collections.abc.Awaitable[onshelf.v1.launch_pb2.UpdateForecastResponse]]:
+        """After the first weeks on sale: what the rest of the eight weeks will bring, what to reorder, and which price to ask."""
 
     @abc.abstractmethod
     def StreamPlans(

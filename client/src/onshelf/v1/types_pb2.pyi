@@ -53,6 +53,9 @@ class NoticeCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NOTICE_CODE_BRAND_UNKNOWN: _ClassVar[NoticeCode]
     NOTICE_CODE_CANDIDATES_LIMITED: _ClassVar[NoticeCode]
     NOTICE_CODE_TAX_BASIS_DIFFERS: _ClassVar[NoticeCode]
+    NOTICE_CODE_STOCK_SHORTENED: _ClassVar[NoticeCode]
+    NOTICE_CODE_STOCK_RAISED: _ClassVar[NoticeCode]
+    NOTICE_CODE_SALES_FOR_DEMAND: _ClassVar[NoticeCode]
 
 class SupportLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -90,6 +93,9 @@ NOTICE_CODE_USER_COLD: NoticeCode
 NOTICE_CODE_BRAND_UNKNOWN: NoticeCode
 NOTICE_CODE_CANDIDATES_LIMITED: NoticeCode
 NOTICE_CODE_TAX_BASIS_DIFFERS: NoticeCode
+NOTICE_CODE_STOCK_SHORTENED: NoticeCode
+NOTICE_CODE_STOCK_RAISED: NoticeCode
+NOTICE_CODE_SALES_FOR_DEMAND: NoticeCode
 SUPPORT_LEVEL_UNSPECIFIED: SupportLevel
 SUPPORT_LEVEL_NONE: SupportLevel
 SUPPORT_LEVEL_LOW: SupportLevel
@@ -221,16 +227,36 @@ class OutcomeForecast(_message.Message):
     def __init__(self, horizon_weeks: _Optional[int] = ..., units: _Optional[_Union[CountForecast, _Mapping]] = ..., revenue: _Optional[_Union[MoneyForecast, _Mapping]] = ..., gross_profit: _Optional[_Union[MoneyForecast, _Mapping]] = ..., buyers: _Optional[float] = ..., repeat_rate: _Optional[float] = ...) -> None: ...
 
 class StockAdvice(_message.Message):
-    __slots__ = ("units", "critical_fractile", "critical_fractile_assumed", "covers_weeks")
+    __slots__ = ("units", "critical_fractile", "critical_fractile_assumed", "covers_weeks", "covers_days", "expected_units", "limited_by_shelf_life", "raised_to_minimum", "sites", "central_units")
     UNITS_FIELD_NUMBER: _ClassVar[int]
     CRITICAL_FRACTILE_FIELD_NUMBER: _ClassVar[int]
     CRITICAL_FRACTILE_ASSUMED_FIELD_NUMBER: _ClassVar[int]
     COVERS_WEEKS_FIELD_NUMBER: _ClassVar[int]
+    COVERS_DAYS_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_UNITS_FIELD_NUMBER: _ClassVar[int]
+    LIMITED_BY_SHELF_LIFE_FIELD_NUMBER: _ClassVar[int]
+    RAISED_TO_MINIMUM_FIELD_NUMBER: _ClassVar[int]
+    SITES_FIELD_NUMBER: _ClassVar[int]
+    CENTRAL_UNITS_FIELD_NUMBER: _ClassVar[int]
     units: int
     critical_fractile: float
     critical_fractile_assumed: bool
     covers_weeks: int
-    def __init__(self, units: _Optional[int] = ..., critical_fractile: _Optional[float] = ..., critical_fractile_assumed: bool = ..., covers_weeks: _Optional[int] = ...) -> None: ...
+    covers_days: int
+    expected_units: float
+    limited_by_shelf_life: bool
+    raised_to_minimum: bool
+    sites: _containers.RepeatedCompositeFieldContainer[SiteStock]
+    central_units: int
+    def __init__(self, units: _Optional[int] = ..., critical_fractile: _Optional[float] = ..., critical_fractile_assumed: bool = ..., covers_weeks: _Optional[int] = ..., covers_days: _Optional[int] = ..., expected_units: _Optional[float] = ..., limited_by_shelf_life: bool = ..., raised_to_minimum: bool = ..., sites: _Optional[_Iterable[_Union[SiteStock, _Mapping]]] = ..., central_units: _Optional[int] = ...) -> None: ...
+
+class SiteStock(_message.Message):
+    __slots__ = ("site_id", "units")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    units: int
+    def __init__(self, site_id: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
 
 class Notice(_message.Message):
     __slots__ = ("code", "field", "message")

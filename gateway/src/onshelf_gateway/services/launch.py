@@ -7,10 +7,11 @@ from onshelf_gateway.evaluate_plan import evaluate_plan
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.interceptor import current_call
 from onshelf_gateway.plan_launch import plan_launch
+from onshelf_gateway.update_forecast import update_forecast
 
 
 class LaunchService(launch_pb2_grpc.LaunchServiceServicer):
-    """PlanLaunch and EvaluatePlan; the other calls are not served yet."""
+    """PlanLaunch, EvaluatePlan and UpdateForecast; the other calls are not served yet."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -26,3 +27,11 @@ class LaunchService(launch_pb2_grpc.LaunchServiceServicer):
     ) -> launch_pb2.EvaluatePlanResponse:
         """The forecast of one action."""
         return await evaluate_plan(self._gateway, current_call(), request)
+
+    async def UpdateForecast(
+        self,
+        request: launch_pb2.UpdateForecastRequest,
+        context: Any,  # noqa: ARG002
+    ) -> launch_pb2.UpdateForecastResponse:
+        """The forecast after the first weeks."""
+        return await update_forecast(self._gateway, current_call(), request)

@@ -136,6 +136,7 @@ class _Shop:
             "products": self._products(),
             "users": self._users(),
             "launches": self._launches(),
+            "life_cycle": self._life_cycle(),
         }
 
     def _vocabulary(self) -> pa.Table:
@@ -182,6 +183,19 @@ class _Shop:
                 "discount_median": [0.1] * len(rows),
             }
         )
+
+    def _life_cycle(self) -> pa.Table:
+        """The shop, one department and one category, which start slower than the shop does."""
+        keys = [("all", 0, 0.9), ("department", 1, 1.0), ("category", 1, 1.1)]
+        rows = [(level, number, promoted, rate) for level, number, rate in keys for promoted in (0, 1)]
+        shares = np.array([[(rate - 0.15 * promoted) ** week for week in range(8)] for _, _, promoted, rate in rows])
+        shares /= shares.sum(axis=1, keepdims=True)
+        columns: dict[str, Any] = {name: [row[n] for row in rows] for n, name in enumerate(("level", "id", "promoted"))}
+        columns["launches"] = [40] * len(rows)
+        columns |= {f"share_w{n + 1}": shares[:, n] for n in range(8)}
+        columns |= {f"evidence_w{n}": [0.5 + 0.05 * n] * len(rows) for n in range(1, 8)}
+        columns |= {f"size_w{n}": [2.0 + n] * len(rows) for n in range(1, 8)}
+        return pa.table(columns)
 
     def _channels(self) -> pa.Table:
         rows = [*CHANNELS, ("coupon_campaign", "coupon campaign", "coupon", 1.0, 1.0)]
