@@ -36,6 +36,7 @@ class ProductWeeks(NamedTuple):
     past_units: Floats
     product: Ints
     department: Ints
+    category: Ints
 
 
 def launch_effects(study: Study, seed: int = 0, threads: int = 1) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def launch_effects(study: Study, seed: int = 0, threads: int = 1) -> dict[str, A
         result[name] = {
             **_described(scores, treated, study.units, group),
             "placebo_permuted": _interval(lift(placebo[:, 1], placebo[:, 0], group)),
-            "by_department": _by_group(scores, treated, group, study.department),
+            **_by_level(scores, treated, group, study.department, study.category),
         }
     return result
 
@@ -117,7 +118,7 @@ def panel_effects(history: History, seed: int = 0, threads: int = 1, products: i
             "naive_future": _naive(treated[calm], rows.past_units[calm]),
             "placebo_future": _interval(lift(past[:, 1], past[:, 0], rows.product[calm])),
             "placebo_permuted": _interval(lift(placebo[:, 1], placebo[:, 0], rows.product)),
-            "by_department": _by_group(scores, treated, rows.product, rows.department),
+            **_by_level(scores, treated, rows.product, rows.department, rows.category),
         }
     return result
 
@@ -152,6 +153,7 @@ def product_weeks(panel: Panel, history: History) -> ProductWeeks:
         units[row - 1],
         panel.product[row],
         panel.department[row],
+        panel.category[row],
     )
 
 
@@ -195,16 +197,31 @@ def _interval(one: Lift) -> dict[str, float | None]:
     return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
 
 
-def _by_group(scores: Floats, treated: Mask, cluster: Ints, group: Ints) -> dict[str, Any]:
-    """Shrunk lifts by group id, of groups with enough treated and untreated rows."""
-    ids = np.unique(group)
-    enough = [g for g in ids if min((treated & (group == g)).sum(), (~treated & (group == g)).sum()) >= MIN_GROUP]
+def _by_level(scores: Floats, treated: Mask, cluster: Ints, department: Ints, category: Ints) -> dict[str, Any]:
+    """Lifts by department shrunk to the whole, and by category shrunk to the department's, by id; of groups with enough
+    treated and untreated rows."""
     whole = lift(scores[:, 1], scores[:, 0], cluster)
-    if not enough or not np.isfinite(whole.value):
+    if not np.isfinite(whole.value):
+        return {"by_department": {}, "by_category": {}}
+    departments = _by_group(scores, treated, cluster, department, whole)
+    categories: dict[str, Any] = {}
+    for one in np.unique(department):
+        inside = department == one
+        above = departments.get(str(one))
+        prior = whole if above is None else Lift(above["shrunk"], above["error"])
+        categories |= _by_group(scores[inside], treated[inside], cluster[inside], category[inside], prior)
+    return {"by_department": departments, "by_category": categories}
+
+
+def _by_group(scores: Floats, treated: Mask, cluster: Ints, group: Ints, above: Lift) -> dict[str, Any]:
+    ids, number = np.unique(group, return_inverse=True)
+    arms = [np.bincount(number[arm], minlength=len(ids)) for arm in (treated, ~treated)]
+    enough = np.flatnonzero(np.minimum(*arms) >= MIN_GROUP)
+    if not len(enough):
         return {}
-    own = [lift(scores[:, 1], scores[:, 0], cluster, group == g) for g in enough]
-    values, errors, _ = shrink(np.array([o.value for o in own]), np.array([o.error for o in own]), whole)
+    own = [lift(scores[:, 1], scores[:, 0], cluster, number == place) for place in enough]
+    values, errors, _ = shrink(np.array([o.value for o in own]), np.array([o.error for o in own]), above)
     return {
         str(g): {"own": float(o.value) if np.isfinite(o.value) else None, "shrunk": float(v), "error": float(e)}
-        for g, o, v, e in zip(enough, own, values, errors, strict=True)
+        for g, o, v, e in zip(ids[enough], own, values, errors, strict=True)
     }

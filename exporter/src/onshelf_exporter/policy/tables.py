@@ -79,7 +79,7 @@ def _launches(content: Numbers) -> str:
 
 
 def _panel(content: Numbers) -> str:
-    rows, departments = [], []
+    rows, spread = [], []
     for name, entry in content["effects"].items():
         if "skipped" in entry:
             rows.append([name, f"{entry['treated']:,}", entry["skipped"], "", "", "", ""])
@@ -95,9 +95,11 @@ def _panel(content: Numbers) -> str:
                 _lift(entry["placebo_permuted"]),
             ]
         )
-        shrunk = [part["shrunk"] for part in entry["by_department"].values()]
-        if shrunk:
-            departments.append(f"{name} {_signed(min(shrunk))} to {_signed(max(shrunk))}")
+        for level in ("department", "category"):
+            shrunk = [part["shrunk"] for part in entry[f"by_{level}"].values()]
+            if shrunk:
+                where = f"{len(shrunk)} {'departments' if level == 'department' else 'categories'}"
+                spread.append(f"{name}, {where}: {_signed(min(shrunk))} to {_signed(max(shrunk))}")
     header = [
         "Promotion",
         "product-weeks",
@@ -113,8 +115,9 @@ def _panel(content: Numbers) -> str:
         "leave.",
         _table(header, rows),
     ]
-    if departments:
-        lines.append("Shrunk to departments: " + "; ".join(departments) + ".")
+    if spread:
+        lines.append("Shrunk by empirical Bayes, departments to the shop and categories to their department: ")
+        lines[-1] += "; ".join(spread) + "."
     return "\n\n".join(lines)
 
 

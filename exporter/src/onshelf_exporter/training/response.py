@@ -28,7 +28,7 @@ START_COVERAGE, START_DISCOUNT, START_COUPON = 0.3, 1.0, 0.05
 
 
 class Panel(NamedTuple):
-    """Product-weeks sorted by product: product number 0.., department id, units, offset and the design."""
+    """Product-weeks sorted by product: product number 0.., department id, units, offset and the design; category id."""
 
     product: NDArray[np.int64]
     department: NDArray[np.int64]
@@ -38,6 +38,7 @@ class Panel(NamedTuple):
     discount: NDArray[np.float32]
     coupon: NDArray[np.float32]
     coverage: NDArray[np.float32]
+    category: NDArray[np.int64]
 
 
 def build_panel(history: History, products: int) -> Panel | None:
@@ -111,6 +112,7 @@ def build_panel(history: History, products: int) -> Panel | None:
         discount.astype(np.float32),
         coupon,
         coverage,
+        history.ids[chosen[number], 1],
     )
 
 
