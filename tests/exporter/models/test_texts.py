@@ -1,9 +1,16 @@
+import re
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from onshelf_exporter.recipe import EncoderRecipe
-from onshelf_exporter.training.texts import Tokens, load_tokenizer, model_folder, tokenise
+from onshelf_exporter.training.content import agreement_loss
+from onshelf_exporter.training.history import History
+from onshelf_exporter.training.texts import Tokens, load_tokenizer, model_folder, tokenise, wordings
 from onshelf_exporter.training.vocabulary import build_vocabulary, shrunk
 
 TEXTS = [["green tea, loose leaf, 4 oz", "ice"], ["tea", "frozen ice, 22 lb"]]
@@ -36,6 +43,61 @@ def test_augmented_texts_keep_their_ends_and_add_no_words(tokens: Tokens) -> Non
 
 def test_the_pretrained_encoder_is_a_folder_here() -> None:
     assert (model_folder(EncoderRecipe()) / "model.safetensors").is_file()
+
+
+def shop(rows: list[tuple[str, str, str, str, float]]) -> History:
+    """What `wordings` reads of a history: products as (title, category, type, size, private label)."""
+    frame = pd.DataFrame(rows, columns=["title", "category", "type", "package_size", "private_label"])
+    codes, texts = pd.factorize(frame["title"], sort=True)
+    kept = SimpleNamespace(products=frame.assign(department="FOOD"), texts=list(texts), text_of=codes)
+    return cast(History, kept)
+
+
+MANY = shop([(f"Green tea, teas, {n} oz (private label)", "TEAS", "GREEN TEA", f"{n} OZ", 1.0) for n in range(400)])
+
+
+def test_the_first_wording_is_the_title_and_a_seed_settles_the_others() -> None:
+    drawn = wordings(MANY, 3, seed=1)
+    assert drawn[0] == list(MANY.texts)
+    assert drawn == wordings(MANY, 3, seed=1)
+    assert drawn[1] != drawn[2]
+    assert drawn[1] != wordings(MANY, 3, seed=2)[1]
+
+
+def test_wordings_lose_fields_and_gain_words_but_keep_the_kind() -> None:
+    drawn = wordings(MANY, 2, seed=1)[1]
+    assert len(set(drawn)) > 300
+    said = [re.sub("[^a-z ]", "", text.lower()) for text in drawn]
+    assert np.mean(["green tea" in text for text in said]) > 0.7  # the rest are shortened or have a slip
+    assert 0.1 < np.mean([not re.search(r"\d", text) for text in drawn]) < 0.6
+    words = {word for text in said for word in text.split()}
+    assert {"new", "box", "own", "brand"} <= words
+    makers = [text.split()[0] for text in drawn if text[0].isupper() and text.split()[0] not in ("Green", "GREEN")]
+    assert len(set(makers)) > 50
+
+
+def test_a_vague_kind_is_named_with_its_category() -> None:
+    vague = shop([(f"Ice cream, premium, {n} oz", "ICE CREAM", "PREMIUM", f"{n} OZ", 0.0) for n in range(200)])
+    for text in wordings(vague, 2, seed=1)[1]:
+        assert re.search("ice|crm|cream|crea|PREMIUM|prem|prm", text, re.IGNORECASE)
+        assert not re.fullmatch("premium( [0-9]+oz)?", text)
+
+
+def test_titles_without_categories_keep_their_own_words() -> None:
+    bare = shop([(f"乌龙茶 {n}", "", "", "", 0.0) for n in range(100)])
+    drawn = wordings(bare, 3, seed=1)
+    for number, text in enumerate(bare.texts):
+        assert all(text.split()[0] in wording[number] for wording in drawn)
+
+
+def test_agreement_is_best_for_pairs_that_agree_and_worst_for_swapped_ones() -> None:
+    torch.manual_seed(0)
+    first = torch.nn.functional.normalize(torch.randn(8, 16), dim=1)
+    near = torch.nn.functional.normalize(first + 0.1 * torch.randn(8, 16), dim=1)
+    losses = [agreement_loss(first, other).item() for other in (first, near, near.roll(1, 0))]
+    assert losses == sorted(losses)
+    collapsed = first[:1].expand(8, 16)
+    assert agreement_loss(collapsed, collapsed).item() > losses[1]
 
 
 def products() -> pd.DataFrame:

@@ -44,6 +44,8 @@ WEIGHTS = {
     "depth": 0.2,
     "price": 0.5,
 }
+AGREEMENT_TEMPERATURE = 0.1
+PAIRED_SHARE = 4  # one product in so many of a batch is read in two wordings, which are made to agree
 MAX_LAUNCH_UNITS = 50.0  # more units in 8 weeks count as that: single best-sellers shall not steer the text
 
 
@@ -117,6 +119,17 @@ class Rows:
     held_out: NDArray[np.int64]
 
 
+def agreement_loss(first: Tensor, second: Tensor) -> Tensor:
+    """How badly two wordings of the same products agree, and are told from other products: InfoNCE both ways.
+
+    Two [n, width] of L2 norm 1, row by row the same product; n >= 2. Van den Oord et al. (2018); for sentences Gao et
+    al. (2021), SimCSE.
+    """
+    logits = first @ second.T / AGREEMENT_TEMPERATURE
+    same = torch.arange(len(first))
+    return (F.cross_entropy(logits, same) + F.cross_entropy(logits.T, same)) / 2 + (1 - (first * second).sum(1)).mean()
+
+
 class ContentTask:
     """Multi-task training of the content encoder, with pooled text from a table or from the text encoder itself."""
 
@@ -131,9 +144,11 @@ class ContentTask:
         tokens: Tokens | None = None,
         pooled: NDArray[np.float16] | None = None,
         bfloat16: bool = False,
+        agreement: float = 0.0,
     ) -> None:
         self.model, self.history, self.targets, self.sets = model, history, targets, rows
         self.text, self.tokens, self.pooled, self.bfloat16 = text, tokens, pooled, bfloat16
+        self.agreement = agreement
         self.all = np.concatenate([rows.products, rows.launches])
         seen = np.unique(targets.week[targets.week >= 0])
         mask = np.zeros(53, dtype=bool)
@@ -151,7 +166,16 @@ class ContentTask:
         if self.text is not None and len(self.sets.products):
             # a text stands for all products that have it: take one of them at random
             product = np.where(rows < len(self.sets.products), self._sibling(product, generator), product)
-        return self._total(product, generator)
+        pairs = len(product) // PAIRED_SHARE if self.agreement > 0 else 0
+        if pairs < 2:
+            return self._total(product, generator)
+        # the last rows of the batch give way to second readings of the first ones: agreement costs no time
+        product[-pairs:] = product[:pairs]
+        text = self._pooled(self.history.text_of[product], generator)
+        content = self.model["content"]
+        assert isinstance(content, ContentEncoder)
+        read = F.normalize(content.project(torch.cat([text[:pairs], text[-pairs:]])), dim=1)
+        return self._total(product, generator, text) + self.agreement * agreement_loss(read[:pairs], read[pairs:])
 
     def validate(self) -> float | None:
         """The same loss on held-out products, in batches."""
@@ -162,13 +186,20 @@ class ContentTask:
         values = [self._total(part, None).item() * len(part) for part in parts]
         return sum(values) / len(rows)
 
-    def _total(self, product: NDArray[np.int64], generator: np.random.Generator | None) -> Tensor:
-        losses = self.losses(product, generator)
+    def _total(
+        self, product: NDArray[np.int64], generator: np.random.Generator | None, text: Tensor | None = None
+    ) -> Tensor:
+        losses = self.losses(product, generator, text)
         return torch.stack([losses[name] * weight for name, weight in WEIGHTS.items()]).sum()
 
-    def losses(self, product: NDArray[np.int64], generator: np.random.Generator | None) -> dict[str, Tensor]:
-        """Each task's loss on some products; without a generator the titles as they stand, nothing dropped."""
-        text = self._pooled(self.history.text_of[product], generator)
+    def losses(
+        self, product: NDArray[np.int64], generator: np.random.Generator | None, text: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Each task's loss on some products; without a generator the titles as they stand, nothing dropped.
+
+        `text` is their pooled text where it is there already.
+        """
+        text = self._pooled(self.history.text_of[product], generator) if text is None else text
         ids = torch.as_tensor(self.history.ids[product])
         attributes = torch.as_tensor(self.history.attributes[product])
         if generator is not None:
@@ -255,6 +286,7 @@ def fine_tune(
         text=text,
         tokens=tokens,
         bfloat16=recipe.bfloat16,
+        agreement=recipe.agreement,
     )
     groups: list[dict[str, Any]] = [
         {"params": [p for p in text.parameters() if p.requires_grad], "lr": 1.0},
