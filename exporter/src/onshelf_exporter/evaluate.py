@@ -12,18 +12,27 @@ import datetime as dt
 import json
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
+from onshelf_exporter.cards import write_cards
 from onshelf_exporter.errors import SettingError
 from onshelf_exporter.evaluation import report, study, summary
 from onshelf_exporter.evaluation.cache import Cache, content_hash
 from onshelf_exporter.evaluation.dataset import load
+from onshelf_exporter.evaluation.drawing import draw
 from onshelf_exporter.evaluation.predictions import write_predictions
 from onshelf_exporter.evaluation.release import MissingReleaseError, ModelRelease, exported_release, find_release
+from onshelf_exporter.evaluation.seeds import repeats
 from onshelf_exporter.evaluation.splits import SPLITS, Split, split_of
 from onshelf_exporter.evaluation.study import Study
+from onshelf_exporter.evaluation.study_tables import read_studies
+from onshelf_exporter.policy.report import policy_report
+from onshelf_exporter.recipe import load_recipe
+
+TEST_SEEDS = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runs", type=Path, default=Path("var/runs"), help="folder of training runs (default: var/runs)"
     )
     parser.add_argument("--published-only", action="store_true", help="refuse where no published model release fits")
+    parser.add_argument(
+        "--seeds", type=int, default=0, help="seeds of the heads on one text encoder (default: 5 for test, 1 otherwise)"
+    )
     parser.add_argument("--draws", type=int, default=400, help="bootstrap resamples (default: 400)")
     parser.add_argument("--threads", type=int, default=2, help="threads of trees and graphs (default: 2)")
     parser.add_argument("--quick", action="store_true", help="a sample and the cheap baselines only: proves the path")
@@ -70,30 +82,50 @@ def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
     started = time.monotonic()
     torch.set_num_threads(args.threads)
     data = load(args.data)
+    dataset = str(data.info["dataset"])
     chosen = split_of(args.split, data.info) if split is None else split
-    release = release_for(args, chosen, str(data.info["dataset"]), chosen.evaluate[0])
+    release = release_for(args, chosen, dataset, chosen.evaluate[0])
     try:
-        warm = release_for(args, chosen, str(data.info["dataset"]), chosen.warm_cut + 1, train=False)
+        warm = release_for(args, chosen, dataset, chosen.warm_cut + 1, train=False)
     except MissingReleaseError:
         warm = release  # it was trained here and is not published
-    cache = Cache(args.cache, content_hash(data.info["data_hash"], args.quick))
+    scope = f"{dataset}-{chosen.name}{'-quick' if args.quick else ''}"
+    cache = Cache(args.cache, scope, content_hash(data.info["data_hash"], args.quick))
     one = Study(data, chosen, release, warm, cache, args.threads, args.quick)
 
     numbers = summary.describe(one)
     known = study.demand(one, chosen.purged_train)
-    summary.add_demand(numbers, known, known if chosen.is_purged else study.demand(one, chosen.train), args.draws)
+    beyond = known if chosen.is_purged else study.demand(one, chosen.train, complete=False)
+    summary.add_demand(numbers, known, beyond, args.draws)
+    summary.add_early_weeks(numbers, study.early_weeks(one, chosen.purged_train), args.draws)
     summary.add_warm(numbers, one, args.draws)
     summary.add_cold(numbers, one, args.draws)
+    policy = policy_report(
+        data, release, chosen, cache=cache, draws=args.draws, threads=args.threads, seed=0, quick=args.quick
+    )
+    summary.add_policy(numbers, policy)
+    summary.add_seeds(numbers, _repeats(args, one), one)
+    summary.add_studies(numbers, read_studies(args.out / "studies"))
     numbers = summary.finite_numbers(numbers)
 
     args.out.mkdir(parents=True, exist_ok=True)
     write_predictions(args.out / "predictions", one, known)
+    plots = draw(args.out, one, known, numbers)
+    numbers["plots"] = [asdict(plot) for plot in plots]
     (args.out / "evaluation.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
     (args.out / "evaluation.md").write_text(report.render(numbers), encoding="utf-8")
+    write_cards(args.out / "model_cards", release.manifest, numbers)
     if chosen.name == "test":
         record_opening(args.decisions, numbers, dt.date.today())
     print(f"evaluated in {time.monotonic() - started:.0f} s")
     return numbers
+
+
+def _repeats(args: argparse.Namespace, one: Study) -> list[ModelRelease]:
+    """The other seeds of the measured model release: those of --seeds, 5 for the test split, else 1."""
+    seeds = args.seeds or (TEST_SEEDS if one.split.name == "test" and not args.quick else 1)
+    recipe, before = load_recipe(args.recipe), one.split.evaluate[0]
+    return repeats(one.release, args.data, recipe, args.runs, seeds, before, args.threads)
 
 
 def release_for(
@@ -120,7 +152,6 @@ def release_for(
         print(f"{missing}\nTraining it now (--published-only refuses instead).", file=sys.stderr)
     from onshelf_exporter import export
     from onshelf_exporter import train as training
-    from onshelf_exporter.recipe import load_recipe
 
     role = "replay" if only is None else "evaluation"
     trained = training.train(args.data, load_recipe(args.recipe), args.runs, [role])
@@ -144,12 +175,28 @@ def record_opening(log: Path, numbers: summary.Summary, day: dt.date) -> None:
         f"{release['cut_week']}, commit {release['git_commit']}, identity {release['identity'][:12]}).",
         "",
     ]
-    for part in ("demand", "warm", "cold"):
-        values = {key: value for key, value in numbers["ours"][part].items() if not key.endswith("_ci")}
-        shown = ", ".join(f"{key} {value:.4g}" if value is not None else f"{key} none" for key, value in values.items())
-        lines.append(f"- {part}: {shown}")
+    seeds = numbers["seeds"]
+    for part in ("demand", "warm", "cold", "policy"):
+        values = {key: value for key, value in numbers["ours"].get(part, {}).items() if not key.endswith("_ci")}
+        if not values:
+            continue
+        lines.append(f"- {part}: {_shown(values)}")
+        if part in seeds["mean"] and seeds["count"] > 1:
+            lines.append(f"  - mean of {seeds['count']} seeds: {_shown(seeds['mean'][part])}")
+        if part not in numbers["versus"]:
+            continue
         behind = [row["column"] for row in numbers["versus"][part] if row["verdict"] == "behind"]
         lines.append(f"  - behind the best baseline with certainty in: {', '.join(behind) or 'no column'}")
+    for seen, early in numbers["early_weeks"].items():
+        lines.append(f"- after {seen} weeks on sale, the weeks that remain: {_shown(early['models']['ours'])}")
+    for outcome, models in numbers["other"].items():
+        lines.append(f"- {outcome}: {_shown(models['ours'])}")
+    broken = [row["slice"] for row in numbers["slices"] if row["holds"] is False]
+    lines.append(f"- calibration does not hold in: {', '.join(broken) or 'no slice'}")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
+
+
+def _shown(values: dict[str, float | None]) -> str:
+    return ", ".join(f"{key} {value:.4g}" if value is not None else f"{key} none" for key, value in values.items())

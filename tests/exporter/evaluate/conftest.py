@@ -1,11 +1,14 @@
 """The invented shop, once per test run."""
 
+import argparse
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from onshelf_exporter import evaluate
 from onshelf_exporter.evaluation.dataset import Dataset, load
 
 
@@ -36,3 +39,32 @@ def published(shop: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Pat
     for version, cut in enumerate((27, 39, 53), start=1):
         shop.write_release(root / "releases", root / "repository", cut, version)
     return root
+
+
+@pytest.fixture(scope="session")
+def arguments(prepared: Path, published: Path) -> Callable[..., argparse.Namespace]:
+    """Arguments of the command for the invented shop, with everything written below a folder."""
+
+    def parsed(out: Path, *more: str) -> argparse.Namespace:
+        parser = argparse.ArgumentParser()
+        evaluate.add_arguments(parser)
+        paths = {
+            "--data": prepared,
+            "--releases": published / "releases",
+            "--repository": published / "repository",
+            "--out": out / "reports",
+            "--cache": out / "cache",
+            "--decisions": out / "decisions.md",
+        }
+        words = [str(word) for pair in paths.items() for word in pair]
+        return parser.parse_args([*words, "--draws", "40", "--threads", "1", *more])
+
+    return parsed
+
+
+@pytest.fixture(scope="session")
+def out(arguments: Callable[..., argparse.Namespace], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the reports of the invented shop, and the cache that they left."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    assert evaluate.run(arguments(folder)) == 0
+    return folder

@@ -69,11 +69,13 @@ def write_shop(folder: Path, seed: int = 0) -> Path:
             "is_food": kind[launched] < 3,
             "entered_by_sale": (~first).astype(np.int8),
             **{f"units_{w}w": outcome(w, False) for w in (4, 8)},
+            **{f"revenue_{w}w": outcome(w, False) * price[launched] for w in (4, 8)},
             **{f"buyers_{w}w": outcome(w, True) for w in (4, 8)},
-            "repeat_buyers_8w": outcome(8, False) - outcome(8, True),
+            "repeat_buyers_8w": np.minimum(outcome(8, False) - outcome(8, True), outcome(8, True)),
             "price": price[launched],
             "price_imputed": False,
             "discount": 0.0,
+            "discount_imputed": False,
             "coupon": (index[launched] % 5 == 0).astype(np.int8),
         }
     )
@@ -143,6 +145,7 @@ def write_release(releases: Path, repository: Path, cut_week: int, version: int 
             }
         ),
     }
+    tables["life_cycle"] = life_cycle()
     for name, table in tables.items():
         feather.write_feather(table, str(folder / f"{name}.arrow"), compression="uncompressed")
     words = ["[UNK]", "[PAD]", "kind", "size", *(str(i) for i in range(10))]
@@ -192,6 +195,25 @@ def vocabulary() -> pa.Table:
             "readable_name": list(name),
             "parent_id": pa.array(parent, pa.int64()),
             "n_products": pa.array([1] * len(rows), pa.int64()),
+        }
+    )
+
+
+def life_cycle() -> pa.Table:
+    """Shares of the weeks for all launches and for the first department; half evidence, dispersion 2."""
+    weeks = range(1, 9)
+    rows = [("all", 0, 0), ("all", 0, 1), ("department", 1, 0), ("department", 1, 1)]
+    shares = np.array([[1 / 8] * 8, [2 / 9] + [1 / 9] * 7, [0.3] + [0.1] * 7, [0.09] * 7 + [0.37]])
+    level, number, promoted = zip(*rows, strict=True)
+    return pa.table(
+        {
+            "level": list(level),
+            "id": pa.array(number, pa.int64()),
+            "promoted": pa.array(promoted, pa.int64()),
+            "launches": pa.array([9] * 4, pa.int64()),
+            **{f"share_w{week}": shares[:, week - 1] for week in weeks},
+            **{f"evidence_w{week}": [0.5] * 4 for week in weeks if week < 8},
+            **{f"size_w{week}": [2.0] * 4 for week in weeks if week < 8},
         }
     )
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from onshelf_exporter.baselines import analogs, cold, statistics, trees, tutorials, two_sided, warm
+from onshelf_exporter.baselines import analogs, cold, factors, forest, statistics, trees, tutorials, two_sided, warm
 from onshelf_exporter.evaluation import recommend
+from onshelf_exporter.evaluation.cache import Cache
 from onshelf_exporter.evaluation.dataset import Dataset, LaunchRows, Purchases
+from onshelf_exporter.evaluation.rivals import Rivals
 
 TRAIN, MEASURE, CUT = (9, 20), (28, 32), 27
 
@@ -76,10 +78,69 @@ def test_trees_learn_what_decides(data):
             part.frame.assign(units_8w=np.where(part.frame["private_label"] == 1, 20.0, 2.0)), part.coverage
         )
 
-    forecast = trees.quantile_trees(data, told(train), told(rows), "units_8w", threads=1)
+    table, wanted = trees.features(data, told(train)), trees.features(data, told(rows))
+    target, steps = told(train).numbers("units_8w"), []
+    tries = [{**one, "min_data_in_leaf": 5} for one in trees.drawn_settings(3, seed=1)]
+    tuned = trees.search(table, target, train.week, trees.quantile_objective(0.5), tries, 1, steps.append)
+    assert len(steps) == 3
+    quantiles = trees.quantiles(tuned, table, target, wanted, 1, trees.QUANTILES)
     private = rows.frame["private_label"].to_numpy() == 1
-    assert forecast.median[private].mean() > 1.3 * forecast.median[~private].mean()
-    assert np.all(np.diff(np.stack([forecast.quantiles[q] for q in trees.QUANTILES]), axis=0) >= 0)
+    assert quantiles[0.5][private].mean() > 1.3 * quantiles[0.5][~private].mean()
+    assert np.all(np.diff(np.stack([quantiles[q] for q in trees.QUANTILES]), axis=0) >= 0)
+    grown = forest.forecast(table, target, wanted, forest.ForestSettings(3, 0.4), (0.1, 0.5, 0.9), 1, trees=40)
+    assert np.all(grown.quantiles[0.5][private] == 20.0)
+    assert grown.mean[~private].max() < grown.mean[private].min()
+    assert np.all(grown.quantiles[0.1] <= grown.quantiles[0.9])
+
+
+def test_the_search_keeps_what_is_best_on_the_last_weeks(data):
+    train = data.launched((9, 27))
+    table = trees.features(data, train)
+    target = np.where(train.frame["private_label"] == 1, 20.0, 2.0)
+    tries = [{**one, "min_data_in_leaf": 3} for one in trees.drawn_settings(4, seed=3)]
+    losses = [trees.search(table, target, train.week, trees.TWEEDIE, [one], 1, lambda _: None).loss for one in tries]
+    best = trees.search(table, target, train.week, trees.TWEEDIE, tries, 1, lambda _: None)
+    assert best.loss == min(losses)
+    assert best.settings["num_leaves"] == tries[int(np.argmin(losses))]["num_leaves"]
+
+
+def test_factors_and_neighbours_find_the_users_of_the_type(data):
+    history = data.matrix(1, CUT)
+    rows = data.launched(MEASURE)
+    steps = []
+    found = factors.least_squares(history, 1, lambda: steps.append(1))
+    assert len(steps) == factors.SWEEPS
+    scores = factors.content_factors(data, found, rows)
+    mine = np.arange(len(data.users)) % 6 == (rows.product % 6)[:, None]
+    assert scores[mine].mean() > 2 * max(scores[~mine].mean(), 0.0)
+    kind = np.arange(80) % 6
+    for model in (factors.item_neighbours(history, 1), factors.recommender(found, len(data.products))):
+        listed = model(np.arange(12))[:, :80]
+        same = np.arange(12)[:, None] % 6 == kind[None, :]
+        assert np.isfinite(listed[same]).all()
+        assert listed[same].mean() > 2 * max(listed[~same].mean(), 0.0)
+
+
+def test_rolling_baselines_learn_from_what_had_ended_before_each_week(data, tmp_path):
+    rows = data.launched(MEASURE)
+    rivals = Rivals(data, rows, 9, 20, CUT, Cache(tmp_path, "shop", "x"), 1)
+    assert rivals.train("units_8w").week.max() == 20
+    assert rivals.train("units_4w").week.max() == 24
+    refits = rivals.refits("units_8w", rolling=True)
+    assert [(set(rows.week[mask]), train.week.max()) for mask, train in refits] == [({w}, w - 8) for w in range(28, 33)]
+    once = rivals.refits("units_8w", rolling=False)
+    assert [(mask.all(), train.week.max()) for mask, train in once] == [(True, 20)]
+
+
+def test_learned_rivals_do_not_see_beyond_the_cut(data, tmp_path):
+    one = data.launched((28, 28))
+    made = []
+    for source in (data, spoiled(data, 28)):
+        rivals = Rivals(source, one, 9, 20, CUT, Cache(tmp_path / str(len(made)), "shop", "x"), 1)
+        made.append(rivals.learned("units_8w", rolling=False) | rivals.learned("units_8w", rolling=True))
+    assert set(made[0]) == set(made[1])
+    for name, forecast in made[0].items():
+        assert np.array_equal(forecast.mean, made[1][name].mean), name
 
 
 def test_features_of_a_launch_end_before_its_week(data):

@@ -1,11 +1,12 @@
 """Boosted trees (LightGBM) on categories, price, plan, season and the past of a launch's kin.
 
 Objectives: quantiles (the .5 one is the row `lightgbm_q50`) and Tweedie with power 1.3 (`lightgbm_tweedie`), after Ke
-    et al. (2017),
-LightGBM. The number of rounds is chosen by early stopping on the last training weeks, then the model is fitted again
-on all of them.
+et al. (2017), LightGBM. Settings come from a random search whose rounds stop early on the last training weeks; then the
+model is fitted again on all of them.
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import lightgbm
@@ -13,27 +14,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from onshelf_exporter.baselines.forecast import Floats, Forecast
+from onshelf_exporter.baselines.forecast import Floats
 from onshelf_exporter.evaluation.dataset import LEVELS, Dataset, LaunchRows
 
 QUANTILES = (0.1, 0.5, 0.7, 0.8, 0.9)
-HOLDOUT_WEEKS = 3
+HOLDOUT_WEEKS = 4
 MAX_ROUNDS = 600
 PATIENCE = 50
 RECENT_WEEKS = 8
-SETTINGS: dict[str, Any] = {
-    "learning_rate": 0.04,
-    "num_leaves": 15,
-    "min_data_in_leaf": 25,
-    "feature_fraction": 0.6,
-    "bagging_fraction": 0.8,
+MIN_ROUNDS = 20
+SHARE: dict[str, Any] = {"objective": "cross_entropy"}
+TWEEDIE: dict[str, Any] = {"objective": "tweedie", "tweedie_variance_power": 1.3}
+FIXED: dict[str, Any] = {
     "bagging_freq": 1,
-    "lambda_l2": 5.0,
-    "cat_smooth": 20.0,
-    "min_data_per_group": 20,
     "verbosity": -1,
     "deterministic": True,
     "force_row_wise": True,
+    "seed": 7,
 }
 
 
@@ -93,38 +90,110 @@ def features(data: Dataset, rows: LaunchRows) -> pd.DataFrame:
     return table
 
 
-def quantile_trees(data: Dataset, train: LaunchRows, rows: LaunchRows, outcome: str, threads: int) -> Forecast:
-    """One model per level; levels that cross are put in order."""
-    fitted = [_fit(data, train, rows, outcome, {"objective": "quantile", "alpha": q}, threads) for q in QUANTILES]
-    ordered = np.sort(np.maximum(np.stack(fitted), 0.0), axis=0)
-    quantiles = dict(zip(QUANTILES, ordered, strict=True))
-    return Forecast(quantiles[0.5], quantiles[0.5], quantiles)
+@dataclass(frozen=True)
+class Tuned:
+    """Settings of LightGBM with the number of rounds that stopped early, and the loss on the held-out weeks."""
+
+    settings: dict[str, Any]
+    rounds: int
+    loss: float
 
 
-def tweedie_trees(data: Dataset, train: LaunchRows, rows: LaunchRows, outcome: str, threads: int) -> Forecast:
-    """The mean, as one number for every column."""
-    mean = _fit(data, train, rows, outcome, {"objective": "tweedie", "tweedie_variance_power": 1.3}, threads)
-    return Forecast(mean, mean)
+def drawn_settings(count: int, seed: int) -> list[dict[str, Any]]:
+    """`count` configurations of the random search (Bergstra and Bengio 2012, Random search for hyper-parameter
+    optimization)."""
+    rng = np.random.default_rng(seed)
+    return [
+        {
+            "learning_rate": float(rng.choice([0.02, 0.03, 0.05, 0.08])),
+            "num_leaves": int(rng.choice([4, 7, 15, 31])),
+            "min_data_in_leaf": int(rng.choice([10, 20, 40, 80])),
+            "feature_fraction": float(rng.uniform(0.3, 0.9)),
+            "bagging_fraction": float(rng.uniform(0.5, 1.0)),
+            "lambda_l1": float(rng.choice([0.0, 0.5, 2.0])),
+            "lambda_l2": float(rng.choice([0.0, 1.0, 5.0, 20.0])),
+            "cat_smooth": float(rng.choice([10.0, 20.0, 50.0])),
+            "min_data_per_group": int(rng.choice([10, 20, 50])),
+        }
+        for _ in range(count)
+    ]
 
 
-def _fit(
-    data: Dataset, train: LaunchRows, rows: LaunchRows, outcome: str, objective: dict[str, Any], threads: int
+def quantile_objective(level: float) -> dict[str, Any]:
+    """The pinball loss at `level`."""
+    return {"objective": "quantile", "alpha": level}
+
+
+def search(
+    table: pd.DataFrame,
+    target: Floats,
+    week: NDArray[np.int64],
+    objective: dict[str, Any],
+    tries: Sequence[dict[str, Any]],
+    threads: int,
+    advance: Callable[[int], None],
+    weight: Floats | None = None,
+) -> Tuned:
+    """The configuration that is best on the last HOLDOUT_WEEKS of the training weeks after learning from those before.
+
+    Args:
+        table: inputs, as `features` returns them.
+        target: what is learned.
+        week: launch week of each row.
+        objective: LightGBM's settings of the loss.
+        tries: configurations.
+        threads: of LightGBM.
+        advance: told after each configuration.
+        weight: of each row; None = 1.
+
+    Returns:
+        The best configuration; where the weeks are too few to hold any out, the first with MIN_ROUNDS rounds.
+    """
+    late = week > int(week.max()) - HOLDOUT_WEEKS
+    if not (~late).any():
+        return Tuned({**FIXED, **objective, **tries[0]}, MIN_ROUNDS, float("nan"))
+    codes = [column for column in table.columns if column.endswith("_code")]
+    best: Tuned | None = None
+    for one in tries:
+        settings = {**FIXED, **objective, **one, "num_threads": threads}
+        parts = [(table[part], target[part], None if weight is None else weight[part]) for part in (~late, late)]
+        early = lightgbm.Dataset(*parts[0][:2], weight=parts[0][2], categorical_feature=codes, params=settings)
+        held = lightgbm.Dataset(*parts[1][:2], reference=early, weight=parts[1][2], categorical_feature=codes)
+        stop = lightgbm.early_stopping(PATIENCE, verbose=False)
+        fitted = lightgbm.train(settings, early, MAX_ROUNDS, valid_sets=[held], callbacks=[stop])
+        loss = float(next(iter(fitted.best_score["valid_0"].values())))
+        if best is None or loss < best.loss:
+            best = Tuned({**FIXED, **objective, **one}, max(int(fitted.best_iteration), MIN_ROUNDS), loss)
+        advance(1)
+    assert best is not None
+    return best
+
+
+def predict(
+    tuned: Tuned,
+    table: pd.DataFrame,
+    target: Floats,
+    wanted: pd.DataFrame,
+    threads: int,
+    weight: Floats | None = None,
+    **changed: float,
 ) -> Floats:
-    settings = {**SETTINGS, **objective, "num_threads": threads, "seed": 7}
-    inputs, target = features(data, train), train.numbers(outcome)
-    codes = [column for column in inputs.columns if column.endswith("_code")]
-    late = train.week > int(train.week.max()) - HOLDOUT_WEEKS
-    early = lightgbm.train(
-        settings,
-        lightgbm.Dataset(inputs[~late], target[~late], categorical_feature=codes, free_raw_data=False),
-        MAX_ROUNDS,
-        valid_sets=[lightgbm.Dataset(inputs[late], target[late], categorical_feature=codes, free_raw_data=False)],
-        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
+    """Learn from all rows of `table` with tuned settings (`changed` in some) and predict those of `wanted`."""
+    codes = [column for column in table.columns if column.endswith("_code")]
+    settings = {**tuned.settings, **changed, "num_threads": threads}
+    model = lightgbm.train(
+        settings, lightgbm.Dataset(table, target, weight=weight, categorical_feature=codes), tuned.rounds
     )
-    rounds = max(int(early.best_iteration), 20)
-    model = lightgbm.train(settings, lightgbm.Dataset(inputs, target, categorical_feature=codes), rounds)
-    predicted: Floats = np.asarray(model.predict(features(data, rows), num_threads=threads), dtype=np.float64)
+    predicted: Floats = np.asarray(model.predict(wanted, num_threads=threads), dtype=np.float64)
     return predicted
+
+
+def quantiles(
+    tuned: Tuned, table: pd.DataFrame, target: Floats, wanted: pd.DataFrame, threads: int, levels: tuple[float, ...]
+) -> dict[float, Floats]:
+    """One model per level, with the settings tuned at the median; levels that cross are put in order."""
+    fitted = [predict(tuned, table, target, wanted, threads, alpha=level) for level in levels]
+    return dict(zip(levels, np.sort(np.maximum(np.stack(fitted), 0.0), axis=0), strict=True))
 
 
 def _codes(products: pd.DataFrame, keys: tuple[str, ...]) -> NDArray[np.int64]:

@@ -1,27 +1,25 @@
-"""Predictions, kept by the content of everything that made them, so that a second evaluation is quick."""
+"""Predictions, kept by the content of everything that made them, so that a second evaluation is quick.
 
+What is kept depends on data, options and the modules that make it: a change in one model's code spoils that model's
+predictions and no other's. Of each name only the newest content is kept.
+"""
+
+import ast
 import hashlib
+import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onshelf_exporter import baselines, evaluation
-
 Arrays = dict[str, NDArray[Any]]
-KEPT_OUT = {
-    "report.py",
-    "summary.py",
-    "predictions.py",
-    "bootstrap.py",
-    "metrics.py",
-    "cache.py",
-    "tables.py",
-}  # make no predictions
+FOLLOWED = ("onshelf_exporter.baselines", "onshelf_exporter.evaluation")  # whose imports count as code of a prediction
+NOT_FOLLOWED = ("onshelf_exporter.evaluation.cache",)
 
 
 @dataclass(frozen=True)
@@ -30,22 +28,26 @@ class Cache:
 
     Attributes:
         folder: where they are kept.
-        content: hash of everything that all of them depend on: data, code, options.
+        scope: what all of them belong to, such as the name of the data set and of the split; part of the file's name.
+        content: hash of everything that all of them depend on: data, options.
     """
 
     folder: Path
+    scope: str
     content: str
 
     def arrays(self, name: str, depends_on: str, make: Callable[[], Arrays]) -> Arrays:
-        """The arrays of `name`, made now unless they are kept.
+        """The arrays of `name`, made now unless they are kept; older ones of that name are removed.
 
         Args:
             name: of what is predicted by whom.
-            depends_on: whatever else they depend on, such as the identity of a model release.
+            depends_on: whatever else they depend on: `code_hash` of the modules that make them, the identity of a
+                model release.
             make: makes them.
         """
         key = hashlib.sha256(f"{self.content}/{name}/{depends_on}".encode()).hexdigest()[:32]
-        path = self.folder / f"{name.replace('/', '-')}-{key}.npz"
+        stem = f"{self.scope}-{name}".replace("/", "-")
+        path = self.folder / f"{stem}.{key}.npz"
         if path.is_file():
             with np.load(path, allow_pickle=False) as kept:
                 return {entry: kept[entry] for entry in kept.files}
@@ -55,15 +57,60 @@ class Cache:
         with staging.open("wb") as file:
             np.savez(file, allow_pickle=False, **made)
         os.replace(staging, path)
+        for older in self.folder.glob(f"{stem}.*.npz"):
+            if older != path:
+                older.unlink(missing_ok=True)
         return made
 
 
 def content_hash(*values: object) -> str:
-    """Hash over values and over the code that makes predictions here."""
-    digest = hashlib.sha256(repr(values).encode())
-    for package in (baselines, evaluation):
-        folder = Path(str(package.__file__)).parent
-        for path in sorted(folder.glob("*.py")):
-            if path.name not in KEPT_OUT:
-                digest.update(path.name.encode() + path.read_bytes())
+    """Hash over values."""
+    return hashlib.sha256(repr(values).encode()).hexdigest()
+
+
+@cache
+def code_hash(*modules: str) -> str:
+    """Hash over the source of modules and of what they import from the packages of FOLLOWED, however deep.
+
+    Args:
+        modules: full names, such as "onshelf_exporter.baselines.trees".
+    """
+    digest = hashlib.sha256()
+    for name in sorted(_reached(modules)):
+        digest.update(name.encode() + _source(name))
     return digest.hexdigest()
+
+
+def _reached(modules: tuple[str, ...]) -> set[str]:
+    reached: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting.extend(_imports(name))
+    return reached
+
+
+def _imports(module: str) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(_source(module))):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found += [name for name in names if name.startswith(FOLLOWED) and name not in NOT_FOLLOWED]
+    return [name for name in found if _is_module(name)]
+
+
+def _is_module(name: str) -> bool:
+    spec = importlib.util.find_spec(name.rpartition(".")[0])
+    return bool(spec and spec.submodule_search_locations is not None and importlib.util.find_spec(name))
+
+
+def _source(module: str) -> bytes:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ValueError(f"code_hash: no source of module {module!r}")
+    return Path(spec.origin).read_bytes()

@@ -131,6 +131,27 @@ def binomial_log_loss(happened: Floats, trials: Floats, probability: Floats) -> 
     return _ratio(float(loss.sum()), float(trials.sum()), "binomial_log_loss")
 
 
+def binomial_auc(happened: Floats, trials: Floats, probability: Floats) -> float:
+    """Chance that a trial in which it happened had the higher probability than one in which it did not; ties half.
+
+    Args:
+        happened: number of trials in which it happened.
+        trials: number of trials.
+        probability: of one trial.
+
+    Raises:
+        ValueError: it happened in every trial, or in none.
+    """
+    failed = trials - happened
+    pairs = float(happened.sum()) * float(failed.sum())
+    if pairs <= 0:
+        raise ValueError("binomial_auc: needs trials in which it happened and trials in which it did not")
+    _, group = np.unique(probability, return_inverse=True)
+    lost = np.bincount(group, weights=failed)
+    won = np.bincount(group, weights=happened)
+    return float(won @ (np.cumsum(lost) - lost / 2)) / pairs
+
+
 def _weights(actual: Floats, weight: Floats | None) -> Floats:
     return np.ones(len(actual)) if weight is None else weight
 

@@ -13,14 +13,17 @@ from onshelf_exporter.evaluation.ranking import top_items
 from onshelf_exporter.evaluation.study import DemandPredictions, Study
 from onshelf_exporter.evaluation.tables import OURS
 
+WRITTEN_LEVELS = (0.1, 0.5, 0.9)
+
 
 def write_predictions(folder: Path, one: Study, demand: DemandPredictions) -> None:
     """Write demand, audience, recommend_warm and recommend_cold as Parquet files below `folder`.
 
-    demand: product_id, launch_week, is_pf, is_food, price_tercile (0..2), horizon_weeks, actual, mean, p10, p50, p90,
-        cdf_below =
-    P(Y < y), cdf_at = P(Y <= y). audience: product_id, user_id, score, bought, for launches with enough buyers.
-    recommend_warm: user_id, product_id, rank (1..), list (all, new). recommend_cold: the same with list = cold.
+    demand: product_id, launch_week, is_pf, is_food, price_tercile (0..2), horizon_weeks, mean, p10, p50, p90,
+        cdf_below = P(Y < y), cdf_at = P(Y <= y) at the observed y; in order of (horizon 8 before 4, launch week,
+        product index), the order in which the random numbers of the PIT are drawn.
+    audience: product_id, user_id, score, for every launch with at least 3 buyers and every user with a history.
+    recommend_warm: user_id, product_id, rank (1..50), list (all, new). recommend_cold: the same with list = cold.
     """
     folder.mkdir(parents=True, exist_ok=True)
     horizons = {8: demand.units[OURS], 4: demand.others["units_4w"][OURS]}
@@ -41,7 +44,6 @@ def write_predictions(folder: Path, one: Study, demand: DemandPredictions) -> No
         "product_id": pa.array(np.repeat(ids[kept], len(cold.users)), pa.string()),
         "user_id": pa.array(np.tile(users[cold.users], int(kept.sum())), pa.string()),
         "score": scores[OURS][kept].ravel().astype(np.float32),
-        "bought": cold.bought[kept].ravel(),
     }
     pq.write_table(pa.table(audience), folder / "audience.parquet", compression="zstd")
     takers = np.flatnonzero(cold.bought.any(axis=0))
@@ -62,9 +64,8 @@ def _demand(demand: DemandPredictions, weeks: int, forecast: Forecast) -> pa.Tab
             "is_food": frame["is_food"].to_numpy(bool),
             "price_tercile": tables.price_tercile(rows),
             "horizon_weeks": np.full(len(rows), weeks),
-            "actual": rows.numbers(f"units_{weeks}w"),
             "mean": forecast.mean,
-            **{f"p{round(level * 100)}": forecast.quantiles[level] for level in (0.1, 0.5, 0.9)},
+            **{f"p{round(level * 100)}": forecast.quantiles[level] for level in WRITTEN_LEVELS},
             "cdf_below": forecast.below,
             "cdf_at": forecast.upto,
         }

@@ -5,16 +5,19 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
+from scipy import sparse
 
-from onshelf_exporter.baselines import analogs, cold, statistics, trees, tutorials, two_sided, warm
-from onshelf_exporter.baselines.forecast import Floats, Forecast, single
-from onshelf_exporter.evaluation import recommend, served
-from onshelf_exporter.evaluation.cache import Arrays, Cache
+from onshelf_exporter.baselines import cold, factors, tutorials, two_sided, warm
+from onshelf_exporter.baselines.forecast import Floats, Forecast
+from onshelf_exporter.evaluation import outcomes, recommend, served, tables, update
+from onshelf_exporter.evaluation.cache import Arrays, Cache, code_hash
 from onshelf_exporter.evaluation.dataset import Dataset, LaunchRows
 from onshelf_exporter.evaluation.recommend import ColdTask, Lists, WarmTask
 from onshelf_exporter.evaluation.release import ModelRelease
+from onshelf_exporter.evaluation.rivals import Rivals
 from onshelf_exporter.evaluation.splits import Split
 from onshelf_exporter.evaluation.tables import OURS
+from onshelf_exporter.evaluation.update import EarlyWeeks
 from onshelf_exporter.recipe import EncoderRecipe
 from onshelf_exporter.training.progress import progress_bar
 from onshelf_exporter.training.texts import model_folder
@@ -24,6 +27,22 @@ EASE_REGULARISATION = 300.0  # the best of 100, 300, 1000 on the validation week
 BERT_EPOCHS = 1
 EMBEDDING_EPOCHS = 3
 QUICK_LAUNCHES, QUICK_USERS = 120, 150
+CODE = "onshelf_exporter."
+SERVED_CODE = code_hash(CODE + "evaluation.served")
+TUTORIALS_CODE = code_hash(CODE + "baselines.tutorials")
+WARM_CODE = code_hash(CODE + "baselines.warm", CODE + "baselines.factors", CODE + "baselines.tutorials")
+COLD_CODE = {
+    name: code_hash(*(CODE + f"baselines.{module}" for module in modules))
+    for name, modules in {
+        "activity_only": ("cold",),
+        "content_knn": ("cold",),
+        "affinity": ("cold",),
+        "als_content_ridge": ("factors",),
+        "lightgbm_two_sided": ("two_sided",),
+        "seed_embedding": ("tutorials",),
+    }.items()
+}
+BLEND = 1.0  # weight of the log of the neighbours' share of the best score, beside the trees' log odds (validation)
 
 
 @dataclass(frozen=True)
@@ -64,6 +83,7 @@ class DemandPredictions:
         units: of units in 8 weeks.
         others: by outcome (units_4w, buyers_8w, ...), the forecasts of fewer models.
         weeks: launch weeks by model, float64 [n].
+        settings: of trees and forest, as the search chose them.
     """
 
     rows: LaunchRows
@@ -71,42 +91,53 @@ class DemandPredictions:
     units: dict[str, Forecast]
     others: dict[str, dict[str, Forecast]] = field(default_factory=dict)
     weeks: dict[str, Floats] = field(default_factory=dict)
+    settings: dict[str, object] = field(default_factory=dict)
 
 
-def demand(study: Study, weeks: tuple[int, int]) -> DemandPredictions:
-    """Forecasts of the measured launches by all models; baselines learn from the launches of `weeks`."""
+def demand(study: Study, weeks: tuple[int, int], complete: bool = True) -> DemandPredictions:
+    """Forecasts of the measured launches by all models.
+
+    Args:
+        study: what is measured.
+        weeks: launch weeks that models learned once may learn from.
+        complete: also what is learned again for each week, other outcomes, and launch weeks.
+    """
     rows, train = study.measured(), study.data.launched(weeks)
-    name = f"demand/{weeks[0]}-{weeks[1]}"
-    units = {"global_median": statistics.global_median(train, rows, UNITS)}
-    units["category_median"], units["category_mean"] = statistics.category(train, rows, UNITS)
-    units["analog_median"], units["analog_mean"] = analogs.analogs(train, rows, UNITS)
+    rivals = Rivals(study.data, rows, *weeks, study.split.cut, study.cache, study.threads)
+    units = {**rivals.simple(UNITS), **rivals.neighbours(UNITS)}
     launch_weeks: dict[str, Floats] = {"mean_week": np.full(len(rows), float(train.week.mean()))}
     others: dict[str, dict[str, Forecast]] = {}
     if not study.quick:
-        units |= _trees(study, name, train, rows, UNITS)
-        launch_weeks |= _tutorial_weeks(study, name, train, rows)
+        units |= rivals.learned(UNITS, rolling=False)
+    ours = outcomes.of_ours(rows, _ours_demand(study, rows))
+    units[OURS] = ours[UNITS]
+    if not complete:
+        return DemandPredictions(rows, len(train), units)
+    if not study.quick:
+        units |= rivals.learned(UNITS, rolling=True)
+        launch_weeks |= _tutorial_weeks(study, f"demand/{weeks[0]}-{weeks[1]}", train, rows)
         for model in ("seed_linear", "seed_bert"):
             units[model] = tutorials.units_of_week(train, launch_weeks[model], UNITS)
-    for outcome in ("units_4w", "buyers_8w"):
-        others[outcome] = {"global_median": statistics.global_median(train, rows, outcome)}
-        medians, means = statistics.category(train, rows, outcome)
-        others[outcome] |= {"category_median": medians, "category_mean": means}
+    for outcome in ("units_4w", "revenue_8w", "buyers_8w"):
+        others[outcome] = rivals.simple(outcome)
         if not study.quick:
-            others[outcome] |= _trees(study, name, train, rows, outcome)
-    by_category, overall = statistics.repeat_share(train, rows)
-    others["repeat"] = {"overall_share": single(overall), "category_share": single(by_category)}
-    ours = _ours_demand(study, rows)
-    units[OURS] = ours[UNITS]
+            others[outcome] |= rivals.learned(outcome, rolling=False) | rivals.learned(outcome, rolling=True)
+    others["repeat"] = rivals.repeat(not study.quick)
     for outcome, models in others.items():
         models[OURS] = ours[outcome]
-    return DemandPredictions(rows, len(train), units, others, launch_weeks)
+    settings = {} if study.quick else rivals.settings(UNITS)
+    return DemandPredictions(rows, len(train), units, others, launch_weeks, settings)
+
+
+def early_weeks(study: Study, weeks: tuple[int, int]) -> list[EarlyWeeks]:
+    """Forecasts of the weeks that remain after 1 and 2 weeks on sale."""
+    rivals = Rivals(study.data, study.measured(), *weeks, study.split.cut, study.cache, study.threads)
+    return [update.early_weeks(study.release, rivals, seen, not study.quick) for seen in (1, 2)]
 
 
 def recommendations(study: Study) -> tuple[WarmTask, dict[str, Lists]]:
     """Lists for households with a history, by model."""
-    task = recommend.warm_task(study.data, study.warm_release.cut_week)
-    if study.quick:
-        task = recommend.first_users(task, QUICK_USERS)
+    task = _warm_task(study)
     bought = task.history.copy()
     bought.data[:] = 1.0
     models: dict[str, Callable[[], warm.Recommender]] = {
@@ -117,27 +148,25 @@ def recommendations(study: Study) -> tuple[WarmTask, dict[str, Lists]]:
         models |= {
             "ease_binary": lambda: warm.ease(bought, EASE_REGULARISATION),
             "ease_log_count": lambda: warm.ease(task.history.log1p(), EASE_REGULARISATION),
+            "item_knn_bm25": lambda: factors.item_neighbours(task.history, study.threads),
+            "als": lambda: factors.recommender(_factors(study, task.history, task.cut), task.history.shape[1]),
             "seed_embedding": lambda: _seed_recommender(study, task),
         }
     name = f"warm/{task.cut}/{len(task.users)}"
     result: dict[str, Lists] = {}
     with progress_bar("recommendations", len(models)) as advance:
         for model, make in models.items():
-            made = study.cache.arrays(f"{name}/{model}", "", partial(_recommend, task, make))
+            made = study.cache.arrays(f"{name}/{model}", WARM_CODE, partial(_recommend, task, make))
             result[model] = Lists(made["everything"], made["fresh"])
             advance(1)
-    release = study.warm_release
-    made = study.cache.arrays(
-        f"{name}/{OURS}", release.identity, lambda: _listed(served.recommendations(release, study.data, task))
-    )
-    result[OURS] = Lists(made["everything"], made["fresh"])
+    result[OURS] = _ours_lists(study, task)
     return task, result
 
 
 def audiences(study: Study) -> tuple[ColdTask, dict[str, Floats]]:
     """Scores [launches, users] of launches that nobody could have bought, by model."""
-    data, release = study.data, study.release
-    task = recommend.cold_task(data, study.measured(), release.cut_week)
+    data = study.data
+    task = recommend.cold_task(data, study.measured(), study.release.cut_week)
     models: dict[str, Callable[[], Floats]] = {
         "activity_only": lambda: cold.activity(task.history, len(task.rows)),
         "content_knn": lambda: cold.content_neighbours(data, task.history, task.rows),
@@ -145,6 +174,9 @@ def audiences(study: Study) -> tuple[ColdTask, dict[str, Floats]]:
     if not study.quick:
         models |= {
             "affinity": lambda: cold.affinity(data, task.history, task.rows),
+            "als_content_ridge": lambda: factors.content_factors(
+                data, _factors(study, task.history, task.cut), task.rows
+            ),
             "lightgbm_two_sided": lambda: two_sided.two_sided_trees(data, task.rows, task.cut, study.threads),
             "seed_embedding": lambda: _seed_audience(study, task),
         }
@@ -152,28 +184,55 @@ def audiences(study: Study) -> tuple[ColdTask, dict[str, Floats]]:
     result: dict[str, Floats] = {}
     with progress_bar("audiences", len(models)) as advance:
         for model, make in models.items():
-            made = study.cache.arrays(f"{name}/{model}", "", partial(_scored, make))
+            made = study.cache.arrays(f"{name}/{model}", COLD_CODE[model], partial(_scored, make))
             result[model] = made["scores"][:, task.users].astype(np.float64)
             advance(1)
-    made = study.cache.arrays(
-        f"{name}/{OURS}", release.identity, lambda: {"scores": served.audiences(release, data, task).astype(np.float32)}
-    )
-    result[OURS] = made["scores"].astype(np.float64)
+    if "lightgbm_two_sided" in result:
+        result["two_sided_content_knn"] = _blend(result["lightgbm_two_sided"], result["content_knn"])
+    result[OURS] = _ours_audiences(study, task)
     return task, result
 
 
-def _trees(study: Study, name: str, train: LaunchRows, rows: LaunchRows, outcome: str) -> dict[str, Forecast]:
-    def make() -> Arrays:
-        quantile = trees.quantile_trees(study.data, train, rows, outcome, study.threads)
-        mean = trees.tweedie_trees(study.data, train, rows, outcome, study.threads).mean
-        return {"mean": mean, **{f"q{level}": values for level, values in quantile.quantiles.items()}}
+def ours(study: Study, warm: bool) -> dict[str, dict[str, float]]:
+    """What is measured of one model release in every column of the tables: demand, cold and, if asked for, warm."""
+    rows = study.measured()
+    cold = recommend.cold_task(study.data, rows, study.release.cut_week)
+    means = {"cold": recommend.measure_cold(cold, _ours_audiences(study, cold))}
+    if warm:
+        task = _warm_task(study)
+        means["warm"] = recommend.measure_warm(task, _ours_lists(study, task))
+    result = {part: {name: float(np.nanmean(values)) for name, values in own.items()} for part, own in means.items()}
+    return {"demand": tables.measure_demand(rows, UNITS, _ours_demand(study, rows)[UNITS]), **result}
 
-    made = study.cache.arrays(f"{name}/trees/{outcome}", "", make)
-    quantiles = {level: made[f"q{level}"] for level in trees.QUANTILES}
-    return {
-        "lightgbm_q50": Forecast(quantiles[0.5], quantiles[0.5], quantiles),
-        "lightgbm_tweedie": single(made["mean"]),
-    }
+
+def _warm_task(study: Study) -> WarmTask:
+    task = recommend.warm_task(study.data, study.warm_release.cut_week)
+    return recommend.first_users(task, QUICK_USERS) if study.quick else task
+
+
+def _ours_lists(study: Study, task: WarmTask) -> Lists:
+    release = study.warm_release
+    made = study.cache.arrays(
+        f"warm/{task.cut}/{len(task.users)}/{_named(release)}",
+        release.identity + SERVED_CODE,
+        lambda: _listed(served.recommendations(release, study.data, task)),
+    )
+    return Lists(made["everything"], made["fresh"])
+
+
+def _ours_audiences(study: Study, task: ColdTask) -> Floats:
+    release = study.release
+    made = study.cache.arrays(
+        f"cold/{task.cut}/{len(task.rows)}/{_named(release)}",
+        release.identity + SERVED_CODE,
+        lambda: {"scores": served.audiences(release, study.data, task).astype(np.float32)},
+    )
+    return made["scores"].astype(np.float64)
+
+
+def _named(release: ModelRelease) -> str:
+    """Name of what a model release predicts: each seed keeps its own."""
+    return f"{OURS}-{release.manifest.get('seed', 0)}"
 
 
 def _tutorial_weeks(study: Study, name: str, train: LaunchRows, rows: LaunchRows) -> dict[str, Floats]:
@@ -181,8 +240,13 @@ def _tutorial_weeks(study: Study, name: str, train: LaunchRows, rows: LaunchRows
         with progress_bar("seed_bert", BERT_EPOCHS * len(train)) as advance:
             return {"week": tutorials.seed_bert(train, rows, model_folder(EncoderRecipe()), advance, BERT_EPOCHS)}
 
-    linear = study.cache.arrays(f"{name}/seed_linear", "", lambda: {"week": tutorials.seed_linear(train, rows)})
-    return {"seed_linear": linear["week"], "seed_bert": study.cache.arrays(f"{name}/seed_bert", "", bert)["week"]}
+    linear = study.cache.arrays(
+        f"{name}/seed_linear", TUTORIALS_CODE, lambda: {"week": tutorials.seed_linear(train, rows)}
+    )
+    return {
+        "seed_linear": linear["week"],
+        "seed_bert": study.cache.arrays(f"{name}/seed_bert", TUTORIALS_CODE, bert)["week"],
+    }
 
 
 def _embedding(study: Study, cut: int) -> tutorials.EmbeddingScores:
@@ -192,7 +256,7 @@ def _embedding(study: Study, cut: int) -> tutorials.EmbeddingScores:
             scores = tutorials.seed_embedding(bought, advance, EMBEDDING_EPOCHS)
         return {"user": scores.user, "product": scores.product}
 
-    made = study.cache.arrays(f"seed_embedding/{cut}", "", make)
+    made = study.cache.arrays(f"seed_embedding/{cut}", TUTORIALS_CODE, make)
     return tutorials.EmbeddingScores(made["user"], made["product"])
 
 
@@ -204,6 +268,23 @@ def _seed_recommender(study: Study, task: WarmTask) -> warm.Recommender:
 def _seed_audience(study: Study, task: ColdTask) -> Floats:
     scores = _embedding(study, task.cut)
     return scores.product[task.rows.product][:, None] + scores.user[None, :]
+
+
+def _factors(study: Study, history: sparse.csr_array, cut: int) -> factors.Factors:
+    def make() -> Arrays:
+        with progress_bar("least squares", factors.SWEEPS) as advance:
+            made = factors.least_squares(history, study.threads, lambda: advance(1))
+        return {"users": made.users, "products": made.products, "sold": made.sold}
+
+    made = study.cache.arrays(f"als/{cut}", code_hash(CODE + "baselines.factors"), make)
+    return factors.Factors(made["users"], made["products"], made["sold"])
+
+
+def _blend(trees: Floats, neighbours: Floats) -> Floats:
+    """Log odds of the trees plus the log of the neighbours' score, relative to the best household's."""
+    best = np.maximum(neighbours.max(axis=1, keepdims=True), 1e-9)
+    blended: Floats = trees + BLEND * np.log(neighbours / best + 0.05)
+    return blended
 
 
 def _recommend(task: WarmTask, make: Callable[[], warm.Recommender]) -> Arrays:
@@ -231,7 +312,7 @@ def _ours_demand(study: Study, rows: LaunchRows) -> dict[str, Forecast]:
         return made
 
     span = f"{study.split.evaluate[0]}-{study.split.evaluate[1]}/{len(rows)}"
-    made = study.cache.arrays(f"demand/{OURS}/{span}", release.identity, make)
+    made = study.cache.arrays(f"demand/{_named(release)}/{span}", release.identity + SERVED_CODE, make)
     outcomes = {key.split("/")[0] for key in made}
     return {
         outcome: Forecast(

@@ -1,18 +1,21 @@
 """From a study to the content of evaluation.json: every number of the report."""
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
 from onshelf_exporter.baselines.forecast import Floats, Forecast
-from onshelf_exporter.evaluation import metrics, recommend, study, tables
+from onshelf_exporter.evaluation import metrics, recommend, study, tables, update
 from onshelf_exporter.evaluation.bootstrap import Interval
 from onshelf_exporter.evaluation.dataset import LaunchRows
 from onshelf_exporter.evaluation.release import ModelRelease
 from onshelf_exporter.evaluation.study import DemandPredictions, Study
+from onshelf_exporter.evaluation.study_tables import StudyTable
 from onshelf_exporter.evaluation.tables import OURS, Versus
+from onshelf_exporter.evaluation.update import EarlyWeeks
+from onshelf_exporter.policy import report as policy
 
 Summary = dict[str, Any]
 
@@ -62,7 +65,8 @@ def add_demand(summary: Summary, predictions: DemandPredictions, not_purged: Dem
     if not_purged is not predictions:
         _, rivals = tables.compare_demand(rows, study.UNITS, not_purged.units, draws)
         summary["versus"]["demand_not_purged"] = [_compared(one) for one in rivals]
-    summary["calibration"] = tables.calibration_slices(rows, predictions.units[OURS])
+    summary["slices"] = tables.slice_rows(rows, study.UNITS, predictions.units[OURS])
+    summary["search"] = predictions.settings
     summary["other"] = {
         outcome: {model: _other(rows, outcome, forecast) for model, forecast in models.items()}
         for outcome, models in predictions.others.items()
@@ -136,12 +140,79 @@ def _compared(one: Versus) -> Summary:
     }
 
 
+def add_early_weeks(summary: Summary, parts: list[EarlyWeeks], draws: int) -> None:
+    """Forecasts of the weeks that remain after the first ones on sale, by number of weeks seen."""
+    summary["early_weeks"] = {}
+    for part in parts:
+        _, versus = tables.compare_demand(part.rows, update.REST, part.forecasts, draws)
+        summary["early_weeks"][str(part.seen)] = {
+            "models": {
+                model: tables.measure_demand(part.rows, update.REST, forecast)
+                for model, forecast in part.forecasts.items()
+            },
+            "versus": [_compared(one) for one in versus],
+        }
+
+
+def add_policy(summary: Summary, numbers: Summary) -> None:
+    """Practice, effects and policies as `policy_report` gives them, and their headline figures."""
+    summary["policy"] = numbers
+    head = policy.headline(numbers)
+    if head["ours"]:
+        summary["ours"]["policy"] = head["ours"]
+    for name, values in head["baselines"].items():
+        _entry(summary, name)["policy"] = values
+
+
+def add_seeds(summary: Summary, repeated: list[ModelRelease], one: Study) -> None:
+    """Mean and spread of ours over seeds: the served model release first, then `repeated`.
+
+    Recommendations to households with a history are repeated where they come from the same model release as the
+    forecasts.
+    """
+    same = one.warm_release.identity == one.release.identity
+    parts = ("demand", "warm", "cold") if same else ("demand", "cold")
+    columns = {part: [key for key in summary["ours"][part] if not key.endswith("_ci")] for part in parts}
+    values = {part: [[summary["ours"][part][key] for key in names]] for part, names in columns.items()}
+    for release in repeated:
+        again = replace(one, release=release, warm_release=release if same else one.warm_release)
+        measured = study.ours(again, same)
+        for part, names in columns.items():
+            values[part].append([measured[part][key] for key in names])
+    table = {part: np.array(rows, dtype=np.float64) for part, rows in values.items()}
+    summary["seeds"] = {
+        "count": 1 + len(repeated),
+        "values": [release.manifest.get("seed") for release in (one.release, *repeated)],
+        "mean": {
+            part: dict(zip(columns[part], rows.mean(axis=0).tolist(), strict=True)) for part, rows in table.items()
+        },
+        "low": {part: dict(zip(columns[part], rows.min(axis=0).tolist(), strict=True)) for part, rows in table.items()},
+        "high": {
+            part: dict(zip(columns[part], rows.max(axis=0).tolist(), strict=True)) for part, rows in table.items()
+        },
+        "spread": {
+            part: dict(zip(columns[part], rows.std(axis=0, ddof=min(1, len(rows) - 1)).tolist(), strict=True))
+            for part, rows in table.items()
+        },
+    }
+
+
+def add_studies(summary: Summary, studies: list[StudyTable]) -> None:
+    """Tables of studies."""
+    summary["studies"] = studies
+
+
 def _other(rows: LaunchRows, outcome: str, forecast: Forecast) -> dict[str, float]:
     if outcome == "repeat":
         again, once = rows.numbers("repeat_buyers_8w"), rows.numbers("buyers_8w")
-        return {"log_loss_per_buyer": metrics.binomial_log_loss(again, once, forecast.mean)}
+        return {
+            "log_loss_per_buyer": metrics.binomial_log_loss(again, once, forecast.mean),
+            "auc_per_buyer": metrics.binomial_auc(again, once, forecast.mean),
+        }
     measured = tables.measure_demand(rows, outcome, forecast)
     kept = ("wape", "wape_pf", "poisson_deviance", "bias", "spearman", "top10_capture", "pit_coverage80", "pit_p")
+    if outcome == "revenue_8w":
+        kept = ("wape", "wape_pf", "bias", "spearman", "top10_capture")
     return {name: measured[name] for name in kept if name in measured}
 
 

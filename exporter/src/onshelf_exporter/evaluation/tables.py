@@ -13,6 +13,7 @@ from onshelf_exporter.evaluation.dataset import LaunchRows
 
 PIT_SEED = 20170102
 NEWSVENDOR = (0.7, 0.8, 0.9)
+PIT_OVERALL, PIT_SLICE, PIT_LEVEL = (0.78, 0.82), (0.74, 0.86), 0.01
 
 # Column -> whether more is better. Columns left out (bias, calibration) have a best value in the middle.
 DEMAND_BETTER = {
@@ -152,19 +153,12 @@ def launch_clusters(rows: LaunchRows) -> list[NDArray[np.int64]]:
     return [np.unique(name, return_inverse=True)[1].astype(np.int64) for name in names]
 
 
-def calibration_slices(rows: LaunchRows, forecast: Forecast) -> list[dict[str, float | str]]:
-    """Randomised PIT by slice: share within [.1, .9] and p-value of uniformity.
-
-    Raises:
-        ValueError: the forecast has no distribution.
-    """
-    pit = randomised_pit(forecast)
-    if pit is None:
-        raise ValueError("calibration_slices: the forecast has no distribution")
+def slices(rows: LaunchRows) -> dict[str, NDArray[np.bool_]]:
+    """The slices of the report by name: a mask of launches each."""
     tercile = price_tercile(rows)
     food = rows.frame["is_food"].to_numpy(bool)
     first = rows.frame["is_promotion_first"].to_numpy(bool)
-    slices = {
+    named = {
         "all": np.ones(len(rows), dtype=bool),
         "PF (promotion first)": first,
         "entered by a sale": ~first,
@@ -173,18 +167,44 @@ def calibration_slices(rows: LaunchRows, forecast: Forecast) -> list[dict[str, f
         **{f"price tercile {i + 1} of its category": tercile == i for i in range(3)},
         **{f"week {week}": rows.week == week for week in np.unique(rows.week)},
     }
-    return [
-        {
-            "slice": name,
-            "n": int(mask.sum()),
-            "coverage80": metrics.pit_coverage(pit[mask]),
-            "below_10": float(np.mean(pit[mask] < 0.1)),
-            "above_90": float(np.mean(pit[mask] > 0.9)),
-            "p": metrics.pit_uniformity(pit[mask]),
-        }
-        for name, mask in slices.items()
-        if mask.any()
-    ]
+    return {name: mask for name, mask in named.items() if mask.any()}
+
+
+def slice_rows(rows: LaunchRows, outcome: str, forecast: Forecast) -> list[dict[str, float | str | bool | None]]:
+    """Error, bias and calibration by slice.
+
+    Calibration holds where the share of the randomised PIT within [.1, .9] lies within PIT_OVERALL, or PIT_SLICE in a
+    slice that is judged (all but single weeks and launches that entered by a sale), and its uniformity is not rejected
+    at PIT_LEVEL.
+
+    Raises:
+        ValueError: the forecast has no distribution.
+    """
+    pit = randomised_pit(forecast)
+    if pit is None:
+        raise ValueError("slice_rows: the forecast has no distribution")
+    y = rows.numbers(outcome)
+    result: list[dict[str, float | str | bool | None]] = []
+    for name, mask in slices(rows).items():
+        low, high = PIT_OVERALL if name == "all" else PIT_SLICE
+        within, p = metrics.pit_coverage(pit[mask]), metrics.pit_uniformity(pit[mask])
+        judged = not name.startswith(("week ", "entered"))
+        sold = float(y[mask].sum()) > 0
+        result.append(
+            {
+                "slice": name,
+                "n": int(mask.sum()),
+                "wape": metrics.wape(y[mask], forecast.median[mask]) if sold else None,
+                "poisson_deviance": metrics.poisson_deviance(y[mask], forecast.mean[mask]),
+                "bias": metrics.bias(y[mask], forecast.mean[mask]) if sold else None,
+                "coverage80": within,
+                "below_10": float(np.mean(pit[mask] < 0.1)),
+                "above_90": float(np.mean(pit[mask] > 0.9)),
+                "p": p,
+                "holds": bool(low <= within <= high and p >= PIT_LEVEL) if judged else None,
+            }
+        )
+    return result
 
 
 def price_tercile(rows: LaunchRows) -> NDArray[np.int64]:

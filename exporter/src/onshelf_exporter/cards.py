@@ -1,0 +1,291 @@
+"""Model cards: what each model of a release is for, what it was measured to do, and where it should not be used.
+
+After Mitchell et al. (2019), Model cards for model reporting. Every figure comes from the manifest or from an
+evaluation; where there is none the card says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Content = dict[str, Any]
+NOT_MEASURED = "Not measured for this model release: run `onshelf-exporter evaluate`."
+
+
+@dataclass(frozen=True)
+class Card:
+    """The written part of a card.
+
+    Attributes:
+        title: what the card is about.
+        models: the models of the release that it describes.
+        what: what they compute.
+        intended: what for, and by whom.
+        not_for: what they must not be used for.
+        part: part of the evaluation with its figures: "demand", "warm" or "cold"; empty where it has none of its own.
+        training: keys of the manifest's `metrics` that training measured on launches held out.
+        limits: where they are weak.
+        ethics: what can do harm, and what is done about it.
+    """
+
+    title: str
+    models: tuple[str, ...]
+    what: str
+    intended: str
+    not_for: str
+    part: str
+    training: tuple[str, ...]
+    limits: tuple[str, ...]
+    ethics: tuple[str, ...]
+
+
+PEOPLE = (
+    "It learns from what the members of a panel bought, under pseudonyms. It holds no name, address or e-mail; a user "
+    "who is forgotten must be missing from the next training.",
+    "Demographic columns of the data are not among its inputs; purchases can still stand in for income, faith or "
+    "health. Look at who is shown what before a sensitive product is promoted.",
+)
+CARDS = {
+    "product_encoder": Card(
+        "product_encoder: reads a product",
+        ("product_encoder", "product_encoder_int8"),
+        "Reads title, category, brand class, list price and private label of a product; gives its embedding, its "
+        "vector for retrieval, the category it seems to belong to, and what past practice did with such products "
+        "(channels, week, depth of promotion).",
+        "The first step of every plan and of every recommendation of a product without sales.",
+        "As a judgement of what is best: its practice heads repeat what was done. As a search engine for free text.",
+        "",
+        ("content",),
+        (
+            "It is trained on the language and the titles of one shop; a title made mostly of unknown words is flagged "
+            "by the gateway, not understood.",
+            "Practice heads are propensities of one retailer's past, its constraints and habits included.",
+        ),
+        ("Products of makers with few past launches are read less well, which can keep them small.",),
+    ),
+    "launch_outcome": Card(
+        "launch_outcome: forecasts an action",
+        ("launch_outcome",),
+        "Forecasts units (mean, dispersion, quantiles), buyers and repeat rate of a launch under each candidate "
+        "action, 4 and 8 weeks after it.",
+        "Comparing actions for one product, choosing stock and setting expectations, by people who know the shop.",
+        "Proving that a promotion works: effects of price and promotion are associations unless the report's placebo "
+        "and doubly robust tables say otherwise. Demand beyond the data's range of prices or channels.",
+        "demand",
+        ("outcome",),
+        (
+            "Many launches sell one unit or none in the panel: one forecast is rarely near, a sum of many is.",
+            "Sales, not demand: what was out of stock looks like what nobody wanted.",
+            "A launch that entered by a sale has sold one unit by definition; a plan is forecast as if promoted first.",
+        ),
+        (
+            "A low forecast makes itself true where it decides shelf and promotion; now and then launch against it.",
+            "Prices are bounded by the caller; the model must not be used to set prices by person.",
+        ),
+    ),
+    "recommendations": Card(
+        "user_encoder and product_retrieval: products for a user",
+        ("user_encoder", "product_retrieval"),
+        "Turn a user's recent history into a vector and into the products that the user will most likely buy next, new "
+        "ones included.",
+        "Lists of products for a household that has a history.",
+        "Inferring who somebody is. Users without any history, for whom the list is what sells anyway.",
+        "warm",
+        ("towers",),
+        (
+            "Most of what is bought again was bought before: the list is strong on habits and weak on discoveries.",
+            "Products without sales enter by their content alone.",
+        ),
+        PEOPLE,
+    ),
+    "audience_retrieval": Card(
+        "audience_retrieval: users for a product",
+        ("audience_retrieval",),
+        "Ranks all users of the data by how likely they buy a product, whether it has sales or not.",
+        "Choosing whom to tell about a launch.",
+        "Excluding people from offers, credit, prices or services. Groups below 10 users are never described.",
+        "cold",
+        ("towers",),
+        (
+            "How much a household buys at all explains much of the ranking; the report prints activity alone.",
+            "Measured on launches with at least 3 buyers; for most launches there are fewer.",
+        ),
+        PEOPLE,
+    ),
+    "launch_retrieval": Card(
+        "launch_retrieval: past launches that resemble a product",
+        ("launch_retrieval",),
+        "Finds the past launches whose embeddings are nearest.",
+        "Evidence beside a forecast: what happened to launches of this kind.",
+        "A forecast of its own: the analogs' outcomes are in the tables as a baseline.",
+        "",
+        (),
+        ("Near in text, category and brand is not near in price, season or plan; the answer shows all of them.",),
+        ("It names products of other makers with their past sales: show it to the retailer's own people.",),
+    ),
+}
+HEADINGS = {
+    "wape": "WAPE (median)",
+    "wape_pf": "WAPE, promotion first",
+    "poisson_deviance": "Poisson deviance (mean)",
+    "bias": "bias",
+    "spearman": "Spearman",
+    "top10_capture": "top-10 % capture",
+    "pinball": "mean pinball",
+    "pit_coverage80": "PIT in [.1, .9]",
+    "pit_p": "PIT uniformity p",
+    "all_n10": "N@10",
+    "all_r10": "R@10",
+    "new_n10": "N@10, new to the household",
+    "new_r10": "R@10, new to the household",
+    "auc": "AUC",
+    "map": "mAP",
+    "r100": "R@100 households",
+    "lift10": "lift@10 %",
+    "rec_n10": "N@10 of launches for households",
+    "rec_r10": "R@10 of launches for households",
+}
+
+
+def write_cards(folder: Path, manifest: Content, evaluation: Content | None) -> None:
+    """Write one card per model of a release as Markdown below `folder`.
+
+    Args:
+        folder: made if it is not there.
+        manifest: of the model release.
+        evaluation: content of evaluation.json; None where there is none. One of another model release is used only if
+            recipe and data are the same, and named.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, card in CARDS.items():
+        (folder / f"{name}.md").write_text(render(card, manifest, _fitting(manifest, evaluation)), encoding="utf-8")
+
+
+def render(card: Card, manifest: Content, evaluation: Content | None) -> str:
+    """One card as Markdown."""
+    sections = [
+        f"# Model card: {card.title}",
+        _identity(manifest),
+        "## What it does\n\n" + card.what,
+        f"## Intended use\n\n{card.intended}\n\nNot for: {card.not_for}",
+        _data(manifest),
+        _metrics(card, manifest, evaluation),
+        "## Limits\n\n" + _bullets(card.limits),
+        "## Ethics\n\n" + _bullets(card.ethics),
+        _export(card, manifest),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _fitting(manifest: Content, evaluation: Content | None) -> Content | None:
+    if evaluation is None or evaluation["data_hash"] != manifest["data_hash"]:
+        return None
+    return evaluation if evaluation["model_release"]["recipe"] == manifest["recipe"] else None
+
+
+def _identity(manifest: Content) -> str:
+    version = manifest.get("version")
+    return (
+        f"Model release {version if version is not None else '(not published)'}, role {manifest['role']}, recipe "
+        f"{manifest['recipe']}, seed {manifest.get('seed')}, commit {manifest.get('git_commit')}."
+    )
+
+
+def _data(manifest: Content) -> str:
+    basis = manifest.get("units_basis")
+    described = basis.get("description", "") if isinstance(basis, dict) else (basis or "")
+    users = basis.get("users") if isinstance(basis, dict) else None
+    lines = [
+        f"Data set {manifest['dataset']} up to week {manifest['cut_week']} (as of {manifest['as_of']}); content "
+        f"{str(manifest['data_hash'])[:12]}.",
+        f"Text encoder fine-tuned on weeks up to {manifest.get('encoder_cut_week', 'unknown')}.",
+        f"Units: {described}" + (f"; {users:,} users." if users is not None else "."),
+    ]
+    rule = manifest.get("launch_rule")
+    return "## Data\n\n" + _bullets([*lines, *([f"Launch: {rule}"] if rule else [])])
+
+
+def _metrics(card: Card, manifest: Content, evaluation: Content | None) -> str:
+    parts = ["## Metrics"]
+    trained = manifest.get("metrics", {})
+    held = {key: trained[key] for key in card.training if key in trained}
+    if card.part:
+        parts.append(_evaluated(card.part, evaluation))
+    if held:
+        figures = [f"{name}: {_value(value)}" for name, value in _flat(held)]
+        parts.append("Measured in training, on what was held out before the cut:\n\n" + _bullets(figures))
+    if card.part == "demand" and evaluation is not None:
+        parts.append(_slices(evaluation))
+    return (
+        "\n\n".join(parts) if len(parts) > 1 else f"## Metrics\n\n{NOT_MEASURED if card.part else 'None of its own.'}"
+    )
+
+
+def _evaluated(part: str, evaluation: Content | None) -> str:
+    if evaluation is None or part not in evaluation["ours"]:
+        return NOT_MEASURED
+    release = evaluation["model_release"]
+    ours = evaluation["ours"][part]
+    rivals = {row["column"]: row for row in evaluation["versus"][part]}
+    lines = [
+        f"The {evaluation['split']} split of {evaluation['dataset']}, by model release {release['version']} "
+        f"({release['role']}, cut at week {release['cut_week']}):",
+        "",
+        "| Column | value | 95 % interval | minus the best baseline |",
+        "|---|---|---|---|",
+    ]
+    for key, heading in HEADINGS.items():
+        if ours.get(key) is None:
+            continue
+        band = ours.get(f"{key}_ci")
+        row = rivals.get(key)
+        shown = "–" if band is None else f"{_value(band[0])} to {_value(band[1])}"
+        gap = "–" if row is None else f"{row['difference']:+.3f} ({row['verdict']})"
+        lines.append(f"| {heading} | {_value(ours[key])} | {shown} | {gap} |")
+    return "\n".join(lines)
+
+
+def _slices(evaluation: Content) -> str:
+    lines = ["| Slice | n | WAPE | Poisson deviance | bias | PIT in [.1, .9] | p |", "|---|---|---|---|---|---|---|"]
+    for row in evaluation["slices"]:
+        values = [_value(row[key]) for key in ("n", "wape", "poisson_deviance", "bias", "coverage80", "p")]
+        lines.append(f"| {row['slice']} | {' | '.join(values)} |")
+    return "\n".join(lines)
+
+
+def _export(card: Card, manifest: Content) -> str:
+    lines = []
+    for name in card.models:
+        model = manifest["models"].get(name)
+        if model is not None:
+            size = f", {model['bytes'] / 1e6:.1f} MB" if "bytes" in model else ""
+            checked = [
+                f"{key} {_value(value)}"
+                for key, value in _flat({k: model[k] for k in ("parity", "int8") if k in model})
+            ]
+            lines.append(f"{name}{size}" + (f"; checked against PyTorch: {', '.join(checked)}" if checked else ""))
+    return "## Export\n\n" + _bullets(lines) if lines else ""
+
+
+def _flat(values: Content, above: str = "") -> list[tuple[str, Any]]:
+    """Names and numbers of a nested dictionary; lists are left out."""
+    result: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            result += _flat(value, f"{above}{key}.")
+        elif isinstance(value, int | float | str) and not isinstance(value, bool):
+            result.append((f"{above}{key}", value))
+    return result
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 0.1 else f"{value:.3f}"
+    return str(value)
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)

@@ -1,0 +1,41 @@
+"""Which plots the report has, from what was measured."""
+
+from pathlib import Path
+from typing import Any
+
+from onshelf_exporter.evaluation import plots, recommend, study, study_tables
+from onshelf_exporter.evaluation.plots import Plot
+from onshelf_exporter.evaluation.study import DemandPredictions, Study
+from onshelf_exporter.evaluation.tables import OURS
+from onshelf_exporter.policy import report as policy
+
+LIFT_RIVALS = ("ensemble_rolling", "lightgbm_tweedie_rolling", "analog_mean", "category_mean")
+AUDIENCE_RIVALS = ("two_sided_content_knn", "content_knn", "affinity", "activity_only")
+
+
+def draw(folder: Path, one: Study, demand: DemandPredictions, numbers: dict[str, Any]) -> list[Plot]:
+    """Draw all plots below `folder`/plots; returns them in the order of the report."""
+    rows, ours = demand.rows, demand.units[OURS]
+    rivals = [name for name in LIFT_RIVALS if name in demand.units]
+    made = [
+        (plots.pit_histograms(rows, ours), "pit", "Randomised PIT of ours; flat within the grey band is right."),
+        (plots.calibration(rows, ours), "calibration", "Calibration of ours: on the diagonal is right."),
+        (plots.deciles(rows, study.UNITS, ours), "deciles", "Forecast against actual, by tenths of the forecast."),
+        (plots.lift(rows, study.UNITS, demand.units, rivals), "lift", "Units found by the highest forecasts."),
+    ]
+    cold, scores = study.audiences(one)
+    enough = cold.bought.sum(axis=1) >= recommend.MIN_BUYERS
+    kept = {name: values[enough] for name, values in scores.items() if name in (*AUDIENCE_RIVALS, OURS)}
+    names = [name for name in AUDIENCE_RIVALS if name in kept]
+    made.append(
+        (plots.audience_lift(kept, cold.bought[enough], names), "audience", "Buyers found among the best households.")
+    )
+    for figure in policy.figures(numbers["policy"]):
+        drawn = plots.intervals(figure["title"], figure["unit"], figure["rows"], figure["reference"])
+        made.append((drawn, str(figure["name"]), str(figure["title"])))
+    for one_study in numbers["studies"]:
+        wanted = study_tables.plotted(one_study)
+        if wanted:
+            drawn = plots.intervals(one_study["title"], one_study["plot"]["value"], wanted, None)
+            made.append((drawn, f"study_{one_study['name']}", str(one_study["title"])))
+    return [plots.save(figure, folder, name, caption) for figure, name, caption in made]
