@@ -277,6 +277,23 @@ async def test_concurrent_repeats_get_the_same_id(running, words):
     )
     assert one.plan_id == two.plan_id
     assert one.plans == two.plans
+    assert running.backend.count("launch_outcome") == 1, "the second waits for the first"
+
+
+async def test_an_id_that_is_being_answered_is_taken(running, words):
+    running.backend.blocking.add("launch_outcome")
+    first = running.launch.PlanLaunch(words.plan(request_id="order-4"), timeout=30)
+    await asyncio.wait_for(running.backend.entered.wait(), 10)
+    refusal = await words.refusal(running.launch.PlanLaunch(words.plan(request_id="order-4", max_plans=2)))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+    waiting = running.launch.PlanLaunch(words.plan(request_id="order-4"), timeout=30)
+    await _until(lambda: running.server.interceptor.in_flight == 2)
+    running.backend.blocking.clear()
+    first.cancel()
+    assert (await waiting).plans, "where the first one ends without an answer, the next one gives it"
+    assert running.backend.count("launch_outcome") == 2
+    other = await running.launch.PlanLaunch(words.plan(request_id="order-5", max_plans=2))
+    assert len(other.plans) == 2
 
 
 async def test_a_product_is_encoded_once_for_several_questions(releases, words):

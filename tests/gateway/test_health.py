@@ -43,6 +43,38 @@ async def test_watch_follows_the_models(releases):
         assert (await health.Check(health_pb2.HealthCheckRequest(service=LAUNCH))).status == SERVING
 
 
+async def test_watches_are_bounded(releases):
+    async with (
+        running_gateway(releases, max_watches=2) as (server, _),
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        health = health_pb2_grpc.HealthStub(channel)
+        streams = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(2)]
+        assert [await _next(stream) for stream in streams] == [SERVING] * 2
+        more = health.Watch(health_pb2.HealthCheckRequest())
+        assert await more.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert (await health.Check(health_pb2.HealthCheckRequest())).status == SERVING
+        streams[0].cancel()
+        async with asyncio.timeout(10):  # the server learns of it a moment later
+            while await (again := health.Watch(health_pb2.HealthCheckRequest())).read() is grpc.aio.EOF:
+                pass
+        again.cancel()
+
+
+async def test_calls_on_one_connection_are_bounded(releases):
+    async with (
+        running_gateway(releases, max_streams=1) as (server, _),
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        health = health_pb2_grpc.HealthStub(channel)
+        watching = health.Watch(health_pb2.HealthCheckRequest())
+        assert await _next(watching) == SERVING
+        waiting = health.Check(health_pb2.HealthCheckRequest(), timeout=0.5)
+        assert await waiting.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        watching.cancel()
+        assert (await health.Check(health_pb2.HealthCheckRequest(), timeout=10)).status == SERVING
+
+
 async def test_unknown_services(running):
     health = health_pb2_grpc.HealthStub(running.channel)
     with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -441,3 +441,34 @@ async def test_evaluate_plan_prices_an_action(running, words):
     default = await running.launch.EvaluatePlan(words.evaluate(channels=[T.ChannelUse(channel_id="display_in_aisle")]))
     assert default.plan.action.channels[0].coverage == pytest.approx(0.15)
     assert len(default.plan.forecasts) == 2
+
+
+async def test_past_practice_says_which_constraints_it_breaks(running, words):
+    limits = launch_pb2.PlanConstraints(promotion_budget=words.money(0), required_channel_ids=["display_store_front"])
+    response = await running.launch.PlanLaunch(words.plan(constraints=limits, costs=costs(words, display_in_aisle=2)))
+    kept = await running.launch.PlanLaunch(words.plan())
+    assert list(kept.practice_plan.broken_constraints) == []
+    assert all(not plan.broken_constraints for plan in response.plans)
+    late = launch_pb2.PlanLaunchRequest()
+    late.CopyFrom(words.plan(max_plans=1))
+    late.constraints.promotion_budget.CopyFrom(words.money(0))
+    late.costs.channel_costs.add(channel_id="mailer_front_feature", fixed_cost=words.money(5))
+    broken = (await running.launch.PlanLaunch(late)).practice_plan
+    assert list(broken.broken_constraints) == ["constraints.promotion_budget"]
+    assert cents(broken.promotion_cost) + cents(broken.discount_cost) > 0
+
+
+async def test_evaluate_plan_checks_lead_times(running, words):
+    request = words.evaluate(channels=[T.ChannelUse(channel_id="display_in_aisle")], launch_date="2018-01-15")
+    request.costs.channel_costs.add(channel_id="display_store_front", lead_time_days=60)
+    request.costs.channel_costs.add(channel_id="display_in_aisle", lead_time_days=21)
+    plan = (await running.launch.EvaluatePlan(request)).plan
+    assert list(plan.broken_constraints) == ["costs.channel_costs.lead_time_days"]
+    feasible = {effect.change: effect.feasible for effect in plan.effects}
+    assert feasible["one week later"]
+    assert not feasible["one week earlier"]
+    assert feasible["without in-aisle display"]
+    request.stock_policy.lead_time_days = 30
+    plan = (await running.launch.EvaluatePlan(request)).plan
+    assert list(plan.broken_constraints) == ["costs.channel_costs.lead_time_days", "stock_policy.lead_time_days"]
+    assert not any(effect.feasible for effect in plan.effects)

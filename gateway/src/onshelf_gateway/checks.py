@@ -21,7 +21,9 @@ MAX_YEARS_AHEAD = 10
 MAX_ZONE = 64  # characters; the longest IANA name has 32
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}|x(-[A-Za-z0-9]{1,8})+")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_PHONE = re.compile(r"\+\d[\d\s().-]{6,18}\d|\(?\d{2,5}\)?([\s.-]\(?\d{2,5}\)?){2,4}|0\d{9,11}|1[3-9]\d{9}")
+# As the exporter refuses them: "+" with 8 or more digits, digits in groups (555 010 9999), a Chinese mobile number.
+# Other rows of digits are pseudonyms, padded with zeros or not.
+_PHONE = re.compile(r"\+\d[\d ().-]{7,}|\(?\d{3,4}\)?[ .-]\d{3,4}[ .-]?\d{3,4}|1[3-9]\d{9}", re.ASCII)
 
 
 def shown(value: object) -> str:

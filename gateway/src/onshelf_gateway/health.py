@@ -27,9 +27,11 @@ PATIENCE = 2  # probes without an answer in time before a server counts as gone;
 
 
 class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
-    """The state of each service, for Check, for Watch, and for the gateway itself."""
+    """The state of each service, for Check, for at most `max_watches` at once, and for the gateway itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_watches: int) -> None:
+        self._max_watches = max_watches
+        self._watches = 0
         self._states: dict[str, Any] = dict.fromkeys(SERVICES, Status.NOT_SERVING)
         self._changed = asyncio.Event()
         self._closed = False
@@ -62,16 +64,25 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             )
         return Status(status=self._states[request.service])
 
-    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> AsyncIterator[Any]:  # noqa: ARG002
-        """The state now and after every change; ends when the gateway has drained."""
-        last = None
-        while True:
-            changed = self._changed
-            state = self._states.get(request.service, Status.SERVICE_UNKNOWN)
-            if state != last:
-                last = state
-                yield Status(status=state)
-            await changed.wait()
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> AsyncIterator[Any]:
+        """The state now and after every change; ends when the gateway has drained. Refused beyond `max_watches`."""
+        if self._watches >= self._max_watches:
+            await context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"{self._watches} watches, as many as --max-watches allows; watch from fewer places, or ask Check",
+            )
+        self._watches += 1
+        try:
+            last = None
+            while True:
+                changed = self._changed
+                state = self._states.get(request.service, Status.SERVICE_UNKNOWN)
+                if state != last:
+                    last = state
+                    yield Status(status=state)
+                await changed.wait()
+        finally:
+            self._watches -= 1
 
 
 def required_models(service: str, encoder: str) -> tuple[str, ...]:

@@ -1,7 +1,10 @@
-"""Answers kept by request id, so that a repeated call gets the same plan."""
+"""Answers kept by request id: a repeated call gets the same plan, also while the first one is being answered."""
 
+import asyncio
 import hashlib
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
@@ -31,20 +34,48 @@ class Answers(Generic[M]):
 
     def __init__(self, size: int, room: int) -> None:
         self._kept: Recent[str, tuple[str, M]] = Recent(size, room)
+        self._under_way: dict[str, tuple[str, asyncio.Event]] = {}
 
     def get(self, request_id: str, content: str) -> M | None:
-        """The answer given before; None for a new id.
+        """The answer given before; None for a new id, and for one whose answer is being made.
 
         Raises:
-            GatewayError: REQUEST_ID_REUSED when the id came with another content.
+            GatewayError: REQUEST_ID_REUSED when the id came with another content, or is being answered for another.
         """
+        under_way = self._under_way.get(request_id)
         kept = self._kept.get(request_id) if request_id else None
+        if (kept is not None and kept[0] != content) or (under_way is not None and under_way[0] != content):
+            raise refuse("REQUEST_ID_REUSED", "request_id", "was used for a different request; use a new id")
         if kept is None:
             return None
-        if kept[0] != content:
-            raise refuse("REQUEST_ID_REUSED", "request_id", "was used for a different request; use a new id")
         metrics.replays.inc()
         return kept[1]
+
+    @asynccontextmanager
+    async def claim(self, request_id: str, content: str) -> AsyncIterator[M | None]:
+        """None, and nobody else answers this id until the block ends; or the answer that another call has just given.
+
+        Raises:
+            GatewayError: as `get`.
+        """
+        if not request_id:
+            yield None
+            return
+        while True:
+            known = self.get(request_id, content)
+            if known is not None:
+                yield known
+                return
+            if request_id not in self._under_way:
+                break
+            await self._under_way[request_id][1].wait()
+        done = asyncio.Event()
+        self._under_way[request_id] = (content, done)
+        try:
+            yield None
+        finally:
+            del self._under_way[request_id]
+            done.set()
 
     def put(self, request_id: str, content: str, answer: M) -> None:
         """Keep an answer."""

@@ -43,10 +43,13 @@ async def plan_launch(
     if known is not None:
         return known
     with gateway.permits.hold(call):
-        response = await _plan(gateway, call, question, release, today)
-    response.plan_id = plan_id(request.request_id, content, release.version)
-    if not response.info.degraded:  # the same request may get the missing part a moment later
-        gateway.answers.put(request.request_id, content, response)
+        async with gateway.answers.claim(request.request_id, content) as known:
+            if known is not None:
+                return known
+            response = await _plan(gateway, call, question, release, today)
+            response.plan_id = plan_id(request.request_id, content, release.version)
+            if not response.info.degraded:  # the same request may get the missing part a moment later
+                gateway.answers.put(request.request_id, content, response)
     return response
 
 

@@ -176,10 +176,11 @@ class Pricing:
         launch = np.broadcast_to(season.demand[:promoted], (len(later), promoted))
         demand = np.concatenate([launch, season.demand[promoted:] * factor[later]], axis=1)
         paid = np.concatenate([np.full((len(later), promoted), full * (1 - season.discount)), amounts[later]], axis=1)
-        cumulative = np.minimum(np.cumsum(demand, axis=1)[:, None, :] * season.levels[:, None], season.stock)
-        sold = np.diff(cumulative, axis=2, prepend=0.0)
-        left = season.stock - cumulative
-        expected = sold.mean(axis=1)
+        wanted, total = np.cumsum(demand, axis=1), np.zeros(demand.shape)
+        for level in season.levels.tolist():
+            total += np.minimum(wanted * level, season.stock)
+        total /= len(season.levels)
+        expected, left = np.diff(total, axis=1, prepend=0.0), season.stock - total
         revenue = (expected * paid).sum(axis=1)
         given = (expected * (full - paid))[:, promoted:].sum(axis=1)
         if self.metric in COUNTS:
@@ -187,12 +188,12 @@ class Pricing:
         else:
             salvage = full if self.salvage is None else self.salvage
             value = revenue - per_unit * expected.sum(axis=1)
-            value += left.mean(axis=1) @ np.full(demand.shape[1], -self.holding) + salvage * left[:, :, -1].mean(axis=1)
+            value += salvage * left[:, -1] - self.holding * left.sum(axis=1)
         if self.limits.budget is not None:
             value = np.where(given <= max(self.limits.budget - season.spent, 0.0) + 1e-9, value, -np.inf)
         good = np.flatnonzero(value >= value.max() - 1e-9 * max(1.0, abs(float(value.max()))))
         best = int(good[given[good].argmin()])
-        return self._steps(season, promoted, prices, later[best], expected[best], left[best].mean(axis=0))
+        return self._steps(season, promoted, prices, later[best], expected[best], left[best])
 
     def prices(self, list_price: Decimal) -> list[Decimal]:
         """Prices of a path, falling from the list price to the lowest that the limits allow."""

@@ -56,7 +56,7 @@ class Server:
         self.settings = settings
         self.backend = backend
         self.releases = ReleaseSet(settings.releases, settings.retry_after_ms)
-        self.health = Health()
+        self.health = Health(settings.max_watches)
         self.models = Models(backend, settings.encoder_model, settings.retry_after_ms, settings.encoder_cache_entries)
         self.monitor = Monitor(settings, backend, self.models, self.releases, self.health)
         self.interceptor = CallInterceptor(settings)
@@ -85,6 +85,7 @@ class Server:
             interceptors=[self.interceptor],
             options=[
                 ("grpc.so_reuseport", 0),
+                ("grpc.max_concurrent_streams", settings.max_streams),
                 ("grpc.max_receive_message_length", size),
                 ("grpc.max_send_message_length", size),
             ],

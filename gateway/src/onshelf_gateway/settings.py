@@ -46,6 +46,10 @@ class Settings(BaseSettings):
         ge=1,
         le=10_000,
     )
+    max_streams: int = _row(
+        1_024, "streams", "Calls and watches at the same time on one connection; further ones wait.", ge=1, le=1_000_000
+    )
+    max_watches: int = _row(256, "watches", "Watches of health at the same time; more are refused.", ge=1, le=1_000_000)
     default_deadline_ms: int = _row(10_000, "ms", "Deadline of a call that brings none.", ge=1, le=600_000)
     max_deadline_ms: int = _row(
         60_000, "ms", "Longest that any call may take; a later deadline is cut to it.", ge=1, le=3_600_000
