@@ -17,6 +17,7 @@ SETTINGS = (
     Setting(heterogeneity=1.5),
     Setting(transfer=0.2),
     Setting(transfer=0.4),
+    Setting(saturation=1.0),
 )
 NORMAL_90 = 1.645
 

@@ -7,6 +7,8 @@ Assumptions, all of them favourable or unfavourable to somebody, so read them fi
   price (.9, 1, 1.1 of the list price) and a season of launch (four).
 - log mean units of 8 weeks = base(covariates) + latent quality + effect of each field. Effects differ by category:
   their standard deviation is `heterogeneity` times a fixed scale, half of its variance shared by a department.
+- Effects add up in logarithms, which is the form that our own learner assumes and favours it; with `saturation` a
+  discount adds less where a channel already promotes, which no learner is told.
 - Practice chooses channels and discounts by department and, with strength `confounding`, by the latent quality, which
   no learner sees: good products get more promotion and less discount.
 - A panel of existing products with weekly sales has the same effects as launches, up to a transfer error per category
@@ -48,6 +50,7 @@ class Setting(NamedTuple):
     confounding: float = 1.0
     heterogeneity: float = 1.0
     transfer: float = 0.08
+    saturation: float = 0.0
 
 
 class Actions(NamedTuple):
@@ -121,12 +124,14 @@ class World:
 
     def profit(self, actions: Actions) -> Floats:
         """Expected profit of one action for each new launch, in list prices, float64 [n]."""
-        log = (self.effects[self.new.category] * actions.design()).sum(axis=1)
+        log = log_effect(self.effects[self.new.category], actions.design(), self.setting.saturation)
         return np.asarray(self.base * np.exp(log) * actions.margin() - actions.cost(), dtype=np.float64)
 
     def profits(self, grid: Actions) -> Floats:
         """Expected profit of every action of a grid for every new launch, float64 [n, grid]."""
-        units = self.base[:, None] * np.exp(self.effects[self.new.category] @ grid.design().T)
+        effects = self.effects[self.new.category][:, None, :]
+        log = log_effect(effects, grid.design()[None, :, :], self.setting.saturation)
+        units = self.base[:, None] * np.exp(log)
         return np.asarray(units * grid.margin() - grid.cost(), dtype=np.float64)
 
 
@@ -140,6 +145,13 @@ def design(channel: Ints, discount: Floats, log_price: Floats, season: Ints) -> 
     """float64 [n, EFFECTS]."""
     one = np.eye(len(CHANNELS))[channel][:, 1:]
     return np.column_stack([one, discount, -log_price, np.eye(SEASONS)[season][:, 1:]])
+
+
+def log_effect(effects: Floats, x: Floats, saturation: float) -> Floats:
+    """What actions add to log units: the sum over [..., EFFECTS], less what a channel and a discount share."""
+    parts = effects * x
+    shared = parts[..., : len(CHANNELS) - 1].sum(axis=-1) * parts[..., len(CHANNELS) - 1]
+    return np.asarray(parts.sum(axis=-1) - saturation * shared, dtype=np.float64)
 
 
 def pool_of(rows: LaunchRows) -> Products:
@@ -191,7 +203,7 @@ def world(
     quality = 0.7 * rng.normal(size=launches)
     push = setting.confounding * (1.2 * quality + 0.3 * (base(logged) - 0.9))
     actions = _practice(rng, habit[logged.department], push)
-    log = base(logged) + quality + (ours[logged.category] * actions.design()).sum(axis=1)
+    log = base(logged) + quality + log_effect(ours[logged.category], actions.design(), setting.saturation)
     return World(
         setting=setting,
         products=logged,
@@ -228,7 +240,7 @@ def _panel(
     actions = _practice(rng, habit[old.department[product]] + quiet, push)
     season = np.tile(np.repeat(np.arange(SEASONS), weeks // SEASONS), len(base))
     x = design(actions.channel, DISCOUNTS[actions.discount], np.log(PRICES[actions.price]), season)
-    log = own + shock + (effects[old.category[product]] * x).sum(axis=1)
+    log = own + shock + log_effect(effects[old.category[product]], x, setting.saturation)
     return Panel(product, old, x, _counts(rng, np.exp(log), PANEL_SIZE))
 
 

@@ -196,7 +196,7 @@ def _simulator(content: Numbers) -> str:
             for entry in content["sensitivity"]
         ]
         lines.append(f"Regret elsewhere, {content['sensitivity'][0]['worlds']} worlds each:")
-        header = ["confounding", "heterogeneity", "transfer error", *names, "lowest", "coverage of 90 %"]
+        header = ["confounding", "heterogeneity", "transfer error", "saturation", *names, "lowest", "coverage of 90 %"]
         lines.append(_table(header, table))
     return "\n\n".join(lines)
 
