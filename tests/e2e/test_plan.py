@@ -21,6 +21,8 @@ from onshelf import (
     ObjectiveMetric,
     PlanConstraints,
     Product,
+    StockPolicy,
+    StockSite,
 )
 
 USD = "USD"
@@ -77,6 +79,33 @@ def test_three_products_of_three_departments_get_different_plans(system):
     assert len({tuple(member.user_id for member in r.audience) for r in results}) == 3
     similar = [{launch.category_path[0] for launch in r.similar_launches} for r in results]
     assert [(d, s) for d, s in zip(departments, similar, strict=True) if d not in s] == []
+
+
+def test_a_launch_is_stocked_priced_and_updated_after_its_first_weeks(system):
+    sites = (StockSite(site_id="north", weight=2, order_multiple=6), StockSite(site_id="south", minimum_units=3))
+    policy = StockPolicy(critical_fractile=0.8, shelf_life_days=20, sites=sites)
+    action = Action(launch_date=datetime.date(2018, 2, 5), channels=(ChannelUse("display_in_aisle"),))
+    plan = system.evaluate_plan(CHIPS, action, stock_policy=policy, population_scale=100).plan
+    assert plan.stock.covers_days == 20
+    assert plan.stock.expected_units < plan.forecast(4).units.mean
+    assert sum(site.units for site in plan.stock.sites) + plan.stock.central_units == plan.stock.units
+    assert [step.week for step in plan.price_path] == [1, 2, 3]
+    assert plan.price_response.elasticity > 0
+    answers = [
+        system.update_forecast(CHIPS, action, sold, stock_units=50, stock_policy=StockPolicy(critical_fractile=0.8))
+        for sold in ((0, 0), (4, 6))
+    ]
+    few, many = (answer.remaining.mean for answer in answers)
+    assert few < many
+    assert answers[0].prior == answers[1].prior
+    assert answers[0].prior.mean == pytest.approx(evaluate_mean(system, action), rel=1e-5)
+    for answer in answers:
+        assert answer.total.mean == pytest.approx(answer.remaining.mean + answer.units_observed)
+        assert len(answer.price_path) == 6
+
+
+def evaluate_mean(system: Client, action: Action) -> float:
+    return units(system.evaluate_plan(CHIPS, action))
 
 
 def test_a_premium_price_lowers_expected_units(system):
