@@ -198,9 +198,10 @@ def write_marketplace(folder: Path) -> Path:
     sold["order_id"] = [f"o{i}" for i in range(count)]
     sold["site_id"] = np.array(["app", "web", "shop"])[random.integers(0, 3, count)]
     parts = [sold]
-    # what leads to a purchase, hours before it; as many views again lead to nothing, some of them before the launch
-    for kind, share, hours in (("view", 1.0, -3), ("click", 0.7, -2), ("cart", 0.4, -1), ("view", 1.0, -700)):
+    for kind, share, hours in (("view", 1.0, -3), ("click", 0.7, -2), ("cart", 0.4, -1)):  # what leads to a purchase
         parts.append(_around(sold[random.random(count) < share], kind, hours))
+    # as many views lead to nothing, some of them of products that are not on sale yet
+    parts.append(_around(sold.assign(user_id=random.permutation(sold["user_id"].to_numpy())), "view", -300))
     parts.append(_around(sold[random.random(count) < 0.05], "return", 90).assign(quantity=1.0))
     reviews = _around(sold[random.random(count) < 0.1], "review", 200)
     parts.append(reviews.assign(rating=random.integers(1, 6, len(reviews)).astype(float), text="as described"))

@@ -42,7 +42,14 @@ from onshelf_exporter.training.outcome import actual_candidates, launch_attribut
 from onshelf_exporter.training.practice import practice_rates
 from onshelf_exporter.training.runs import MIN_LAUNCHES, OUTCOME_WEEKS, ROLES, Run, open_run
 from onshelf_exporter.training.tables import write_tables
-from onshelf_exporter.training.texts import load_tokenizer, model_folder, tokenise, wordings
+from onshelf_exporter.training.texts import (
+    load_tokenizer,
+    model_folder,
+    tokenise,
+    unknown_notice,
+    unknown_share,
+    wordings,
+)
 from onshelf_exporter.training.towers import train_towers
 
 UNSEEN_BIAS = -30.0  # score of products that the data up to the cut do not show: never retrieved
@@ -145,7 +152,12 @@ def train_encoder(training: Run) -> Encoder:
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     history = load_history(training.data, training.encoder_cut)
-    tokens = tokenise(load_tokenizer(recipe.encoder), wordings(history, recipe.encoder.variants, recipe.seed))
+    tokenizer = load_tokenizer(recipe.encoder)
+    unknown = unknown_share(tokenizer, history.texts)
+    notice = unknown_notice(unknown, recipe.encoder.model)
+    if notice and distributed.leads():
+        print(notice, file=sys.stderr, flush=True)
+    tokens = tokenise(tokenizer, wordings(history, recipe.encoder.variants, recipe.seed))
     result = fine_tune(text, history, tokens, recipe.encoder, recipe.content, recipe.seed, folder)
     text.requires_grad_(False)
     tuned = time.monotonic()
@@ -160,6 +172,7 @@ def train_encoder(training: Run) -> Encoder:
         "training_losses": result.training_losses,
         "validation_losses": result.validation_losses,
         "texts": len(history.texts),
+        "unknown_tokens": round(unknown, 4),
         "seconds": {"fine_tune": round(tuned - started, 1), "encode": round(time.monotonic() - tuned, 1)},
     }
     write_json(done, record)

@@ -36,6 +36,8 @@ ENDINGS = "NEW! launch sale value-pack box bag jar bottle tub bulk twin-pack (ju
 NAME_STARTS = "bar cal dor el fen gar hol is jor kel lan mor nes or pel quin ros sil tor ul ver wes yor zan"
 NAME_ENDS = "a o er in ley ton ford way by ella ini ard wood field son mark co s"
 
+UNKNOWN_NOTICE = 0.1  # share of tokens; the gateway flags a title beyond it
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -103,6 +105,25 @@ def pad_token(tokenizer: Tokenizer) -> int:
         if found is not None:
             return int(found)
     return 0
+
+
+def unknown_share(tokenizer: Tokenizer, texts: list[str]) -> float:
+    """Share of the tokens of some texts, special ones not counted, that the tokenizer does not know."""
+    unknown = [number for name in ("[UNK]", "<unk>") if (number := tokenizer.token_to_id(name)) is not None]
+    encoded = tokenizer.encode_batch(texts, add_special_tokens=False)
+    ids = np.concatenate([np.asarray(e.ids, dtype=np.int64) for e in encoded] or [np.zeros(0, dtype=np.int64)])
+    return float(np.isin(ids, unknown).mean()) if len(ids) else 0.0
+
+
+def unknown_notice(share: float, model: str) -> str | None:
+    """What to say where the encoder `model` does not know a share of the titles' tokens; None where it knows enough."""
+    if share <= UNKNOWN_NOTICE:
+        return None
+    return (
+        f"titles: the text encoder {model!r} does not know {share:.0%} of their tokens: unlike titles look alike to "
+        "it, and requests with such titles are flagged or refused. Train with an encoder that knows their language: "
+        "--recipe multilingual, or another encoder.model in a recipe of your own"
+    )
 
 
 def wordings(history: History, count: int, seed: int) -> list[list[str]]:

@@ -1,0 +1,109 @@
+"""Shops of other shapes than the default data go the whole way: data, train, export, publish, evaluate."""
+
+import argparse
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
+import pytest
+from shops import CHINESE, CHINESE_CHANNELS, write_boutique, write_chinese_shop, write_marketplace
+from small_release import small_release
+
+from onshelf_exporter import evaluate
+from onshelf_exporter.prepare import prepare
+from onshelf_exporter.training.texts import unknown_notice
+
+KEPT = Path(__file__).parents[2] / "var" / "test" / "shapes"  # trained once, again when data, recipe or code change
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a shop led to: its release's tables, what its text encoder recorded, evaluation.json and the report."""
+
+    release: Path
+    encoder: dict[str, Any]
+    numbers: dict[str, Any]
+    report: str
+    predictions: Path
+
+
+def measure(write: Callable[[Path], Path], folder: Path, *words: str) -> Measured:
+    """Train the recipe `test` with the cut of the validation split, and evaluate on it."""
+    data = prepare(write.__name__.removeprefix("write_"), KEPT / "data", source=write(folder / "source"))
+    made = small_release(data, KEPT, roles=("replay",))
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    places = {"data": data, "releases": made.releases, "repository": made.repository, "out": folder, "cache": folder}
+    given = [word for key, path in places.items() for word in (f"--{key}", str(path))]
+    assert evaluate.run(parser.parse_args([*given, "--published-only", "--draws", "50", *words])) == 0
+    return Measured(
+        release=made.releases / str(made.version),
+        encoder=json.loads((made.run.encoder_folder / "done.json").read_text(encoding="utf-8")),
+        numbers=json.loads((folder / "evaluation.json").read_text(encoding="utf-8")),
+        report=(folder / "evaluation.md").read_text(encoding="utf-8"),
+        predictions=folder / "predictions",
+    )
+
+
+def check(measured: Measured, last_week: int) -> None:
+    """Numbers that any shop must have: measured on the right weeks, and neither absurd nor missing."""
+    numbers = measured.numbers
+    assert numbers["weeks"]["evaluate"] == [last_week - 25, last_week - 21]
+    assert numbers["model_release"]["cut_week"] == last_week - 26
+    assert numbers["demand"]["launches"] > 0
+    demand, warm, cold = (numbers["ours"][part] for part in ("demand", "warm", "cold"))
+    assert 0 < demand["wape"] < 2
+    assert 0.1 < demand["bias"] < 10
+    assert 0.2 < demand["pit_coverage80"] <= 1
+    assert 0 < warm["all_n10"] <= 1
+    assert 0.2 < cold["auc"] <= 1
+    for part in (demand, warm, cold):
+        for key, value in part.items():
+            assert value is None or np.all(np.isfinite(value)), key
+    assert {"global_median", "popularity_8w", "content_knn"} <= set(numbers["baselines"])
+    rows = pq.read_table(measured.predictions / "demand.parquet").to_pandas()
+    assert len(rows) == 2 * numbers["demand"]["launches"]
+    assert ((rows["cdf_below"] <= rows["cdf_at"]) & (rows["mean"] > 0)).all()
+    wape = math.fsum(np.abs(rows["actual"] - rows["p50"])[rows["horizon_weeks"] == 8])
+    assert wape / math.fsum(rows["actual"][rows["horizon_weeks"] == 8]) == pytest.approx(demand["wape"])
+    assert "nan" not in measured.report.lower()
+
+
+def test_a_small_boutique_without_promotions(tmp_path: Path) -> None:
+    """With every baseline: nothing has a brand, a channel, a discount or a second level of category."""
+    measured = measure(write_boutique, tmp_path)
+    check(measured, 52)
+    assert "wape_pf" not in measured.numbers["ours"]["demand"]
+    assert {"lightgbm_q50", "seed_bert"} <= set(measured.numbers["baselines"])
+    assert feather.read_table(measured.release / "channels.arrow").num_rows == 0
+    slices = {row["slice"] for row in measured.numbers["calibration"]}
+    assert not slices & {"PF (promotion first)", "food"}
+
+
+def test_a_marketplace_with_views_clicks_carts_returns_and_reviews(tmp_path: Path) -> None:
+    measured = measure(write_marketplace, tmp_path, "--quick")
+    check(measured, 62)
+    kinds = feather.read_table(measured.release / "users.arrow").column("history_kinds").combine_chunks().flatten()
+    assert {1, 2} <= set(kinds.to_pylist())  # purchases, and products only looked at
+    assert measured.encoder["unknown_tokens"] == 0
+
+
+def test_a_shop_in_chinese_says_that_its_encoder_does_not_know_the_words(tmp_path: Path) -> None:
+    measured = measure(write_chinese_shop, tmp_path, "--quick")
+    check(measured, 53)
+    notice = unknown_notice(measured.encoder["unknown_tokens"], "minilm")
+    assert notice is not None
+    assert "--recipe multilingual" in notice
+    names = feather.read_table(measured.release / "vocabulary.arrow").column("name").to_pylist()
+    assert {CHINESE[0][0], CHINESE[0][1], CHINESE[0][2]} <= set(names)
+    assert set(feather.read_table(measured.release / "channels.arrow").column("name").to_pylist()) == set(
+        CHINESE_CHANNELS
+    )
+    slices = {row["slice"] for row in measured.numbers["calibration"]}
+    assert {"food", "non-food"} <= slices
