@@ -237,6 +237,18 @@ def _random_request(draw: random.Random, words) -> launch_pb2.PlanLaunchRequest:
             order_multiple=draw.choice([0, 1, 12]),
             covers_weeks=draw.choice([0, 4]),
             lead_time_days=draw.choice([0, 0, 30]),
+            shelf_life_days=draw.choice([0, 0, 1, 6, 30, 3650]),
+            sites=[
+                launch_pb2.StockSite(
+                    site_id=f"s{n}",
+                    weight=draw.choice([0, 0.3, 7]),
+                    order_multiple=draw.choice([0, 6]),
+                    minimum_units=draw.choice([0, 0, 3]),
+                )
+                for n in range(draw.choice([0, 0, 1, 9]))
+            ],
+            salvage_value=maybe(lambda: words.money(draw.choice([0, 2]))),
+            holding_cost=maybe(lambda: words.money(0.02)),
         ),
         "constraints": launch_pb2.PlanConstraints(**{k: v for k, v in constraints.items() if v is not None}),
     }
@@ -247,6 +259,20 @@ def _random_request(draw: random.Random, words) -> launch_pb2.PlanLaunchRequest:
         category_path=draw.choice([[], ["Grocery"], ["Hair care"], ["???"]]),
     )
     return launch_pb2.PlanLaunchRequest(product=product, **{k: v for k, v in fields.items() if v is not None})
+
+
+def _check_prices(plan, limits) -> None:
+    """Prices fall but once, within the limits, and the stock is what it was less what is sold."""
+    path = plan.price_path
+    assert len(path) == -(-plan.stock.covers_days // 7)
+    deepest = limits.max_discount if limits.HasField("max_discount") else 0.4
+    assert all(-1e-9 <= step.discount <= deepest + 1e-9 for step in path)
+    later = [step.discount for step in path[2:]]
+    assert later == sorted(later)
+    left = [plan.stock.units, *(step.stock_left for step in path)]
+    assert np.diff(left) == pytest.approx([-step.units for step in path], rel=1e-6, abs=1e-6)
+    assert min(left) >= -1e-6
+    assert all(np.isfinite([step.units, step.stock_left]).all() for step in path)
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -265,6 +291,9 @@ async def test_no_request_breaks_the_gateway(seed, running, words):
         assert len(plan.action.channels) <= (limits.max_channels if limits.HasField("max_channels") else 32)
         assert plan.action.discount <= (limits.max_discount if limits.HasField("max_discount") else 0.4) + 1e-9
         assert plan.stock.units <= (limits.max_stock_units or 2**53)
+        if plan.stock.sites:
+            assert sum(site.units for site in plan.stock.sites) + plan.stock.central_units == plan.stock.units
+        _check_prices(plan, limits)
         if request.HasField("window"):
             assert request.window.start_date <= plan.action.launch_date <= request.window.end_date
         for forecast in plan.forecasts:

@@ -194,3 +194,32 @@ async def test_wrong_requests_are_refused(running, words, change, reason, field)
             getattr(request, name).CopyFrom(value)
     refusal = await words.refusal(running.launch.UpdateForecast(request))
     assert (refusal.reason, refusal.fields[0]) == (reason, field)
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_no_history_breaks_an_update(seed, running, words):
+    draw = np.random.default_rng(seed)
+    observed = [int(value) for value in draw.choice([0, 1, 3, 50, 10**6, 10**12], int(draw.integers(1, 8)))]
+    stock = [None, 0, 7, 10**12][draw.integers(4)]
+    policy = L.StockPolicy(
+        lead_time_days=int(draw.choice([0, 3, 50, 365])),
+        shelf_life_days=int(draw.choice([0, 1, 20, 3650])),
+        covers_weeks=int(draw.choice([0, 4])),
+        order_multiple=int(draw.choice([0, 1, 144])),
+    )
+    request = _asked(words, observed, stock_policy=policy, population_scale=float(draw.choice([0.01, 1, 1e6])))
+    request.product.list_price.CopyFrom(words.money(float(draw.choice([0.01, 2.99, 999_999.99]))))
+    if stock is not None:
+        request.stock_units = stock
+    response = await running.launch.UpdateForecast(request)
+    values = [q.value for q in response.remaining.quantiles]
+    assert values == sorted(values)
+    assert np.isfinite(values).all()
+    assert response.remaining.mean >= 0
+    assert len(response.price_path) == (0 if stock is None else 8 - len(observed))
+    if stock is not None:
+        advice = response.reorder
+        assert advice.units >= 0
+        assert advice.units % (policy.order_multiple or 1) == 0
+        assert 0 <= advice.lasts_until_arrival <= 1
+        assert 0 <= advice.covers_days <= 8 * 7

@@ -10,7 +10,6 @@ import datetime as dt
 import functools
 import itertools
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -246,8 +245,7 @@ def covered_weeks(demand: Floats, days: int) -> Floats:
     return np.asarray(demand[:weeks] * np.clip(days / DAYS - np.arange(weeks), 0.0, 1.0))
 
 
-def demand_levels(quantiles: Iterable[float]) -> Floats:
-    """Equally likely levels of demand [5], mean 1, from its quantiles at `LEVELS`."""
-    values = np.array(list(quantiles))
-    mean = float(values.mean())
-    return values / mean if mean > 1e-9 else np.ones(len(values))
+def demand_levels(quantiles: Floats) -> Floats:
+    """Equally likely levels of demand [5], mean 1, from its quantiles at `LEVELS` [5]."""
+    mean = float(quantiles.mean())
+    return quantiles / mean if mean > 1e-9 else np.ones(len(quantiles))

@@ -95,9 +95,9 @@ class Scored:
         weeks, currency = self.objective.horizon_weeks, self.release.manifest.currency
         forecasts = self.economics.forecasts
         stock = self.stocking.advice(row)
-        rows, horizon = np.array([row]), self.stocking.horizon
+        rows = np.repeat(row, len(LEVELS))
         part = self.stocking.part[rows]
-        levels = demand_levels(float(forecasts.units_at(level, horizon, rows, part)[0]) for level in LEVELS)
+        levels = demand_levels(forecasts.units_at(np.array(LEVELS), self.stocking.horizon, rows, part))
         demand = covered_weeks(weekly_units(forecasts, row, self.shares(row)), stock.covers_days)
         steps, response = self.price_path(row, demand, levels, 1, float(stock.units))
         quantiles = forecasts.quantiles(weeks, row)

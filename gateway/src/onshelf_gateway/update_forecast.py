@@ -237,7 +237,7 @@ def _answer(release: ModelRelease, question: UpdateQuestion, scored: Scored) -> 
     if question.stock is not None:
         advice = reorder(rest, question.costing.stock, question.stock, first + WEEK * seen)
         response.reorder.CopyFrom(advice)
-        levels = demand_levels(rest.quantile(level) for level in LEVELS)
+        levels = demand_levels(np.array([rest.quantile(level) for level in LEVELS]))
         steps, elasticity = scored.price_path(0, rest.weekly(), levels, seen + 1, float(question.stock + advice.units))
         response.price_path.extend(steps)
         response.price_response.CopyFrom(elasticity)
