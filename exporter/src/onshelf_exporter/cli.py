@@ -34,6 +34,7 @@ STAGES = (
     Stage("data", "onshelf_exporter.prepare", "clean a retailer's history and prepare it for training"),
     Stage("train", "onshelf_exporter.train", "train all models of the model releases that a recipe names"),
     Stage("evaluate", "onshelf_exporter.evaluate", "measure a model release beside the baselines"),
+    Stage("study", "onshelf_exporter.studies.stage", "study the text models: encoders, wordings, compression"),
     Stage("export", "onshelf_exporter.export", "write trained models as ONNX, checked against PyTorch"),
     Stage("publish", "onshelf_exporter.publish", "make exported models visible as numbered model releases"),
     Stage("doctor", "onshelf_exporter.doctor", "say what a retailer's own files would give, and what is missing"),

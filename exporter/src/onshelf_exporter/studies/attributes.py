@@ -1,0 +1,146 @@
+"""Categories of a product from its title alone: softmax regression on what BERT or a bag of words makes of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from scipy import sparse
+from torch import nn
+
+from onshelf_exporter.studies.features import bag_of_words, read, trained_text
+from onshelf_exporter.studies.inputs import LAST_WEEK, ORIGINS, Floats, Setting
+from onshelf_exporter.studies.readings import study_recipe
+from onshelf_exporter.studies.wordings import families, known_titles
+from onshelf_exporter.training.history import History
+from onshelf_exporter.training.texts import wordings
+
+CUT = 27
+SAMPLE = 4000  # titles to learn from, each in as many wordings
+WORDINGS = 3
+MEASURED = 400
+EPOCHS = 12
+LEVELS = ("department", "category", "type")
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How often a level was right for titles in one wording."""
+
+    level: str
+    wording: str
+    reading: str
+    n: int
+    accuracy: float
+
+
+def completion(setting: Setting) -> list[Accuracy]:
+    """Accuracy by level, wording and reading for titles that first appeared after week CUT, and for shops' titles."""
+    before, after = setting.history(CUT), setting.history(LAST_WEEK)
+    generator = np.random.default_rng(setting.recipe.seed)
+    titles, kind = _learned(before, generator, setting.recipe.seed)
+    asked, truth = _asked(before, after, generator)
+    recipe = study_recipe(setting)
+    first = setting.history(ORIGINS[0][0])
+    everything = titles + [title for wording in asked.values() for title in wording]
+    rows: list[Accuracy] = []
+    for reading in ("TF-IDF", "frozen", "transformer"):
+        values: Floats | sparse.csr_matrix
+        if reading == "TF-IDF":
+            values = bag_of_words(everything, titles)
+        else:
+            values = read(trained_text(setting, first, reading, recipe), everything, recipe)
+        learned = Softmax(values[: len(titles)], kind, len(before.vocabulary.names["type"]), setting.recipe.seed)
+        start = len(titles)
+        for name, wording in asked.items():
+            told = learned.best(values[start : start + len(wording)])
+            start += len(wording)
+            for level in LEVELS:
+                right = float(np.mean(_above(before, told, level) == _above(before, truth[name], level)))
+                rows.append(Accuracy(level, name, reading, len(wording), right))
+    return sorted(rows, key=lambda row: LEVELS.index(row.level))
+
+
+class Softmax:
+    """Multinomial logistic regression by Adam on dense rows of unit length or on sparse rows."""
+
+    def __init__(self, rows: Floats | sparse.csr_matrix, target: NDArray[np.int64], classes: int, seed: int) -> None:
+        generator = np.random.default_rng(seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.linear = nn.Linear(rows.shape[1], classes)
+        nn.init.zeros_(self.linear.weight)
+        optimizer = torch.optim.Adam(self.linear.parameters(), lr=0.02)
+        for epoch in range(EPOCHS):
+            order = generator.permutation(rows.shape[0])
+            for group in optimizer.param_groups:
+                group["lr"] = 0.02 * (1 - epoch / EPOCHS)
+            for batch in np.array_split(order, max(1, len(order) // 512)):
+                loss = F.cross_entropy(self.linear(_dense(rows[batch])), torch.from_numpy(target[batch]))
+                optimizer.zero_grad()
+                torch.autograd.backward(loss)
+                optimizer.step()
+
+    def shares(self, rows: Floats | sparse.csr_matrix) -> Floats:
+        """Probabilities of the classes, [rows, classes]."""
+        with torch.no_grad():
+            result: Floats = torch.softmax(self.linear(_dense(rows)), dim=1).numpy().astype(np.float64)
+        return result
+
+    def best(self, rows: Floats | sparse.csr_matrix) -> NDArray[np.int64]:
+        """The likeliest class of each row; class 0, unknown, is never it."""
+        with torch.no_grad():
+            logits = self.linear(_dense(rows))
+        found: NDArray[np.int64] = logits[:, 1:].argmax(1).numpy() + 1
+        return found
+
+
+def _dense(rows: Floats | sparse.csr_matrix) -> torch.Tensor:
+    values = rows * SCALE if isinstance(rows, np.ndarray) else rows.toarray()
+    return torch.from_numpy(np.asarray(values, dtype=np.float32))
+
+
+SCALE = 8.0  # rows of BERT have length 1 spread over hundreds of columns; sparse rows have a few large ones
+
+
+def _learned(history: History, generator: np.random.Generator, seed: int) -> tuple[list[str], NDArray[np.int64]]:
+    """Titles in a few wordings and their types' ids, of products known by the cut."""
+    text, first = np.unique(history.text_of[history.known & (history.ids[:, 2] > 0)], return_index=True)
+    kind = history.ids[np.flatnonzero(history.known & (history.ids[:, 2] > 0))[first], 2]
+    chosen = generator.permutation(len(text))[:SAMPLE]
+    worded = wordings(history, WORDINGS, seed)
+    titles = [wording[number] for wording in worded for number in text[chosen]]
+    return titles, np.tile(kind[chosen], WORDINGS)
+
+
+def _asked(
+    before: History, after: History, generator: np.random.Generator
+) -> tuple[dict[str, list[str]], dict[str, NDArray[np.int64]]]:
+    """Titles nobody had seen by the cut, of known types, in each wording; and shops' titles. With the truth."""
+    old = np.zeros(len(before.texts), dtype=bool)
+    old[before.text_of[before.known]] = True
+    new = after.known & ~before.known & ~old[after.text_of]
+    kind = before.vocabulary.ids(after.products)[:, 2]
+    rows = np.flatnonzero(new & (kind > 0))
+    _, first = np.unique(after.text_of[rows], return_index=True)
+    rows = rows[first]
+    rows = rows[generator.permutation(len(rows))[:MEASURED]]
+    products = after.products.iloc[rows].reset_index(drop=True)
+    asked = {"title as it stands": products["title"].astype(str).tolist(), **families(products, 1)}
+    truth = dict.fromkeys(asked, kind[rows])
+    shop, right = known_titles("shop_titles.csv", before.vocabulary)
+    if shop:
+        asked["shops' titles, by hand"], truth["shops' titles, by hand"] = shop, right
+    return asked, truth
+
+
+def _above(history: History, kind: NDArray[np.int64], level: str) -> NDArray[np.int64]:
+    """Ids of a level for ids of types."""
+    if level == "type":
+        return kind
+    category: NDArray[np.int64] = history.vocabulary.parents["type"][kind]
+    if level == "category":
+        return category
+    department: NDArray[np.int64] = history.vocabulary.parents["category"][category]
+    return department

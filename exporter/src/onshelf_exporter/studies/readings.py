@@ -1,0 +1,85 @@
+"""The same launches read in different ways: columns per launch and origin, and the pooled scores over all origins."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from onshelf_exporter.recipe import EncoderRecipe
+from onshelf_exporter.studies.features import bag_components, bag_of_words, components, read, said, trained_text
+from onshelf_exporter.studies.head import Demand, forecast
+from onshelf_exporter.studies.inputs import ORIGINS, Floats, Origin, Setting, origin
+
+TEXTS = 6000  # distinct titles that each encoder is trained on here, and two epochs: the same for all of them
+EPOCHS = 2
+BLOCKS = ("product", "plan", "history")
+
+
+@dataclass(frozen=True)
+class Readings:
+    """Launches by origin, and what each way of reading gives for each launch title.
+
+    Attributes:
+        origins: launches as numbers, one per origin.
+        place: per origin int64 [n], row of each launch's title in the arrays of `pooled`.
+        pooled: by name of the reading, float64 [titles, hidden].
+        bag: TF-IDF [titles, terms].
+    """
+
+    origins: list[Origin]
+    place: list[NDArray[np.int64]]
+    pooled: dict[str, Floats]
+    bag: sparse.csr_matrix
+
+    def text(self, number: int, reading: str) -> Floats:
+        """Columns of a reading for the launches of one origin: what it says of the units, and its components."""
+        launches, place = self.origins[number], self.place[number]
+        if reading == "none":
+            return np.zeros((len(place), 0))
+        known = np.zeros(self.bag.shape[0], dtype=bool)
+        known[place[launches.learn]] = True
+        rows: Floats | sparse.csr_matrix
+        if reading == "TF-IDF":
+            rows, values = self.bag, bag_components(self.bag, known)
+        else:
+            rows, values = self.pooled[reading], components(self.pooled[reading], known)
+        return np.concatenate([said(rows[place], launches.units, launches.learn), values[place]], axis=1)
+
+
+def study_recipe(setting: Setting) -> EncoderRecipe:
+    """The recipe's fine-tuning on a sample of the titles, with fewer epochs: alike for all encoders compared."""
+    encoder = setting.recipe.encoder
+    texts = min(TEXTS, encoder.texts) if encoder.texts else TEXTS
+    epochs = min(EPOCHS, encoder.loop.epochs)
+    return replace(encoder, texts=texts, loop=replace(encoder.loop, epochs=epochs))
+
+
+def readings(setting: Setting, kinds: tuple[str, ...]) -> Readings:
+    """Read all launches of the origins; encoders know nothing after the first origin."""
+    outcomes = setting.history(ORIGINS[-1][1] + 7)
+    first = setting.history(ORIGINS[0][0])
+    titles, place_of = np.unique(outcomes.text_of[outcomes.launches.frame["product_index"]], return_inverse=True)
+    at = np.full(len(outcomes.texts), -1, dtype=np.int64)
+    at[titles] = np.arange(len(titles))
+    assert len(place_of)
+    words = [outcomes.texts[number] for number in titles]
+    recipe = study_recipe(setting)
+    pooled = {kind: read(trained_text(setting, first, kind, recipe), words, recipe) for kind in kinds}
+    rolled = [origin(outcomes, first if week == first.cut else setting.history(week), until) for week, until in ORIGINS]
+    place = [at[outcomes.text_of[one.launches["product_index"].to_numpy()]] for one in rolled]
+    learned = np.unique(first.text_of[first.known])
+    return Readings(rolled, place, pooled, bag_of_words(words, [first.texts[number] for number in learned]))
+
+
+def rolling(given: Readings, reading: str, blocks: tuple[str, ...], seed: int) -> tuple[Demand, Floats]:
+    """Forecasts for the launches after each origin and what they sold, all origins one after another."""
+    forecasts, actual = [], []
+    for number, launches in enumerate(given.origins):
+        columns = np.concatenate([*(launches.blocks[block] for block in blocks), given.text(number, reading)], axis=1)
+        learn = launches.learn
+        forecasts.append(forecast(columns[learn], launches.units[learn], columns[~learn], seed))
+        actual.append(launches.units[~learn])
+    mean = np.concatenate([one.mean for one in forecasts])
+    median = np.concatenate([one.median for one in forecasts])
+    return Demand(mean, median), np.concatenate(actual)
