@@ -194,7 +194,7 @@ def test_the_action_to_evaluate_reaches_the_service(server, run):
 
 def test_what_was_sold_reaches_the_service(server, run):
     argv = ("update", "--title", "chips", "--date", "2018-02-05", "--channel", "display_in_aisle", "--discount", "0.1")
-    run(*argv, "--sold", "12,9", "--on-hand", 40, "--lead-time", 14, "--unit-cost", "1.90", "--currency", "USD")
+    run(*argv, "--sold", "12,9", "--on-hand", 40, "--lead-time", 14, "--unit-cost", "1.90", "--max-discount", "30%")
     arguments = asked(server, "update_forecast")
     assert arguments["observed_weekly_units"] == (12, 9)
     assert arguments["stock_units"] == 40
@@ -202,6 +202,7 @@ def test_what_was_sold_reaches_the_service(server, run):
         launch_date=date(2018, 2, 5), channels=(ChannelUse("display_in_aisle"),), discount=0.1
     )
     assert arguments["stock_policy"] == StockPolicy(lead_time_days=14)
+    assert arguments["constraints"] == PlanConstraints(max_discount=0.3)
     assert arguments["product"].unit_cost == Money("1.90", "USD")
     status, _, err = run(*argv, "--sold", "12;9")
     assert (status, "write it like 12,9" in err) == (2, True)

@@ -69,6 +69,7 @@ ARGUMENTS = {
         "action": Action(launch_date=date(2018, 2, 5), discount=0.1),
         "observed_weekly_units": (12, 9),
         "stock_units": 40,
+        "constraints": PlanConstraints(max_discount=0.3),
         "stock_policy": StockPolicy(shelf_life_days=30, sites=(StockSite(site_id="s1", weight=2.0),)),
     },
     "recommend_products": {

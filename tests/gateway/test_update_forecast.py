@@ -162,6 +162,9 @@ async def test_prices_go_on_from_where_the_launch_is(running, words):
     assert path[-1].phase == L.PRICE_PHASE_MARKDOWN
     assert path[0].week_start_date == "2018-02-12"
     assert response.price_response.elasticity == pytest.approx(1.8, abs=0.02)
+    request.constraints.max_discount = 0.1
+    bounded = await running.launch.UpdateForecast(request)
+    assert max(step.discount for step in bounded.price_path[1:]) <= 0.1 < path[-1].discount
 
 
 async def test_a_launch_before_the_datas_end_can_be_updated(running, words):

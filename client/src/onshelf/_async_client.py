@@ -126,6 +126,7 @@ class AsyncClient:
         stock_units: int | None = None,
         costs: _inputs.Costs | None = None,
         stock_policy: _inputs.StockPolicy | None = None,
+        constraints: _inputs.PlanConstraints | None = None,
         population_scale: float | None = None,
         time_zone: str | None = None,
         model_release: int | None = None,
@@ -134,7 +135,7 @@ class AsyncClient:
         """After the first 1 to 7 weeks on sale: what the rest of the 8 weeks will bring.
 
         action is the executed one with its launch date. With stock_units, units at hand and on order, also what to
-        reorder and which prices to ask.
+        reorder and which prices to ask, within the constraints on prices, discounts, margin and budget.
         """
         arguments = {
             "product": product,
@@ -143,6 +144,7 @@ class AsyncClient:
             "stock_units": stock_units,
             "costs": costs,
             "stock_policy": stock_policy,
+            "constraints": constraints,
             "population_scale": population_scale,
             "time_zone": time_zone,
             "model_release": model_release,

@@ -18,11 +18,10 @@ from onshelf_gateway.models import Models, RawOutcomes, Retrieved
 from onshelf_gateway.optional import optional
 from onshelf_gateway.plan_question import PlanQuestion, parse_plan
 from onshelf_gateway.practice import practice_action
-from onshelf_gateway.prices import PriceLimits
 from onshelf_gateway.product import UnderstoodProduct, understand
 from onshelf_gateway.ranking import diverse, frontier_plans, frontier_rows
 from onshelf_gateway.release import ModelRelease
-from onshelf_gateway.scored import Costing, Scored, notice_plan, score
+from onshelf_gateway.scored import Costing, Scored, notice_plan, price_limits, score
 from onshelf_gateway.support import History
 from onshelf_gateway.weeks import launch_days
 
@@ -102,7 +101,7 @@ async def _plan(
         limits,
         History(release, product),
         nearest,
-        _price_limits(question),
+        price_limits(question.constraints),
     )
     with call.stage("ranking"):
         frontier, rows, free = _rank(question, product, scored, open_rows)
@@ -172,16 +171,6 @@ async def _explain(scored: Scored, rows: list[int], ranks: list[int]) -> list[la
         plans.append(scored.plan(row, rank))
         await asyncio.sleep(0)
     return plans
-
-
-def _price_limits(question: PlanQuestion) -> PriceLimits:
-    limits = question.constraints
-    return PriceLimits(
-        float(limits.min_price or 0),
-        limits.max_discount,
-        limits.min_margin,
-        None if limits.budget is None else float(limits.budget),
-    )
 
 
 def _rank(

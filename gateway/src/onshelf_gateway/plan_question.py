@@ -80,7 +80,7 @@ def parse_plan(request: launch_pb2.PlanLaunchRequest, release: ModelRelease, tod
     start, end = _window(check, request, today)
     costs = parse_costs(check, request, release)
     cost_known = product.unit_cost is not None or costs.assumed_margin is not None
-    constraints = _constraints(check, request.constraints, release, cost_known)
+    constraints = parse_constraints(check, request.constraints, release, cost_known)
     objective = parse_objective(check, request.objective, cost_known)
     stock = parse_stock(check, request.stock_policy, release)
     max_plans = int(check.number("max_plans", request.max_plans, 0, 50)) or 5
@@ -151,9 +151,10 @@ def _slots(check: Checker, field: str, ids: object, release: ModelRelease) -> tu
     return slots, coupon
 
 
-def _constraints(
+def parse_constraints(
     check: Checker, limits: launch_pb2.PlanConstraints, release: ModelRelease, cost_known: bool
 ) -> ConstraintQuestion:
+    """Check constraints; `cost_known` is whether a margin can be computed."""
     path, currency = "constraints", release.manifest.currency
     allowed, coupon_allowed = _slots(check, f"{path}.allowed_channel_ids", limits.allowed_channel_ids, release)
     excluded, coupon_excluded = _slots(check, f"{path}.excluded_channel_ids", limits.excluded_channel_ids, release)

@@ -16,6 +16,7 @@ from onshelf_gateway.explain import neighbours, summary
 from onshelf_gateway.forecasts import Forecasts
 from onshelf_gateway.life_cycle import DAYS, WEEKS
 from onshelf_gateway.models import RawOutcomes
+from onshelf_gateway.plan_question import ConstraintQuestion
 from onshelf_gateway.prices import (
     LEVELS,
     Elasticities,
@@ -130,6 +131,16 @@ class Scored:
             price_response=response,
             broken_constraints=self.feasible.of(row),
         )
+
+
+def price_limits(limits: ConstraintQuestion) -> PriceLimits:
+    """What constraints say of markdowns."""
+    return PriceLimits(
+        float(limits.min_price or 0),
+        limits.max_discount,
+        limits.min_margin,
+        None if limits.budget is None else float(limits.budget),
+    )
 
 
 def salvage_of(question: StockQuestion, unit_cost: float | None) -> float | None:

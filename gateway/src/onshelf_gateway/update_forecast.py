@@ -18,8 +18,8 @@ from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.idempotency import plan_id
 from onshelf_gateway.life_cycle import DAYS, WEEKS, Posterior, posterior, share_until
 from onshelf_gateway.manifest import CHANNEL_SLOTS
-from onshelf_gateway.plan_question import DEFAULT_MAX_DISCOUNT
-from onshelf_gateway.prices import LEVELS, PriceLimits, demand_levels
+from onshelf_gateway.plan_question import ConstraintQuestion, parse_constraints
+from onshelf_gateway.prices import LEVELS, demand_levels
 from onshelf_gateway.product import UnderstoodProduct, understand
 from onshelf_gateway.questions import (
     ActionQuestion,
@@ -33,7 +33,7 @@ from onshelf_gateway.questions import (
     parse_stock,
 )
 from onshelf_gateway.release import ModelRelease
-from onshelf_gateway.scored import Costing, Scored, notice_plan, score
+from onshelf_gateway.scored import Costing, Scored, notice_plan, price_limits, score
 from onshelf_gateway.stock import rounded_up
 from onshelf_gateway.support import History
 from onshelf_gateway.weeks import WEEK, first_day_of_week
@@ -51,6 +51,7 @@ class UpdateQuestion:
     product: ProductQuestion
     action: ActionQuestion
     costing: Costing
+    constraints: ConstraintQuestion
     observed: tuple[int, ...]
     stock: int | None
 
@@ -79,11 +80,13 @@ def parse_update(request: L.UpdateForecastRequest, release: ModelRelease, today:
     costs = parse_costs(check, request, release)
     cost_known = product.unit_cost is not None or costs.assumed_margin is not None
     objective = parse_objective(check, L.Objective(), cost_known)
+    constraints = parse_constraints(check, request.constraints, release, cost_known)
     stock = parse_stock(check, request.stock_policy, release)
     scale = parse_scale(check, request.population_scale)
     check.time_zone("time_zone", request.time_zone)
     check.done()
-    return UpdateQuestion(product, action, Costing(costs, objective, stock, scale), tuple(observed), on_hand)
+    costing = Costing(costs, objective, stock, scale)
+    return UpdateQuestion(product, action, costing, constraints, tuple(observed), on_hand)
 
 
 def executed_candidates(action: ActionQuestion, release: ModelRelease, product: UnderstoodProduct) -> Candidates:
@@ -192,7 +195,7 @@ async def update_forecast(gateway: Gateway, call: Call, request: L.UpdateForecas
                 too_early(candidates, costing.costs, costing.stock, candidates.days[0]),
                 History(release, product),
                 None,
-                PriceLimits(0.0, DEFAULT_MAX_DISCOUNT, None, None),
+                price_limits(question.constraints),
             )
             response = _answer(release, question, scored)
         notice_plan(call, release, [], costing, stock=question.stock is not None)

@@ -26,6 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--on-hand", type=int, metavar="UNITS", help="units at hand and on order; needed for a reorder and prices"
     )
+    group = parser.add_argument_group("limits of the prices")
+    group.add_argument("--min-price", type=a.amount, metavar="AMOUNT", help="lowest price paid")
+    group.add_argument("--max-discount", type=a.share, metavar="SHARE", help="deepest markdown (default: 40%%)")
+    group.add_argument("--min-margin", type=a.share, metavar="SHARE", help="least gross margin of the price paid")
+    group.add_argument(
+        "--budget", type=a.amount, metavar="AMOUNT", help="most that promotion may cost, discounts included"
+    )
     a.add_costs(parser, objective=False)
     a.add_stock(parser, sites=False)
     parser.add_argument("--time-zone", metavar="ZONE", help="IANA zone of the dates (default: the model release's)")
@@ -44,6 +51,13 @@ def run(args: argparse.Namespace) -> int:
     """Prints the updated forecast."""
     with a.connect(args) as client:
         product = a.product(args, client)
+        price = a.pricer(args, client)
+        limits = _inputs.PlanConstraints(
+            min_price=price(args.min_price),
+            max_discount=args.max_discount,
+            min_gross_margin=args.min_margin,
+            promotion_budget=price(args.budget),
+        )
         answer = client.update_forecast(
             product,
             _inputs.Action(
@@ -53,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
             stock_units=args.on_hand,
             costs=a.costs(args, client),
             stock_policy=a.stock_policy(args, client),
+            constraints=None if limits == _inputs.PlanConstraints() else limits,
             population_scale=args.population_scale,
             time_zone=args.time_zone,
             model_release=args.model_release,

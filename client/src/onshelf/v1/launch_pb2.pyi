@@ -360,13 +360,14 @@ class EvaluatePlanResponse(_message.Message):
     def __init__(self, plan_id: _Optional[str] = ..., plan: _Optional[_Union[LaunchPlan, _Mapping]] = ..., objective_metric: _Optional[_Union[_types_pb2.ObjectiveMetric, str]] = ..., category: _Optional[_Union[_types_pb2.CategoryResolution, _Mapping]] = ..., similar_launches: _Optional[_Iterable[_Union[_types_pb2.PastLaunch, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
 
 class UpdateForecastRequest(_message.Message):
-    __slots__ = ("product", "action", "observed_weekly_units", "stock_units", "costs", "stock_policy", "population_scale", "model_release", "time_zone")
+    __slots__ = ("product", "action", "observed_weekly_units", "stock_units", "costs", "stock_policy", "constraints", "population_scale", "model_release", "time_zone")
     PRODUCT_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     OBSERVED_WEEKLY_UNITS_FIELD_NUMBER: _ClassVar[int]
     STOCK_UNITS_FIELD_NUMBER: _ClassVar[int]
     COSTS_FIELD_NUMBER: _ClassVar[int]
     STOCK_POLICY_FIELD_NUMBER: _ClassVar[int]
+    CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
     POPULATION_SCALE_FIELD_NUMBER: _ClassVar[int]
     MODEL_RELEASE_FIELD_NUMBER: _ClassVar[int]
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -376,10 +377,11 @@ class UpdateForecastRequest(_message.Message):
     stock_units: int
     costs: Costs
     stock_policy: StockPolicy
+    constraints: PlanConstraints
     population_scale: float
     model_release: int
     time_zone: str
-    def __init__(self, product: _Optional[_Union[_types_pb2.Product, _Mapping]] = ..., action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., observed_weekly_units: _Optional[_Iterable[int]] = ..., stock_units: _Optional[int] = ..., costs: _Optional[_Union[Costs, _Mapping]] = ..., stock_policy: _Optional[_Union[StockPolicy, _Mapping]] = ..., population_scale: _Optional[float] = ..., model_release: _Optional[int] = ..., time_zone: _Optional[str] = ...) -> None: ...
+    def __init__(self, product: _Optional[_Union[_types_pb2.Product, _Mapping]] = ..., action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., observed_weekly_units: _Optional[_Iterable[int]] = ..., stock_units: _Optional[int] = ..., costs: _Optional[_Union[Costs, _Mapping]] = ..., stock_policy: _Optional[_Union[StockPolicy, _Mapping]] = ..., constraints: _Optional[_Union[PlanConstraints, _Mapping]] = ..., population_scale: _Optional[float] = ..., model_release: _Optional[int] = ..., time_zone: _Optional[str] = ...) -> None: ...
 
 class WeekForecast(_message.Message):
     __slots__ = ("week", "week_start_date", "observed", "units", "planned_units")
