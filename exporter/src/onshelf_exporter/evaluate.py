@@ -147,7 +147,7 @@ def release_for(
     try:
         return find_release(args.releases, args.repository, before_week, dataset, args.threads, only)
     except MissingReleaseError as missing:
-        if args.published_only or args.quick or not train:
+        if args.published_only or not train:
             raise
         print(f"{missing}\nTraining it now (--published-only refuses instead).", file=sys.stderr)
     from onshelf_exporter import export

@@ -20,6 +20,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from onshelf_exporter.cards import write_cards
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.export import export
 from onshelf_exporter.locks import exclusive
@@ -44,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--replay", type=Path, default=Path("var/replay/launches.json"), help="file of real launches to replay"
     )
+    parser.add_argument(
+        "--evaluation", type=Path, default=Path("reports/evaluation.json"), help="figures for the model cards, if there"
+    )
     parser.add_argument("--keep", type=int, default=4, help="how many versions to keep (at least 2; default: 4)")
     parser.add_argument("--triton-http", default="", help="URL of a running Triton that shall load the new versions")
 
@@ -56,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
     roles = sorted((role for role in args.roles if training.has_role(role)), key=ROLES.index)
     exports = {role: export(training, role) for role in roles}
     before = existing(args.releases)
-    versions = publish(list(exports.values()), args.releases, args.repository, args.configs, args.keep)
+    evaluation = json.loads(args.evaluation.read_text(encoding="utf-8")) if args.evaluation.is_file() else None
+    versions = publish(list(exports.values()), args.releases, args.repository, args.configs, args.keep, evaluation)
     for role, version in zip(roles, versions, strict=True):
         print(f"model release {version}: {role}, {'already published' if version in before else 'new'}")
     if "replay" in roles:
@@ -94,8 +99,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return content
 
 
-def publish(exports: list[Path], releases: Path, repository: Path, configs: Path, keep: int) -> list[int]:
+def publish(
+    exports: list[Path],
+    releases: Path,
+    repository: Path,
+    configs: Path,
+    keep: int,
+    evaluation: dict[str, Any] | None = None,
+) -> list[int]:
     """Publish exported folders in order; returns their versions (the existing ones where all are published already).
+
+    `evaluation` is the content of evaluation.json, whose figures go into the model cards of the same recipe and data.
 
     Raises ExporterError where a model has no config.pbtxt in `configs`.
     """
@@ -109,14 +123,21 @@ def publish(exports: list[Path], releases: Path, repository: Path, configs: Path
         versions = []
         for folder, digest in zip(exports, hashes, strict=True):
             version = max(existing(releases), default=0) + 1
-            publish_one(folder, digest, version, releases, repository)
+            publish_one(folder, digest, version, releases, repository, evaluation)
             versions.append(version)
         for old in existing(releases)[:-keep]:
             remove(old, releases, repository)
     return versions
 
 
-def publish_one(folder: Path, digest: str, version: int, releases: Path, repository: Path) -> None:
+def publish_one(
+    folder: Path,
+    digest: str,
+    version: int,
+    releases: Path,
+    repository: Path,
+    evaluation: dict[str, Any] | None = None,
+) -> None:
     """Put one exported folder in place as `version`."""
     manifest = read_manifest(folder)
     staging = releases / f"{STAGING}{version}"
@@ -134,6 +155,7 @@ def publish_one(folder: Path, digest: str, version: int, releases: Path, reposit
             raise ExporterError(f"{folder / model['file']}: not the file that was exported; export again")
         os.replace(partial, repository / name / str(version))
         model["file"] = f"{name}/{version}/model.onnx"
+    write_cards(staging / "cards", published, evaluation)
     write_json(staging / "manifest.json", published)
     os.replace(staging, releases / str(version))
 

@@ -34,8 +34,12 @@ class Place:
         (folder / "users.arrow").write_bytes(content.encode())
         manifest = {
             "role": role,
+            "recipe": "test",
             "recipe_hash": "r",
+            "dataset": "d",
             "data_hash": "d",
+            "cut_week": 9,
+            "as_of": "2018-01-01",
             "models": models,
             "tables": {"users.arrow": content},
         }
@@ -57,6 +61,7 @@ def place(tmp_path: Path) -> Place:
 
 def test_versions_count_up_and_carry_everything(place: Place) -> None:
     assert place.publish(place.exported("a", "replay"), place.exported("a")) == [1, 2]
+    assert "Model release 2, role production" in (place.releases / "2" / "cards" / "launch_outcome.md").read_text()
     assert place.publish(place.exported("b")) == [3]
     manifest = json.loads((place.releases / "3" / "manifest.json").read_text())
     assert manifest["version"] == 3

@@ -117,7 +117,8 @@ def lift(rows: LaunchRows, outcome: str, forecasts: dict[str, Forecast], names: 
     share = np.arange(len(y) + 1) / len(y)
 
     def curve(order: Floats) -> Floats:
-        return np.concatenate([[0.0], np.cumsum(y[np.argsort(-order, kind="stable")])]) / y.sum()
+        found: Floats = np.concatenate([[0.0], np.cumsum(y[np.argsort(-order, kind="stable")])]) / y.sum()
+        return found
 
     axis.plot(share, curve(y), color=GREY, lw=1, ls=":", label="the truth")
     for name, colour in zip([*names, OURS], [*RIVALS[: len(names)], BLUE], strict=True):

@@ -12,7 +12,7 @@ from typing import Any
 from onshelf_exporter.errors import SourceError
 
 StudyTable = dict[str, Any]
-FIELDS = {
+FIELDS: dict[str, type | tuple[type, ...]] = {
     "title": str,
     "question": str,
     "columns": list,

@@ -210,9 +210,9 @@ def _other(rows: LaunchRows, outcome: str, forecast: Forecast) -> dict[str, floa
             "auc_per_buyer": metrics.binomial_auc(again, once, forecast.mean),
         }
     measured = tables.measure_demand(rows, outcome, forecast)
-    kept = ("wape", "wape_pf", "poisson_deviance", "bias", "spearman", "top10_capture", "pit_coverage80", "pit_p")
-    if outcome == "revenue_8w":
-        kept = ("wape", "wape_pf", "bias", "spearman", "top10_capture")
+    kept = ["wape", "wape_pf", "bias", "spearman", "top10_capture"]
+    if outcome != "revenue_8w":
+        kept += ["poisson_deviance", "pit_coverage80", "pit_p"]
     return {name: measured[name] for name in kept if name in measured}
 
 
