@@ -97,3 +97,13 @@ def test_binomial_log_loss():
     assert math.isfinite(metrics.binomial_log_loss(np.array([1.0]), np.array([1.0]), np.array([0.0])))
     with pytest.raises(ValueError, match="binomial_log_loss"):
         metrics.binomial_log_loss(np.zeros(1), np.zeros(1), chance[:1])
+
+
+def test_binomial_auc():
+    happened, trials = np.array([2.0, 0.0, 1.0]), np.array([2.0, 3.0, 2.0])
+    # the pairs (happened, did not): (.9, .2) x 6, (.9, .5) x 2, (.5, .2) x 3 are in order, (.5, .5) x 1 is a tie
+    auc = metrics.binomial_auc(happened, trials, np.array([0.9, 0.2, 0.5]))
+    assert auc == pytest.approx((6 + 2 + 3 + 0.5) / 12)
+    assert metrics.binomial_auc(happened, trials, np.full(3, 0.4)) == 0.5
+    with pytest.raises(ValueError, match="binomial_auc"):
+        metrics.binomial_auc(trials, trials, np.full(3, 0.4))
