@@ -182,6 +182,7 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
         "horizons_weeks": list(HORIZONS),
         "quantile_levels": list(LEVELS),
         "quantile_convention": "a count y is spread over (y - 1, y]; the ceiling of a quantile is the integer quantile",
+        "units_support": record["units_support"],
         "candidate_columns": list(CANDIDATE_COLUMNS),
         "embedding_dim": EMBEDDING_DIM,
         "vector_dim": VECTOR_DIM,

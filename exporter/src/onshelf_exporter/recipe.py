@@ -98,21 +98,35 @@ class ContentRecipe:
 
 @dataclass(frozen=True)
 class OutcomeRecipe:
-    """The outcome of a launch. `elasticity_prior` is the price elasticity towards which categories are shrunk."""
+    """The outcome of a launch: a forest and what stands behind it.
 
-    members: int = 4
-    hidden: int = 32
-    dropout: float = 0.3
+    `embedding_directions` is how many directions of the embedding the forest reads, `leaf_rows` the least number of
+    launches of a leaf, `split_share` the share of features that a split looks at, `half_life_weeks` the age at which a
+    launch counts half, `partial_outcomes` whether launches in progress are learned from, `action_ridge` holds back what
+    launches say about the plan, and `elasticity_prior` is the price elasticity towards which categories are shrunk.
+    """
+
+    embedding_directions: int = 8
+    trees: int = 200
+    leaf_rows: int = 25
+    split_share: float = 0.4
+    half_life_weeks: float = 26.0
+    partial_outcomes: bool = True
+    action_ridge: float = 20.0
+    action_steps: int = 200
     elasticity_prior: float = 1.5
     response_ridge: float = 30.0
     response_steps: int = 60
     response_products: int = 8000
-    loop: LoopRecipe = field(
-        default_factory=lambda: LoopRecipe(epochs=60, learning_rate=3e-3, batch_size=256, weight_decay=0.05, patience=8)
-    )
 
     def __post_init__(self) -> None:
-        _check(self, "members", 1 <= self.members <= 16, "must be in 1..16")
+        _check(self, "trees", 1 <= self.trees <= 2000, "must be in 1..2000")
+        _check(self, "embedding_directions", 0 <= self.embedding_directions <= 128, "must be in 0..128")
+        _check(self, "leaf_rows", self.leaf_rows >= 1, "must be at least 1")
+        _check(self, "split_share", 0 < self.split_share <= 1, "must be in (0, 1]")
+        _check(self, "half_life_weeks", self.half_life_weeks > 0, "must be above 0")
+        _check(self, "action_ridge", self.action_ridge >= 0, "must not be negative")
+        _check(self, "action_steps", self.action_steps >= 1, "must be at least 1")
         _check(self, "elasticity_prior", self.elasticity_prior > 0, "must be above 0")
 
 

@@ -6,7 +6,7 @@ A dimension is a number, or a name for what varies: "tokens", "candidates", "eve
 
 from typing import NamedTuple
 
-from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, LEVELS
+from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, LEVELS, SUPPORT
 
 
 class Tensor(NamedTuple):
@@ -52,6 +52,8 @@ SIGNATURES: dict[str, Signature] = {
             Tensor("units_quantiles", "FP32", ("candidates", 2, len(LEVELS))),
             Tensor("buyers_mean", "FP32", ("candidates", 2)),
             Tensor("repeat_rate", "FP32", ("candidates", 1)),
+            Tensor("units_distribution", "FP32", ("candidates", 2, SUPPORT)),
+            Tensor("buyers_median", "FP32", ("candidates", 2)),
         ),
     ),
     "user_encoder": Signature(

@@ -193,8 +193,8 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
     content, content_metrics = refit_content(history, encoder.pooled, recipe.content, training.seed(role), folder)
     embeddings = embed_products(history, content, encoder.pooled[0])
     launched = history.launches.frame["product_index"].to_numpy()
-    outcome = train_outcome(history, embeddings[launched], recipe.outcome, training.seed(role), folder)
     events = load_events(training.data, cut)
+    outcome = train_outcome(history, events, embeddings, recipe.outcome, training.seed(role), recipe.threads)
     towers = train_towers(history, events, content, embeddings, recipe.towers, training.seed(role), folder)
     write_tables(history, events, towers, training.data, folder / "tables")
     complete = history.launches.complete8
@@ -205,7 +205,7 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
         "product_encoder": ProductEncoder(
             TextEncoder(nn.Identity()), content, towers.model.tower, practice_rates(history)
         ),
-        "launch_outcome": OutcomeGraph(outcome.model, outcome.levels),
+        "launch_outcome": OutcomeGraph(outcome.model, outcome.curve),
         "user_encoder": UserEncoderGraph(towers.model.user, padded),
         "product_retrieval": ProductRetrieval(vectors, recipe.release.top_products),
         "audience_retrieval": AudienceRetrieval(towers.users, towers.activity, towers.audience_weights, MAX_AUDIENCE),
@@ -222,11 +222,12 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
         "cut_week": cut,
         "metrics": {"content": content_metrics, "outcome": outcome.metrics, "towers": towers.metrics},
         "calibration": outcome.calibration,
+        "units_support": outcome.support.tolist(),
         "hidden_size": hidden_size(encoder.text),
         "seconds": round(time.monotonic() - started, 1),
     }
     write_json(folder / "done.json", record)
-    finish(folder, ["content", "outcome_tune", "outcome", "towers"])
+    finish(folder, ["content", "towers"])
 
 
 def embed_products(history: History, content: ContentEncoder, pooled: NDArray[np.float16]) -> NDArray[np.float32]:

@@ -8,8 +8,8 @@ from onshelf_exporter.baselines.forecast import Floats, Forecast
 from onshelf_exporter.evaluation.dataset import Dataset, LaunchRows
 from onshelf_exporter.evaluation.recommend import PLACES, ColdTask, Lists, WarmTask
 from onshelf_exporter.evaluation.release import ModelRelease
-from onshelf_exporter.models.quantiles import nb_cdf
 from onshelf_exporter.training.calendar import weeks_of_year
+from onshelf_exporter.training.calibration import distribution_at
 
 ROUNDING = 1e-3  # of a continuous quantile, before it is rounded up to whole units
 
@@ -43,66 +43,28 @@ def forecasts(release: ModelRelease, data: Dataset, rows: LaunchRows) -> dict[st
     encoded = release.encode(rows.frame)
     out = release.outcomes(encoded, actions(release, data, rows))
     levels = np.asarray(release.manifest["quantile_levels"], dtype=np.float64)
-    entered = rows.numbers("entered_by_sale")
+    support = np.asarray(release.manifest["units_support"], dtype=np.float64)
     result: dict[str, Forecast] = {}
     for place, weeks in enumerate(release.manifest["horizons_weeks"]):
-        mean = out["units_mean"][:, 0, place].astype(np.float64)
-        size = out["units_dispersion"][:, 0, place].astype(np.float64)
+        distribution = out["units_distribution"][:, 0, place].astype(np.float64)
         quantiles = out["units_quantiles"][:, 0, place].astype(np.float64)
         actual = rows.numbers(f"units_{weeks}w")
-        shape = (mean, size, entered)
         whole = np.ceil(np.maximum(quantiles - ROUNDING, 0.0))
         by_level = {float(level): whole[:, i] for i, level in enumerate(levels)}
         result[f"units_{weeks}w"] = Forecast(
-            mean=mean,
+            mean=out["units_mean"][:, 0, place].astype(np.float64),
             median=by_level[0.5],
             quantiles=by_level,
-            below=served_cdf(actual - 1, quantiles, levels, *shape),
-            upto=served_cdf(actual, quantiles, levels, *shape),
+            below=distribution_at(distribution, support, actual - 1),
+            upto=distribution_at(distribution, support, actual),
         )
-        buyers = out["buyers_mean"][:, 0, place].astype(np.float64)
-        result[f"buyers_{weeks}w"] = Forecast(buyers, buyers)
+        buyers = out["buyers_median"][:, 0, place].astype(np.float64)
+        result[f"buyers_{weeks}w"] = Forecast(
+            out["buyers_mean"][:, 0, place].astype(np.float64), np.ceil(np.maximum(buyers - ROUNDING, 0.0))
+        )
     repeat = out["repeat_rate"][:, 0, 0].astype(np.float64)
     result["repeat"] = Forecast(repeat, repeat)
     return result
-
-
-def served_cdf(counts: Floats, quantiles: Floats, levels: Floats, mean: Floats, size: Floats, shift: Floats) -> Floats:
-    """P(Y <= counts) by the served quantiles: between two of them the shape is that of the served negative binomial.
-
-    The graph serves quantiles at a few levels. Each is a point (negative binomial distribution function at the
-    quantile, level); the map between the two is the calibration, taken as linear from (0, 0) over the points to (1,
-    1). Quantiles that the graph clamped at its lowest count say only that the lowest count has at least that
-    probability.
-
-    Args:
-        counts: float64 [n].
-        quantiles: float64 [n, levels], continuous.
-        levels: float64 [levels], increasing.
-        mean: of the count, float64 [n].
-        size: r of the negative binomial, float64 [n].
-        shift: lowest count: the negative binomial counts what lies above it; float64 [n].
-    """
-    rest = np.maximum(mean - shift, 1e-9)
-    free = quantiles > shift[:, None] + 1e-6
-    upper = np.ceil(quantiles - shift[:, None])
-    share = quantiles - shift[:, None] - (upper - 1)
-    shape = (rest[:, None], size[:, None])
-    at = nb_cdf(upper - 1, *shape) * (1 - share) + nb_cdf(upper, *shape) * share
-    count = len(counts)
-    x = np.concatenate([np.zeros((count, 1)), np.where(free, at, 0.0), np.ones((count, 1))], axis=1)
-    y = np.concatenate([np.zeros((count, 1)), np.where(free, levels, 0.0), np.ones((count, 1))], axis=1)
-    x = np.maximum.accumulate(x, axis=1)
-    wanted = nb_cdf(counts - shift, rest, size)
-    right = np.clip((x <= wanted[:, None]).sum(axis=1), 1, x.shape[1] - 1)
-    row = np.arange(count)
-    left = right - 1
-    width = x[row, right] - x[row, left]
-    part = np.where(width > 0, (wanted - x[row, left]) / np.maximum(width, 1e-300), 1.0)
-    value = y[row, left] + np.clip(part, 0.0, 1.0) * (y[row, right] - y[row, left])
-    clamped = np.where(free, 0.0, levels).max(axis=1)
-    value = np.where(counts >= shift, np.maximum(value, clamped), 0.0)
-    return np.clip(value, 0.0, 1.0)
 
 
 def recommendations(release: ModelRelease, data: Dataset, task: WarmTask) -> Lists:

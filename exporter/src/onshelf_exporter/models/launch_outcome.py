@@ -1,11 +1,14 @@
 """launch_outcome: the outcome of a launch for a batch of candidate actions.
 
-log mean units = base(content, category) + log seasonality of the category over the horizon + response(action). The base
-never sees the action. The response is a sum of terms whose coefficients have the right sign by construction (softplus),
-so a higher price never means more units, and more coverage, discount or coupon never fewer. Units are negative
-binomial; the dispersion never sees the action, which keeps every quantile monotone too. A launch that enters by a sale
-instead of a promotion has at least one unit: its count is 1 + the negative binomial (a nuisance of the data; serving
-sets entered_by_sale = 0).
+A forest reads what is known of the product and its kin, with the main directions of its embedding, and gives
+distributions of units and buyers at a support of counts; it never sees the action. The action shifts the log odds of
+these distributions by a sum of terms whose coefficients have the right sign by construction (softplus), so a higher
+price never means more units, and more coverage, discount or coupon never fewer; every quantile is monotone too
+(proportional odds, McCullagh 1980). What the panel of all product-weeks says about an action in log units is carried
+over at the product's own slope of the log odds.
+
+A launch that enters by a sale instead of a promotion has at least one unit (a nuisance of the data; serving sets
+entered_by_sale = 0; the forest reads it of the first candidate).
 """
 
 from typing import NamedTuple
@@ -15,12 +18,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from onshelf_exporter.models.lookups import DEPARTMENT, CategoryTable, IdEmbedding, known
-from onshelf_exporter.models.product_encoder import CHANNELS, EMBEDDING_DIM, WEEKS
-from onshelf_exporter.models.quantiles import QuantileTable
+from onshelf_exporter.models.forest import Forest
+from onshelf_exporter.models.kin import FEATURES, KinTables
+from onshelf_exporter.models.lookups import DEPARTMENT, CategoryTable, known
+from onshelf_exporter.models.product_encoder import CHANNELS, WEEKS
 
 HORIZONS = (4, 8)
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+SUPPORT = 24  # counts at which distributions are described
+BUYER_ROWS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19)  # those of them at which buyers are
+BUYER_SUPPORT = len(BUYER_ROWS)
+LOG_PRICE = FEATURES.index("log_price")
+REPEATS = tuple(FEATURES.index(f"{group}_repeat_rate") for group in ("category", "type", "brand_type"))
 CANDIDATE_COLUMNS = (
     "week_of_year",
     "price",
@@ -30,7 +39,8 @@ CANDIDATE_COLUMNS = (
     *(f"coverage_{slot:02d}" for slot in range(CHANNELS)),
 )
 PRICE_RATIO_LIMIT = 2.5
-LOG_MEAN_LIMIT = 8.5
+ODDS_LIMIT = 12.0
+KINDS = 2  # of promotion that reach is summed over: display, any other
 
 
 class ResponseTable(NamedTuple):
@@ -46,83 +56,114 @@ class ResponseTable(NamedTuple):
     coverage: Tensor
 
 
-class Forecast(NamedTuple):
-    """Parameters of the forecast: log mean and log size [batch, candidates, 2], buyers' share [batch, 1, 2], repeat
-    logit [batch, 1, 1]."""
+class Leaves(NamedTuple):
+    """What the forest says of a product: distribution functions [batch, 2, SUPPORT] of units and [batch, 2,
+    BUYER_SUPPORT] of buyers at both horizons, and log odds of a repeat purchase [batch, len(REPEATS) + 1]: of the
+    forest, and of the nearest kin; log of the price that the product has or, unknown, its kin have [batch, 1]."""
 
-    log_mean: Tensor
-    log_size: Tensor
-    buyer_share: Tensor
+    units: Tensor
+    buyers: Tensor
     repeat: Tensor
-    entered: Tensor
+    log_price: Tensor
 
 
-class GroupedLinear(nn.Module):
-    """One linear layer per ensemble member: [members, batch, inputs] -> [members, batch, outputs]."""
+class Forecast(NamedTuple):
+    """Distribution functions for each candidate: of units [batch, candidates, 2, SUPPORT], of buyers [batch,
+    candidates, 2, BUYER_SUPPORT]; repeat logit [batch, 1]."""
 
-    def __init__(self, members: int, inputs: int, outputs: int, scale: float) -> None:
+    units: Tensor
+    buyers: Tensor
+    repeat: Tensor
+
+
+def leaf_width() -> int:
+    """Outputs of the forest: both distributions at both horizons, repeat buyers, buyers."""
+    return len(HORIZONS) * (SUPPORT + BUYER_SUPPORT) + 2
+
+
+def split_leaves(values: Tensor, features: Tensor) -> Leaves:
+    """The outputs of the forest [batch, leaf_width()] by name; `features` are what it read."""
+    units = values[:, : 2 * SUPPORT].reshape(-1, 2, SUPPORT)
+    buyers = values[:, 2 * SUPPORT : 2 * (SUPPORT + BUYER_SUPPORT)].reshape(-1, 2, BUYER_SUPPORT)
+    repeat = values[:, -2:-1].clamp(min=0.0) / values[:, -1:].clamp(min=1e-3)
+    odds = torch.cat([torch.logit(repeat.clamp(1e-3, 1 - 1e-3)), features[:, list(REPEATS)]], dim=1)
+    return Leaves(units.clamp(0.0, 1.0), buyers.clamp(0.0, 1.0), odds, features[:, LOG_PRICE : LOG_PRICE + 1])
+
+
+class Head(nn.Module):
+    """From the forest's distribution at both horizons to log odds: a slope, an offset for each count, and an offset for
+    launches that entered by a sale."""
+
+    def __init__(self, counts: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(members, inputs, outputs) * scale / inputs**0.5)
-        self.bias = nn.Parameter(torch.zeros(members, 1, outputs))
+        self.slope = nn.Parameter(torch.zeros(2, 1))
+        self.offset = nn.Parameter(torch.zeros(2, counts))
+        self.entered = nn.Parameter(torch.zeros(2, counts))
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """See the class."""
-        return torch.matmul(inputs, self.weight) + self.bias
+    def forward(self, distribution: Tensor, entered: Tensor) -> Tensor:
+        """[batch, 2, counts], [batch, 1] -> log odds [batch, 2, counts]."""
+        odds = torch.logit(distribution.clamp(2e-3, 1 - 2e-3))
+        return torch.exp(self.slope) * odds + self.offset + entered.unsqueeze(2) * self.entered
 
 
 class LaunchOutcome(nn.Module):
-    """Content, category and candidate actions -> parameters of the forecast; see the module."""
+    """Content, category and candidate actions -> distributions; see the module."""
 
     def __init__(
         self,
-        sizes: tuple[int, int, int, int],
-        context: CategoryTable,
+        kin: KinTables,
+        forest: Forest,
+        support: Tensor,
+        values: Tensor,
         seasonality: CategoryTable,
         response: ResponseTable,
-        members: int = 4,
-        hidden: int = 32,
-        dropout: float = 0.0,
+        kinds: Tensor,
+        center: Tensor,
+        directions: Tensor,
     ) -> None:
-        """`context` has columns (log median price, features ...); `seasonality` the log index by week for 4 weeks, then
-        for 8."""
+        """`support` FP32 [SUPPORT]: increasing counts from 0. `values` FP32 [SUPPORT + 1]: mean count at most each of
+        them, and beyond the last.
+        `seasonality` has the log index by week for 4 weeks, then for 8. `kinds` FP32 [32, KINDS]: 1 where a channel
+        slot is of the kind. `center` FP32 [128] and `directions` FP32 [128, d]: what the forest reads of the embedding.
+        """
         super().__init__()
-        self.members = members
-        self.context = context
-        self.seasonality = seasonality
-        width = context.get_buffer("types").shape[1] - 1
-        self.dropout = nn.Dropout(dropout)
-        self.effects = IdEmbedding(sizes, 5, 0.15, scale=0.001)
-        self.inner = GroupedLinear(members, EMBEDDING_DIM + width + 1, hidden, 1.0)
-        self.outer = GroupedLinear(members, hidden, 7, 0.1)
-        self.entered = nn.Parameter(torch.zeros(2))
+        self.kin, self.forest, self.seasonality = kin, forest, seasonality
+        self.units, self.buyers = Head(SUPPORT), Head(BUYER_SUPPORT)
+        self.channel = nn.Parameter(torch.full((CHANNELS,), -3.0))
+        self.reach = nn.Parameter(torch.full((3 * KINDS,), -3.0))
+        self.extra = nn.Parameter(torch.full((2,), -3.0))
         self.log_scale = nn.Parameter(torch.zeros(3, 2))
-        self.season_strength = nn.Parameter(torch.tensor(0.0))
+        self.season_strength = nn.Parameter(torch.tensor(-2.0))
+        self.repeat = nn.Parameter(torch.tensor([0.5, 0.0, 0.5, 0.0, 0.0]))
+        self.register_buffer("support", support)
+        self.register_buffer("values", values)
+        self.register_buffer("kinds", kinds)
+        self.register_buffer("center", center)
+        self.register_buffer("directions", directions)
+        self.register_buffer("buyer_rows", torch.tensor(BUYER_ROWS))
         for name, value in response._asdict().items():
             self.register_buffer(f"response_{name}", value.float())
 
-    def start(self, log_mean: tuple[float, float]) -> None:
-        """Start from the launches' overall log mean at 4 and 8 weeks."""
-        with torch.no_grad():
-            self.outer.bias[:, 0, 0] = log_mean[0]
-            self.outer.bias[:, 0, 1] = log_mean[1]
-            self.outer.bias[:, 0, 4] = 1.0
+    def features(self, embedding: Tensor, kin: Tensor) -> Tensor:
+        """What the forest reads: features of kin [batch, len(FEATURES)], then directions of the embedding [batch,
+        128]."""
+        main = torch.matmul(embedding - self.get_buffer("center"), self.get_buffer("directions"))
+        return torch.cat([kin, main], dim=1)
 
-    def base(self, embedding: Tensor, ids: Tensor, attributes: Tensor) -> Tensor:
-        """Everything that is not the action: [members, batch, 7] (log means, log sizes, buyers' share logits, repeat
-        logit)."""
-        features = torch.cat([embedding * 4.0, self.context(ids)[:, 1:], attributes[:, 1:2]], dim=1)
-        hidden = torch.tanh(self.inner(self.dropout(features).unsqueeze(0)))
-        value: Tensor = self.outer(hidden)
-        effects = self.effects(ids)
-        return value + torch.cat([effects, torch.zeros_like(effects[:, :2])], dim=1).unsqueeze(0)
+    def leaves(self, embedding: Tensor, ids: Tensor, attributes: Tensor, entered: Tensor) -> Leaves:
+        """What the forest says, for FP32 [batch, 128], INT64 [batch, 4], FP32 [batch, 2], FP32 [batch, 1]."""
+        features = self.features(embedding, self.kin(ids, attributes, entered))
+        return split_leaves(self.forest(features), features)
 
-    def response(self, ids: Tensor, attributes: Tensor, candidates: Tensor) -> Tensor:
-        """What the action adds to log units: [batch, candidates, 2], monotone by construction."""
+    def panel(self, log_price: Tensor, ids: Tensor, candidates: Tensor) -> Tensor:
+        """What the panel says that the action adds to log units: [batch, candidates, 2], monotone by construction.
+
+        `log_price` [batch, 1] is the price that the forest knows of.
+        """
         department = known(ids[:, DEPARTMENT], self.get_buffer("response_elasticity"))
         price = candidates[:, :, 1]
-        price = torch.where(price > 0, price, attributes[:, 0:1])
-        ratio = torch.log(price.clamp(min=1e-4)) - self.context(ids)[:, 0:1]
-        ratio = ratio.clamp(-PRICE_RATIO_LIMIT, PRICE_RATIO_LIMIT) * (price > 0)
+        ratio = torch.where(price > 0, torch.log(price.clamp(min=1e-4)) - log_price, torch.zeros_like(price))
+        ratio = ratio.clamp(-PRICE_RATIO_LIMIT, PRICE_RATIO_LIMIT)
         discount = candidates[:, :, 2].clamp(0.0, 1.0) * self.get_buffer("response_discount")[department].unsqueeze(1)
         coupon = candidates[:, :, 3].clamp(0.0, 1.0) * self.get_buffer("response_coupon")[department].unsqueeze(1)
         coverage = candidates[:, :, 5 : 5 + CHANNELS].clamp(0.0, 1.0)
@@ -133,55 +174,136 @@ class LaunchOutcome(nn.Module):
         total: Tensor = promoted - (elasticity * ratio).unsqueeze(2) * scale[2]
         return total
 
+    def reached(self, candidates: Tensor) -> Tensor:
+        """What launches say that the plan adds to the log odds: [batch, candidates], >= 0 and increasing. Concave in
+        coverage."""
+        coverage = candidates[:, :, 5 : 5 + CHANNELS].clamp(0.0, 1.0)
+        root = torch.sqrt(coverage + 1e-8) - 1e-4
+        kinds = self.get_buffer("kinds")
+        total = torch.matmul(coverage, kinds)
+        places = torch.matmul((coverage * 200.0).clamp(max=1.0), kinds)
+        reach = torch.cat([torch.sqrt(total + 1e-8) - 1e-4, torch.log1p(places), places.clamp(max=1.0)], dim=2)
+        extra = torch.stack([candidates[:, :, 3].clamp(0.0, 1.0), candidates[:, :, 2].clamp(0.0, 0.5)], dim=2)
+        soft = torch.nn.functional.softplus
+        value: Tensor = (
+            torch.matmul(root, soft(self.channel))
+            + torch.matmul(reach, soft(self.reach))
+            + torch.matmul(extra, soft(self.extra))
+        )
+        return value
+
     def season(self, ids: Tensor, candidates: Tensor) -> Tensor:
         """Log seasonality over the horizon's weeks: [batch, candidates, 2]."""
         week = (candidates[:, :, 0].clamp(1.0, float(WEEKS)).round() - 1.0).long()
         table = self.seasonality(ids).reshape(-1, len(HORIZONS), WEEKS)
         index = week.unsqueeze(1).expand(-1, len(HORIZONS), -1)
-        return torch.gather(table, 2, index).transpose(1, 2) * (2.0 * torch.sigmoid(self.season_strength))
+        return torch.gather(table, 2, index).transpose(1, 2) * torch.sigmoid(self.season_strength)
 
-    def forecast(
-        self, embedding: Tensor, ids: Tensor, attributes: Tensor, candidates: Tensor, per_member: bool = False
-    ) -> Forecast:
-        """Parameters for [batch, 128], [batch, 4], [batch, 2], [batch, candidates, 37].
+    def slope(self, odds: Tensor) -> Tensor:
+        """Log odds per log unit of the mean, [batch, 2]: how far the log odds must move for the mean to grow by 1 %,
+        per 1 %."""
+        distribution = torch.sigmoid(odds)
+        step = (self.get_buffer("values")[1:] - self.get_buffer("values")[:-1]).expand_as(distribution)
+        mean = self.get_buffer("values")[0] + ((1 - distribution) * step).sum(2)
+        change = (distribution * (1 - distribution) * step).sum(2)
+        return (mean / change.clamp(min=1e-4)).clamp(0.5, 5.0)
 
-        With `per_member` a leading axis of ensemble members stays, for training; otherwise the means are averaged over
-        members.
-        """
-        base = self.base(embedding, ids, attributes)
-        if not per_member:
-            mean = torch.log(torch.exp(base[:, :, 0:2].clamp(-LOG_MEAN_LIMIT, LOG_MEAN_LIMIT)).mean(0))
-            base = torch.cat([mean, base[:, :, 2:].mean(0)], dim=1)
-        base = base.unsqueeze(-2)
-        entered = candidates[:, :, 4:5]
-        action = self.response(ids, attributes, candidates) + self.season(ids, candidates) + entered * self.entered
-        log_mean = (base[..., 0:2] + action).clamp(-LOG_MEAN_LIMIT, LOG_MEAN_LIMIT)
-        log_size = base[..., 2:4].clamp(-3.0, 3.5).expand_as(log_mean)
-        return Forecast(log_mean, log_size, torch.sigmoid(base[..., 4:6]), base[..., 6:7], entered)
+    def forecast(self, leaves: Leaves, ids: Tensor, candidates: Tensor) -> Forecast:
+        """Distributions for leaves of [batch, ...], ids [batch, 4], candidates [batch, n, 37]."""
+        entered = candidates[:, 0, 4:5]
+        odds = self.units(leaves.units, entered)
+        action = self.panel(leaves.log_price, ids, candidates) + self.season(ids, candidates)
+        shift = action * self.slope(odds).unsqueeze(1) + self.reached(candidates).unsqueeze(2)
+        shift = shift.clamp(-ODDS_LIMIT, ODDS_LIMIT).unsqueeze(3)
+        units = self._distribution(odds, shift, entered)
+        buyers = self._distribution(self.buyers(leaves.buyers, entered), shift, entered)
+        repeat = torch.matmul(leaves.repeat, self.repeat[:-1]).unsqueeze(1) + self.repeat[-1]
+        return Forecast(units, torch.maximum(buyers, units[..., self.get_buffer("buyer_rows")]), repeat)
+
+    def _distribution(self, odds: Tensor, shift: Tensor, entered: Tensor) -> Tensor:
+        value = torch.sigmoid(odds.unsqueeze(1) - shift)
+        value = running_maximum(value)
+        first = torch.cat([value[..., :1] * (1 - entered.reshape(-1, 1, 1, 1)), value[..., 1:]], dim=3)
+        return torch.cat([torch.maximum(first[:, :, :1], first[:, :, 1:]), first[:, :, 1:]], dim=2)
 
 
 class OutcomeGraph(nn.Module):
-    """The graph `launch_outcome`: the forecast with its calibrated quantiles."""
+    """The graph `launch_outcome`: means, quantiles and distribution, recalibrated."""
 
-    def __init__(self, outcome: LaunchOutcome, levels: NDArray[np.float64]) -> None:
-        """`levels` [2, 11] are the levels to read for LEVELS at each horizon, as calibrated."""
+    def __init__(self, outcome: LaunchOutcome, calibration: NDArray[np.float64]) -> None:
+        """`calibration` [2, 3] is (a, b, c) of the beta calibration of each horizon: log odds a log F - b log(1 - F) +
+        c."""
         super().__init__()
         self.outcome = outcome
-        self.tables = nn.ModuleList(QuantileTable(row) for row in levels)
+        self.register_buffer("calibration", torch.from_numpy(calibration).float())
+        support = outcome.get_buffer("support")
+        tail = support[-1:] + (outcome.get_buffer("values")[-1:] - support[-1:]) * 2
+        self.register_buffer("points", torch.cat([torch.full((1,), -1.0), support, tail]))
+        self.register_buffer("levels", torch.tensor(LEVELS))
 
     def forward(
         self, embedding: Tensor, categorical_ids: Tensor, attributes: Tensor, candidates: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """See the signature of the model repository: units mean, dispersion, quantiles, buyers mean, repeat rate."""
-        forecast = self.outcome.forecast(embedding, categorical_ids, attributes, candidates)
-        mean = torch.exp(forecast.log_mean) + forecast.entered
-        quantiles = torch.stack(
-            [table(forecast.log_mean[:, :, h], forecast.log_size[:, :, h]) for h, table in enumerate(self.tables)],
-            dim=2,
-        )
-        quantiles = quantiles + forecast.entered.unsqueeze(3)
-        repeat = torch.sigmoid(forecast.repeat).expand(-1, candidates.shape[1], -1)
-        return mean, torch.exp(forecast.log_size), quantiles, mean * forecast.buyer_share, repeat
+    ) -> tuple[Tensor, ...]:
+        """See the signature of the model repository: units mean, dispersion, quantiles, buyers mean, repeat rate, units
+        distribution, buyers median."""
+        leaves = self.outcome.leaves(embedding, categorical_ids, attributes, candidates[:, 0, 4:5])
+        forecast = self.outcome.forecast(leaves, categorical_ids, candidates)
+        units = self.calibrated(forecast.units)
+        mean, variance = self.moments(units)
+        size = (mean.square() / (variance - mean).clamp(min=1e-6)).clamp(0.05, 1000.0)
+        buyers_mean = self.buyers_mean(forecast.buyers)
+        repeat = torch.sigmoid(forecast.repeat).unsqueeze(1).expand(-1, candidates.shape[1], -1)
+        points = self.get_buffer("points")
+        quantiles = inverse(units, points, self.get_buffer("levels"))
+        rows = self.outcome.get_buffer("buyer_rows")
+        places = torch.cat([points[:1], points[1:-1][rows], points[-1:]])
+        median = inverse(forecast.buyers, places, self.get_buffer("levels")[5:6]).squeeze(3)
+        median = torch.minimum(median, quantiles[..., 5])  # units are calibrated, and read at more counts
+        return mean, size, quantiles, torch.minimum(buyers_mean, mean), repeat, units, median
+
+    def calibrated(self, distribution: Tensor) -> Tensor:
+        """The distribution [batch, candidates, 2, SUPPORT] after beta calibration (Kull, Silva Filho and Flach
+        2017)."""
+        value = distribution.clamp(1e-5, 1 - 1e-5)
+        a, b, c = (self.get_buffer("calibration")[:, i].reshape(1, 1, 2, 1) for i in range(3))
+        result = torch.sigmoid(a * torch.log(value) - b * torch.log1p(-value) + c)
+        result = torch.where(distribution <= 1e-5, torch.zeros_like(result), result)
+        return torch.cat([torch.maximum(result[:, :, :1], result[:, :, 1:]), result[:, :, 1:]], dim=2)
+
+    def moments(self, distribution: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of counts, [batch, candidates, 2] each."""
+        values = self.outcome.get_buffer("values")
+        above = 1 - distribution
+        mean = values[0] + (above * (values[1:] - values[:-1])).sum(3)
+        square = values[0].square() + (above * (values[1:].square() - values[:-1].square())).sum(3)
+        return mean, (square - mean.square()).clamp(min=0.0)
+
+    def buyers_mean(self, distribution: Tensor) -> Tensor:
+        """Mean number of buyers, [batch, candidates, 2]."""
+        support = self.outcome.get_buffer("support")[self.outcome.get_buffer("buyer_rows")]
+        after = torch.cat([support[1:], self.outcome.get_buffer("values")[-1:]])
+        # counts lie evenly over (previous, this]
+        middle = torch.cat([support[:1], (support[:-1] + support[1:] + 1) / 2, after[-1:]])
+        return middle[0] + ((1 - distribution) * (middle[1:] - middle[:-1])).sum(3)
+
+
+def running_maximum(value: Tensor) -> Tensor:
+    """The largest value so far along the last axis, by doubling (ONNX has no cumulative maximum)."""
+    step = 1
+    while step < value.shape[-1]:
+        value = torch.cat([value[..., :step], torch.maximum(value[..., step:], value[..., :-step])], dim=-1)
+        step *= 2
+    return value
+
+
+def inverse(distribution: Tensor, points: Tensor, levels: Tensor) -> Tensor:
+    """Continuous quantiles [..., levels] of distribution functions [..., counts] that are linear between `points`
+    [counts + 2], of which the first is -1 (probability 0) and the last the end (probability 1); at least 0."""
+    lower = torch.cat([torch.zeros_like(distribution[..., :1]), distribution], dim=-1).unsqueeze(-1)
+    upper = torch.cat([distribution, torch.ones_like(distribution[..., :1])], dim=-1).unsqueeze(-1)
+    share = ((levels - lower) / (upper - lower).clamp(min=1e-7)).clamp(0.0, 1.0)
+    width = (points[1:] - points[:-1]).unsqueeze(-1)
+    return (points[0] + (share * width).sum(-2)).clamp(min=0.0)
 
 
 def nb_loss(counts: Tensor, log_mean: Tensor, log_size: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from onshelf_exporter.training.vocabulary import Vocabulary, build_vocabulary
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-SALES = ("product_index", "week", "units", "revenue", "discount", "price")
+SALES = ("product_index", "week", "units", "revenue", "discount", "buyers", "price")
 PROMOTIONS = ("product_index", "week", "channel_id", "coverage")
 
 

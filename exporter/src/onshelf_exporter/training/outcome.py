@@ -1,13 +1,11 @@
-"""Training of launch_outcome for one cut: response from the panel, base from launches, epochs and levels from the
-newest launches.
+"""Training of launch_outcome for one cut: response from the panel, forest and action from launches.
 
-First a fit on the older launches chooses the number of epochs and gives the calibration on the newest ones, which it
-has not seen; then the model is fitted again on all launches whose outcomes lie within the cut, for that many epochs,
-and keeps the levels.
+Launches whose weeks are not all over by the cut count too: what they have sold so far turns a first forecast into a
+distribution of what they will have sold, and that is learned from. Everything behind the forest is fitted on what its
+trees say of launches that they have not seen (out of bag), newer launches counting more.
 """
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,25 +14,39 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from onshelf_exporter.errors import ExporterError
-from onshelf_exporter.models.launch_outcome import LEVELS, LaunchOutcome, OutcomeGraph, ResponseTable, nb_loss
+from onshelf_exporter.models.kin import kin_features
+from onshelf_exporter.models.launch_outcome import (
+    BUYER_ROWS,
+    HORIZONS,
+    KINDS,
+    SUPPORT,
+    LaunchOutcome,
+    Leaves,
+    OutcomeGraph,
+    split_leaves,
+)
+from onshelf_exporter.models.product_encoder import CHANNELS
 from onshelf_exporter.recipe import OutcomeRecipe
+from onshelf_exporter.training.behaviour import Events
 from onshelf_exporter.training.calendar import weeks_of_year
-from onshelf_exporter.training.calibration import calibrated_levels, coverage
-from onshelf_exporter.training.context import context_table, seasonality_table
+from onshelf_exporter.training.calibration import beta_calibration, randomised_pit
+from onshelf_exporter.training.context import seasonality_table
+from onshelf_exporter.training.forest import at_most, bin_values, count_support, fit_forest
 from onshelf_exporter.training.history import History, Launches
-from onshelf_exporter.training.loop import fit
+from onshelf_exporter.training.kin import Kin, build_kin, kin_tables, overall_rates, statistics_of
+from onshelf_exporter.training.partial import life_shapes, likely_totals
 from onshelf_exporter.training.response import estimate_response
-from onshelf_exporter.training.targets import HOLDOUT_WEEKS
+from onshelf_exporter.training.runs import MIN_LAUNCHES
 
+Floats = NDArray[np.float64]
+LAG_WEEKS = 7  # a launch is seen as up to so many weeks before it, as a release sees the launches after its cut
 SCALE_PENALTY = 4.0  # precision of the prior by which launches may rescale the panel's response
-MIN_CALIBRATION = 50
 
 
 @dataclass(frozen=True)
 class OutcomeRows:
     """Launches as tensors: inputs of the model and outcomes (NaN where not known by the cut)."""
 
-    embedding: Tensor
     ids: Tensor
     attributes: Tensor
     candidates: Tensor
@@ -68,7 +80,7 @@ def actual_candidates(history: History, launches: Launches) -> NDArray[np.float3
     return np.concatenate([np.stack([np.asarray(c, dtype=np.float32) for c in head], axis=1), launches.plan], axis=1)
 
 
-def outcome_rows(history: History, embeddings: NDArray[np.float32]) -> OutcomeRows:
+def outcome_rows(history: History) -> OutcomeRows:
     """All known launches; outcomes beyond the cut are NaN even where the file has them."""
     launches = history.launches
     frame = launches.frame
@@ -85,7 +97,6 @@ def outcome_rows(history: History, embeddings: NDArray[np.float32]) -> OutcomeRo
         return np.stack(parts, axis=1)
 
     return OutcomeRows(
-        torch.from_numpy(embeddings),
         torch.from_numpy(history.ids[product]),
         torch.from_numpy(launch_attributes(launches, history.label)),
         torch.from_numpy(actual_candidates(history, launches)).unsqueeze(1),
@@ -95,173 +106,254 @@ def outcome_rows(history: History, embeddings: NDArray[np.float32]) -> OutcomeRo
     )
 
 
-class OutcomeTask:
-    """Negative binomial likelihood of units at both horizons, binomial of buyers and repeat buyers."""
+@dataclass(frozen=True)
+class HonestForecasts:
+    """Forecasts of launches with complete outcomes by trees that were not fitted on them.
 
-    def __init__(self, model: LaunchOutcome, training: OutcomeRows, held_out: OutcomeRows | None) -> None:
-        self.model, self.training, self.held_out = model, training, held_out
+    Attributes:
+        rows: int64 [n], positions in history.launches.
+        mean: float32 [n, 2], units at both horizons.
+        size: float32 [n, 2], r of the negative binomial with the same variance.
+    """
 
-    @property
-    def rows(self) -> int:
-        """Launches to learn from."""
-        return len(self.training.ids)
-
-    def loss(self, rows: NDArray[np.int64], generator: np.random.Generator) -> Tensor:  # noqa: ARG002
-        """Mean loss of a batch plus the prior on the scales."""
-        batch = self.training.take(rows)
-        penalty = 0.5 * SCALE_PENALTY * (self.model.log_scale.square().sum() + self.model.season_strength.square())
-        return self._loss(batch, per_member=True) + penalty / self.rows
-
-    def validate(self) -> float | None:
-        """Mean loss on the newest launches."""
-        return None if self.held_out is None else self._loss(self.held_out, per_member=False).item()
-
-    def _loss(self, batch: OutcomeRows, per_member: bool) -> Tensor:
-        forecast = self.model.forecast(
-            batch.embedding, batch.ids, batch.attributes, batch.candidates, per_member=per_member
-        )
-        known = torch.isfinite(batch.units)
-        units = torch.nan_to_num(batch.units)
-        log_mean, log_size = forecast.log_mean.squeeze(-2), forecast.log_size.squeeze(-2)
-        counts = (units - forecast.entered[:, 0]).clamp(min=0.0)
-        sales = (nb_loss(counts, log_mean, log_size) * known).sum((-2, -1)) / known.sum().clamp(min=1)
-        share = forecast.buyer_share.squeeze(-2).clamp(1e-4, 1 - 1e-4)
-        buyers = torch.minimum(torch.nan_to_num(batch.buyers), units)
-        sold = (units * known).sum().clamp(min=1)
-        who = -((buyers * torch.log(share) + (units - buyers) * torch.log(1 - share)) * known).sum((-2, -1)) / sold
-        again = torch.minimum(torch.nan_to_num(batch.repeats[:, 1:]), buyers[:, 1:])
-        logit = forecast.repeat.squeeze(-2)
-        rate = -(
-            again * torch.nn.functional.logsigmoid(logit)
-            + (buyers[:, 1:] - again) * torch.nn.functional.logsigmoid(-logit)
-        )
-        repeat = (rate * known[:, 1:]).sum((-2, -1)) / (buyers[:, 1:] * known[:, 1:]).sum().clamp(min=1)
-        return (sales + 0.3 * who + 0.3 * repeat).mean()
+    rows: NDArray[np.int64]
+    mean: NDArray[np.float32]
+    size: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class OutcomeResult:
-    """The trained model with its calibrated levels [2, 11], and what is written about it."""
+    """The trained model with its recalibration [2, 3], and what is written about it."""
 
     model: LaunchOutcome
-    levels: NDArray[np.float64]
+    support: Floats
+    curve: Floats
     calibration: dict[str, Any]
     metrics: dict[str, Any]
+    honest: HonestForecasts
 
 
 def train_outcome(
-    history: History, embeddings: NDArray[np.float32], recipe: OutcomeRecipe, seed: int, folder: Path
+    history: History,
+    purchases: Events,
+    embeddings: NDArray[np.float32],
+    recipe: OutcomeRecipe,
+    seed: int,
+    threads: int,
 ) -> OutcomeResult:
-    """Train for the cut of `history`; `embeddings` [launches, 128] are those of history.launches.
+    """Train for the cut of `history`; `embeddings` [products, 128] are those of all products.
 
     Raises ExporterError where no launch has a complete outcome.
     """
-    rows = outcome_rows(history, embeddings)
-    usable = history.launches.complete4
-    if int(history.launches.complete8.sum()) < 2:
+    done = history.launches.complete8
+    if int(done.sum()) < MIN_LAUNCHES:
         raise ExporterError(
-            f"launches: {int(history.launches.complete8.sum())} with 8 weeks of outcome by week {history.cut}; "
-            "at least 2 are needed"
+            f"launches: {int(done.sum())} with 8 weeks of outcome by week {history.cut}; at least {MIN_LAUNCHES} are "
+            "needed"
         )
-    week = history.launches.frame["launch_week"].to_numpy()
-    response, figures = estimate_response(history, recipe)
-    newest = int(week[history.launches.complete8].max())
-    boundary = newest - HOLDOUT_WEEKS
-    older, newer = usable & (week <= boundary), history.launches.complete8 & (week > boundary)
-    levels, calibration = (
-        np.stack([np.array(LEVELS)] * 2),
-        {"method": "none: fewer than 50 launches to hold out", "launches": 0},
-    )
-    metrics: dict[str, Any] = {"response": figures}
-    epochs = recipe.loop.epochs
-    if older.sum() >= MIN_CALIBRATION and newer.sum() >= MIN_CALIBRATION:
-        held = rows.take(newer)
-        model = _new(history, response, recipe, rows.take(older), seed)
-        chosen = fit(
-            model,
-            OutcomeTask(model, rows.take(older), held),
-            recipe.loop,
-            seed=seed,
-            folder=folder,
-            name="outcome_tune",
-        )
-        epochs = chosen.epoch
-        levels, calibration = _calibrate(model, held, seed)
-        calibration.update({"launch_weeks": [boundary + 1, newest], "trained_on_launch_weeks_to": boundary})
-        metrics.update({"epochs": epochs, "validation": held_out_metrics(OutcomeGraph(model, levels), held)})
-    settings = replace(recipe.loop, epochs=epochs, patience=0)
-    model = _new(history, response, recipe, rows.take(usable), seed)
-    fit(model, OutcomeTask(model, rows.take(usable), None), settings, seed=seed, folder=folder, name="outcome")
-    metrics["launches"] = int(usable.sum())
-    metrics["scale"] = [[round(v, 4) for v in row] for row in torch.exp(model.log_scale.detach()).tolist()]
-    return OutcomeResult(model, levels, calibration, metrics)
-
-
-def _new(
-    history: History, response: ResponseTable, recipe: OutcomeRecipe, rows: OutcomeRows, seed: int
-) -> LaunchOutcome:
     torch.manual_seed(seed)
-    model = LaunchOutcome(
-        history.vocabulary.sizes,
-        context_table(history),
-        seasonality_table(history),
-        response,
-        recipe.members,
-        recipe.hidden,
-        recipe.dropout,
-    )
-    with torch.no_grad():
-        action = model.response(rows.ids, rows.attributes, rows.candidates) + model.season(rows.ids, rows.candidates)
-        mean = torch.nanmean(rows.units, dim=0) / torch.exp(action[:, 0].clamp(-4, 4)).mean(0)
-    start = torch.log(mean.clamp(min=0.02))
-    model.start((float(start[0]), float(start[1])))
-    return model
+    rows = outcome_rows(history)
+    week = history.launches.frame["launch_week"].to_numpy(dtype=np.int64)
+    kin = build_kin(history, purchases)
+    center, directions = main_directions(embeddings[history.known], recipe.embedding_directions)
+    launched = embeddings[history.launches.frame["product_index"].to_numpy()]
+    features = np.concatenate(
+        [launch_features(history, kin, rows, seed), (launched - center) @ directions], axis=1
+    ).astype(np.float32)
+    response, figures = estimate_response(history, recipe)
+    highest = float(np.nanmax(rows.units.numpy()))
+    support = count_support(highest)
+    values = bin_values(support, rows.units.double().numpy()[done].ravel())
 
+    def fitted(chosen: NDArray[np.int64], targets: Floats) -> tuple[LaunchOutcome, Leaves, Tensor]:
+        recency = 0.5 ** ((history.cut - week[chosen]) / recipe.half_life_weeks)
+        found = fit_forest(
+            features[chosen],
+            targets,
+            support,
+            recipe.trees,
+            recipe.leaf_rows,
+            recipe.split_share,
+            seed,
+            threads,
+            recency,
+        )
+        model = LaunchOutcome(
+            kin_tables(history, kin),
+            found.forest,
+            torch.from_numpy(support).float(),
+            torch.from_numpy(values).float(),
+            seasonality_table(history),
+            response,
+            channel_kinds(history),
+            torch.from_numpy(center),
+            torch.from_numpy(directions),
+        )
+        leaves = split_leaves(torch.from_numpy(found.out_of_bag).float(), torch.from_numpy(features[chosen]))
+        fit_action(
+            model,
+            leaves,
+            rows.take(chosen),
+            torch.from_numpy(targets).float(),
+            torch.from_numpy(recency).float(),
+            recipe,
+        )
+        return model, leaves, torch.from_numpy(recency).float()
 
-def _calibrate(model: LaunchOutcome, held: OutcomeRows, seed: int) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    complete = np.flatnonzero(done)
+    targets = complete_targets(rows.take(complete), support)
+    model, leaves, recency = fitted(complete, targets)
+    partial = np.flatnonzero(~done)
+    chosen = complete
+    if len(partial) and recipe.partial_outcomes:
+        first = forecast_targets(model, rows.take(partial), features[partial])
+        entered = history.launches.frame["entered_by_sale"].to_numpy(dtype=np.int64)
+        shapes = life_shapes(kin.weekly, entered)[partial]
+        over = history.cut - week[partial] + 1
+        learned = likely_totals(first, kin.weekly[partial], kin.weekly_buyers[partial], over, shapes, support)
+        chosen = np.concatenate([complete, partial])
+        targets = np.concatenate([targets, learned])
+        model, leaves, recency = fitted(chosen, targets)
+    model.eval()
+    taken = rows.take(chosen)
     with torch.no_grad():
-        forecast = model.forecast(held.embedding, held.ids, held.attributes, held.candidates)
-    levels, before = [], []
-    for h in range(2):
-        counts = (held.units[:, h] - held.candidates[:, 0, 4]).clamp(min=0).double().numpy()
-        mean = torch.exp(forecast.log_mean[:, 0, h]).double().numpy()
-        size = torch.exp(forecast.log_size[:, 0, h]).double().numpy()
-        levels.append(calibrated_levels(counts, mean, size, seed + h))
-        before.append(round(coverage(counts, mean, size, 0.1, 0.9, seed), 4))
-    return np.stack(levels), {
-        "method": "distributional conformal: levels are quantiles of the randomised PIT of launches held out",
-        "launches": len(held.ids),
-        "levels_4w": [round(float(v), 5) for v in levels[0]],
-        "levels_8w": [round(float(v), 5) for v in levels[1]],
-        "coverage_80_before": before,
+        forecast = model.forecast(leaves, taken.ids, taken.candidates)
+    honest = forecast.units[:, 0].double().numpy()
+    curve = beta_calibration(honest, targets[:, : 2 * SUPPORT].reshape(-1, 2, SUPPORT), recency.double().numpy())
+    graph = OutcomeGraph(model, curve).eval()
+    with torch.no_grad():
+        mean, variance = graph.moments(graph.calibrated(forecast.units))
+    n = len(complete)
+    size = (mean.square() / (variance - mean).clamp(min=1e-6)).clamp(0.05, 1000.0)
+    honest_forecasts = HonestForecasts(complete, mean[:n, 0].numpy(), size[:n, 0].numpy())
+    calibrated = graph.calibrated(forecast.units)[:n, 0].double().numpy()
+    pit = randomised_pit(calibrated[:, 1], support, rows.units[complete, 1].double().numpy(), seed)
+    metrics = {
+        "response": figures,
+        "launches": n,
+        "launches_in_progress": len(chosen) - n,
+        "out_of_bag": out_of_bag_metrics(mean[:n, 0, 1], calibrated[:, 1], support, rows.units[complete, 1]),
+        "scale": [[round(v, 4) for v in row] for row in torch.exp(model.log_scale.detach()).tolist()],
+        "channel_odds": [round(v, 3) for v in torch.nn.functional.softplus(model.channel.detach()).tolist()],
+        "season_strength": round(float(torch.sigmoid(model.season_strength.detach())), 4),
     }
+    calibration = {
+        "method": "beta calibration of distributions out of bag, newer launches counting more",
+        "launches": len(chosen),
+        "curve_4w": [round(float(v), 5) for v in curve[0]],
+        "curve_8w": [round(float(v), 5) for v in curve[1]],
+        "coverage_80_out_of_bag": round(float(np.mean((pit >= 0.1) & (pit <= 0.9))), 4),
+    }
+    return OutcomeResult(model, support, curve, calibration, metrics, honest_forecasts)
 
 
-def held_out_metrics(graph: OutcomeGraph, held: OutcomeRows) -> dict[str, float]:
-    """WAPE of the median, Poisson deviance and bias of the mean, mean pinball at .1/.5/.9, at 8 weeks."""
+def launch_features(history: History, kin: Kin, rows: OutcomeRows, seed: int) -> NDArray[np.float32]:
+    """Features of all launches, each as seen up to LAG_WEEKS weeks before it: float32 [launches, columns]."""
+    frame = history.launches.frame
+    product, week = frame["product_index"].to_numpy(dtype=np.int64), frame["launch_week"].to_numpy(dtype=np.int64)
+    lag = np.random.default_rng(seed).integers(0, LAG_WEEKS, len(frame))
+    at = np.clip(week - 1 - lag, 1, history.cut)
     with torch.no_grad():
-        mean, _, quantiles, _, _ = graph.eval()(held.embedding, held.ids, held.attributes, held.candidates)
-    y = held.units[:, 1].double().numpy()
-    forecast = mean[:, 0, 1].double().numpy()
-    q = np.ceil(quantiles[:, 0, 1].double().numpy() - 1e-6)
+        result: NDArray[np.float32] = kin_features(
+            statistics_of(kin, product, at), overall_rates(kin, at), rows.attributes, rows.candidates[:, 0, 4:5]
+        ).numpy()
+    return result
+
+
+def main_directions(embeddings: NDArray[np.float32], count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean [128] of embeddings and their first principal directions [128, count]."""
+    center = embeddings.mean(axis=0)
+    centred = (embeddings - center).astype(np.float64)
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    return center, np.ascontiguousarray(vectors[:, ::-1][:, :count]).astype(np.float32)
+
+
+def channel_kinds(history: History) -> Tensor:
+    """FP32 [32, KINDS]: displays, and every other channel but coupons (they have a column of their own)."""
+    kinds = torch.zeros(CHANNELS, KINDS)
+    slot, kind = history.channels["channel_slot"].to_numpy(dtype=np.int64), history.channels["kind"].to_numpy(str)
+    kinds[slot[kind == "display"], 0] = 1.0
+    kinds[slot[(kind != "display") & (kind != "coupon")], 1] = 1.0
+    return kinds
+
+
+def complete_targets(rows: OutcomeRows, support: Floats) -> Floats:
+    """What the forest learns of launches with complete outcomes: float64 [launches, leaf_width()]."""
+    units, buyers = rows.units.double().numpy(), rows.buyers.double().numpy()
+    buyers = np.minimum(np.where(np.isfinite(buyers), buyers, units), units)
+    repeats = np.minimum(np.nan_to_num(rows.repeats.double().numpy()[:, 1]), buyers[:, 1])
+    parts = [at_most(units[:, h], support) for h in range(2)] + [
+        at_most(buyers[:, h], support[list(BUYER_ROWS)]) for h in range(2)
+    ]
+    return np.concatenate([*parts, repeats[:, None], buyers[:, 1:]], axis=1)
+
+
+def forecast_targets(model: LaunchOutcome, rows: OutcomeRows, features: NDArray[np.float32]) -> Floats:
+    """The model's own forecast of launches, in the form of targets: float64 [launches, leaf_width()]."""
+    with torch.no_grad():
+        values = model.forest(torch.from_numpy(features))
+        forecast = model.forecast(split_leaves(values, torch.from_numpy(features)), rows.ids, rows.candidates)
+    parts = [part[:, 0].reshape(len(features), -1).numpy() for part in (forecast.units, forecast.buyers)]
+    return np.concatenate([*parts, values[:, -2:].numpy()], axis=1).astype(np.float64)
+
+
+def fit_action(
+    model: LaunchOutcome, leaves: Leaves, rows: OutcomeRows, targets: Tensor, weight: Tensor, recipe: OutcomeRecipe
+) -> None:
+    """Fit everything behind the forest by the ranked likelihood of the distributions (LBFGS)."""
+    n = len(targets)
+    units = targets[:, : 2 * SUPPORT].reshape(n, 2, SUPPORT)
+    buyers = targets[:, 2 * SUPPORT : -2].reshape(n, 2, -1)
+    weight = weight / weight.mean()
+    entered = rows.candidates[:, 0, 4]
+    ridge, soft = recipe.action_ridge, torch.nn.functional.softplus
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.LBFGS(parameters, max_iter=recipe.action_steps, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        forecast = model.forecast(leaves, rows.ids, rows.candidates)
+        total = _entropy(forecast.units[:, 0], units, weight, entered) + 0.3 * _entropy(
+            forecast.buyers[:, 0], buyers, weight, entered
+        )
+        bought = targets[:, -1] * weight
+        rate = targets[:, -2] / targets[:, -1].clamp(min=1e-6)
+        logit = forecast.repeat[:, 0]
+        again = torch.nn.functional.binary_cross_entropy_with_logits(logit, rate.clamp(0, 1), reduction="none")
+        total = total + 0.3 * (again * bought).sum() / bought.sum().clamp(min=1e-6)
+        penalty = ridge * sum(soft(p).square().sum() for p in (model.channel, model.reach, model.extra))
+        penalty = penalty + 0.5 * SCALE_PENALTY * model.log_scale.square().sum()
+        penalty = penalty + (model.season_strength + 2.0).square()
+        for head in (model.units, model.buyers):
+            penalty = penalty + head.offset.square().sum() + head.entered.square().sum() + head.slope.square().sum()
+        penalty = penalty + 10.0 * (model.repeat - torch.tensor([0.5, 0.0, 0.5, 0.0, 0.0])).square().sum()
+        return total + penalty / n
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = loss()
+        torch.autograd.backward(value)
+        return value
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+
+
+def _entropy(distribution: Tensor, target: Tensor, weight: Tensor, entered: Tensor) -> Tensor:
+    value = torch.nn.functional.binary_cross_entropy(distribution.clamp(1e-6, 1 - 1e-6), target, reduction="none")
+    counted = torch.ones_like(value)
+    counted[:, :, 0] = 1.0 - entered.unsqueeze(1)
+    return ((value * counted).sum((1, 2)) * weight).mean() / len(HORIZONS)
+
+
+def out_of_bag_metrics(mean: Tensor, distribution: Floats, support: Floats, units: Tensor) -> dict[str, float]:
+    """WAPE of the median, Poisson deviance and bias of the mean at 8 weeks, by trees that have not seen the launch."""
+    y, forecast = units.double().numpy(), mean.double().numpy()
+    median = support[np.minimum((distribution < 0.5).sum(1), len(support) - 1)]
     deviance = 2 * np.mean(np.where(y > 0, y * np.log(np.maximum(y, 1e-9) / forecast), 0.0) - (y - forecast))
-    pinball = np.mean(
-        [np.mean(np.maximum(t * (y - q[:, i]), (t - 1) * (y - q[:, i]))) for t, i in ((0.1, 1), (0.5, 5), (0.9, 9))]
-    )
     total = max(y.sum(), 1e-9)
-    first = held.candidates[:, 0, 4].numpy() == 0
     return {
-        "launches": float(len(y)),
-        "wape_8w": round(float(np.abs(y - q[:, 5]).sum() / total), 4),
-        "wape_8w_promotion_first": round(float(np.abs(y - q[:, 5])[first].sum() / max(y[first].sum(), 1e-9)), 4),
+        "wape_8w": round(float(np.abs(y - median).sum() / total), 4),
         "poisson_deviance_8w": round(float(deviance), 4),
         "bias_8w": round(float(forecast.sum() / total), 4),
-        "pinball_8w": round(float(pinball), 4),
-        "spearman_8w": round(_spearman(y, forecast), 4),
     }
-
-
-def _spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(a, b).statistic) if len(a) > 2 and np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0

@@ -1,0 +1,157 @@
+"""Fitting of the forest, and of the distributions at its leaves.
+
+Extremely randomised trees (Geurts, Ernst and Wehenkel 2006) with many outputs: whether the outcome is at most each
+count of a support. Splits that reduce the squared error of these indicators reduce the ranked probability score, and
+the mean at a leaf is a distribution function (as in distributional forests).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.ensemble import ExtraTreesRegressor
+
+from onshelf_exporter.models.forest import Forest
+from onshelf_exporter.models.launch_outcome import BUYER_ROWS, SUPPORT
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ForestFit:
+    """A fitted forest, and what its trees say of the rows that they were not fitted on, float64 [rows, outputs]."""
+
+    forest: Forest
+    out_of_bag: Floats
+
+
+def count_support(highest: float) -> NDArray[np.float64]:
+    """SUPPORT increasing counts: 0..8, then geometric to a little above the highest outcome."""
+    first = np.arange(9, dtype=np.float64)
+    last = max(1.25 * highest, 90.0)
+    rest = np.round(8.0 * (last / 8.0) ** (np.arange(1, SUPPORT - 8) / (SUPPORT - 9)))
+    for i in range(len(rest)):  # rounding must not join two counts
+        rest[i] = max(rest[i], (rest[i - 1] if i else 8.0) + 1)
+    return np.concatenate([first, rest])
+
+
+def bin_values(support: Floats, outcomes: Floats) -> Floats:
+    """Mean count in each bin (previous, this] of the support and beyond the last, [SUPPORT + 1]: the middle, moved
+    towards the outcomes seen there as far as there are any."""
+    edges = np.concatenate([[-1.0], support, [support[-1] * 1.5]])
+    middle = np.concatenate([support[:1], (edges[1:-2] + 1 + support[1:]) / 2, [support[-1] * 1.25]])
+    place = np.searchsorted(support, outcomes)
+    count = np.bincount(place, minlength=len(middle))
+    total = np.bincount(place, outcomes, minlength=len(middle))
+    return (total + 10.0 * middle) / (count + 10.0)
+
+
+def at_most(outcomes: Floats, support: Floats) -> Floats:
+    """Whether each outcome is at most each count: float64 [rows, counts], NaN where the outcome is not known."""
+    result = (outcomes[:, None] <= support[None, :]).astype(np.float64)
+    result[~np.isfinite(outcomes)] = np.nan
+    return result
+
+
+def split_weights(support: Floats) -> Floats:
+    """How much each indicator counts when trees choose splits: the square root of the bin's width."""
+    return np.sqrt(np.diff(np.concatenate([support, [support[-1] * 1.25]])))
+
+
+def output_weights(support: Floats) -> Floats:
+    """The same for all outputs, [leaf_width()]; buyers and repeat buyers count little."""
+    units, buyers = split_weights(support), split_weights(support[list(BUYER_ROWS)])
+    return np.concatenate([units, units, 0.5 * buyers, 0.5 * buyers, [0.05, 0.05]])
+
+
+def fit_forest(
+    features: NDArray[np.float32],
+    targets: Floats,
+    support: Floats,
+    trees: int,
+    leaf_rows: int,
+    share: float,
+    seed: int,
+    threads: int,
+    weight: Floats | None = None,
+) -> ForestFit:
+    """Fit on rows of features and complete targets.
+
+    Args:
+        features: float32 [rows, columns].
+        targets: float64 [rows, leaf_width()].
+        support: counts.
+        trees: number of trees.
+        leaf_rows: least rows of a leaf.
+        share: of the columns that each split looks at.
+        seed: of bootstrap and splits.
+        threads: that fit trees.
+        weight: of each row.
+    """
+    scale = output_weights(support)
+    model = ExtraTreesRegressor(
+        n_estimators=trees,
+        min_samples_leaf=max(1, min(leaf_rows, len(features) // 4)),
+        max_features=share,
+        bootstrap=True,
+        random_state=seed % 2**32,
+        n_jobs=threads,
+    )
+    model.fit(features, targets * scale, sample_weight=weight)
+    forest = to_torch(model, scale)
+    # the bootstrap's rows by tree: scikit-learn draws them from each tree's own seed
+    inside = np.zeros((len(features), trees), dtype=bool)
+    for number, tree in enumerate(model.estimators_samples_):
+        inside[tree, number] = True
+    with torch.no_grad():
+        leaves = forest.leaves(torch.from_numpy(np.ascontiguousarray(features))).numpy()
+    values = forest.get_buffer("values").numpy()
+    out = np.zeros(targets.shape)
+    for number in range(trees):
+        rows = np.flatnonzero(~inside[:, number])
+        out[rows] += values[leaves[rows, number]]
+    never = inside.all(axis=1)
+    out /= np.maximum((~inside).sum(axis=1), 1)[:, None]
+    out[never] = targets.mean(axis=0)
+    return ForestFit(forest, out)
+
+
+def to_torch(model: ExtraTreesRegressor, scale: Floats) -> Forest:
+    """The same forest as tensors."""
+    roots, feature, threshold, left, right, leaf, values = [], [], [], [], [], [], []
+    nodes = leaves = depth = 0
+    for estimator in model.estimators_:
+        tree = estimator.tree_
+        end = tree.children_left < 0
+        own = np.arange(tree.node_count)
+        roots.append(nodes)
+        feature.append(np.where(end, 0, tree.feature))
+        threshold.append(np.where(end, 0.0, tree.threshold))
+        left.append(np.where(end, own, tree.children_left) + nodes)
+        right.append(np.where(end, own, tree.children_right) + nodes)
+        number = np.zeros(tree.node_count, dtype=np.int64)
+        number[end] = np.arange(int(end.sum())) + leaves
+        leaf.append(number)
+        values.append(tree.value[end, :, 0] / scale)
+        nodes += tree.node_count
+        leaves += int(end.sum())
+        depth = max(depth, int(tree.max_depth))
+
+    def joined(parts: list[NDArray[np.int64]]) -> torch.Tensor:
+        return torch.from_numpy(np.concatenate(parts).astype(np.int64))
+
+    # scikit-learn compares float32 features with float64 thresholds: the largest float32 not above one decides alike
+    limit = np.concatenate(threshold)
+    single = limit.astype(np.float32)
+    single = np.where(single.astype(np.float64) > limit, np.nextafter(single, np.float32(-np.inf)), single)
+    return Forest(
+        torch.tensor(roots),
+        joined(feature),
+        torch.from_numpy(single.astype(np.float32)),
+        joined(left),
+        joined(right),
+        joined(leaf),
+        torch.from_numpy(np.concatenate(values).astype(np.float32)),
+        depth,
+    )
