@@ -68,21 +68,23 @@ from onshelf._results import (
     OutcomeForecast,
     PastLaunch,
     PlanLaunchResult,
-    PriceResponse,
-    PriceStep,
     Quantile,
     RecommendedProduct,
     RecommendProductsResult,
-    ReorderAdvice,
     ResponseInfo,
-    SiteStock,
     StageTiming,
-    StockAdvice,
     Support,
     TimingEvidence,
     UnitsBasis,
     UpdateForecastResult,
     UserProfile,
+)
+from onshelf._stock_results import (
+    PriceResponse,
+    PriceStep,
+    ReorderAdvice,
+    SiteStock,
+    StockAdvice,
     WeekForecast,
 )
 

@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money as MoneyMessage  # type: ignore[import-untyped]
 
-from onshelf import _inputs, _results
+from onshelf import _inputs, _results, _stock_results
 from onshelf._money import Money
 from onshelf.v1 import launch_pb2, recommendation_pb2, types_pb2
 
@@ -44,8 +44,8 @@ MESSAGES: dict[type, type[Message]] = {
     _results.CountForecast: types_pb2.CountForecast,
     _results.MoneyForecast: types_pb2.MoneyForecast,
     _results.OutcomeForecast: types_pb2.OutcomeForecast,
-    _results.SiteStock: types_pb2.SiteStock,
-    _results.StockAdvice: types_pb2.StockAdvice,
+    _stock_results.SiteStock: types_pb2.SiteStock,
+    _stock_results.StockAdvice: types_pb2.StockAdvice,
     _results.Notice: types_pb2.Notice,
     _results.Support: types_pb2.Support,
     _results.UnitsBasis: types_pb2.UnitsBasis,
@@ -57,15 +57,15 @@ MESSAGES: dict[type, type[Message]] = {
     _results.AudienceMember: types_pb2.AudienceMember,
     _results.AudienceSegment: types_pb2.AudienceSegment,
     _results.ActionEffect: launch_pb2.ActionEffect,
-    _results.PriceStep: launch_pb2.PriceStep,
-    _results.PriceResponse: launch_pb2.PriceResponse,
+    _stock_results.PriceStep: launch_pb2.PriceStep,
+    _stock_results.PriceResponse: launch_pb2.PriceResponse,
     _results.LaunchPlan: launch_pb2.LaunchPlan,
     _results.FrontierPoint: launch_pb2.FrontierPoint,
     _results.TimingEvidence: launch_pb2.TimingEvidence,
     _results.PlanLaunchResult: launch_pb2.PlanLaunchResponse,
     _results.EvaluatePlanResult: launch_pb2.EvaluatePlanResponse,
-    _results.WeekForecast: launch_pb2.WeekForecast,
-    _results.ReorderAdvice: launch_pb2.ReorderAdvice,
+    _stock_results.WeekForecast: launch_pb2.WeekForecast,
+    _stock_results.ReorderAdvice: launch_pb2.ReorderAdvice,
     _results.UpdateForecastResult: launch_pb2.UpdateForecastResponse,
     _results.RecommendedProduct: recommendation_pb2.RecommendedProduct,
     _results.RecommendProductsResult: recommendation_pb2.RecommendProductsResponse,

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from onshelf import _results as r
+from onshelf import _stock_results as stock
 from onshelf._enums import NoticeCode, ObjectiveMetric, PricePhase, SupportLevel
 from onshelf._inputs import Action, ChannelUse
 from onshelf._money import Money
@@ -49,14 +50,14 @@ def _action(start: date, channels: dict[str, float], discount: float, price: str
     )
 
 
-def _path(action: Action, mean: float, first: int = 1) -> tuple[r.PriceStep, ...]:
+def _path(action: Action, mean: float, first: int = 1) -> tuple[stock.PriceStep, ...]:
     start, listed = action.launch_date or _WEEKS[0], action.list_price or _dollars("3.99")
     steps = []
     for week in range(first, 9):
         off = action.discount if week <= 2 else 0.2 if week == 8 else 0.0
         phase = PricePhase.LAUNCH_PROMOTION if week <= 2 and off else PricePhase.REGULAR
         steps.append(
-            r.PriceStep(
+            stock.PriceStep(
                 week=week,
                 week_start_date=start + timedelta(weeks=week - 1),
                 phase=PricePhase.MARKDOWN if week == 8 else phase,
@@ -69,7 +70,7 @@ def _path(action: Action, mean: float, first: int = 1) -> tuple[r.PriceStep, ...
     return tuple(steps)
 
 
-_RESPONSE = r.PriceResponse(
+_RESPONSE = stock.PriceResponse(
     elasticity=1.4,
     plan_elasticity=1.5,
     category_elasticity=1.3,
@@ -87,7 +88,7 @@ def _plan(rank: int, action: Action, mean: float) -> r.LaunchPlan:
         objective_value=round(mean * price, 2),
         promotion_cost=_dollars("0"),
         discount_cost=_dollars(f"{mean * 0.4:.2f}"),
-        stock=r.StockAdvice(
+        stock=stock.StockAdvice(
             units=round(mean * 1.6),
             critical_fractile=0.8,
             critical_fractile_assumed=True,
@@ -237,7 +238,7 @@ _SAMPLES: dict[str, Any] = {
         prior=_forecast(8, 9.6, 3.99).units,
         evidence_weight=0.46,
         weeks=tuple(
-            r.WeekForecast(
+            stock.WeekForecast(
                 week=n + 1,
                 week_start_date=_WEEKS[n],
                 observed=n < 2,
@@ -246,7 +247,7 @@ _SAMPLES: dict[str, Any] = {
             )
             for n in range(8)
         ),
-        reorder=r.ReorderAdvice(
+        reorder=stock.ReorderAdvice(
             units=6,
             stock_units=7,
             critical_fractile=0.8,

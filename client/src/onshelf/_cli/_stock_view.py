@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from onshelf import _results as r
+from onshelf import _stock_results as results
 from onshelf._cli import _words as w
 from onshelf._cli._terminal import Column, Terminal, clean, table, wrap
 from onshelf._enums import PricePhase
@@ -15,7 +16,7 @@ _PHASES = {
 _SITES = 12  # listed by name
 
 
-def stock_sentence(stock: r.StockAdvice) -> str:
+def stock_sentence(stock: results.StockAdvice) -> str:
     """What to stock, for how long and how surely."""
     chance = f"{w.percent(stock.critical_fractile)}{' (assumed)' if stock.critical_fractile_assumed else ''}"
     span = f"{stock.covers_weeks} weeks"
@@ -24,7 +25,7 @@ def stock_sentence(stock: r.StockAdvice) -> str:
     return f"Stock {w.counted(stock.units, 'unit')}: enough for {span} with probability {chance}."
 
 
-def site_lines(stock: r.StockAdvice | None, terminal: Terminal) -> list[str]:
+def site_lines(stock: results.StockAdvice | None, terminal: Terminal) -> list[str]:
     """The stock of each site; nothing where it is not spread over sites."""
     if stock is None or not stock.sites:
         return []
@@ -39,7 +40,7 @@ def site_lines(stock: r.StockAdvice | None, terminal: Terminal) -> list[str]:
 
 
 def price_lines(
-    path: Sequence[r.PriceStep], response: r.PriceResponse | None, terminal: Terminal, of: str = ""
+    path: Sequence[results.PriceStep], response: results.PriceResponse | None, terminal: Terminal, of: str = ""
 ) -> list[str]:
     """Prices by week, weeks of one price together; nothing without a path."""
     if not path:
@@ -69,8 +70,8 @@ def price_lines(
     return lines
 
 
-def _runs(path: Sequence[r.PriceStep]) -> list[list[r.PriceStep]]:
-    runs: list[list[r.PriceStep]] = []
+def _runs(path: Sequence[results.PriceStep]) -> list[list[results.PriceStep]]:
+    runs: list[list[results.PriceStep]] = []
     for step in path:
         if runs and (runs[-1][0].phase, runs[-1][0].price) == (step.phase, step.price):
             runs[-1].append(step)
@@ -108,7 +109,7 @@ def update_sections(answer: r.UpdateForecastResult, title: str, terminal: Termin
     return [[terminal.plain(line) for line in lines] for lines in sections]
 
 
-def _reorder_sentence(advice: r.ReorderAdvice) -> str:
+def _reorder_sentence(advice: results.ReorderAdvice) -> str:
     chance = f"{w.percent(advice.critical_fractile)}{' (assumed)' if advice.critical_fractile_assumed else ''}"
     what = f"Order {w.counted(advice.units, 'unit')}" if advice.units else "Order nothing"
     text = f"{what}: with the {advice.stock_units:,} there, enough for the next {w.counted(advice.covers_days, 'day')} "
