@@ -100,9 +100,10 @@ class Elasticities:
     def _overall(self) -> float:
         """Slope over all candidates, each group that differs by the price only around its own mean."""
         c = self.candidates
-        keys = np.stack([c.day, c.channel_set, np.round(c.discount * 1e6).astype(np.int64), c.coupon.astype(np.int64)])
-        _, group = np.unique(keys, axis=1, return_inverse=True)
-        return _slope(np.log(c.amounts), np.log(np.maximum(self.units, 1e-9)), group.reshape(-1))
+        _, discount = np.unique(c.discount, return_inverse=True)
+        keys = ((c.day * len(c.sets) + c.channel_set) * len(c) + discount) * 2 + c.coupon
+        _, group = np.unique(keys, return_inverse=True)
+        return _slope(np.log(c.amounts), np.log(np.maximum(self.units, 1e-9)), group)
 
     def of(self, row: int) -> Elasticity:
         """The elasticity for one candidate."""
