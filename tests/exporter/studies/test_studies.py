@@ -4,16 +4,20 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from scipy import sparse
 from transformers import BertConfig, BertModel
 
 from onshelf_exporter.cli import main
 from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.graphs import run_graph, session
 from onshelf_exporter.models.product_encoder import TextEncoder
 from onshelf_exporter.recipe import LoopRecipe
 from onshelf_exporter.studies.attributes import Softmax
+from onshelf_exporter.studies.compression import quantise_words
 from onshelf_exporter.studies.encoders import encoder
 from onshelf_exporter.studies.features import bag_of_words, components, said
 from onshelf_exporter.studies.head import forecast
@@ -212,3 +216,30 @@ def test_types_are_learned_from_dense_and_sparse_rows_alike() -> None:
         model = Softmax(values, kind, 4, seed=1)
         assert np.mean(model.best(values) == kind) > 0.95
         assert np.allclose(model.shares(values).sum(1), 1.0, atol=1e-5)
+
+
+def test_only_the_word_embeddings_become_int8(tmp_path: Path) -> None:
+    generator = np.random.default_rng(1)
+    words = generator.normal(size=(200, 8)).astype(np.float32)
+    prices = (1000 * generator.random((5, 1))).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gather", ["words", "ids"], ["read"], name="a"),
+            helper.make_node("Gather", ["prices", "kinds"], ["price"], name="b"),
+        ],
+        "lookups",
+        [helper.make_tensor_value_info(name, TensorProto.INT64, [3]) for name in ("ids", "kinds")],
+        [
+            helper.make_tensor_value_info("read", TensorProto.FLOAT, [3, 8]),
+            helper.make_tensor_value_info("price", TensorProto.FLOAT, [3, 1]),
+        ],
+        [numpy_helper.from_array(words, "words"), numpy_helper.from_array(prices, "prices")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save_model(model, str(tmp_path / "fp32.onnx"))
+    quantise_words(tmp_path / "fp32.onnx", tmp_path / "int8.onnx")
+    assert (tmp_path / "int8.onnx").stat().st_size < (tmp_path / "fp32.onnx").stat().st_size / 2
+    given = {"ids": np.array([0, 7, 199]), "kinds": np.array([0, 2, 4])}
+    out = run_graph(session(tmp_path / "int8.onnx", threads=1), given)
+    assert np.array_equal(out["price"], prices[given["kinds"]])
+    assert np.abs(out["read"] - words[given["ids"]]).max() <= np.abs(words).max() / 127

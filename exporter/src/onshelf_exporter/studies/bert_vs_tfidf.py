@@ -72,7 +72,7 @@ def held_out(given: Readings, reading: str, level: str, seed: int) -> tuple[Dema
     for number, launches in enumerate(given.origins):
         history = np.delete(launches.blocks["history"], dropped, axis=1)
         columns = np.concatenate(
-            [launches.blocks["product"], launches.blocks["plan"], history, given.text(number, reading)], axis=1
+            [launches.blocks["product"], launches.blocks["plan"], history, given.columns[reading][number]], axis=1
         )
         part = _parts(launches.groups[level], seed)
         for fold in range(FOLDS):

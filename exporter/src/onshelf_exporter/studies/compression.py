@@ -6,6 +6,7 @@ All rows but those about adapters stand in front of the same content encoder, th
 latencies are taken in turn in one run, so that their ratios can be compared.
 """
 
+import math
 import tempfile
 import time
 from dataclasses import dataclass
@@ -18,14 +19,14 @@ from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.graphs import Arrays, export_graph, quantise, run_graph, session
 from onshelf_exporter.models.product_encoder import ProductEncoder, ProductTower, TextEncoder
 from onshelf_exporter.recipe import LoopRecipe
-from onshelf_exporter.studies.features import components, said
 from onshelf_exporter.studies.head import forecast
 from onshelf_exporter.studies.inputs import Origin, Setting, origin
 from onshelf_exporter.studies.reader import Reader, recipe_reader
-from onshelf_exporter.studies.readings import BLOCKS, readings, rolling, study_recipe
+from onshelf_exporter.studies.readings import BLOCKS, readings, rolling, study_recipe, text_columns
 from onshelf_exporter.studies.table import Table
 from onshelf_exporter.studies.wordings import families, known_titles
 from onshelf_exporter.training.distil import distil, shortened
@@ -166,8 +167,24 @@ def student_of(reader: Reader, setting: Setting) -> TextEncoder:
 
 
 def quantise_words(source: Path, target: Path) -> None:
-    """Store the largest looked-up table, the word embeddings, as int8 with one scale; all else stays as it is."""
-    quantize_dynamic(str(source), str(target), weight_type=QuantType.QInt8, op_types_to_quantize=["Gather"])
+    """Store the largest table that is looked up, the word embeddings, as int8 with one scale; all else stays as it is.
+
+    Raises ExporterError where the graph looks nothing up.
+    """
+    graph = onnx.load(str(source)).graph
+    sizes = {constant.name: math.prod(constant.dims) for constant in graph.initializer}
+    lookups = [node for node in graph.node if node.op_type == "Gather" and node.input[0] in sizes]
+    if not lookups:
+        raise ExporterError(f"{source.name}: looks nothing up, so there are no word embeddings to store as int8")
+    words = max(lookups, key=lambda node: sizes[node.input[0]]).input[0]
+    named = [node.name for node in lookups if node.input[0] == words]
+    quantize_dynamic(
+        str(source),
+        str(target),
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["Gather"],
+        nodes_to_quantize=named,
+    )
     onnx.checker.check_model(str(target))
 
 
@@ -213,8 +230,7 @@ def _measured(
     own = _answers(running, question.titles, question.ids, question.attributes, question, setting)
     embedding = own["embedding"].astype(np.float64)
     learn = launches.learn
-    text = np.concatenate([said(embedding, launches.units, learn), components(embedding, learn)], axis=1)
-    columns = np.concatenate([*(launches.blocks[block] for block in BLOCKS), text], axis=1)
+    columns = np.concatenate([*(launches.blocks[block] for block in BLOCKS), text_columns(launches, embedding)], axis=1)
     demand = forecast(columns[learn], launches.units[learn], columns[~learn], setting.recipe.seed)
     parents, kind = history.vocabulary.parents["type"], question.ids[later, 2]
     told = _best(own["category_logits"][later])
