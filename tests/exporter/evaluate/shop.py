@@ -15,6 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 PRODUCTS, USERS, WEEKS, BURN_IN = 240, 90, 53, 8
 CHANNELS = ("display_front", "mailer_page", "coupon_campaign")
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+SUPPORT = (0.0, 2.0, 4.0, 8.0, 16.0, 64.0)
 COLUMNS = ("week_of_year", "price", "discount", "coupon", "entered_by_sale", *(f"coverage_{i:02d}" for i in range(32)))
 
 
@@ -169,6 +170,7 @@ def write_release(releases: Path, repository: Path, cut_week: int, version: int 
         "git_commit": "none",
         "horizons_weeks": [4, 8],
         "quantile_levels": list(LEVELS),
+        "units_support": list(SUPPORT),
         "candidate_columns": list(COLUMNS),
         "tokenizer": {"file": "tokenizer.json", "max_length": 64, "pad_id": 1},
         "models": described,
@@ -222,8 +224,9 @@ def graphs() -> dict[str, onnx.ModelProto]:
     """The five graphs that an evaluation runs.
 
     units_mean at 8 weeks = 1 + price column + 10 * coverage_02 (display_front), at 4 weeks half of it; quantiles =
-    mean * 2 * level; product_vector = (type id, 1, 0, ...); a user's score for a product with type id t is t * (u %
-    5); product_retrieval ranks rows by their number from high to low, after the history.
+    mean * 2 * level; the distribution at SUPPORT is 1 - exp(-(count + 1) / mean); product_vector = (type id, 1, 0,
+    ...); a user's score for a product with type id t is t * (u % 5); product_retrieval ranks rows by their number from
+    high to low, after the history.
     """
     mean = np.zeros((37, 2), dtype=np.float32)
     mean[1] = mean[7] = (0.5, 1.0)
@@ -251,7 +254,8 @@ def graphs() -> dict[str, onnx.ModelProto]:
             {"embedding": (TensorProto.FLOAT, ["n", 64]), "categorical_ids": (TensorProto.INT64, ids)}
             | {"attributes": (TensorProto.FLOAT, ["n", 2]), "candidates": (TensorProto.FLOAT, ["n", "c", 37])},
             dict.fromkeys(("units_mean", "units_dispersion", "units_quantiles"), (TensorProto.FLOAT, None))
-            | dict.fromkeys(("buyers_mean", "repeat_rate"), (TensorProto.FLOAT, None)),
+            | dict.fromkeys(("buyers_mean", "repeat_rate"), (TensorProto.FLOAT, None))
+            | dict.fromkeys(("units_distribution", "buyers_median"), (TensorProto.FLOAT, None)),
             [
                 helper.make_node("MatMul", ["candidates", "mean"], ["response"]),
                 helper.make_node("Add", ["response", "one"], ["units_mean"]),
@@ -260,6 +264,10 @@ def graphs() -> dict[str, onnx.ModelProto]:
                 helper.make_node("Unsqueeze", ["units_mean", "last"], ["wide"]),
                 helper.make_node("Mul", ["wide", "factors"], ["units_quantiles"]),
                 helper.make_node("Mul", ["units_mean", "half"], ["buyers_mean"]),
+                helper.make_node("Mul", ["units_mean", "third"], ["buyers_median"]),
+                helper.make_node("Div", ["counts", "wide"], ["scaled"]),
+                helper.make_node("Exp", ["scaled"], ["survival"]),
+                helper.make_node("Sub", ["whole", "survival"], ["units_distribution"]),
                 helper.make_node("ReduceMean", ["nothing", "minus"], ["flat"]),
                 helper.make_node("Add", ["flat", "half"], ["repeat_rate"]),
             ],
@@ -268,6 +276,9 @@ def graphs() -> dict[str, onnx.ModelProto]:
                 "one": np.array([0.5, 1.0], np.float32),
                 "zero": np.array(0, np.float32),
                 "half": np.array(0.5, np.float32),
+                "third": np.array(1 / 3, np.float32),
+                "whole": np.array(1, np.float32),
+                "counts": -1 - np.array(SUPPORT, np.float32),
                 "last": np.array([3], np.int64),
                 "minus": np.array([2], np.int64),
                 "factors": 2 * np.array(LEVELS, np.float32),

@@ -1,18 +1,14 @@
-"""The served path: what goes into the graphs, what comes out, and the distribution that the quantiles say."""
+"""The served path: what goes into the graphs, what comes out, and the distribution that it says."""
 
 import json
 import shutil
 
 import numpy as np
 import pytest
-from scipy.stats import nbinom
 
 from onshelf_exporter.errors import ExporterError, SourceError
 from onshelf_exporter.evaluation import recommend, served
 from onshelf_exporter.evaluation.release import ModelRelease, exported_release, find_release
-from onshelf_exporter.models.quantiles import nb_quantile
-
-LEVELS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
 
 
 @pytest.fixture(scope="module")
@@ -92,37 +88,22 @@ def test_forecasts_are_what_the_graph_says(release, data):
     assert np.array_equal(forecast["units_8w"].median, np.ceil(mean.astype(np.float32) - 1e-3))
     assert np.allclose(forecast["buyers_8w"].mean, mean / 2, atol=1e-5)
     assert np.allclose(forecast["repeat"].mean, 0.5)
+    assert np.allclose(forecast["buyers_8w"].median, np.ceil(mean / 3 - 1e-3))
     below, upto = forecast["units_8w"].below, forecast["units_8w"].upto
     assert np.all((below >= 0) & (below < upto) & (upto <= 1))
 
 
-@pytest.mark.parametrize("shift", [0.0, 1.0])
-def test_distribution_of_uncalibrated_quantiles_is_the_negative_binomial(shift):
-    mean, size = np.array([0.3, 1.5, 4.0, 30.0]), np.array([0.4, 1.0, 2.0, 5.0])
-    quantiles = np.stack([nb_quantile(LEVELS, m, r) for m, r in zip(mean, size, strict=True)]) + shift
-    for count in (0.0, 1.0, 3.0, 40.0):
-        cdf = served.served_cdf(np.full(4, count), quantiles, LEVELS, mean + shift, size, np.full(4, shift))
-        assert np.allclose(cdf, nbinom.cdf(count - shift, size, size / (size + mean)), atol=1e-6)
-
-
-def test_distribution_follows_calibrated_quantiles():
-    mean, size = np.array([6.0]), np.array([1.2])
-    asked = LEVELS**1.3  # the graph reads other levels than it names
-    quantiles = nb_quantile(asked, 6.0, 1.2)[None, :]
-    counts = np.arange(0.0, 15.0)
-    cdf = np.array([served.served_cdf(np.array([y]), quantiles, LEVELS, mean, size, np.zeros(1))[0] for y in counts])
-    plain = nbinom.cdf(counts, 1.2, 1.2 / 7.2)
-    inside = (counts > 0) & (plain < asked[-1])
-    assert np.allclose(cdf[inside], np.interp(plain[inside], asked, LEVELS), atol=1e-6)
-    assert 0.1 < cdf[0] < 0.2  # the quantile at .1 is clamped, that at .2 is not
-    assert np.all(np.diff(cdf) > 0)
-    assert served.served_cdf(np.array([-1.0]), quantiles, LEVELS, mean, size, np.zeros(1))[0] == 0.0
-
-
-def test_quantiles_clamped_at_zero_bound_the_chance_of_nothing():
-    quantiles = np.where(LEVELS <= 0.8, 0.0, 0.7)[None, :]
-    nothing = served.served_cdf(np.zeros(1), quantiles, LEVELS, np.array([0.5]), np.array([1.0]), np.zeros(1))
-    assert 0.8 <= nothing[0] <= 0.9
+def test_probabilities_are_those_of_the_served_distribution(release, data, shop):
+    rows = data.launched((28, 32))
+    forecast = served.forecasts(release, data, rows)["units_8w"]
+    sold = rows.numbers("units_8w")
+    points = np.array(shop.SUPPORT)
+    said = 1 - np.exp(-(points + 1) / forecast.mean[:, None])
+    between = [np.interp([y - 1, y], points, levels) for y, levels in zip(sold, said, strict=True)]
+    assert np.allclose(
+        np.stack([forecast.below, forecast.upto], axis=1)[sold > 0], np.stack(between)[sold > 0], atol=1e-5
+    )
+    assert (sold > 0).sum() > 10
 
 
 def test_recommendations_are_the_history_first_then_the_graphs_order(release, data):

@@ -1,28 +1,91 @@
 """Small models with random weights, for tests of what holds by construction."""
 
+import numpy as np
 import torch
 from transformers import BertConfig, BertModel
 
-from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, LEVELS, LaunchOutcome, OutcomeGraph, ResponseTable
+from onshelf_exporter.models.forest import Forest
+from onshelf_exporter.models.kin import FEATURES, GROUPS, STATISTICS, KinTables
+from onshelf_exporter.models.launch_outcome import (
+    BUYER_ROWS,
+    CANDIDATE_COLUMNS,
+    KINDS,
+    SUPPORT,
+    LaunchOutcome,
+    OutcomeGraph,
+    ResponseTable,
+)
 from onshelf_exporter.models.lookups import CategoryTable
 from onshelf_exporter.models.product_encoder import ContentEncoder, ProductEncoder, ProductTower, TextEncoder
+from onshelf_exporter.training.forest import bin_values, count_support
 
 SIZES = (4, 6, 9, 5)
+DIRECTIONS = 8
 
 
 def category_table(width: int) -> CategoryTable:
     return CategoryTable(*(torch.randn(size, width) for size in SIZES[:3]))
 
 
+def kin_tables(random: np.random.Generator, rows: int = 6) -> KinTables:
+    """Some of the keys that groups can have, with plausible sums."""
+    sizes = {"department": SIZES[0], "category": SIZES[1], "type": SIZES[2], "brand": SIZES[3]}
+    sizes |= {"brand_category": SIZES[3] * SIZES[1], "brand_type": SIZES[3] * SIZES[2], "type_label": SIZES[2] * 3}
+    tables = {}
+    for group in GROUPS:
+        keys = np.sort(random.choice(sizes[group], min(rows, sizes[group]), replace=False))
+        values = random.gamma(1.0, 20.0, (len(keys), len(STATISTICS)))
+        tables[group] = (torch.from_numpy(keys), torch.from_numpy(values).float())
+    return KinTables(SIZES, torch.tensor([6.0, 0.2]), tables)
+
+
+def random_forest(random: np.random.Generator, columns: int, trees: int = 3, depth: int = 4) -> Forest:
+    """Full trees whose leaves hold distribution functions, as a fitted forest does."""
+    inner, leaves = 2**depth - 1, 2**depth
+    nodes = inner + leaves
+    start = np.arange(trees)[:, None] * nodes
+    own = np.arange(nodes)
+    end = own >= inner
+    left = np.where(end, own, 2 * own + 1) + start
+    right = np.where(end, own, 2 * own + 2) + start
+    number = np.where(end, own - inner, 0) + np.arange(trees)[:, None] * leaves * end
+    values = [np.sort(random.random((trees * leaves, n)), axis=1) for n in (SUPPORT, SUPPORT, *[len(BUYER_ROWS)] * 2)]
+    repeat = random.random((trees * leaves, 2)) * [1.0, 9.0]
+    return Forest(
+        torch.from_numpy(start[:, 0]),
+        torch.from_numpy(random.integers(0, columns, trees * nodes) * np.tile(~end, trees)),
+        torch.from_numpy(random.normal(0, 1, trees * nodes)).float(),
+        torch.from_numpy(left.ravel()),
+        torch.from_numpy(right.ravel()),
+        torch.from_numpy(number.ravel()),
+        torch.from_numpy(np.concatenate([*values, repeat], axis=1)).float(),
+        depth,
+    )
+
+
 def outcome_graph(seed: int) -> OutcomeGraph:
+    """A graph with random parameters of either sign and a calibration that changes something."""
     torch.manual_seed(seed)
-    response = ResponseTable(torch.rand(4) * 3, torch.rand(4) * 3, torch.rand(4), torch.rand(4, 32) * 2)
-    model = LaunchOutcome(SIZES, category_table(5), category_table(106), response, members=3, hidden=8)
+    random = np.random.default_rng(seed)
+    response = ResponseTable(torch.rand(4) * 3, torch.rand(4) * 3, torch.rand(4), torch.rand(4, 32) * 0.3)
+    support = count_support(200.0)
+    kinds = torch.zeros(32, KINDS)
+    kinds[:16, 0], kinds[16:31, 1] = 1.0, 1.0
+    model = LaunchOutcome(
+        kin_tables(random),
+        random_forest(random, len(FEATURES) + DIRECTIONS),
+        torch.from_numpy(support).float(),
+        torch.from_numpy(bin_values(support, np.zeros(0))).float(),
+        category_table(106),
+        response,
+        kinds,
+        torch.randn(128) * 0.05,
+        torch.linalg.qr(torch.randn(128, DIRECTIONS)).Q,
+    )
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.copy_(torch.randn_like(parameter) * 0.5)
-    levels = torch.tensor([LEVELS, LEVELS], dtype=torch.float64).numpy()
-    return OutcomeGraph(model, levels).eval()
+            parameter.copy_(parameter + torch.randn_like(parameter) * 0.7).requires_grad_(False)
+    return OutcomeGraph(model, np.array([[1.2, 0.8, 0.3], [0.7, 1.3, -0.4]])).eval()
 
 
 def outcome_inputs(candidates: int, batch: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -1,6 +1,7 @@
 """No model release sees beyond its cut: everything after it is changed, and nothing that is learned from changes."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from onshelf_exporter.recipe import OutcomeRecipe, TowerRecipe
 from onshelf_exporter.training.behaviour import histories, load_events, profiles
 from onshelf_exporter.training.context import context_table, price_levels, seasonality_table
 from onshelf_exporter.training.history import History, load_history
+from onshelf_exporter.training.kin import build_kin, kin_tables
 from onshelf_exporter.training.life_cycle import life_cycle_table
-from onshelf_exporter.training.outcome import outcome_rows
+from onshelf_exporter.training.outcome import launch_features, outcome_rows
 from onshelf_exporter.training.response import build_panel
 from onshelf_exporter.training.tables import categories_table, channels_table, launches_table, products_table
 from onshelf_exporter.training.targets import build_targets, newest_outcomes
@@ -73,7 +75,7 @@ def test_targets_and_context_do_not_change(pair: tuple[History, History]) -> Non
 
 
 def test_launches_are_training_rows_only_when_their_outcome_lies_within_the_cut(pair: tuple[History, History]) -> None:
-    rows = [outcome_rows(h, np.zeros((len(h.launches), 128), np.float32)) for h in pair]
+    rows = [outcome_rows(h) for h in pair]
     for name in rows[0].__dataclass_fields__:
         assert equal(*(getattr(r, name) for r in rows)), name
     week = torch.from_numpy(pair[0].launches.frame["launch_week"].to_numpy().astype(np.int64))
@@ -81,6 +83,36 @@ def test_launches_are_training_rows_only_when_their_outcome_lies_within_the_cut(
     assert torch.equal(known[:, 0], week + 3 <= CUT)
     assert torch.equal(known[:, 1], week + 7 <= CUT)
     assert int(known[:, 1].sum()) > 500
+
+
+def test_what_the_forest_reads_does_not_change(
+    pair: tuple[History, History], complete_journey: Path, changed_future: Path
+) -> None:
+    kins = [build_kin(h, load_events(f, CUT)) for h, f in zip(pair, (complete_journey, changed_future), strict=True)]
+    for name in kins[0].__dataclass_fields__:
+        if name not in ("events", "keys", "first"):
+            assert equal(*(getattr(kin, name) for kin in kins)), name
+    features = [launch_features(h, kin, outcome_rows(h), 3) for h, kin in zip(pair, kins, strict=True)]
+    assert equal(*features)
+    assert np.isfinite(features[0]).all()
+    tables = [kin_tables(h, kin) for h, kin in zip(pair, kins, strict=True)]
+    assert equal(*tables)
+
+
+def test_a_launch_is_not_seen_by_its_own_features(complete_journey: Path) -> None:
+    """All that each of some launches sold is changed; what the forest reads of them stays."""
+    history, events = load_history(complete_journey, CUT), load_events(complete_journey, CUT)
+    frame = history.launches.frame
+    late = (frame["launch_week"] >= CUT - 8).to_numpy()
+    chosen = frame.loc[late, "product_index"].to_numpy()
+    kin = build_kin(history, events)
+    mine = {n: np.isin(p, chosen) & (w >= CUT - 8) for n, (p, w, _) in kin.events.items()}
+    changed = {n: (p, w, np.where(mine[n], v * 10 + 1, v)) for n, (p, w, v) in kin.events.items()}
+    first = late & (frame["launch_week"] == CUT - 8).to_numpy()
+    features = [launch_features(history, k, outcome_rows(history), 3) for k in (kin, replace(kin, events=changed))]
+    assert first.sum() > 20
+    assert equal(features[0][first], features[1][first])
+    assert not equal(features[0][late], features[1][late])  # later launches do see those before them
 
 
 def test_the_response_panel_does_not_change(pair: tuple[History, History]) -> None:
