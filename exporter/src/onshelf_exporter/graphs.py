@@ -16,12 +16,17 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.models.launch_outcome import OutcomeGraph
 from onshelf_exporter.signatures import BY_DATA, SIGNATURES
+from onshelf_exporter.training.calibration import distribution_at
 
 OPSET = 18
 MAX_IR, MAX_OPSET = 10, 20
 TOLERANCES = {"product_encoder": 2e-4, "user_encoder": 1e-4, "launch_outcome": 2e-3}
 DEFAULT_TOLERANCE = 1e-3
+# A forest compares floats: by rounding a row may fall on the other side of a threshold, in one tree of many. That moves
+# it by at most the tree's share; so few rows may lie above the tolerance, and none far above.
+STRAYS = {"launch_outcome": (0.01, 2e-2)}  # share of rows, and the most that one may differ
 INT8_COSINE = 0.95  # lowest cosine of an int8 embedding to the fp32 one that an export accepts
 Arrays = dict[str, NDArray[Any]]
 
@@ -166,27 +171,59 @@ def run_graph(running: onnxruntime.InferenceSession, inputs: Arrays) -> Arrays:
 def parity(name: str, module: nn.Module, path: Path, rows: Arrays) -> dict[str, Any]:
     """Compare ONNX with PyTorch on real rows; indices of a ranking count as equal where their scores are.
 
-    Raises ExporterError above the tolerance, which is relative to 1 + |value|.
+    Raises ExporterError above the tolerance, which is relative to 1 + |value| (see `differences`), and see STRAYS.
     """
     tolerance = TOLERANCES.get(name, DEFAULT_TOLERANCE)
     inputs = [torch.from_numpy(np.ascontiguousarray(rows[tensor.name])) for tensor in SIGNATURES[name].inputs]
     with torch.no_grad():
         expected = module(*inputs)
-    expected = expected if isinstance(expected, tuple) else (expected,)
+    outputs = [tensor.name for tensor in SIGNATURES[name].outputs if tensor.dtype != "INT64"]
+    values = expected if isinstance(expected, tuple) else (expected,)
+    tensors = {t.name: v.numpy() for t, v in zip(SIGNATURES[name].outputs, values, strict=True)}
     got = run_graph(session(path), rows)
-    worst = 0.0
-    for tensor, value in zip(SIGNATURES[name].outputs, expected, strict=True):
-        if tensor.dtype == "INT64":
-            continue
-        want = value.numpy()
-        if want.shape != got[tensor.name].shape:
+    for output in outputs:
+        if tensors[output].shape != got[output].shape:
             raise ExporterError(
-                f"{name}.{tensor.name}: ONNX gives shape {got[tensor.name].shape}, PyTorch {want.shape}"
+                f"{name}.{output}: ONNX gives shape {got[output].shape}, PyTorch {tensors[output].shape}"
             )
-        worst = max(worst, float(np.max(np.abs(want - got[tensor.name]) / (1 + np.abs(want)), initial=0.0)))
-    if not worst <= tolerance:
-        raise ExporterError(f"{name}: ONNX differs from PyTorch by {worst:.2e} on real rows; tolerance {tolerance:.0e}")
-    return {"rows": len(inputs[0]), "max_abs_error": worst, "tolerance": tolerance, "relative_to": "1 + |value|"}
+    support = module.outcome.get_buffer("support").numpy() if isinstance(module, OutcomeGraph) else np.zeros(0)
+    parts = [differences(output, tensors, got, support) for output in outputs]
+    worst = np.max([part.reshape(len(inputs[0]), -1).max(axis=1, initial=0.0) for part in parts], axis=0)
+    share, most = STRAYS.get(name, (0.0, tolerance))
+    above = int((~(worst <= tolerance)).sum())
+    if above > share * len(worst) or not worst.max(initial=0.0) <= most:
+        raise ExporterError(
+            f"{name}: ONNX differs from PyTorch by up to {worst.max():.2e}, by more than {tolerance:.0e} in {above} of "
+            f"{len(worst)} real rows"
+        )
+    return {
+        "rows": len(worst),
+        "max_abs_error": float(worst.max(initial=0.0)),
+        "tolerance": tolerance,
+        "rows_above_tolerance": above,
+        "relative_to": "1 + |value|",
+    }
+
+
+def differences(output: str, want: Arrays, got: Arrays, support: NDArray[Any]) -> NDArray[np.float64]:
+    """Differences relative to 1 + |value|, elementwise; two outputs are compared by what they say.
+
+    A dispersion r says the variance beyond Poisson, 1 / r. A quantile says where the distribution reaches its level:
+    where that is nearly flat, rounding moves it far, but not its probability by PyTorch's distribution; the smaller
+    difference counts.
+    """
+    a, b = want[output].astype(np.float64), got[output].astype(np.float64)
+    if output == "units_dispersion":
+        a, b = 1 / a, 1 / b
+    found: NDArray[np.float64] = np.abs(a - b) / (1 + np.abs(a))
+    if output == "units_quantiles":
+        levels = a.shape[-1]
+        distribution = np.repeat(
+            want["units_distribution"].astype(np.float64).reshape(-1, len(support)), levels, axis=0
+        )
+        said = [distribution_at(distribution, support, value.ravel()).reshape(a.shape) for value in (a, b)]
+        found = np.minimum(found, np.abs(said[0] - said[1]))
+    return found
 
 
 def int8_cosine(fp32: Path, int8: Path, rows: Arrays) -> dict[str, float]:
