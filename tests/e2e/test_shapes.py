@@ -16,6 +16,12 @@ from shops import CHINESE, CHINESE_CHANNELS, write_boutique, write_chinese_shop,
 from small_release import small_release
 
 from onshelf_exporter import evaluate
+from onshelf_exporter.evaluation import study
+from onshelf_exporter.evaluation.cache import Cache
+from onshelf_exporter.evaluation.dataset import load
+from onshelf_exporter.evaluation.release import find_release
+from onshelf_exporter.evaluation.splits import split_of
+from onshelf_exporter.evaluation.study import Study
 from onshelf_exporter.prepare import prepare
 from onshelf_exporter.training.texts import unknown_notice
 
@@ -27,13 +33,14 @@ class Measured:
     """What a shop led to: its release's tables, what its text encoder recorded, evaluation.json and the report."""
 
     release: Path
+    repository: Path
     encoder: dict[str, Any]
     numbers: dict[str, Any]
     report: str
     predictions: Path
 
 
-def measure(write: Callable[[Path], Path], folder: Path, *words: str) -> Measured:
+def measure(write: Callable[[Path], Path], folder: Path) -> Measured:
     """Train the recipe `test` with the cut of the validation split, and evaluate on it."""
     data = prepare(write.__name__.removeprefix("write_"), KEPT / "data", source=write(folder / "source"))
     made = small_release(data, KEPT, roles=("replay",))
@@ -41,9 +48,10 @@ def measure(write: Callable[[Path], Path], folder: Path, *words: str) -> Measure
     evaluate.add_arguments(parser)
     places = {"data": data, "releases": made.releases, "repository": made.repository, "out": folder, "cache": folder}
     given = [word for key, path in places.items() for word in (f"--{key}", str(path))]
-    assert evaluate.run(parser.parse_args([*given, "--published-only", "--draws", "50", *words])) == 0
+    assert evaluate.run(parser.parse_args([*given, "--quick", "--draws", "50"])) == 0
     return Measured(
         release=made.releases / str(made.version),
+        repository=made.repository,
         encoder=json.loads((made.run.encoder_folder / "done.json").read_text(encoding="utf-8")),
         numbers=json.loads((folder / "evaluation.json").read_text(encoding="utf-8")),
         report=(folder / "evaluation.md").read_text(encoding="utf-8"),
@@ -76,18 +84,32 @@ def check(measured: Measured, last_week: int) -> None:
 
 
 def test_a_small_boutique_without_promotions(tmp_path: Path) -> None:
-    """With every baseline: nothing has a brand, a channel, a discount or a second level of category."""
+    """Nothing has a brand, a channel, a discount or a second level of category."""
     measured = measure(write_boutique, tmp_path)
     check(measured, 52)
     assert "wape_pf" not in measured.numbers["ours"]["demand"]
-    assert {"lightgbm_q50", "seed_bert"} <= set(measured.numbers["baselines"])
+    low, high = measured.numbers["ours"]["demand"]["wape_ci"]
+    assert low < high  # launches without a brand or type are resampled all the same
     assert feather.read_table(measured.release / "channels.arrow").num_rows == 0
     slices = {row["slice"] for row in measured.numbers["calibration"]}
     assert not slices & {"PF (promotion first)", "food"}
 
 
+def test_every_baseline_forecasts_the_boutique(tmp_path: Path) -> None:
+    measured = measure(write_boutique, tmp_path)
+    data = load(KEPT / "data" / "boutique")
+    split = split_of("validation", data.info)
+    release = find_release(measured.release.parent, measured.repository, split.evaluate[0], "boutique")
+    cache = Cache(tmp_path / "own", "boutique", "full")
+    made = study.demand(Study(data, split, release, release, cache), split.purged_train)
+    assert {"lightgbm_q50", "lightgbm_tweedie", "analog_median", "seed_bert"} <= set(made.units)
+    for name, forecast in made.units.items():
+        assert np.all(np.isfinite(forecast.median)), name
+        assert np.all(forecast.mean >= 0), name
+
+
 def test_a_marketplace_with_views_clicks_carts_returns_and_reviews(tmp_path: Path) -> None:
-    measured = measure(write_marketplace, tmp_path, "--quick")
+    measured = measure(write_marketplace, tmp_path)
     check(measured, 62)
     kinds = feather.read_table(measured.release / "users.arrow").column("history_kinds").combine_chunks().flatten()
     assert {1, 2} <= set(kinds.to_pylist())  # purchases, and products only looked at
@@ -95,7 +117,7 @@ def test_a_marketplace_with_views_clicks_carts_returns_and_reviews(tmp_path: Pat
 
 
 def test_a_shop_in_chinese_says_that_its_encoder_does_not_know_the_words(tmp_path: Path) -> None:
-    measured = measure(write_chinese_shop, tmp_path, "--quick")
+    measured = measure(write_chinese_shop, tmp_path)
     check(measured, 53)
     notice = unknown_notice(measured.encoder["unknown_tokens"], "minilm")
     assert notice is not None

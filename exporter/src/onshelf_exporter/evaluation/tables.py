@@ -148,9 +148,17 @@ def compare_rows(
 
 
 def launch_clusters(rows: LaunchRows) -> list[NDArray[np.int64]]:
-    """Two ways in which launches cluster: manufacturer and type."""
-    names = [rows.frame[name].to_numpy(str) for name in ("brand", "type")]
-    return [np.unique(name, return_inverse=True)[1].astype(np.int64) for name in names]
+    """Two ways in which launches cluster: manufacturer, and type (where it has none the category, then the
+    department). A launch of which nothing is known stands for itself."""
+    own = rows.frame["product_id"].to_numpy(str)
+    ways = []
+    for levels in (("brand",), ("type", "category", "department")):
+        names = own
+        for level in reversed(levels):
+            values = rows.frame[level].fillna("").to_numpy(str)
+            names = np.where(values == "", names, np.char.add(f"{level}:", values))
+        ways.append(np.unique(names, return_inverse=True)[1].astype(np.int64))
+    return ways
 
 
 def slices(rows: LaunchRows) -> dict[str, NDArray[np.bool_]]:

@@ -15,7 +15,7 @@ from onshelf_exporter.evaluation.dataset import Dataset, LaunchRows
 from onshelf_exporter.evaluation.release import ModelRelease
 from onshelf_exporter.evaluation.served import actions
 from onshelf_exporter.policy.aipw import _train
-from onshelf_exporter.policy.rows import CATEGORICAL, MOST_UNITS, covariates, kinds_of
+from onshelf_exporter.policy.rows import CATEGORICAL, MOST_UNITS, PolicyError, covariates, kinds_of
 from onshelf_exporter.training.history import History
 
 Floats = NDArray[np.float64]
@@ -38,10 +38,15 @@ def survivors(
         train: launch weeks from which the two tree models learn.
         measured: launches of the measured weeks.
         threads: of the trees.
+
+    Raises:
+        PolicyError: no launch entered by a promotion.
     """
     learn = data.launched(train)
     first = learn.frame["is_promotion_first"].to_numpy(dtype=bool)
     measured = measured.take(measured.frame["is_promotion_first"].to_numpy(dtype=bool))
+    if not first.any() or not len(measured):
+        raise PolicyError(f"launch weeks {train[0]}-{train[1]} and after: no launch entered by a promotion")
     units = np.minimum(learn.numbers("units_8w"), MOST_UNITS)
     x, plan = covariates(release, data, history, learn), promotion(data, learn)
     at, had = covariates(release, data, history, measured), promotion(data, measured)

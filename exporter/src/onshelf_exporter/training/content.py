@@ -274,6 +274,7 @@ def fine_tune(
         wanted = int(len(training_rows) * recipe.launch_share / (1 - recipe.launch_share))
         launch_rows = generator.choice(launch_rows, size=min(wanted, 6 * len(launch_rows)))
     held_rows = np.concatenate([known[first[chosen[:held]]], late[: 4 * held]])
+    torch.manual_seed(seed)
     model = nn.ModuleDict(
         {"text": text, "content": new_content(history, content, hidden_size(text)), "extra": Auxiliary()}
     )
@@ -302,6 +303,7 @@ def refit_content(
     """Train the part behind the text for the cut of `history`, on pooled text [wordings, texts, hidden] that stays as
     it is."""
     targets = build_targets(history, np.ones(len(history.launches), dtype=bool))  # outcomes belong to launch_outcome
+    torch.manual_seed(seed)  # the same weights to begin with, whatever this process did before
     content = new_content(history, recipe, pooled.shape[2])
     start_from_components(content, pooled[0])
     model = nn.ModuleDict({"content": content, "extra": Auxiliary()})
