@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy import sparse
-from torch import nn
 
 from onshelf_exporter.studies.features import bag_of_words, read, trained_text
 from onshelf_exporter.studies.inputs import LAST_WEEK, ORIGINS, Floats, Setting
@@ -17,10 +16,13 @@ from onshelf_exporter.training.history import History
 from onshelf_exporter.training.texts import wordings
 
 CUT = 27
-SAMPLE = 4000  # titles to learn from, each in as many wordings
+SAMPLE = 3000  # titles to learn from, each in as many wordings
 WORDINGS = 3
 MEASURED = 400
-EPOCHS = 12
+EPOCHS = 10
+RATE = 0.02
+BATCH = 512
+SCALE = 8.0  # rows of BERT have length 1 spread over hundreds of columns; sparse rows have a few large ones
 LEVELS = ("department", "category", "type")
 
 
@@ -67,17 +69,14 @@ class Softmax:
 
     def __init__(self, rows: Floats | sparse.csr_matrix, target: NDArray[np.int64], classes: int, seed: int) -> None:
         generator = np.random.default_rng(seed)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            self.linear = nn.Linear(rows.shape[1], classes)
-        nn.init.zeros_(self.linear.weight)
-        optimizer = torch.optim.Adam(self.linear.parameters(), lr=0.02)
+        self.weight = torch.zeros(rows.shape[1], classes, requires_grad=True)
+        self.bias = torch.zeros(classes, requires_grad=True)
+        optimizer = torch.optim.Adam([self.weight, self.bias], lr=RATE)
         for epoch in range(EPOCHS):
             order = generator.permutation(rows.shape[0])
-            for group in optimizer.param_groups:
-                group["lr"] = 0.02 * (1 - epoch / EPOCHS)
-            for batch in np.array_split(order, max(1, len(order) // 512)):
-                loss = F.cross_entropy(self.linear(_dense(rows[batch])), torch.from_numpy(target[batch]))
+            optimizer.param_groups[0]["lr"] = RATE * (1 - epoch / EPOCHS)
+            for batch in np.array_split(order, max(1, len(order) // BATCH)):
+                loss = F.cross_entropy(self._logits(rows[batch]), torch.from_numpy(target[batch]))
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()
@@ -85,23 +84,23 @@ class Softmax:
     def shares(self, rows: Floats | sparse.csr_matrix) -> Floats:
         """Probabilities of the classes, [rows, classes]."""
         with torch.no_grad():
-            result: Floats = torch.softmax(self.linear(_dense(rows)), dim=1).numpy().astype(np.float64)
+            result: Floats = torch.softmax(self._logits(rows), dim=1).numpy().astype(np.float64)
         return result
 
     def best(self, rows: Floats | sparse.csr_matrix) -> NDArray[np.int64]:
         """The likeliest class of each row; class 0, unknown, is never it."""
-        with torch.no_grad():
-            logits = self.linear(_dense(rows))
-        found: NDArray[np.int64] = logits[:, 1:].argmax(1).numpy() + 1
+        found: NDArray[np.int64] = self.shares(rows)[:, 1:].argmax(1) + 1
         return found
 
-
-def _dense(rows: Floats | sparse.csr_matrix) -> torch.Tensor:
-    values = rows * SCALE if isinstance(rows, np.ndarray) else rows.toarray()
-    return torch.from_numpy(np.asarray(values, dtype=np.float32))
-
-
-SCALE = 8.0  # rows of BERT have length 1 spread over hundreds of columns; sparse rows have a few large ones
+    def _logits(self, rows: Floats | sparse.csr_matrix) -> torch.Tensor:
+        if isinstance(rows, np.ndarray):
+            return torch.from_numpy((rows * SCALE).astype(np.float32)) @ self.weight + self.bias
+        entries = rows.tocoo()
+        places = torch.from_numpy(np.stack([entries.row, entries.col]).astype(np.int64))
+        values = torch.from_numpy(entries.data.astype(np.float32))
+        sparse_rows = torch.sparse_coo_tensor(places, values, rows.shape, check_invariants=False)
+        logits: torch.Tensor = torch.sparse.mm(sparse_rows, self.weight) + self.bias
+        return logits
 
 
 def _learned(history: History, generator: np.random.Generator, seed: int) -> tuple[list[str], NDArray[np.int64]]:

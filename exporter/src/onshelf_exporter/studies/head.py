@@ -26,7 +26,7 @@ SETTINGS = {
     "force_col_wise": True,
 }
 ROUNDS = 120
-SEEDS = 3
+SEEDS = 2
 MAX_UNITS = 60.0  # in training a launch that sold more counts as that
 
 
