@@ -138,7 +138,7 @@ def _slices(summary: Summary) -> str:
     text = (
         "Share of the randomised PIT (fixed seed) within [.1, .9], wanted .80 (.78 to .82 overall, .74 to .86 in a "
         "slice); below .1 and above .9, wanted .10 each; p-value of its uniformity, wanted at least .01. It is "
-        "computed from the served quantiles; between two of them the shape is that of the served negative binomial."
+        "computed from the served distribution, taken as linear between the counts of its support."
     )
     heading = "| Slice | n | WAPE | deviance | bias | within | below .1 | above .9 | p | calibration |"
     table_rows = [heading, "|---|---|---|---|---|---|---|---|---|---|", *rows]
