@@ -77,7 +77,6 @@ def test_plots_and_cards_are_written_and_named(out):
 def test_studies_are_tables_of_the_report(out, arguments, tmp_path):
     study = {"title": "Text", "question": "Does it help?", "columns": ["model", "WAPE"], "remarks": ["A remark."]}
     study |= {"rows": [["bert", 0.75], ["none", None]], "recipe": "test", "commit": "abc", "seconds": 3}
-    study["plot"] = {"label": "model", "value": "WAPE"}
     folder = tmp_path / "reports" / "studies"
     folder.mkdir(parents=True)
     (folder / "text.json").write_text(json.dumps(study))
@@ -86,6 +85,10 @@ def test_studies_are_tables_of_the_report(out, arguments, tmp_path):
     text = (tmp_path / "reports" / "evaluation.md").read_text()
     for words in ("### Text", "| bert | .750 |", "| none | – |", "- A remark.", "(plots/study_text.svg)"):
         assert words in text
+    named = study | {"plot": {"label": "model", "value": "F1"}}
+    (folder / "text.json").write_text(json.dumps(named))
+    with pytest.raises(SourceError, match=r"text.json: plot names the column 'F1': must be one of model, WAPE"):
+        evaluate.run(arguments(tmp_path))
     (folder / "text.json").write_text(json.dumps(study | {"rows": [["bert"]]}))
     with pytest.raises(SourceError, match=r"text.json: rows\[0\].*must be a list of 2 values"):
         evaluate.run(arguments(tmp_path))

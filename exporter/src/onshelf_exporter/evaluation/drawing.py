@@ -35,7 +35,7 @@ def draw(folder: Path, one: Study, demand: DemandPredictions, numbers: dict[str,
         made.append((drawn, str(figure["name"]), str(figure["title"])))
     for one_study in numbers["studies"]:
         wanted = study_tables.plotted(one_study)
-        if wanted:
-            drawn = plots.intervals(one_study["title"], one_study["plot"]["value"], wanted, None)
+        if wanted is not None:
+            drawn = plots.intervals(one_study["title"], *wanted, None)
             made.append((drawn, f"study_{one_study['name']}", str(one_study["title"])))
     return [plots.save(figure, folder, name, caption) for figure, name, caption in made]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from onshelf_exporter.baselines.forecast import Floats, Forecast
 from onshelf_exporter.evaluation import tables
+from onshelf_exporter.evaluation.cells import label
 from onshelf_exporter.evaluation.dataset import LaunchRows
 from onshelf_exporter.evaluation.tables import OURS
 
@@ -159,7 +160,7 @@ def intervals(title: str, unit: str, rows: Sequence[dict[str, Any]], reference: 
     figure = Figure(figsize=(6.4, 0.9 + 0.32 * max(len(shown), 1)), layout="constrained")
     axis = figure.subplots()
     for place, row in enumerate(reversed(shown)):
-        ours = str(row["label"]).lower().startswith(("ours", "**ours"))
+        ours = str(row["label"]).strip("*").startswith("ours") or row["label"] == "planner"
         colour = BLUE if ours else GREY
         if row.get("low") is not None and row.get("high") is not None:
             axis.plot([row["low"], row["high"]], [place, place], color=colour, lw=2, solid_capstyle="butt")
@@ -181,4 +182,4 @@ def _label(axis: Axes, x: str, y: str) -> None:
 
 
 def _name(model: str) -> str:
-    return "ours, as served" if model == OURS else model.replace("_", " ")
+    return label(model).strip("*").replace(", with plan", "")

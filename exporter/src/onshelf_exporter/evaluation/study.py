@@ -121,7 +121,9 @@ def demand(study: Study, weeks: tuple[int, int], complete: bool = True) -> Deman
     for outcome in ("units_4w", "revenue_8w", "buyers_8w"):
         others[outcome] = rivals.simple(outcome)
         if not study.quick:
-            others[outcome] |= rivals.learned(outcome, rolling=False) | rivals.learned(outcome, rolling=True)
+            others[outcome] |= rivals.learned(outcome, rolling=False)
+    if not study.quick:
+        others["units_4w"] |= rivals.learned("units_4w", rolling=True)
     others["repeat"] = rivals.repeat(not study.quick)
     for outcome, models in others.items():
         models[OURS] = ours[outcome]

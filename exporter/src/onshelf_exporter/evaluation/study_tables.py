@@ -34,13 +34,30 @@ def read_studies(folder: Path) -> list[StudyTable]:
     return [_read(path) for path in sorted(folder.glob("*.json"))]
 
 
-def plotted(study: StudyTable) -> list[dict[str, Any]] | None:
-    """The rows that a study asks to be drawn: label, value, low, high; None where it asks for no plot."""
-    if "plot" not in study:
+def plotted(study: StudyTable) -> tuple[str, list[dict[str, Any]]] | None:
+    """What a study draws: name of the values; rows of label, value and, where there are intervals, low and high.
+
+    The columns are those that the study names as its `plot`; where it names none, its first column on WAPE, labelled by
+    the columns of words before it. None where there is neither.
+    """
+    columns: list[str] = study["columns"]
+    named: dict[str, str] = study.get("plot") or {}
+    value = named.get("value") or next((name for name in columns if name.startswith("WAPE")), None)
+    if value is None:
         return None
-    place = {key: study["columns"].index(column) for key, column in study["plot"].items() if key in PLOTTED}
-    rows = [{key: row[column] for key, column in place.items()} for row in study["rows"]]
-    return [row for row in rows if isinstance(row["value"], int | float)]
+    place = {key: columns.index(named[key]) for key in ("low", "high") if key in named}
+    at = columns.index(value)
+    labels = [columns.index(named["label"])] if "label" in named else list(range(at))
+    rows = [
+        {
+            "label": ", ".join(row[i] for i in labels if isinstance(row[i], str)),
+            "value": row[at],
+            **{key: row[i] for key, i in place.items()},
+        }
+        for row in study["rows"]
+        if isinstance(row[at], int | float)
+    ]
+    return (value, rows) if rows else None
 
 
 def _read(path: Path) -> StudyTable:
