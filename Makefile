@@ -9,6 +9,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RECIPE ?= default
 SPLIT ?= validation
 DATASET ?= complete_journey
+NAME ?=
+PROCESSES ?= 2
 GATEWAY_PORT ?= 50051
 BIN := .venv/bin
 VAR := var
@@ -54,7 +56,7 @@ stop-gateway:
 		rm -f $(RUN)/gateway.pid $(RUN)/gateway.address; fi
 
 ##@ Stages
-.PHONY: setup data train evaluate export publish triton gateway tensorrt-engines bench
+.PHONY: setup data train train-distributed evaluate study export publish triton gateway tensorrt-engines bench
 setup: .venv/.installed .venv-triton/.installed ## Create the two environments
 
 .venv/.installed: constraints.txt requirements-dev.txt client/pyproject.toml exporter/pyproject.toml gateway/pyproject.toml local_triton/pyproject.toml
@@ -80,7 +82,13 @@ train: data ## Train the models (RECIPE=default|test|full)
 	@$(EXPORTER) train --data $(DATA) --recipe $(RECIPE) --runs $(VAR)/runs
 
 evaluate: data ## Measure the models beside the baselines (SPLIT=validation|test) into reports/
-	@$(EXPORTER) evaluate --data $(DATA) --split $(SPLIT) --out reports
+	@$(EXPORTER) evaluate --data $(DATA) --split $(SPLIT) --recipe $(RECIPE) --runs $(VAR)/runs --out reports
+
+study: data ## Run a study of the models (NAME=...; its table joins the report), kept in reports/studies
+	@$(EXPORTER) study $(NAME) --data $(DATA)
+
+train-distributed: data ## Train on several processes by PyTorch's DDP (PROCESSES=2)
+	@$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m onshelf_exporter train --data $(DATA) --recipe $(RECIPE) --runs $(VAR)/runs
 
 export: train ## Export the trained models to ONNX and check them against PyTorch
 	@$(EXPORTER) export --data $(DATA) --recipe $(RECIPE) --runs $(VAR)/runs
@@ -141,4 +149,4 @@ verify-docs: setup ## Generated documents are fresh
 	@$(BIN)/python -m onshelf_exporter.schema --check docs/data.md
 
 clean: stop ## Remove everything generated: environments, data, releases, reports
-	rm -rf .venv .venv-triton $(VAR) reports model_repository/*/[0-9]*
+	rm -rf .venv .venv-triton $(VAR) $(filter-out reports/studies,$(wildcard reports/*)) model_repository/*/[0-9]*
