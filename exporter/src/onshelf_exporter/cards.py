@@ -282,9 +282,9 @@ def _flat(values: Content, above: str = "") -> list[tuple[str, Any]]:
 def _value(value: Any) -> str:
     if value is None:
         return "–"
-    if isinstance(value, float):
+    if isinstance(value, float) and not (value.is_integer() and abs(value) >= 1):
         return f"{value:.3g}" if abs(value) < 0.1 else f"{value:.3f}"
-    return str(value)
+    return f"{value:,.0f}" if isinstance(value, int | float) else str(value)
 
 
 def _bullets(lines: Sequence[str]) -> str:

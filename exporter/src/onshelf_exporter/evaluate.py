@@ -64,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
     for name in ("draws", "threads"):
         if getattr(args, name) < 1:
             raise SettingError(f"--{name}", getattr(args, name), "must be at least 1")
+    if args.seeds < 0:
+        raise SettingError("--seeds", args.seeds, "must not be negative; 0 stands for the split's own number")
     evaluate(args, None)
     print(args.out / "evaluation.md")
     return 0

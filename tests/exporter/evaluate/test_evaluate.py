@@ -174,6 +174,8 @@ def test_every_opening_is_appended(tmp_path):
 def test_impossible_settings_are_refused(arguments, tmp_path):
     with pytest.raises(SettingError, match="--draws = 0: must be at least 1"):
         evaluate.run(arguments(tmp_path, "--draws", "0"))
+    with pytest.raises(SettingError, match="--seeds = -1: must not be negative"):
+        evaluate.run(arguments(tmp_path, "--seeds", "-1"))
 
 
 def test_a_model_that_knows_the_future_would_be_seen(out, data):
