@@ -21,7 +21,7 @@ from onshelf_exporter.cards import write_cards
 from onshelf_exporter.errors import SettingError
 from onshelf_exporter.evaluation import report, study, summary
 from onshelf_exporter.evaluation.cache import Cache, content_hash
-from onshelf_exporter.evaluation.dataset import load
+from onshelf_exporter.evaluation.dataset import Dataset, load
 from onshelf_exporter.evaluation.drawing import draw
 from onshelf_exporter.evaluation.predictions import write_predictions
 from onshelf_exporter.evaluation.release import MissingReleaseError, ModelRelease, exported_release, find_release
@@ -33,6 +33,7 @@ from onshelf_exporter.policy.report import policy_report
 from onshelf_exporter.recipe import load_recipe
 
 TEST_SEEDS = 5
+MIN_TRAINED = 5  # launches with their outcome; baselines and ours learn nothing from fewer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,6 +87,7 @@ def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
     data = load(args.data)
     dataset = str(data.info["dataset"])
     chosen = split_of(args.split, data.info) if split is None else split
+    check_enough(data, chosen)
     release = release_for(args, chosen, dataset, chosen.evaluate[0])
     try:
         warm = release_for(args, chosen, dataset, chosen.warm_cut + 1, train=False)
@@ -121,6 +123,26 @@ def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
         record_opening(args.decisions, numbers, dt.date.today())
     print(f"evaluated in {time.monotonic() - started:.0f} s")
     return numbers
+
+
+def check_enough(data: Dataset, split: Split) -> None:
+    """Refuse data on which the split measures nothing.
+
+    Raises:
+        SettingError: too few launches to learn from, or none in the measured weeks that sold anything.
+    """
+    (first, last), (start, end) = split.evaluate, split.purged_train
+    learned, measured = data.launched(split.purged_train), data.launched(split.evaluate)
+    if len(learned) < MIN_TRAINED:
+        rule = (
+            f"{len(learned)} launches of weeks {start}-{end} to learn from; the {split.name} split needs {MIN_TRAINED}"
+        )
+        raise SettingError("--data", data.info["dataset"], rule)
+    if measured.numbers("units_8w").sum() <= 0:
+        rule = (
+            f"none of the {len(measured)} launches of weeks {first}-{last} sold anything: there is nothing to measure"
+        )
+        raise SettingError("--data", data.info["dataset"], rule)
 
 
 def _repeats(args: argparse.Namespace, one: Study) -> list[ModelRelease]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from onshelf_exporter.evaluation import plots, recommend, study, study_tables
+from onshelf_exporter.evaluation import plots, study, study_tables
 from onshelf_exporter.evaluation.plots import Plot
 from onshelf_exporter.evaluation.study import DemandPredictions, Study
 from onshelf_exporter.evaluation.tables import OURS
@@ -24,7 +24,7 @@ def draw(folder: Path, one: Study, demand: DemandPredictions, numbers: dict[str,
         (plots.lift(rows, study.UNITS, demand.units, rivals), "lift", "Units found by the highest forecasts."),
     ]
     cold, scores = study.audiences(one)
-    enough = cold.bought.sum(axis=1) >= recommend.MIN_BUYERS
+    enough = cold.told
     kept = {name: values[enough] for name, values in scores.items() if name in (*AUDIENCE_RIVALS, OURS)}
     names = [name for name in AUDIENCE_RIVALS if name in kept]
     made.append(

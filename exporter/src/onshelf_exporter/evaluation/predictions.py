@@ -38,7 +38,7 @@ def write_predictions(folder: Path, one: Study, demand: DemandPredictions) -> No
     pq.write_table(pa.concat_tables(parts), folder / "recommend_warm.parquet", compression="zstd")
 
     cold, scores = study.audiences(one)
-    kept = cold.bought.sum(axis=1) >= recommend.MIN_BUYERS
+    kept = cold.told
     ids = products[cold.rows.product]
     audience = {
         "product_id": pa.array(np.repeat(ids[kept], len(cold.users)), pa.string()),

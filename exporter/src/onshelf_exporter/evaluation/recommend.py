@@ -124,6 +124,16 @@ class ColdTask:
     users: NDArray[np.int64]
     bought: NDArray[np.bool_]
 
+    @property
+    def told(self) -> NDArray[np.bool_]:
+        """bool [launches]: at least MIN_BUYERS bought it (in a shop where none had so many, at least one) and not
+        everybody did."""
+        buyers = self.bought.sum(axis=1)
+        some = (buyers > 0) & (buyers < len(self.users))
+        enough = some & (buyers >= MIN_BUYERS)
+        told: NDArray[np.bool_] = enough if enough.any() else some
+        return told
+
 
 def cold_task(data: Dataset, rows: LaunchRows, cut: int) -> ColdTask:
     """The task of launches `rows`, all of them after week `cut`."""
@@ -141,10 +151,10 @@ def measure_cold(task: ColdTask, scores: Floats) -> dict[str, Floats]:
     """Metrics of scores [launches, users of the task].
 
     Returns:
-        auc, map, r100, lift10 per launch with at least MIN_BUYERS buyers; rec_n10 and rec_r10 per household that
+        auc, map, r100, lift10 per launch of `task.told`; rec_n10 and rec_r10 per household that
         bought one of the launches, which are its candidates.
     """
-    rows = task.bought.sum(axis=1) >= MIN_BUYERS
+    rows = task.told
     found = ranking.audience(scores[rows], task.bought[rows])
     takers = np.flatnonzero(task.bought.any(axis=0))
     relevant = sparse.csr_array(task.bought[:, takers].T)

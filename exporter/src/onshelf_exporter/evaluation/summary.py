@@ -93,7 +93,7 @@ def add_cold(summary: Summary, one: Study, draws: int) -> None:
     """Audiences of launches, and launches for households."""
     task, scores = study.audiences(one)
     measured = {model: recommend.measure_cold(task, own) for model, own in scores.items()}
-    enough = task.bought.sum(axis=1) >= recommend.MIN_BUYERS
+    enough = task.told
     launches = [cluster[enough] for cluster in tables.launch_clusters(task.rows)]
     households = [np.arange(int(task.bought.any(axis=0).sum()), dtype=np.int64)]
     clusters = {name: households if name.startswith("rec_") else launches for name in tables.COLD_COLUMNS}
