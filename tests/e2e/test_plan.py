@@ -62,7 +62,9 @@ def test_an_open_request_scores_over_a_thousand_candidates_and_answers_completel
     stages = {timing.stage for timing in result.info.timings}
     assert {"validate", "tokenize", "product_encoder", "launch_outcome", "audience_retrieval"} <= stages
     assert not result.info.degraded
-    values = [plan.objective_value for plan in result.plans]
+    assert result.frontier_instead_of_winner, "without costs the plans follow the frontier, from its knee on"
+    costed = system.plan_launch(CHIPS, costs=Costs(coupon_cost=Money("20", USD)))
+    values = [plan.objective_value for plan in costed.plans]
     assert values == sorted(values, reverse=True)
     for plan in result.plans:
         for forecast in plan.forecasts:
