@@ -1,5 +1,6 @@
 import hashlib
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_onnx_equals_pytorch_on_real_rows(manifest: dict[str, Any], name: str) -
     assert parity["tolerance"] <= 2e-3
     share, most = STRAYS.get(name, (0.0, parity["tolerance"]))
     assert parity["max_abs_error"] <= most <= 2e-2
-    assert parity["rows_above_tolerance"] <= share * parity["rows"]
+    assert parity["rows_above_tolerance"] <= math.ceil(share * parity["rows"])
     assert share <= 0.01
 
 
