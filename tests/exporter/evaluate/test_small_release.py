@@ -6,13 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from small_release import SmallRelease, small_release
 
 from onshelf_exporter import evaluate
-from onshelf_exporter.evaluation import dataset, served
+from onshelf_exporter.evaluation import dataset, recommend, served
 from onshelf_exporter.evaluation.release import find_release
+from onshelf_exporter.training.encode import load_bert
 from onshelf_exporter.training.history import load_history
 from onshelf_exporter.training.outcome import actual_candidates, launch_attributes
+from onshelf_exporter.training.texts import model_folder
 
 CUT = 27
 
@@ -58,3 +61,42 @@ def test_what_goes_into_the_graphs_is_what_was_trained_on(small, complete_journe
     wanted = launch_attributes(history.launches, history.label)[np.arange(0, len(rows), 40)]
     assert np.allclose(encoded["attributes"], wanted)
     assert np.allclose(np.linalg.norm(encoded["embedding"], axis=1), 1.0, atol=1e-4)
+
+
+def test_what_is_served_is_what_the_training_code_predicts(small, complete_journey):
+    """ONNX through the model release against the modules that training left, for launches it has not seen."""
+    data = dataset.load(complete_journey)
+    release = find_release(small.releases, small.repository, CUT + 1, "complete_journey")
+    rows = data.launched((28, 32)).take(np.arange(0, 300, 5))
+    graphs = torch.load(small.run.folder / "replay" / "graphs.pt", weights_only=False)
+    text = load_bert(model_folder(small.run.recipe.encoder))
+    text.load_state_dict(torch.load(small.run.encoder_folder / "text.pt", weights_only=True))
+    graphs["product_encoder"].text = text.eval()
+    tokens = release.tokenizer.encode_batch([str(title) for title in rows.frame["title"]])
+    width = max(len(one.ids) for one in tokens)
+    ids = torch.tensor([one.ids + [0] * (width - len(one.ids)) for one in tokens])
+    mask = torch.tensor([[1] * len(one.ids) + [0] * (width - len(one.ids)) for one in tokens])
+    encoded = release.encode(rows.frame)
+    kinds, attributes = (torch.from_numpy(encoded[name]) for name in ("categorical_ids", "attributes"))
+    with torch.no_grad():
+        embedding, vector = graphs["product_encoder"](ids, mask, kinds, attributes)[:2]
+        candidates = torch.from_numpy(served.actions(release, data, rows))
+        outcome = graphs["launch_outcome"](embedding, kinds, attributes, candidates)
+        scores, users = graphs["audience_retrieval"](vector)[::-1]
+    assert np.allclose(embedding.numpy(), encoded["embedding"], atol=2e-4)
+    forecast = served.forecasts(release, data, rows)["units_8w"]
+    assert np.allclose(outcome[0][:, 0, 1].numpy(), forecast.mean, rtol=2e-3, atol=1e-3)
+    whole = np.ceil(np.maximum(outcome[2][:, 0, 1].double().numpy() - 1e-3, 0.0))
+    levels = release.manifest["quantile_levels"]
+    for level in (0.1, 0.5, 0.9):
+        near = np.abs(whole[:, levels.index(level)] - forecast.quantiles[level])
+        assert np.mean(near == 0) > 0.9  # a quantile at a whole number may fall to either side of it
+        assert near.max() <= 1
+    task = recommend.cold_task(data, rows, CUT)
+    listed = served.audiences(release, data, task)
+    place = np.searchsorted(task.users, users.numpy())
+    found = place < len(task.users)
+    same = found & (task.users[np.minimum(place, len(task.users) - 1)] == users.numpy())
+    row = np.broadcast_to(np.arange(len(rows))[:, None], same.shape)
+    assert same.mean() > 0.9
+    assert np.allclose(listed[row[same], place[same]], scores.numpy()[same], atol=2e-3)
