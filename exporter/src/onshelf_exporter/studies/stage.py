@@ -1,4 +1,4 @@
-"""Run a study of the text models and write its table for the report.
+"""Run a study of the models and write its table for the report.
 
     onshelf-exporter study title_drift --data var/data/complete_journey --recipe default
 
@@ -35,6 +35,7 @@ STUDIES = (
     StudyRow("title_drift", "how far other wordings of a title move embedding, category and forecast"),
     StudyRow("compression", "int8, three layers, LoRA: size, latency and what each loses"),
     StudyRow("multilingual", "Chinese titles through a multilingual encoder"),
+    StudyRow("launch_forecast", "what the parts of launch_outcome add, beside boosted trees on identical inputs"),
     StudyRow("pretraining", "masked words and categories of all products before the launch tasks"),
 )
 

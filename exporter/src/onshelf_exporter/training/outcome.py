@@ -211,6 +211,10 @@ def train_outcome(
         shapes = life_shapes(kin.weekly, entered)[partial]
         over = history.cut - week[partial] + 1
         learned = likely_totals(first, kin.weekly[partial], kin.weekly_buyers[partial], over, shapes, support)
+        # buyers of single weeks count those who came back twice: where 4 weeks are over, their number is known
+        known = np.isfinite(rows.buyers[partial, 0].numpy())
+        buyers = at_most(rows.buyers[partial, 0].double().numpy()[known], support[list(BUYER_ROWS)])
+        learned[known, 2 * SUPPORT : 2 * SUPPORT + len(BUYER_ROWS)] = buyers
         chosen = np.concatenate([complete, partial])
         targets = np.concatenate([targets, learned])
         model, leaves, recency = fitted(chosen, targets)
