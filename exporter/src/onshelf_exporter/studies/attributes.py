@@ -23,6 +23,8 @@ EPOCHS = 10
 RATE = 0.02
 BATCH = 512
 SCALE = 8.0  # rows of BERT have length 1 spread over hundreds of columns; sparse rows have a few large ones
+READINGS = ("TF-IDF", "frozen", "transformer")
+OWN, BY_HAND = "title as it stands", "shops' titles, by hand"
 LEVELS = ("department", "category", "type")
 
 
@@ -47,7 +49,7 @@ def completion(setting: Setting) -> list[Accuracy]:
     first = setting.history(ORIGINS[0][0])
     everything = titles + [title for wording in asked.values() for title in wording]
     rows: list[Accuracy] = []
-    for reading in ("TF-IDF", "frozen", "transformer"):
+    for reading in READINGS:
         values: Floats | sparse.csr_matrix
         if reading == "TF-IDF":
             values = bag_of_words(everything, titles)
@@ -61,7 +63,22 @@ def completion(setting: Setting) -> list[Accuracy]:
             for level in LEVELS:
                 right = float(np.mean(_above(before, told, level) == _above(before, truth[name], level)))
                 rows.append(Accuracy(level, name, reading, len(wording), right))
-    return sorted(rows, key=lambda row: LEVELS.index(row.level))
+    return _grouped(rows)
+
+
+def _grouped(rows: list[Accuracy]) -> list[Accuracy]:
+    """The families of other wordings as one row each by level and reading: their mean."""
+    result: list[Accuracy] = []
+    for level in LEVELS:
+        for reading in READINGS:
+            here = [row for row in rows if (row.level, row.reading) == (level, reading)]
+            others = [row for row in here if row.wording not in (OWN, BY_HAND)]
+            mean = float(np.mean([row.accuracy for row in others]))
+            count = sum(row.n for row in others)
+            result += [row for row in here if row.wording == OWN]
+            result.append(Accuracy(level, f"{len(others)} other wordings", reading, count, mean))
+            result += [row for row in here if row.wording == BY_HAND]
+    return result
 
 
 class Softmax:
@@ -126,11 +143,11 @@ def _asked(
     rows = rows[first]
     rows = rows[generator.permutation(len(rows))[:MEASURED]]
     products = after.products.iloc[rows].reset_index(drop=True)
-    asked = {"title as it stands": products["title"].astype(str).tolist(), **families(products, 1)}
+    asked = {OWN: products["title"].astype(str).tolist(), **families(products, 1)}
     truth = dict.fromkeys(asked, kind[rows])
     shop, right = known_titles("shop_titles.csv", before.vocabulary)
     if shop:
-        asked["shops' titles, by hand"], truth["shops' titles, by hand"] = shop, right
+        asked[BY_HAND], truth[BY_HAND] = shop, right
     return asked, truth
 
 
