@@ -95,7 +95,10 @@ def _export(training: Run, role: str, target: Path) -> None:
             models[name] = _describe(name, path) | {"parity": onnx_graphs.parity(name, module, path, rows[name])}
             advance(1)
         fp32, int8 = staging / "product_encoder.onnx", staging / "product_encoder_int8.onnx"
-        onnx_graphs.quantise(fp32, int8)
+        matrices = staging / "product_encoder_matrices.onnx"
+        onnx_graphs.quantise(fp32, matrices)
+        onnx_graphs.quantise_words(matrices, int8)
+        matrices.unlink()
         cosine = onnx_graphs.int8_cosine(fp32, int8, rows["product_encoder"])
         models["product_encoder_int8"] = _describe("product_encoder_int8", int8) | {"int8": cosine}
         advance(1)

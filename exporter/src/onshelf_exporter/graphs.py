@@ -154,6 +154,30 @@ def quantise(source: Path, target: Path) -> None:
     check_limits(target.stem, onnx.load(str(target)))
 
 
+def quantise_words(source: Path, target: Path) -> None:
+    """Store the largest table that is looked up, the word embeddings, as int8 with one scale; all else stays as it is.
+
+    Raises ExporterError where the graph looks nothing up.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    graph = onnx.load(str(source)).graph
+    sizes = {constant.name: math.prod(constant.dims) for constant in graph.initializer}
+    lookups = [node for node in graph.node if node.op_type == "Gather" and node.input[0] in sizes]
+    if not lookups:
+        raise ExporterError(f"{source.name}: looks nothing up, so there are no word embeddings to store as int8")
+    words = max(lookups, key=lambda node: sizes[node.input[0]]).input[0]
+    named = [node.name for node in lookups if node.input[0] == words]
+    quantize_dynamic(
+        str(source),
+        str(target),
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["Gather"],
+        nodes_to_quantize=named,
+    )
+    check_limits(target.stem, onnx.load(str(target)))
+
+
 def session(path: Path, threads: int = 2) -> onnxruntime.InferenceSession:
     """A CPU session."""
     options = onnxruntime.SessionOptions()

@@ -13,11 +13,10 @@ from transformers import BertConfig, BertModel
 
 from onshelf_exporter.cli import main
 from onshelf_exporter.errors import ExporterError
-from onshelf_exporter.graphs import run_graph, session
+from onshelf_exporter.graphs import quantise_words, run_graph, session
 from onshelf_exporter.models.product_encoder import TextEncoder
 from onshelf_exporter.recipe import LoopRecipe
 from onshelf_exporter.studies.attributes import Softmax
-from onshelf_exporter.studies.compression import quantise_words
 from onshelf_exporter.studies.encoders import encoder
 from onshelf_exporter.studies.features import bag_of_words, components, said
 from onshelf_exporter.studies.head import forecast
