@@ -28,6 +28,7 @@ DEFAULT_TOLERANCE = 1e-3
 # A forest compares floats: by rounding a row may fall on the other side of a threshold, in one tree of many. That moves
 # it by at most the tree's share; so few rows may lie above the tolerance, and none far above.
 STRAYS = {"launch_outcome": (0.01, 2e-2)}  # share of rows (rounded up), and the most that one may differ
+TAIL_DIGITS = 0.2  # a variance sums squares of counts far out, where float32 keeps few digits: five times the tolerance
 INT8_COSINE = 0.95  # lowest cosine of an int8 embedding to the fp32 one that an export accepts
 Arrays = dict[str, NDArray[Any]]
 
@@ -233,13 +234,15 @@ def parity(name: str, module: nn.Module, path: Path, rows: Arrays) -> dict[str, 
 def differences(output: str, want: Arrays, got: Arrays, support: NDArray[Any]) -> NDArray[np.float64]:
     """Differences relative to 1 + |value|, elementwise; two outputs are compared by what they say.
 
-    A dispersion r says the variance beyond Poisson, 1 / r. A quantile says where the distribution reaches its level:
+    A dispersion r says a standard deviation, the root of mean + mean^2 / r. A quantile says where the distribution reaches its level:
     where that is nearly flat, rounding moves it far, but not its probability by PyTorch's distribution; the smaller
     difference counts.
     """
     a, b = want[output].astype(np.float64), got[output].astype(np.float64)
     if output == "units_dispersion":
-        a, b = 1 / a, 1 / b
+        mean = want["units_mean"].astype(np.float64)
+        a, b = np.sqrt(mean + mean**2 / a), np.sqrt(mean + mean**2 / b)
+        a, b = a * TAIL_DIGITS, b * TAIL_DIGITS
     found: NDArray[np.float64] = np.abs(a - b) / (1 + np.abs(a))
     if output == "units_quantiles":
         levels = a.shape[-1]
