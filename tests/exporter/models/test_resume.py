@@ -67,6 +67,7 @@ def test_training_killed_in_each_stage_ends_with_the_same_models(
     shop_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.syspath_prepend(Path(__file__).parents[3])  # the processes find this module by its name
     CONTEXT.set_forkserver_preload(["onshelf_exporter.train"])
     said = tmp_path / "said.txt"
     assert process(shop_data, tmp_path / "whole", said, None) == 0
