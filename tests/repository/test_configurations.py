@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 REPOSITORY = ROOT / "model_repository"
 NAMES = sorted(path.parent.name for path in REPOSITORY.glob("*/config.pbtxt"))
 QUEUE_POLICY = ("default_queue_policy", "priority_queue_policy", "priority_levels", "default_priority_level")
+FULL_PRECISION = ("launch_outcome", "user_encoder", "product_retrieval", "audience_retrieval")
 ONNX_TYPES = {"tensor(int64)": "TYPE_INT64", "tensor(float)": "TYPE_FP32"}
 
 
@@ -75,7 +76,7 @@ def test_one_configuration_serves_cpu_and_gpu(name: str) -> None:
 def test_engines_are_cached_and_profiles_cover_the_warm_up(name: str) -> None:
     config = read(name)
     parameters = accelerator(config)
-    assert parameters["precision_mode"] == ("FP32" if name == "launch_outcome" else "FP16")
+    assert parameters["precision_mode"] == ("FP32" if name in FULL_PRECISION else "FP16")
     assert parameters["trt_engine_cache_enable"] == "1"
     assert parameters["trt_engine_cache_path"].endswith(name)
     low, best, high = (shapes(parameters[f"trt_profile_{key}_shapes"]) for key in ("min", "opt", "max"))
@@ -130,8 +131,10 @@ def test_opsets_name_no_other_domain_that_tensorrt_does_not_know(small_release: 
 
 
 def test_every_bucket_that_the_gateway_pads_to_has_its_warm_up_and_fits_the_profile() -> None:
-    from onshelf_gateway.models import CANDIDATE_BUCKETS
+    from onshelf_gateway.models import CANDIDATE_BUCKETS, HISTORY_BUCKETS
 
+    for name in ("user_encoder", "product_retrieval"):
+        assert {warm.inputs["history_products"].dims[0] for warm in read(name).model_warmup} == set(HISTORY_BUCKETS)
     config = read("launch_outcome")
     warmed = {warm.inputs["candidates"].dims[0] for warm in config.model_warmup}
     assert set(CANDIDATE_BUCKETS) <= warmed

@@ -171,6 +171,7 @@ class Client:
         scope: RecommendationScope | None = None,
         categories: Sequence[str] = (),
         excluded_product_ids: Sequence[str] = (),
+        new_product_share: float | None = None,
         model_release: int | None = None,
         timeout: float | None = None,
     ) -> _results.RecommendProductsResult:
@@ -182,6 +183,7 @@ class Client:
             "scope": scope,
             "categories": categories,
             "excluded_product_ids": excluded_product_ids,
+            "new_product_share": new_product_share,
             "model_release": model_release,
         }
         result: _results.RecommendProductsResult = self._call(_rpcs.RECOMMEND_PRODUCTS, arguments, timeout)

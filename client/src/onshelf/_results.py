@@ -168,6 +168,7 @@ class AudienceMember:
 
     user_id: str
     score: float = 0.0
+    reason_product_ids: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -318,6 +319,7 @@ class RecommendedProduct:
     bought_before: bool = False
     new_product: bool = False
     reason: str = ""
+    reason_product_ids: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

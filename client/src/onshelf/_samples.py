@@ -271,6 +271,7 @@ _SAMPLES: dict[str, Any] = {
                 score=3.1,
                 new_product=True,
                 reason="like the bag snacks that you buy",
+                reason_product_ids=("1081177", "866540"),
             ),
             r.RecommendedProduct(
                 product_id="995242",
@@ -279,6 +280,7 @@ _SAMPLES: dict[str, Any] = {
                 score=2.8,
                 bought_before=True,
                 reason="bought 11 times",
+                reason_product_ids=("995242",),
             ),
         ),
         info=_INFO,

@@ -87,15 +87,15 @@ CARDS = {
     "recommendations": Card(
         "user_encoder and product_retrieval: products for a user",
         ("user_encoder", "product_retrieval"),
-        "Turn a user's recent history into a vector and into the products that the user will most likely buy next, new "
-        "ones included.",
+        "Score what the user bought before by habit, find what users like this one buy together, and fit new products "
+        "to the history; with the products of the history that speak for each.",
         "Lists of products for a household that has a history.",
         "Inferring who somebody is. Users without any history, for whom the list is what sells anyway.",
         "warm",
         ("towers",),
         (
             "Most of what is bought again was bought before: the list is strong on habits and weak on discoveries.",
-            "Products without sales enter by their content alone.",
+            "New products have room in a list only where the caller keeps a share of its places for them.",
         ),
         PEOPLE,
     ),

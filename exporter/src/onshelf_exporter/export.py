@@ -135,8 +135,8 @@ def _rows(training: Run, role: str) -> dict[str, Arrays]:
     modules = torch.load(training.folder / role / "graphs.pt", weights_only=False)
     with torch.no_grad():
         user = [torch.from_numpy(samples[tensor.name]) for tensor in SIGNATURES["user_encoder"].inputs]
-        vector, repeat = modules["user_encoder"](*user)
-    samples["user_vector"], samples["repeat_weights"] = vector.numpy(), repeat.numpy()
+        said = modules["user_encoder"](*user)
+    samples |= {t.name: value.numpy() for t, value in zip(SIGNATURES["user_encoder"].outputs, said, strict=True)}
     return {name: {t.name: samples[t.name] for t in signature.inputs} for name, signature in SIGNATURES.items()}
 
 

@@ -132,25 +132,42 @@ class OutcomeRecipe:
 
 @dataclass(frozen=True)
 class TowerRecipe:
-    """The two towers. An anchor is a week at which histories are cut; the targets are what was bought in the weeks
-    after it."""
+    """What recommends. An anchor is a week at which histories are cut; the targets are what was bought in the weeks
+    after it.
 
-    anchors: int = 8
+    `negative_share` of the products that were not bought are learned from; `members` networks of each ranker are
+    trained from different beginnings, and their mean is served. Launches are learned from at anchors of their own,
+    `launch_anchors` of them, with at most `launch_products` other products that came new beside the launches, and
+    `launch_negatives` users drawn for each.
+    """
+
+    anchors: int = 2
     anchor_step: int = 4
     target_weeks: int = 4
-    history: int = 64
+    history: int = 256
     half_life_weeks: float = 16.0
-    negatives: int = 2048
-    targets_per_user: int = 8
-    id_products: int = 20000
-    id_dropout: float = 0.5
+    negative_share: float = 0.5
+    members: int = 3
+    launch_anchors: int = 2
+    launch_step: int = 7
+    launch_products: int = 800
+    launch_negatives: int = 60
     loop: LoopRecipe = field(
-        default_factory=lambda: LoopRecipe(epochs=4, learning_rate=3e-3, batch_size=256, weight_decay=0.001)
+        default_factory=lambda: LoopRecipe(epochs=8, learning_rate=1e-2, batch_size=4096, weight_decay=1e-3)
+    )
+    first_buy_loop: LoopRecipe = field(
+        default_factory=lambda: LoopRecipe(epochs=8, learning_rate=6e-3, batch_size=4096, weight_decay=1e-3)
+    )
+    launch_loop: LoopRecipe = field(
+        default_factory=lambda: LoopRecipe(epochs=5, learning_rate=1e-2, batch_size=1024, weight_decay=1e-2)
     )
 
     def __post_init__(self) -> None:
-        _check(self, "history", 1 <= self.history <= 512, "must be in 1..512")
+        _check(self, "history", 2 <= self.history <= 256, "must be in 2..256")
         _check(self, "anchors", self.anchors >= 1, "must be at least 1")
+        _check(self, "members", self.members >= 1, "must be at least 1")
+        _check(self, "launch_anchors", self.launch_anchors >= 1, "must be at least 1")
+        _check(self, "negative_share", 0 < self.negative_share <= 1, "must be in (0, 1]")
 
 
 @dataclass(frozen=True)

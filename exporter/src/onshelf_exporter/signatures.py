@@ -64,23 +64,45 @@ SIGNATURES: dict[str, Signature] = {
             Tensor("history_kinds", "INT64", ("events",)),
             Tensor("profile", "FP32", (16,)),
         ),
-        (Tensor("user_vector", "FP32", (64,)), Tensor("repeat_weights", "FP32", ("events",))),
+        (
+            Tensor("user_vector", "FP32", (64,)),
+            Tensor("repeat_weights", "FP32", ("events",)),
+            Tensor("event_weights", "FP32", ("events", 4)),
+        ),
     ),
     "product_retrieval": Signature(
         (
             Tensor("user_vector", "FP32", (64,)),
+            Tensor("profile", "FP32", (16,)),
             Tensor("history_products", "INT64", ("events",)),
             Tensor("repeat_weights", "FP32", ("events",)),
+            Tensor("event_weights", "FP32", ("events", 4)),
+            Tensor("new_product_share", "FP32", (1,)),
         ),
-        (Tensor("product_indices", "INT64", ("k",)), Tensor("scores", "FP32", ("k",))),
+        (
+            Tensor("product_indices", "INT64", ("k",)),
+            Tensor("scores", "FP32", ("k",)),
+            Tensor("reason_events", "INT64", ("reasons",)),
+            Tensor("new_indices", "INT64", ("k",)),
+            Tensor("new_scores", "FP32", ("k",)),
+            Tensor("new_reason_events", "INT64", ("reasons",)),
+        ),
     ),
     "audience_retrieval": Signature(
-        (Tensor("product_vector", "FP32", (64,)),),
-        (Tensor("user_indices", "INT64", ("k",)), Tensor("scores", "FP32", ("k",))),
+        (
+            Tensor("embedding", "FP32", (128,)),
+            Tensor("categorical_ids", "INT64", (4,)),
+            Tensor("product_vector", "FP32", (64,)),
+        ),
+        (
+            Tensor("user_indices", "INT64", ("k",)),
+            Tensor("scores", "FP32", ("k",)),
+            Tensor("reason_products", "INT64", ("reasons",)),
+        ),
     ),
     "launch_retrieval": Signature(
         (Tensor("embedding", "FP32", (128,)),),
         (Tensor("launch_indices", "INT64", ("k",)), Tensor("similarities", "FP32", ("k",))),
     ),
 }
-BY_DATA = ("types", "k")  # widths fixed in a graph, but different from model release to model release
+BY_DATA = ("types", "k", "reasons")  # widths fixed in a graph, but different from model release to model release

@@ -30,7 +30,7 @@ from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.locks import exclusive
 from onshelf_exporter.models.launch_outcome import OutcomeGraph
 from onshelf_exporter.models.product_encoder import ContentEncoder, ProductEncoder, TextEncoder
-from onshelf_exporter.models.towers import AudienceRetrieval, LaunchRetrieval, ProductRetrieval, UserEncoderGraph
+from onshelf_exporter.models.towers import LaunchRetrieval
 from onshelf_exporter.recipe import Recipe, load_recipe
 from onshelf_exporter.training import distributed
 from onshelf_exporter.training.behaviour import load_events
@@ -50,9 +50,8 @@ from onshelf_exporter.training.texts import (
     unknown_share,
     wordings,
 )
-from onshelf_exporter.training.towers import train_towers
+from onshelf_exporter.training.towers import Limits, train_towers
 
-UNSEEN_BIAS = -30.0  # score of products that the data up to the cut do not show: never retrieved
 MAX_AUDIENCE = 3840  # TensorRT's limit of TopK
 
 
@@ -195,20 +194,23 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
     launched = history.launches.frame["product_index"].to_numpy()
     events = load_events(training.data, cut)
     outcome = train_outcome(history, events, embeddings, recipe.outcome, training.seed(role), recipe.threads)
-    towers = train_towers(history, events, content, embeddings, recipe.towers, training.seed(role), folder)
+    towers = train_towers(
+        history,
+        events,
+        embeddings,
+        recipe.towers,
+        Limits(recipe.release.top_products, MAX_AUDIENCE),
+        training.seed(role),
+        folder,
+    )
     write_tables(history, events, towers, training.data, folder / "tables")
     complete = history.launches.complete8
-    vectors = towers.products.clone()
-    vectors[torch.from_numpy(~history.known), -1] = UNSEEN_BIAS
-    padded = torch.cat([torch.zeros(1, vectors.shape[1]), towers.products])
     graphs: dict[str, nn.Module] = {
-        "product_encoder": ProductEncoder(
-            TextEncoder(nn.Identity()), content, towers.model.tower, practice_rates(history)
-        ),
+        "product_encoder": ProductEncoder(TextEncoder(nn.Identity()), content, towers.tower, practice_rates(history)),
         "launch_outcome": OutcomeGraph(outcome.model, outcome.curve),
-        "user_encoder": UserEncoderGraph(towers.model.user, padded),
-        "product_retrieval": ProductRetrieval(vectors, recipe.release.top_products),
-        "audience_retrieval": AudienceRetrieval(towers.users, towers.activity, towers.audience_weights, MAX_AUDIENCE),
+        "user_encoder": towers.user_encoder,
+        "product_retrieval": towers.product_retrieval,
+        "audience_retrieval": towers.audience_retrieval,
         "launch_retrieval": LaunchRetrieval(
             torch.from_numpy(embeddings[launched[complete]]), recipe.release.similar_launches
         ),
@@ -227,7 +229,7 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
         "seconds": round(time.monotonic() - started, 1),
     }
     write_json(folder / "done.json", record)
-    finish(folder, ["content", "towers"])
+    finish(folder, ["content", *(path.name.split(".")[0] for path in folder.glob("*.checkpoint.pt"))])
 
 
 def embed_products(history: History, content: ContentEncoder, pooled: NDArray[np.float16]) -> NDArray[np.float32]:
@@ -260,6 +262,7 @@ def write_samples(history: History, embeddings: NDArray[np.float32], towers: Any
         history_kinds=towers.history.kinds[users],
         profile=towers.profile[users],
         product_vector=towers.products[torch.from_numpy(product.copy())].numpy(),
+        new_product_share=np.linspace(0.0, 0.5, len(users), dtype=np.float32)[:, None],
     )
 
 

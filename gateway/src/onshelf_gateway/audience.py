@@ -15,10 +15,20 @@ LEAST_SHARE = 0.05  # of the audience that an interest must have to describe it
 
 
 def members(release: ModelRelease, found: Retrieved, count: int) -> list[types_pb2.AudienceMember]:
-    """The best `count` users by id."""
-    ids = release.users["user_id"]
-    pairs = zip(found.indices[:count].tolist(), found.scores[:count].tolist(), strict=True)
-    return [types_pb2.AudienceMember(user_id=ids[row].as_py(), score=score) for row, score in pairs]
+    """The best `count` users by id, each with what speaks for the product in the history."""
+    ids, best = release.users["user_id"], found.take(np.arange(min(count, len(found.indices))))
+    return [
+        types_pb2.AudienceMember(
+            user_id=ids[row].as_py(), score=score, reason_product_ids=product_ids(release, best, number)
+        )
+        for number, (row, score) in enumerate(zip(best.indices.tolist(), best.scores.tolist(), strict=True))
+    ]
+
+
+def product_ids(release: ModelRelease, found: Retrieved, number: int) -> list[str]:
+    """The ids of the products that are the reasons of one row."""
+    rows = [] if found.reasons is None else found.reasons[number].tolist()
+    return [release.products["product_id"][row].as_py() for row in rows if row >= 0]
 
 
 def segments(release: ModelRelease, found: Retrieved, count: int) -> list[types_pb2.AudienceSegment]:

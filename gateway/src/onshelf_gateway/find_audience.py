@@ -21,7 +21,7 @@ async def find_audience(
         check.done()
     with gateway.permits.hold(call):
         product = await understand(call, release, gateway.models, gateway.settings, question, price_matters=False)
-        found = await gateway.models.find_audience(call, release, product.encoded.product_vector)
+        found = await gateway.models.find_audience(call, release, product.encoded, product.ids)
         with call.stage("response", len(found.indices)):
             response = recommendation_pb2.FindAudienceResponse(
                 users=audience.members(release, found, count), category=product.category.message()

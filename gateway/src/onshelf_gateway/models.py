@@ -35,8 +35,9 @@ AUDIENCE_RETRIEVAL = "audience_retrieval"
 LAUNCH_RETRIEVAL = "launch_retrieval"
 
 CANDIDATE_BUCKETS = (64, 256, 1024, 2048, 4096, 10_240)
-HISTORY_LENGTH = 64
-HISTORY_BUCKETS = (16, 64)
+HISTORY_LENGTH = 256
+HISTORY_BUCKETS = (16, 64, 256)
+REASONS = 2  # products of a history named as reasons
 
 SIGNATURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "product_encoder": (
@@ -56,10 +57,16 @@ SIGNATURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     USER_ENCODER: (
         ("history_products", "history_ages", "history_quantities", "history_kinds", "profile"),
-        ("user_vector", "repeat_weights"),
+        ("user_vector", "repeat_weights", "event_weights"),
     ),
-    PRODUCT_RETRIEVAL: (("user_vector", "history_products", "repeat_weights"), ("product_indices", "scores")),
-    AUDIENCE_RETRIEVAL: (("product_vector",), ("user_indices", "scores")),
+    PRODUCT_RETRIEVAL: (
+        ("user_vector", "profile", "history_products", "repeat_weights", "event_weights", "new_product_share"),
+        ("product_indices", "scores", "reason_events", "new_indices", "new_scores", "new_reason_events"),
+    ),
+    AUDIENCE_RETRIEVAL: (
+        ("embedding", "categorical_ids", "product_vector"),
+        ("user_indices", "scores", "reason_products"),
+    ),
     LAUNCH_RETRIEVAL: (("embedding",), ("launch_indices", "similarities")),
 }
 SIGNATURES["product_encoder_int8"] = SIGNATURES["product_encoder"]
@@ -96,10 +103,35 @@ class RawOutcomes:
 
 @dataclass(frozen=True)
 class Retrieved:
-    """Rows of a table and their scores, best first."""
+    """Rows of a table and their scores, best first; where they have reasons, [n, 2]: positions in the history or rows
+    of products.arrow, -1 for none."""
 
     indices: Ints
     scores: Floats
+    reasons: Ints | None = None
+
+    def take(self, rows: Ints) -> "Retrieved":
+        """Some of the rows."""
+        reasons = None if self.reasons is None else self.reasons[rows]
+        return Retrieved(self.indices[rows], self.scores[rows], reasons)
+
+
+@dataclass(frozen=True)
+class EncodedUser:
+    """What user_encoder says, without the batch dimension, and the inputs that product_retrieval reads, too.
+
+    Attributes:
+        vector: float32 [64]. repeat_weights: float32 [events], log odds of buying again. event_weights: float32
+            [events, 4].
+        history: int64 [events], product rows + 1, padded with 0.
+        profile: float32 [16].
+    """
+
+    vector: Array
+    repeat_weights: Array
+    event_weights: Array
+    history: Ints
+    profile: Array
 
 
 def bucket(length: int, buckets: Sequence[int]) -> int:
@@ -213,10 +245,18 @@ class Models:
             _wide(out["repeat_rate"])[:count, 0],
         )
 
-    async def find_audience(self, call: Call, release: ModelRelease, product_vector: Array) -> Retrieved:
-        """Users most likely to buy: rows of users.arrow."""
-        out = await self._run(call, release, AUDIENCE_RETRIEVAL, {"product_vector": product_vector[None, :]})
-        return _retrieved(AUDIENCE_RETRIEVAL, out["user_indices"], out["scores"], release.users.num_rows)
+    async def find_audience(
+        self, call: Call, release: ModelRelease, encoded: EncodedProduct, categorical_ids: Sequence[int]
+    ) -> Retrieved:
+        """Users most likely to buy: rows of users.arrow, and of products.arrow as reasons."""
+        inputs: dict[str, Array] = {
+            "embedding": encoded.embedding[None, :],
+            "categorical_ids": np.array([categorical_ids], dtype=np.int64),
+            "product_vector": encoded.product_vector[None, :],
+        }
+        out = await self._run(call, release, AUDIENCE_RETRIEVAL, inputs)
+        reasons = _reasons(AUDIENCE_RETRIEVAL, out["reason_products"], release.products.num_rows)
+        return _retrieved(AUDIENCE_RETRIEVAL, out["user_indices"], out["scores"], release.users.num_rows, reasons)
 
     async def find_launches(self, call: Call, release: ModelRelease, embedding: Array) -> Retrieved:
         """Past launches most like a product: rows of launches.arrow with cosine similarity."""
@@ -232,8 +272,8 @@ class Models:
         quantities: Array,
         kinds: Ints,
         profile: Array,
-    ) -> tuple[Array, Array, Ints]:
-        """A history (padded to 16 or 64 events) and a profile [16] -> user vector [64], repeat weights, products."""
+    ) -> EncodedUser:
+        """Read a history (padded to 16, 64 or 256 events) and a profile [16]."""
         pad = bucket(len(products), HISTORY_BUCKETS) - len(products)
         history = np.pad(products, (0, pad)).astype(np.int64)
         inputs: dict[str, Array] = {
@@ -244,15 +284,32 @@ class Models:
             "profile": profile.astype(np.float32)[None],
         }
         out = await self._run(call, release, USER_ENCODER, inputs, items=len(products))
-        return out["user_vector"], out["repeat_weights"], history
+        weights = (out["user_vector"], out["repeat_weights"], out["event_weights"])
+        return EncodedUser(*weights, history, inputs["profile"][0])
 
     async def find_products(
-        self, call: Call, release: ModelRelease, vector: Array, weights: Array, history: Ints
-    ) -> Retrieved:
-        """Products for a user: rows of products.arrow."""
-        inputs = {"user_vector": vector[None], "history_products": history[None], "repeat_weights": weights[None]}
+        self, call: Call, release: ModelRelease, user: EncodedUser, new_product_share: float
+    ) -> tuple[Retrieved, Retrieved]:
+        """Products for a user, and new products alone: rows of products.arrow, and positions in the history as
+        reasons."""
+        inputs: dict[str, Array] = {
+            "user_vector": user.vector[None],
+            "profile": user.profile[None],
+            "history_products": user.history[None],
+            "repeat_weights": user.repeat_weights[None],
+            "event_weights": user.event_weights[None],
+            "new_product_share": np.array([[new_product_share]], dtype=np.float32),
+        }
         out = await self._run(call, release, PRODUCT_RETRIEVAL, inputs)
-        return _retrieved(PRODUCT_RETRIEVAL, out["product_indices"], out["scores"], release.products.num_rows)
+        rows, events = release.products.num_rows, len(user.history)
+        found = []
+        for indices, scores, reasons in (
+            ("product_indices", "scores", "reason_events"),
+            ("new_indices", "new_scores", "new_reason_events"),
+        ):
+            positions = _reasons(PRODUCT_RETRIEVAL, out[reasons], events)
+            found.append(_retrieved(PRODUCT_RETRIEVAL, out[indices], out[scores], rows, positions))
+        return found[0], found[1]
 
     async def _run(
         self, call: Call, release: ModelRelease, model: str, inputs: Arrays, items: int = 0, stage: str = ""
@@ -333,10 +390,18 @@ def _invalid(model: str, why: str) -> GatewayError:
     return GatewayError("MODEL_OUTPUT_INVALID", f"model {model} broke its contract: {why}")
 
 
-def _retrieved(model: str, indices: Array, scores: Array, rows: int) -> Retrieved:
+def _reasons(model: str, reasons: Array, rows: int) -> Ints:
+    if reasons.size % REASONS or ((reasons < -1) | (reasons >= rows)).any():
+        raise _invalid(model, f"reasons {reasons.shape} must be {REASONS} each and point into {rows} rows")
+    return reasons.reshape(-1, REASONS).astype(np.int64)
+
+
+def _retrieved(model: str, indices: Array, scores: Array, rows: int, reasons: Ints | None = None) -> Retrieved:
+    if reasons is not None and len(reasons) != len(indices):
+        raise _invalid(model, f"{len(indices)} indices have {len(reasons)} reasons")
     if indices.shape != scores.shape or ((indices < -1) | (indices >= rows)).any():
         raise _invalid(
             model, f"indices {indices.shape} and scores {scores.shape} must match and point into {rows} rows"
         )
-    keep = indices >= 0
-    return Retrieved(indices[keep].astype(np.int64), scores[keep].astype(np.float64))
+    every = Retrieved(indices.astype(np.int64), scores.astype(np.float64), reasons)
+    return every.take(np.flatnonzero(indices >= 0))

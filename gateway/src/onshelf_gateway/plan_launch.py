@@ -153,7 +153,7 @@ async def _ask_models(
         optional(call, models.find_launches(call, release, encoded.embedding), "similar launches are")
     )
     users = asyncio.create_task(
-        optional(call, models.find_audience(call, release, encoded.product_vector), "the audience is")
+        optional(call, models.find_audience(call, release, encoded, product.ids), "the audience is")
     )
     tasks = (scoring, launches, users)
     try:

@@ -32,6 +32,7 @@ class Question:
     scope: int
     categories: tuple[str, ...]
     excluded: frozenset[str]
+    new_product_share: float
 
 
 def parse(request: R.RecommendProductsRequest, release: ModelRelease) -> Question:
@@ -56,6 +57,7 @@ def parse(request: R.RecommendProductsRequest, release: ModelRelease) -> Questio
     if check.count("excluded_product_ids", request.excluded_product_ids, 1000):
         for n, name in enumerate(request.excluded_product_ids):
             check.text(f"excluded_product_ids[{n}]", name, 128, required=True)
+    share = check.number("new_product_share", request.new_product_share, 0, 1)
     check.done()
     row = release.user_rows.get(request.user_id)
     if row is None and not request.history:
@@ -67,6 +69,7 @@ def parse(request: R.RecommendProductsRequest, release: ModelRelease) -> Questio
         request.scope,
         tuple(request.categories),
         frozenset(request.excluded_product_ids),
+        share,
     )
 
 
@@ -92,10 +95,11 @@ async def recommend_products(
                 "the user has no history in the model release; the answer rests on the events of the request",
                 "user_id",
             )
-        vector, weights, products = await gateway.models.encode_user(
+        user = await gateway.models.encode_user(
             call, release, history.products, history.ages, history.quantities, history.kinds, history.profile
         )
-        found = await gateway.models.find_products(call, release, vector, weights, products)
+        everything, new = await gateway.models.find_products(call, release, user, question.new_product_share)
+        found = new if question.scope == R.RECOMMENDATION_SCOPE_NEW_PRODUCTS else everything
         with call.stage("response", len(found.indices)):
             kept = _filter(call, release, question, history, found)
             response = R.RecommendProductsResponse(products=_products(release, question, history, kept))
@@ -124,7 +128,7 @@ def _filter(call: Call, release: ModelRelease, question: Question, history: Hist
         keep &= _in_categories(call, release, question.categories, rows)
     excluded = [release.product_rows[name] for name in question.excluded if name in release.product_rows]
     keep &= ~np.isin(rows, excluded)
-    return Retrieved(rows[keep][: question.count], found.scores[keep][: question.count])
+    return found.take(np.flatnonzero(keep)[: question.count])
 
 
 def _in_categories(
@@ -157,13 +161,11 @@ def _products(
         if question.row is None
         else release.interest_shares[question.row]
     )
-    last_type = {
-        int(release.product_ids[number - 1][2]): int(number - 1) for number in history.products[::-1] if number > 0
-    }
     result = []
     for n, row in enumerate(kept.indices.tolist()):
         ids = (int(category[n][0]), int(category[n][1]), int(category[n][2]))
         bought, fresh = bool(np.isin(row, history.bought)), bool(release.new_products[row])
+        speaks = _speaks(history, kept, n)
         result.append(
             R.RecommendedProduct(
                 product_id=names[n],
@@ -172,10 +174,17 @@ def _products(
                 score=float(kept.scores[n]),
                 bought_before=bought,
                 new_product=fresh,
-                reason=_reason(release, history, row, ids, float(shares[ids[1]]), bought, fresh, last_type.get(ids[2])),
+                reason=_reason(release, history, row, ids, float(shares[ids[1]]), bought, fresh, speaks),
+                reason_product_ids=[release.products["product_id"][other].as_py() for other in speaks],
             )
         )
     return result
+
+
+def _speaks(history: History, kept: Retrieved, n: int) -> list[int]:
+    """Rows of the products in the history that speak for the n-th product, strongest first."""
+    positions = [] if kept.reasons is None else kept.reasons[n].tolist()
+    return [int(history.products[place]) - 1 for place in positions if 0 <= place < len(history.products)]
 
 
 def _reason(
@@ -186,7 +195,7 @@ def _reason(
     share: float,
     bought: bool,
     fresh: bool,
-    like: int | None,
+    speaks: list[int],
 ) -> str:
     category = release.vocabulary.levels[LEVELS[1]].readable[ids[1]].lower() or "this category"
     if bought:
@@ -197,8 +206,8 @@ def _reason(
         when = "this week" if weeks < 1 else "a week ago" if weeks == 1 else f"{weeks} weeks ago"
         return f"bought {len(events)} times lately, last {when}" if len(events) > 1 else f"bought before, last {when}"
     start = "new, " if fresh else ""
-    if like is not None and ids[2]:
-        return f"{start}like {release.products['title'][like].as_py()}, in the recent history"
+    if speaks:
+        return f"{start}goes with {release.products['title'][speaks[0]].as_py()}, in the history"
     if share >= INTEREST:
         return f"{start}from {category}, {share:.0%} of the user's purchases"
     return f"{start}bought by users with a similar history"

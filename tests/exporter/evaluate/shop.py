@@ -288,17 +288,24 @@ def graphs() -> dict[str, onnx.ModelProto]:
             dict.fromkeys(("history_products", "history_kinds"), (TensorProto.INT64, texts))
             | dict.fromkeys(("history_ages", "history_quantities"), (TensorProto.FLOAT, texts))
             | {"profile": (TensorProto.FLOAT, ["n", 16])},
-            {"user_vector": (TensorProto.FLOAT, ["n", 64]), "repeat_weights": (TensorProto.FLOAT, texts)},
+            {"user_vector": (TensorProto.FLOAT, ["n", 64]), "repeat_weights": (TensorProto.FLOAT, texts)}
+            | {"event_weights": (TensorProto.FLOAT, ["n", "t", 1])},
             [
                 helper.make_node("MatMul", ["profile", "none"], ["empty"]),
                 helper.make_node("Add", ["empty", "unit"], ["user_vector"]),
                 helper.make_node("Identity", ["history_quantities"], ["repeat_weights"]),
+                helper.make_node("Unsqueeze", ["history_quantities", "last"], ["event_weights"]),
             ],
-            {"none": np.zeros((16, 64), np.float32), "unit": np.eye(64, dtype=np.float32)[1]},
+            {
+                "last": np.array([2], np.int64),
+                "none": np.zeros((16, 64), np.float32),
+                "unit": np.eye(64, dtype=np.float32)[1],
+            },
         ),
         "product_retrieval": _model(
             {"user_vector": (TensorProto.FLOAT, ["n", 64]), "history_products": (TensorProto.INT64, texts)}
-            | {"repeat_weights": (TensorProto.FLOAT, texts)},
+            | {"repeat_weights": (TensorProto.FLOAT, texts), "event_weights": (TensorProto.FLOAT, ["n", "t", 1])}
+            | {"profile": (TensorProto.FLOAT, ["n", 16]), "new_product_share": (TensorProto.FLOAT, ["n", 1])},
             {"product_indices": (TensorProto.INT64, None), "scores": (TensorProto.FLOAT, None)},
             [
                 helper.make_node("MatMul", ["user_vector", "rank"], ["dot"]),
@@ -317,7 +324,8 @@ def graphs() -> dict[str, onnx.ModelProto]:
             },
         ),
         "audience_retrieval": _model(
-            {"product_vector": (TensorProto.FLOAT, ["n", 64])},
+            {"embedding": (TensorProto.FLOAT, ["n", 64]), "product_vector": (TensorProto.FLOAT, ["n", 64])}
+            | {"categorical_ids": (TensorProto.INT64, ids)},
             {"user_indices": (TensorProto.INT64, None), "scores": (TensorProto.FLOAT, None)},
             [
                 helper.make_node("MatMul", ["product_vector", "users"], ["dot"]),

@@ -112,4 +112,4 @@ def product_encoder(seed: int) -> ProductEncoder:
     )
     bert = BertModel(config, add_pooling_layer=False)
     content = ContentEncoder(16, SIZES, category_table(1))
-    return ProductEncoder(TextEncoder(bert), content, ProductTower(SIZES)).eval()
+    return ProductEncoder(TextEncoder(bert), content, ProductTower()).eval()

@@ -19,7 +19,7 @@ from onshelf_exporter.training.outcome import launch_features, outcome_rows
 from onshelf_exporter.training.response import build_panel
 from onshelf_exporter.training.tables import categories_table, channels_table, launches_table, products_table
 from onshelf_exporter.training.targets import build_targets, newest_outcomes
-from onshelf_exporter.training.towers import build_anchors
+from onshelf_exporter.training.towers import launch_rows, state_at, warm_rows
 
 CUT = 27
 
@@ -136,10 +136,25 @@ def test_users_do_not_change(pair: tuple[History, History], complete_journey: Pa
     for name in ("products", "ages", "quantities", "kinds"):
         assert equal(*(getattr(histories(e, CUT, 64, 16.0, products), name) for e in events)), name
     assert equal(*(profiles(e, h, CUT) for e, h in zip(events, pair, strict=True)))
-    anchors = [build_anchors(h, e, TowerRecipe(anchors=2)) for h, e in zip(pair, events, strict=True)]
-    assert equal(anchors[0].targets, anchors[1].targets)
-    assert equal(anchors[0].history.products, anchors[1].history.products)
-    assert len(anchors[0]) > 1000
+
+
+def test_what_rankers_learn_from_does_not_change(
+    pair: tuple[History, History], complete_journey: Path, changed_future: Path
+) -> None:
+    recipe = TowerRecipe(history=16, launch_products=5, launch_negatives=2)
+    embeddings = np.random.default_rng(1).normal(size=(len(pair[0].products), 128)).astype(np.float32)
+    found = []
+    for history, folder in zip(pair, (complete_journey, changed_future), strict=True):
+        events = load_events(folder, CUT)
+        state = state_at(history, events, embeddings, CUT - 8, recipe, seed=1)
+        warm = warm_rows(state, events, recipe, np.random.default_rng(2))
+        new = launch_rows(state, history, events, recipe, np.random.default_rng(2))
+        found.append((*warm, new))
+    for a, b in zip(*found, strict=True):
+        assert equal(a.features, b.features)
+        assert equal(a.label, b.label)
+        assert len(a) > 1000
+        assert 0 < float(a.label.mean()) < 0.6
 
 
 def test_histories_at_an_anchor_hold_nothing_from_its_targets_weeks(complete_journey: Path) -> None:

@@ -91,7 +91,7 @@ def test_tables_carry_the_columns_that_the_gateway_reads(small_release: SmallRel
         c: users.column(c).combine_chunks().value_lengths().to_pylist() for c in users.column_names if "history" in c
     }
     assert len({tuple(v) for v in lengths.values()}) == 1
-    assert max(lengths["history_products"]) == 64
+    assert max(lengths["history_products"]) == 256
     seasonality = feather.read_table(str(folder / "categories.arrow")).column("seasonality").to_pylist()
     assert {len(row) for row in seasonality} == {53}
     launches = feather.read_table(str(folder / "launches.arrow"))
@@ -119,7 +119,10 @@ def test_a_title_of_one_s_own_gets_a_sensible_plan(small_release: SmallRelease, 
     forecast = run_graph(models["launch_outcome"], product | {"embedding": out["embedding"], "candidates": actions})
     assert forecast["units_mean"][0, 0, 1] > forecast["units_mean"][0, 1, 1] > 0
     assert bool((np.diff(forecast["units_quantiles"], axis=-1) >= 0).all())
-    audience = run_graph(models["audience_retrieval"], {"product_vector": out["product_vector"]})
+    audience = run_graph(
+        models["audience_retrieval"],
+        {**product, "embedding": out["embedding"], "product_vector": out["product_vector"]},
+    )
     assert sorted(audience["user_indices"][0].tolist()) == list(range(2469))
     similar = run_graph(models["launch_retrieval"], {"embedding": out["embedding"]})
     assert similar["launch_indices"].shape == (1, 50)

@@ -25,49 +25,49 @@ _sym_db = _symbol_database.Default()
 from onshelf.v1 import types_pb2 as onshelf_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fonshelf/v1/recommendation.proto\x12\nonshelf.v1\x1a\x16onshelf/v1/types.proto\"k\n\x0cHistoryEvent\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12#\n\x04kind\x18\x02 \x01(\x0e\x32\x15.onshelf.v1.EventKind\x12\x10\n\x08\x61ge_days\x18\x03 \x01(\x01\x12\x10\n\x08quantity\x18\x04 \x01(\x01\"\xde\x01\n\x18RecommendProductsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12)\n\x07history\x18\x02 \x03(\x0b\x32\x18.onshelf.v1.HistoryEvent\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\x12.\n\x05scope\x18\x04 \x01(\x0e\x32\x1f.onshelf.v1.RecommendationScope\x12\x12\n\ncategories\x18\x05 \x03(\t\x12\x1c\n\x14\x65xcluded_product_ids\x18\x06 \x03(\t\x12\x15\n\rmodel_release\x18\x07 \x01(\x03\"\x99\x01\n\x12RecommendedProduct\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x15\n\rcategory_path\x18\x03 \x03(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x15\n\rbought_before\x18\x05 \x01(\x08\x12\x13\n\x0bnew_product\x18\x06 \x01(\x08\x12\x0e\n\x06reason\x18\x07 \x01(\t\"u\n\x19RecommendProductsResponse\x12\x30\n\x08products\x18\x01 \x03(\x0b\x32\x1e.onshelf.v1.RecommendedProduct\x12&\n\x04info\x18\x02 \x01(\x0b\x32\x18.onshelf.v1.ResponseInfo\"\xa5\x01\n\x13\x46indAudienceRequest\x12&\n\x07product\x18\x01 \x01(\x0b\x32\x13.onshelf.v1.ProductH\x00\x12\x14\n\nproduct_id\x18\x02 \x01(\tH\x00\x12\x12\n\x05\x63ount\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x10\n\x08segments\x18\x04 \x01(\x08\x12\x15\n\rmodel_release\x18\x05 \x01(\x03\x42\t\n\x07subjectB\x08\n\x06_count\"\xca\x01\n\x14\x46indAudienceResponse\x12)\n\x05users\x18\x01 \x03(\x0b\x32\x1a.onshelf.v1.AudienceMember\x12-\n\x08segments\x18\x02 \x03(\x0b\x32\x1b.onshelf.v1.AudienceSegment\x12\x30\n\x08\x63\x61tegory\x18\x03 \x01(\x0b\x32\x1e.onshelf.v1.CategoryResolution\x12&\n\x04info\x18\x04 \x01(\x0b\x32\x18.onshelf.v1.ResponseInfo\"\x8b\x01\n\x1a\x46indSimilarLaunchesRequest\x12&\n\x07product\x18\x01 \x01(\x0b\x32\x13.onshelf.v1.ProductH\x00\x12\x14\n\nproduct_id\x18\x02 \x01(\tH\x00\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\x12\x15\n\rmodel_release\x18\x04 \x01(\x03\x42\t\n\x07subject\"\xa1\x01\n\x1b\x46indSimilarLaunchesResponse\x12(\n\x08launches\x18\x01 \x03(\x0b\x32\x16.onshelf.v1.PastLaunch\x12\x30\n\x08\x63\x61tegory\x18\x02 \x01(\x0b\x32\x1e.onshelf.v1.CategoryResolution\x12&\n\x04info\x18\x03 \x01(\x0b\x32\x18.onshelf.v1.ResponseInfo\"\xb3\x01\n\x1a\x46indRelatedProductsRequest\x12&\n\x07product\x18\x01 \x01(\x0b\x32\x13.onshelf.v1.ProductH\x00\x12\x14\n\nproduct_id\x18\x02 \x01(\tH\x00\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.onshelf.v1.RelationKind\x12\r\n\x05\x63ount\x18\x04 \x01(\x05\x12\x15\n\rmodel_release\x18\x05 \x01(\x03\x42\t\n\x07subject\"\x8f\x01\n\x0eRelatedProduct\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x15\n\rcategory_path\x18\x03 \x03(\t\x12&\n\x04kind\x18\x04 \x01(\x0e\x32\x18.onshelf.v1.RelationKind\x12\x0c\n\x04lift\x18\x05 \x01(\x01\x12\r\n\x05users\x18\x06 \x01(\x03\"s\n\x1b\x46indRelatedProductsResponse\x12,\n\x08products\x18\x01 \x03(\x0b\x32\x1a.onshelf.v1.RelatedProduct\x12&\n\x04info\x18\x02 \x01(\x0b\x32\x18.onshelf.v1.ResponseInfo\"?\n\x15GetUserProfileRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x15\n\rmodel_release\x18\x02 \x01(\x03\"F\n\x10\x43\x61tegoryInterest\x12\x15\n\rcategory_path\x18\x01 \x03(\t\x12\r\n\x05share\x18\x02 \x01(\x01\x12\x0c\n\x04lift\x18\x03 \x01(\x01\"\xe9\x01\n\x0bUserProfile\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12/\n\tinterests\x18\x02 \x03(\x0b\x32\x1c.onshelf.v1.CategoryInterest\x12\x1a\n\x12purchases_per_week\x18\x03 \x01(\x01\x12\x15\n\rrecency_weeks\x18\x04 \x01(\x01\x12\x12\n\nprice_tier\x18\x05 \x01(\x01\x12\x1d\n\x15promotion_sensitivity\x18\x06 \x01(\x01\x12\x19\n\x11new_product_share\x18\x07 \x01(\x01\x12\x17\n\x0fproducts_bought\x18\x08 \x01(\x03\"j\n\x16GetUserProfileResponse\x12(\n\x07profile\x18\x01 \x01(\x0b\x32\x17.onshelf.v1.UserProfile\x12&\n\x04info\x18\x02 \x01(\x0b\x32\x18.onshelf.v1.ResponseInfo*\xb0\x01\n\x13RecommendationScope\x12$\n RECOMMENDATION_SCOPE_UNSPECIFIED\x10\x00\x12$\n RECOMMENDATION_SCOPE_NEW_TO_USER\x10\x01\x12&\n\"RECOMMENDATION_SCOPE_BOUGHT_BEFORE\x10\x02\x12%\n!RECOMMENDATION_SCOPE_NEW_PRODUCTS\x10\x03*\xc9\x01\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45VENT_KIND_PURCHASE\x10\x01\x12\x13\n\x0f\x45VENT_KIND_VIEW\x10\x02\x12\x14\n\x10\x45VENT_KIND_CLICK\x10\x03\x12\x13\n\x0f\x45VENT_KIND_CART\x10\x04\x12\x15\n\x11\x45VENT_KIND_REVIEW\x10\x05\x12\x19\n\x15\x45VENT_KIND_IMPRESSION\x10\x06\x12\x15\n\x11\x45VENT_KIND_RETURN\x10\x07*i\n\x0cRelationKind\x12\x1d\n\x19RELATION_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18RELATION_KIND_COMPLEMENT\x10\x01\x12\x1c\n\x18RELATION_KIND_SUBSTITUTE\x10\x02\x32\xf5\x03\n\x15RecommendationService\x12`\n\x11RecommendProducts\x12$.onshelf.v1.RecommendProductsRequest\x1a%.onshelf.v1.RecommendProductsResponse\x12Q\n\x0c\x46indAudience\x12\x1f.onshelf.v1.FindAudienceRequest\x1a .onshelf.v1.FindAudienceResponse\x12\x66\n\x13\x46indSimilarLaunches\x12&.onshelf.v1.FindSimilarLaunchesRequest\x1a\'.onshelf.v1.FindSimilarLaunchesResponse\x12\x66\n\x13\x46indRelatedProducts\x12&.onshelf.v1.FindRelatedProductsRequest\x1a\'.onshelf.v1.FindRelatedProductsResponse\x12W\n\x0eGetUserProfile\x12!.onshelf.v1.GetUserProfileRequest\x1a\".onshelf.v1.GetUserProfileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fonshelf/v1/recommendation.proto\x12\nonshelf.v1\x1a\x16onshelf/v1/types.proto\"k\n\x0cHistoryEvent\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12#\n\x04kind\x18\x02 \x01(\x0e\x32\x15.onshelf.v1.EventKind\x12\x10\n\x08\x61ge_days\x18\x03 \x01(\x01\x12\x10\n\x08quantity\x18\x04 \x01(\x01\"\xf9\x01\n\x18RecommendProductsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12)\n\x07history\x18\x02 \x03(\x0b\x32\x18.onshelf.v1.HistoryEvent\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\x12.\n\x05scope\x18\x04 \x01(\x0e\x32\x1f.onshelf.v1.RecommendationScope\x12\x12\n\ncategories\x18\x05 \x03(\t\x12\x1c\n\x14\x65xcluded_product_ids\x18\x06 \x03(\t\x12\x15\n\rmodel_release\x18\x07 \x01(\x03\x12\x19\n\x11new_product_share\x18\x08 \x01(\x01\"\xb5\x01\n\x12RecommendedProduct\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x15\n\rcategory_path\x18\x03 \x03(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x15\n\rbought_before\x18\x05 \x01(\x08\x12\x13\n\x0bnew_product\x18\x06 \x01(\x08\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x1a\n\x12reason_product_ids\x18\x08 \x03(\t\"u\n\x19RecommendProductsResponse\x12\x30\n\x08products\x18\x01 \x03(\x0b\x32\x1e.onshelf.v1.RecommendedProduct\x12&\n\x04info\x18\x02 \x01(\x0b\x32\x18.onshelf.v1.ResponseInfo\"\xa5\x01\n\x13\x46indAudienceRequest\x12&\n\x07product\x18\x01 \x01(\x0b\x32\x13.onshelf.v1.ProductH\x00\x12\x14\n\nproduct_id\x18\x02 \x01(\tH\x00\x12\x12\n\x05\x63ount\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x10\n\x08segments\x18\x04 \x01(\x08\x12\x15\n\rmodel_release\x18\x05 \x01(\x03\x42\t\n\x07subjectB\x08\n\x06_count\"\xca\x01\n\x14\x46indAudienceResponse\x12)\n\x05users\x18\x01 \x03(\x0b\x32\x1a.onshelf.v1.AudienceMember\x12-\n\x08segments\x18\x02 \x03(\x0b\x32\x1b.onshelf.v1.AudienceSegment\x12\x30\n\x08\x63\x61tegory\x18\x03 \x01(\x0b\x32\x1e.onshelf.v1.CategoryResolution\x12&\n\x04info\x18\x04 \x01(\x0b\x32\x18.onshelf.v1.ResponseInfo\"\x8b\x01\n\x1a\x46indSimilarLaunchesRequest\x12&\n\x07product\x18\x01 \x01(\x0b\x32\x13.onshelf.v1.ProductH\x00\x12\x14\n\nproduct_id\x18\x02 \x01(\tH\x00\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\x12\x15\n\rmodel_release\x18\x04 \x01(\x03\x42\t\n\x07subject\"\xa1\x01\n\x1b\x46indSimilarLaunchesResponse\x12(\n\x08launches\x18\x01 \x03(\x0b\x32\x16.onshelf.v1.PastLaunch\x12\x30\n\x08\x63\x61tegory\x18\x02 \x01(\x0b\x32\x1e.onshelf.v1.CategoryResolution\x12&\n\x04info\x18\x03 \x01(\x0b\x32\x18.onshelf.v1.ResponseInfo\"\xb3\x01\n\x1a\x46indRelatedProductsRequest\x12&\n\x07product\x18\x01 \x01(\x0b\x32\x13.onshelf.v1.ProductH\x00\x12\x14\n\nproduct_id\x18\x02 \x01(\tH\x00\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.onshelf.v1.RelationKind\x12\r\n\x05\x63ount\x18\x04 \x01(\x05\x12\x15\n\rmodel_release\x18\x05 \x01(\x03\x42\t\n\x07subject\"\x8f\x01\n\x0eRelatedProduct\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x15\n\rcategory_path\x18\x03 \x03(\t\x12&\n\x04kind\x18\x04 \x01(\x0e\x32\x18.onshelf.v1.RelationKind\x12\x0c\n\x04lift\x18\x05 \x01(\x01\x12\r\n\x05users\x18\x06 \x01(\x03\"s\n\x1b\x46indRelatedProductsResponse\x12,\n\x08products\x18\x01 \x03(\x0b\x32\x1a.onshelf.v1.RelatedProduct\x12&\n\x04info\x18\x02 \x01(\x0b\x32\x18.onshelf.v1.ResponseInfo\"?\n\x15GetUserProfileRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x15\n\rmodel_release\x18\x02 \x01(\x03\"F\n\x10\x43\x61tegoryInterest\x12\x15\n\rcategory_path\x18\x01 \x03(\t\x12\r\n\x05share\x18\x02 \x01(\x01\x12\x0c\n\x04lift\x18\x03 \x01(\x01\"\xe9\x01\n\x0bUserProfile\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12/\n\tinterests\x18\x02 \x03(\x0b\x32\x1c.onshelf.v1.CategoryInterest\x12\x1a\n\x12purchases_per_week\x18\x03 \x01(\x01\x12\x15\n\rrecency_weeks\x18\x04 \x01(\x01\x12\x12\n\nprice_tier\x18\x05 \x01(\x01\x12\x1d\n\x15promotion_sensitivity\x18\x06 \x01(\x01\x12\x19\n\x11new_product_share\x18\x07 \x01(\x01\x12\x17\n\x0fproducts_bought\x18\x08 \x01(\x03\"j\n\x16GetUserProfileResponse\x12(\n\x07profile\x18\x01 \x01(\x0b\x32\x17.onshelf.v1.UserProfile\x12&\n\x04info\x18\x02 \x01(\x0b\x32\x18.onshelf.v1.ResponseInfo*\xb0\x01\n\x13RecommendationScope\x12$\n RECOMMENDATION_SCOPE_UNSPECIFIED\x10\x00\x12$\n RECOMMENDATION_SCOPE_NEW_TO_USER\x10\x01\x12&\n\"RECOMMENDATION_SCOPE_BOUGHT_BEFORE\x10\x02\x12%\n!RECOMMENDATION_SCOPE_NEW_PRODUCTS\x10\x03*\xc9\x01\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45VENT_KIND_PURCHASE\x10\x01\x12\x13\n\x0f\x45VENT_KIND_VIEW\x10\x02\x12\x14\n\x10\x45VENT_KIND_CLICK\x10\x03\x12\x13\n\x0f\x45VENT_KIND_CART\x10\x04\x12\x15\n\x11\x45VENT_KIND_REVIEW\x10\x05\x12\x19\n\x15\x45VENT_KIND_IMPRESSION\x10\x06\x12\x15\n\x11\x45VENT_KIND_RETURN\x10\x07*i\n\x0cRelationKind\x12\x1d\n\x19RELATION_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18RELATION_KIND_COMPLEMENT\x10\x01\x12\x1c\n\x18RELATION_KIND_SUBSTITUTE\x10\x02\x32\xf5\x03\n\x15RecommendationService\x12`\n\x11RecommendProducts\x12$.onshelf.v1.RecommendProductsRequest\x1a%.onshelf.v1.RecommendProductsResponse\x12Q\n\x0c\x46indAudience\x12\x1f.onshelf.v1.FindAudienceRequest\x1a .onshelf.v1.FindAudienceResponse\x12\x66\n\x13\x46indSimilarLaunches\x12&.onshelf.v1.FindSimilarLaunchesRequest\x1a\'.onshelf.v1.FindSimilarLaunchesResponse\x12\x66\n\x13\x46indRelatedProducts\x12&.onshelf.v1.FindRelatedProductsRequest\x1a\'.onshelf.v1.FindRelatedProductsResponse\x12W\n\x0eGetUserProfile\x12!.onshelf.v1.GetUserProfileRequest\x1a\".onshelf.v1.GetUserProfileResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'onshelf.v1.recommendation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECOMMENDATIONSCOPE']._serialized_start=2286
-  _globals['_RECOMMENDATIONSCOPE']._serialized_end=2462
-  _globals['_EVENTKIND']._serialized_start=2465
-  _globals['_EVENTKIND']._serialized_end=2666
-  _globals['_RELATIONKIND']._serialized_start=2668
-  _globals['_RELATIONKIND']._serialized_end=2773
+  _globals['_RECOMMENDATIONSCOPE']._serialized_start=2341
+  _globals['_RECOMMENDATIONSCOPE']._serialized_end=2517
+  _globals['_EVENTKIND']._serialized_start=2520
+  _globals['_EVENTKIND']._serialized_end=2721
+  _globals['_RELATIONKIND']._serialized_start=2723
+  _globals['_RELATIONKIND']._serialized_end=2828
   _globals['_HISTORYEVENT']._serialized_start=71
   _globals['_HISTORYEVENT']._serialized_end=178
   _globals['_RECOMMENDPRODUCTSREQUEST']._serialized_start=181
-  _globals['_RECOMMENDPRODUCTSREQUEST']._serialized_end=403
-  _globals['_RECOMMENDEDPRODUCT']._serialized_start=406
-  _globals['_RECOMMENDEDPRODUCT']._serialized_end=559
-  _globals['_RECOMMENDPRODUCTSRESPONSE']._serialized_start=561
-  _globals['_RECOMMENDPRODUCTSRESPONSE']._serialized_end=678
-  _globals['_FINDAUDIENCEREQUEST']._serialized_start=681
-  _globals['_FINDAUDIENCEREQUEST']._serialized_end=846
-  _globals['_FINDAUDIENCERESPONSE']._serialized_start=849
-  _globals['_FINDAUDIENCERESPONSE']._serialized_end=1051
-  _globals['_FINDSIMILARLAUNCHESREQUEST']._serialized_start=1054
-  _globals['_FINDSIMILARLAUNCHESREQUEST']._serialized_end=1193
-  _globals['_FINDSIMILARLAUNCHESRESPONSE']._serialized_start=1196
-  _globals['_FINDSIMILARLAUNCHESRESPONSE']._serialized_end=1357
-  _globals['_FINDRELATEDPRODUCTSREQUEST']._serialized_start=1360
-  _globals['_FINDRELATEDPRODUCTSREQUEST']._serialized_end=1539
-  _globals['_RELATEDPRODUCT']._serialized_start=1542
-  _globals['_RELATEDPRODUCT']._serialized_end=1685
-  _globals['_FINDRELATEDPRODUCTSRESPONSE']._serialized_start=1687
-  _globals['_FINDRELATEDPRODUCTSRESPONSE']._serialized_end=1802
-  _globals['_GETUSERPROFILEREQUEST']._serialized_start=1804
-  _globals['_GETUSERPROFILEREQUEST']._serialized_end=1867
-  _globals['_CATEGORYINTEREST']._serialized_start=1869
-  _globals['_CATEGORYINTEREST']._serialized_end=1939
-  _globals['_USERPROFILE']._serialized_start=1942
-  _globals['_USERPROFILE']._serialized_end=2175
-  _globals['_GETUSERPROFILERESPONSE']._serialized_start=2177
-  _globals['_GETUSERPROFILERESPONSE']._serialized_end=2283
-  _globals['_RECOMMENDATIONSERVICE']._serialized_start=2776
-  _globals['_RECOMMENDATIONSERVICE']._serialized_end=3277
+  _globals['_RECOMMENDPRODUCTSREQUEST']._serialized_end=430
+  _globals['_RECOMMENDEDPRODUCT']._serialized_start=433
+  _globals['_RECOMMENDEDPRODUCT']._serialized_end=614
+  _globals['_RECOMMENDPRODUCTSRESPONSE']._serialized_start=616
+  _globals['_RECOMMENDPRODUCTSRESPONSE']._serialized_end=733
+  _globals['_FINDAUDIENCEREQUEST']._serialized_start=736
+  _globals['_FINDAUDIENCEREQUEST']._serialized_end=901
+  _globals['_FINDAUDIENCERESPONSE']._serialized_start=904
+  _globals['_FINDAUDIENCERESPONSE']._serialized_end=1106
+  _globals['_FINDSIMILARLAUNCHESREQUEST']._serialized_start=1109
+  _globals['_FINDSIMILARLAUNCHESREQUEST']._serialized_end=1248
+  _globals['_FINDSIMILARLAUNCHESRESPONSE']._serialized_start=1251
+  _globals['_FINDSIMILARLAUNCHESRESPONSE']._serialized_end=1412
+  _globals['_FINDRELATEDPRODUCTSREQUEST']._serialized_start=1415
+  _globals['_FINDRELATEDPRODUCTSREQUEST']._serialized_end=1594
+  _globals['_RELATEDPRODUCT']._serialized_start=1597
+  _globals['_RELATEDPRODUCT']._serialized_end=1740
+  _globals['_FINDRELATEDPRODUCTSRESPONSE']._serialized_start=1742
+  _globals['_FINDRELATEDPRODUCTSRESPONSE']._serialized_end=1857
+  _globals['_GETUSERPROFILEREQUEST']._serialized_start=1859
+  _globals['_GETUSERPROFILEREQUEST']._serialized_end=1922
+  _globals['_CATEGORYINTEREST']._serialized_start=1924
+  _globals['_CATEGORYINTEREST']._serialized_end=1994
+  _globals['_USERPROFILE']._serialized_start=1997
+  _globals['_USERPROFILE']._serialized_end=2230
+  _globals['_GETUSERPROFILERESPONSE']._serialized_start=2232
+  _globals['_GETUSERPROFILERESPONSE']._serialized_end=2338
+  _globals['_RECOMMENDATIONSERVICE']._serialized_start=2831
+  _globals['_RECOMMENDATIONSERVICE']._serialized_end=3332
 # @@protoc_insertion_point(module_scope)

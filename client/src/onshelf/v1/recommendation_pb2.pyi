@@ -60,7 +60,7 @@ class HistoryEvent(_message.Message):
     def __init__(self, product_id: _Optional[str] = ..., kind: _Optional[_Union[EventKind, str]] = ..., age_days: _Optional[float] = ..., quantity: _Optional[float] = ...) -> None: ...
 
 class RecommendProductsRequest(_message.Message):
-    __slots__ = ("user_id", "history", "count", "scope", "categories", "excluded_product_ids", "model_release")
+    __slots__ = ("user_id", "history", "count", "scope", "categories", "excluded_product_ids", "model_release", "new_product_share")
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +68,7 @@ class RecommendProductsRequest(_message.Message):
     CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
     MODEL_RELEASE_FIELD_NUMBER: _ClassVar[int]
+    NEW_PRODUCT_SHARE_FIELD_NUMBER: _ClassVar[int]
     user_id: str
     history: _containers.RepeatedCompositeFieldContainer[HistoryEvent]
     count: int
@@ -75,10 +76,11 @@ class RecommendProductsRequest(_message.Message):
     categories: _containers.RepeatedScalarFieldContainer[str]
     excluded_product_ids: _containers.RepeatedScalarFieldContainer[str]
     model_release: int
-    def __init__(self, user_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[HistoryEvent, _Mapping]]] = ..., count: _Optional[int] = ..., scope: _Optional[_Union[RecommendationScope, str]] = ..., categories: _Optional[_Iterable[str]] = ..., excluded_product_ids: _Optional[_Iterable[str]] = ..., model_release: _Optional[int] = ...) -> None: ...
+    new_product_share: float
+    def __init__(self, user_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[HistoryEvent, _Mapping]]] = ..., count: _Optional[int] = ..., scope: _Optional[_Union[RecommendationScope, str]] = ..., categories: _Optional[_Iterable[str]] = ..., excluded_product_ids: _Optional[_Iterable[str]] = ..., model_release: _Optional[int] = ..., new_product_share: _Optional[float] = ...) -> None: ...
 
 class RecommendedProduct(_message.Message):
-    __slots__ = ("product_id", "title", "category_path", "score", "bought_before", "new_product", "reason")
+    __slots__ = ("product_id", "title", "category_path", "score", "bought_before", "new_product", "reason", "reason_product_ids")
     PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_PATH_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +88,7 @@ class RecommendedProduct(_message.Message):
     BOUGHT_BEFORE_FIELD_NUMBER: _ClassVar[int]
     NEW_PRODUCT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    REASON_PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
     product_id: str
     title: str
     category_path: _containers.RepeatedScalarFieldContainer[str]
@@ -93,7 +96,8 @@ class RecommendedProduct(_message.Message):
     bought_before: bool
     new_product: bool
     reason: str
-    def __init__(self, product_id: _Optional[str] = ..., title: _Optional[str] = ..., category_path: _Optional[_Iterable[str]] = ..., score: _Optional[float] = ..., bought_before: bool = ..., new_product: bool = ..., reason: _Optional[str] = ...) -> None: ...
+    reason_product_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, product_id: _Optional[str] = ..., title: _Optional[str] = ..., category_path: _Optional[_Iterable[str]] = ..., score: _Optional[float] = ..., bought_before: bool = ..., new_product: bool = ..., reason: _Optional[str] = ..., reason_product_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RecommendProductsResponse(_message.Message):
     __slots__ = ("products", "info")

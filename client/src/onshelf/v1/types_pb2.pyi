@@ -391,12 +391,14 @@ class PastLaunch(_message.Message):
     def __init__(self, product_id: _Optional[str] = ..., title: _Optional[str] = ..., category_path: _Optional[_Iterable[str]] = ..., action: _Optional[_Union[Action, _Mapping]] = ..., units_4w: _Optional[float] = ..., units_8w: _Optional[float] = ..., buyers_8w: _Optional[float] = ..., similarity: _Optional[float] = ..., promotion_first: bool = ...) -> None: ...
 
 class AudienceMember(_message.Message):
-    __slots__ = ("user_id", "score")
+    __slots__ = ("user_id", "score", "reason_product_ids")
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
+    REASON_PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
     user_id: str
     score: float
-    def __init__(self, user_id: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+    reason_product_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, user_id: _Optional[str] = ..., score: _Optional[float] = ..., reason_product_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AudienceSegment(_message.Message):
     __slots__ = ("description", "users", "share", "lift")

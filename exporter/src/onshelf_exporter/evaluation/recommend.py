@@ -92,6 +92,16 @@ def recommend(task: WarmTask, model: Recommender) -> Lists:
     return Lists(np.concatenate(everything), np.concatenate(fresh))
 
 
+def split_lists(task: WarmTask, everything: NDArray[np.int64]) -> Lists:
+    """The first PLACES of ranked products [users of the task, k], and of those that the household never bought."""
+    history = task.history[task.users].tocoo()
+    keys = history.row.astype(np.int64) * history.shape[1] + history.col
+    mine = np.arange(len(task.users))[:, None] * history.shape[1] + everything
+    fresh = np.where(np.isin(mine, keys), -1, everything)
+    order = np.argsort(fresh < 0, axis=1, kind="stable")
+    return Lists(everything[:, :PLACES], np.take_along_axis(fresh, order, axis=1)[:, :PLACES])
+
+
 def measure_warm(task: WarmTask, lists: Lists) -> dict[str, Floats]:
     """Recall and gain at 10 per household: all_n10, all_r10, new_n10, new_r10; NaN where it has no positive."""
     result: dict[str, Floats] = {}

@@ -24,6 +24,7 @@ from onshelf_exporter.training.vocabulary import Vocabulary
 
 LEVELS = ("department", "category", "type", "brand")
 BATCH = 64
+BATCHES = {"user_encoder": 16, "product_retrieval": 8, "audience_retrieval": 4}  # rows that need much memory
 
 
 @dataclass(frozen=True)
@@ -157,14 +158,15 @@ class ModelRelease:
         """Names of the columns of a candidate action."""
         return [str(name) for name in self.manifest["candidate_columns"]]
 
-    def recommendations(self, users: pd.DataFrame) -> NDArray[np.int64]:
+    def recommendations(self, users: pd.DataFrame, new_product_share: float = 0.0) -> dict[str, NDArray[Any]]:
         """Run user_encoder and product_retrieval.
 
         Args:
-            users: rows of the table `users`.
+            users: rows of the table `users`, or rows with histories changed.
+            new_product_share: share of places that new products have.
 
         Returns:
-            int64 [n, k] rows of the table `products`, best first.
+            The outputs of product_retrieval by name, one row a user; indices are rows of the table `products`.
         """
         history = {
             "history_products": _padded(users["history_products"], np.int64),
@@ -172,9 +174,11 @@ class ModelRelease:
             "history_quantities": _padded(users["history_quantities"], np.float32),
             "history_kinds": _padded(users["history_kinds"], np.int64),
         }
-        vectors = self._run("user_encoder", {**history, "profile": _padded(users["profile"], np.float32)})
-        best = self._run("product_retrieval", {**vectors, "history_products": history["history_products"]})
-        return np.asarray(best["product_indices"], dtype=np.int64)
+        profile = {"profile": _padded(users["profile"], np.float32)}
+        vectors = self._run("user_encoder", {**history, **profile})
+        share = np.full((len(users), 1), new_product_share, dtype=np.float32)
+        asked = {"history_products": history["history_products"], "new_product_share": share}
+        return self._run("product_retrieval", {**vectors, **profile, **asked})
 
     def audience(self, encoded: dict[str, NDArray[Any]], users: int) -> NDArray[np.float64]:
         """Run audience_retrieval.
@@ -186,7 +190,7 @@ class ModelRelease:
         Returns:
             float64 [n, users]; users that were not retrieved score below all that were.
         """
-        best = self._run("audience_retrieval", {"product_vector": encoded["product_vector"]})
+        best = self._run("audience_retrieval", encoded)
         floor = float(best["scores"].min()) - 1.0
         scores = np.full((len(best["scores"]), users), floor)
         np.put_along_axis(scores, best["user_indices"], best["scores"].astype(np.float64), axis=1)
@@ -207,8 +211,9 @@ class ModelRelease:
         order = np.arange(rows) if order is None else order
         parts: list[list[NDArray[Any]]] = []
         with progress_bar(model, rows) as advance:
-            for start in range(0, rows, BATCH):
-                batch = order[start : start + BATCH]
+            size = BATCHES.get(model, BATCH)
+            for start in range(0, rows, size):
+                batch = order[start : start + size]
                 given = {name: feeds[name][batch] for name in wanted}
                 if length is not None:
                     width = max(int(length[batch].max()), 1)

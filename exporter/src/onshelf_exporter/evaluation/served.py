@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from onshelf_exporter.baselines.forecast import Floats, Forecast
 from onshelf_exporter.evaluation.dataset import Dataset, LaunchRows
-from onshelf_exporter.evaluation.recommend import PLACES, ColdTask, Lists, WarmTask
+from onshelf_exporter.evaluation.recommend import ColdTask, Lists, WarmTask, split_lists
 from onshelf_exporter.evaluation.release import ModelRelease
 from onshelf_exporter.training.calendar import weeks_of_year
 from onshelf_exporter.training.calibration import distribution_at
@@ -67,24 +67,19 @@ def forecasts(release: ModelRelease, data: Dataset, rows: LaunchRows) -> dict[st
     return result
 
 
-def recommendations(release: ModelRelease, data: Dataset, task: WarmTask) -> Lists:
+def recommendations(release: ModelRelease, data: Dataset, task: WarmTask, new_product_share: float = 0.0) -> Lists:
     """Lists for the task's users from the histories in the model release; `fresh` leaves out what was ever bought."""
     users = release.table("users")
     place = pd.Series(np.arange(len(users)), index=users["user_id"].astype(str))
     wanted = data.users["user_id"].astype(str).iloc[task.users]
     row = place.reindex(wanted).to_numpy(dtype=np.float64)
     known = ~np.isnan(row)
-    best = release.recommendations(users.iloc[row[known].astype(np.int64)])
+    best = release.recommendations(users.iloc[row[known].astype(np.int64)], new_product_share)["product_indices"]
     index = pd.Series(data.products["product_index"].to_numpy(), index=data.products["product_id"].astype(str))
     listed = index.reindex(release.table("products")["product_id"].astype(str)).fillna(-1).to_numpy(dtype=np.int64)
     everything = np.full((len(task.users), best.shape[1]), -1, dtype=np.int64)
     everything[known] = listed[best]
-    history = task.history[task.users].tocoo()
-    keys = history.row.astype(np.int64) * history.shape[1] + history.col
-    mine = np.arange(len(task.users))[:, None] * history.shape[1] + everything
-    fresh = np.where(np.isin(mine, keys), -1, everything)
-    order = np.argsort(fresh < 0, axis=1, kind="stable")
-    return Lists(everything[:, :PLACES], np.take_along_axis(fresh, order, axis=1)[:, :PLACES])
+    return split_lists(task, everything)
 
 
 def audiences(release: ModelRelease, data: Dataset, task: ColdTask) -> Floats:

@@ -121,22 +121,16 @@ class ContentEncoder(nn.Module):
 
 
 class ProductTower(nn.Module):
-    """Embedding, categories and price -> product vector [batch, 64]: content only, so that a product without sales has
-    one.
+    """Embedding -> product vector [batch, 64]: the place among what users buy together that its content suggests, so
+    that a product without sales has one."""
 
-    The last position is the product's log popularity as its content suggests it; a user vector holds 1 there.
-    """
-
-    def __init__(self, sizes: tuple[int, int, int, int], id_dropout: float = 0.0) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.ids = IdEmbedding(sizes, VECTOR_DIM, id_dropout, scale=0.05)
-        self.inner = nn.Linear(EMBEDDING_DIM + 3, 192)
-        self.outer = nn.Linear(192, VECTOR_DIM)
+        self.map = nn.Linear(EMBEDDING_DIM, VECTOR_DIM, bias=False)
 
-    def forward(self, embedding: Tensor, ids: Tensor, price_features: Tensor) -> Tensor:
-        """[batch, 128], [batch, 4], [batch, 3] -> [batch, 64]."""
-        hidden = F.gelu(self.inner(torch.cat([embedding * 8.0, price_features], dim=1)))
-        vector: Tensor = self.outer(hidden) + self.ids(ids)
+    def forward(self, embedding: Tensor) -> Tensor:
+        """[batch, 128] -> [batch, 64]."""
+        vector: Tensor = self.map(embedding)
         return vector
 
 
@@ -161,13 +155,12 @@ class ProductEncoder(nn.Module):
         text = self.text(input_ids, attention_mask)
         embedding = self.content.embed(text, categorical_ids, attributes)
         practice = self.content.heads(text, embedding, categorical_ids, attributes)
-        price = self.content.price_features(categorical_ids, attributes)
         channels = practice.channel_logits
         if self.rates is not None:
             channels = self.rates(categorical_ids, channels)
         return (
             embedding,
-            self.tower(embedding, categorical_ids, price),
+            self.tower(embedding),
             practice.type_logits,
             torch.sigmoid(channels),
             torch.softmax(practice.week_logits, dim=1),

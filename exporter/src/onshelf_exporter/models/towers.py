@@ -1,67 +1,76 @@
-"""user_encoder and the two retrievals that read its vectors.
+"""user_encoder and the retrievals that read what it says of a user.
 
-Two towers as in Yi et al. (2019), trained with a sampled softmax and a correction for sampling probability; the user
-side is attention over what the user did, weighted by age, quantity and kind. What a user buys again and again is a
-matter of counting, not of content: user_encoder gives each product of the history a repeat weight, which
-product_retrieval adds to that product's score.
+Three rankers share one answer. What a user buys again and again is a matter of habit: a network scores each product of
+the history. What the user might buy for the first time comes from what users buy together: a linear autoencoder of low
+rank (Steck 2019, without its zero diagonal) gives user vectors and product factors, whose dot product picks candidates
+for a second network. New products, of which there are no purchases, are scored by how they fit the history
+(`kinship`), in the same way in which an audience is found for one of them.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from onshelf_exporter.models.product_encoder import VECTOR_DIM
+from onshelf_exporter.models.habits import event_weights, read_habits, repeat_features
+from onshelf_exporter.models.kinship import LevelCounts, fit_features, fit_sums, matches, neighbour_limits
+from onshelf_exporter.models.scorer import NONE, Scorers
 
 PROFILE = 16
 KINDS = 6  # 0 pad, 1 purchase, 2 view, 3 click, 4 cart, 5 review
-CONTENT = VECTOR_DIM - 1  # the last position carries the product's popularity
+REASONS = 2  # products of the history named as reasons
+CANDIDATES = 200  # products without purchases by the user that are scored one by one
+LAST = 1e6  # place of what is not in a list
+REST = 25.0  # log odds by which products that were no candidates stand behind
 
 
-class UserEncoder(nn.Module):
-    """History and profile -> user vector and repeat weights. `profile_mean` and `profile_scale` [16] standardise
-    inside."""
+class Catalogue(nn.Module):
+    """Constant tables by product number (product_index + 1); row 0 is no product.
 
-    def __init__(self, profile_mean: Tensor, profile_scale: Tensor) -> None:
+    Attributes:
+        factors: [products + 1, 64], what is bought together.
+        embeddings: [products + 1, 128] of L2 norm 1; 0 where never sold.
+        content: the same of all products.
+        ids: [products + 1, 4] categorical ids.
+        facts: [products + 1, facts], see training.product_facts.
+        prior: [products + 1], a little for recent purchases, by which candidates are chosen where a history says
+            nothing; NONE where the data up to the cut do not show the product.
+    """
+
+    def __init__(
+        self, factors: Tensor, content: Tensor, sold: Tensor, ids: Tensor, facts: Tensor, prior: Tensor
+    ) -> None:
         super().__init__()
-        self.register_buffer("profile_mean", profile_mean.float())
-        self.register_buffer("profile_scale", profile_scale.float())
-        self.kinds = nn.Parameter(torch.zeros(KINDS, 2))
-        self.attention = nn.Sequential(nn.Linear(4, 16), nn.GELU(), nn.Linear(16, 4))
-        self.mix = nn.Linear(4 * CONTENT + PROFILE, 128)
-        self.out = nn.Linear(128, CONTENT)
-        self.skip = nn.Parameter(torch.tensor(1.0))
-        self.repeat = nn.Parameter(torch.tensor([1.0, 1.0, 1.0, 2.0]))
-
-    def forward(
-        self, items: Tensor, mask: Tensor, ages: Tensor, quantities: Tensor, kinds: Tensor, profile: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Item vectors [batch, events, 64], mask, ages (weeks), quantities, kinds [batch, events], profile [batch, 16].
-
-        Returns the user vector [batch, 64] (its last position is 1) and repeat weights [batch, events], 0 where padded.
-        """
-        log_age, log_quantity = torch.log1p(ages.clamp(min=0.0)), torch.log1p(quantities.clamp(min=0.0))
-        kind = self.kinds[kinds.clamp(0, KINDS - 1)]
-        features = torch.stack([log_age, log_quantity, log_age * log_quantity, kind[:, :, 0]], dim=2)
-        scores = self.attention(features) - log_age.unsqueeze(2) * 0.5 + log_quantity.unsqueeze(2) * 0.5
-        weights = torch.softmax(scores.masked_fill(~mask.unsqueeze(2), -1e4), dim=1) * mask.unsqueeze(2)
-        pooled = torch.matmul(weights.transpose(1, 2), items[:, :, :CONTENT])
-        profile = ((profile - self.get_buffer("profile_mean")) / self.get_buffer("profile_scale")).clamp(-4.0, 4.0)
-        hidden = F.gelu(self.mix(torch.cat([pooled.flatten(1), profile], dim=1)))
-        vector = self.out(hidden) + self.skip * pooled[:, 0]
-        vector = torch.cat([vector, torch.ones_like(vector[:, :1])], dim=1)
-        decay = F.softplus(self.repeat)
-        repeat = F.softplus(decay[3] + decay[0] * log_quantity - decay[1] * log_age + kind[:, :, 1])
-        return vector, repeat * mask
+        self.register_buffer("factors", factors.float())
+        self.register_buffer("content", content.float())
+        self.register_buffer("embeddings", content.float() * sold.float().unsqueeze(1))
+        self.register_buffer("ids", ids.long())
+        self.register_buffer("facts", facts.float())
+        self.register_buffer("prior", prior.float())
 
 
 class UserEncoderGraph(nn.Module):
-    """The graph `user_encoder`: product indices of the history are looked up in a constant table [products + 1, 64],
-    row 0 padding."""
+    """The graph `user_encoder`."""
 
-    def __init__(self, encoder: UserEncoder, items: Tensor) -> None:
+    def __init__(self, catalogue: Catalogue, scorer: Scorers) -> None:
         super().__init__()
-        self.encoder = encoder
-        self.register_buffer("items", items)
+        self.scorer = scorer
+        for name in ("factors", "facts"):
+            self.register_buffer(name, catalogue.get_buffer(name))
+        self.register_buffer("types", catalogue.get_buffer("ids")[:, 2].clone())
+
+    def features(
+        self, products: Tensor, ages: Tensor, quantities: Tensor, kinds: Tensor, profile: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """user vector [batch, 64], event weights [batch, events, 4], features [batch, events, width], first events."""
+        keep = (products > 0) & (products < self.get_buffer("facts").shape[0]) & (kinds > 0)
+        number = torch.where(keep, products, torch.zeros_like(products))
+        habits = read_habits(number, ages, quantities, kinds, self.get_buffer("types")[number])
+        factors = self.get_buffer("factors")[number]
+        vector = torch.matmul(habits.taste.unsqueeze(1), factors).squeeze(1)
+        likes = torch.matmul(factors, vector.unsqueeze(2)).squeeze(2)
+        own = habits.taste * (factors * factors).sum(2)
+        features = repeat_features(habits, likes, own, self.get_buffer("facts")[number], profile)
+        return vector, event_weights(habits), features, habits.first
 
     def forward(
         self,
@@ -70,55 +79,267 @@ class UserEncoderGraph(nn.Module):
         history_quantities: Tensor,
         history_kinds: Tensor,
         profile: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """INT64, FP32, FP32, INT64 [batch, events] and FP32 [batch, 16] -> user_vector [batch, 64], repeat_weights
-        [batch, events]."""
-        items = self.get_buffer("items")
-        mask = (history_products > 0) & (history_products < items.shape[0]) & (history_kinds > 0)
-        index = torch.where(mask, history_products, torch.zeros_like(history_products))
-        vector, repeat = self.encoder(items[index], mask, history_ages, history_quantities, history_kinds, profile)
-        return vector, repeat
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """INT64, FP32, FP32, INT64 [batch, events] and FP32 [batch, 16] -> user_vector [batch, 64]; repeat_weights
+        [batch, events], log odds of buying the product again, at the first event of each product and NONE elsewhere;
+        event_weights [batch, events, 4]."""
+        vector, weights, features, first = self.features(
+            history_products, history_ages, history_quantities, history_kinds, profile
+        )
+        repeat = torch.where(first > 0, self.scorer(features), torch.full_like(first, NONE))
+        return vector, repeat, weights
+
+
+class NewProducts(nn.Module):
+    """Scores products by how they fit a history; `products` are the numbers of those that are new."""
+
+    def __init__(
+        self, catalogue: Catalogue, levels: LevelCounts, scorer: Scorers, products: Tensor, vectors: Tensor
+    ) -> None:
+        super().__init__()
+        self.scorer, self.levels = scorer, levels
+        self.register_buffer("products", products.long())
+        self.register_buffer("vectors", vectors.float())
+        embeddings, ids = catalogue.get_buffer("embeddings"), catalogue.get_buffer("ids")
+        own = catalogue.get_buffer("content")[products]
+        self.register_buffer("own", own)
+        self.register_buffer("own_ids", ids[products])
+        limits = [neighbour_limits(part @ embeddings.T) for part in torch.split(own, 256)]
+        self.register_buffer("limits", torch.cat(limits) if limits else torch.zeros(0, 3))
+
+    def forward(self, user_vector: Tensor, profile: Tensor, embeddings: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
+        """Of the history's products: embeddings [batch, events, 128], ids [batch, events, 4], weights [batch, events,
+        4] -> log odds of buying each new product in its first 8 weeks [batch, new]."""
+        similarity = torch.matmul(self.get_buffer("own"), embeddings.transpose(1, 2))
+        own_ids = self.get_buffer("own_ids")
+        expected, counts = self.levels(own_ids)
+        matched = matches(own_ids.unsqueeze(0).unsqueeze(2), ids.unsqueeze(1))
+        sums = fit_sums(similarity, self.get_buffer("limits"), matched, weights.unsqueeze(1))
+        pairs = fit_features(sums, expected)
+        place = torch.matmul(user_vector, self.get_buffer("vectors").T)
+        features = pair_features(pairs, place, profile.unsqueeze(1), counts)
+        logit: Tensor = self.scorer(features)
+        return logit
+
+
+def pair_features(pairs: Tensor, place: Tensor, profile: Tensor, counts: Tensor) -> Tensor:
+    """All features of pairs of user and product; the parts broadcast against `pairs` [..., 29]."""
+    shape = pairs.shape[:-1]
+    parts = [pairs, place.unsqueeze(-1).expand(*shape, 1)]
+    parts += [profile.expand(*shape, profile.shape[-1]), counts.expand(*shape, counts.shape[-1])]
+    return torch.cat(parts, dim=-1)
+
+
+def support(similarity: Tensor, weights: Tensor) -> Tensor:
+    """How much each product of a history speaks for a product [..., events]; 0 where there is none."""
+    return similarity.clamp(min=0.0) ** 6 * torch.log1p(weights[..., 0])
 
 
 class ProductRetrieval(nn.Module):
-    """The graph `product_retrieval`: dot products with all products [products, 64] plus repeat weights, then the best
-    k."""
+    """The graph `product_retrieval`: all products for a user, and new ones by themselves.
 
-    def __init__(self, vectors: Tensor, k: int) -> None:
+    A product without a purchase by the user, and not among the best candidates, stands behind all others. The share of
+    new products is kept by places: with a share s the n-th best new product comes at place n / s of the list or before,
+    and the n-th of the others at place n / (1 - s).
+    """
+
+    def __init__(self, catalogue: Catalogue, scorer: Scorers, new: NewProducts, k: int, new_k: int = 200) -> None:
         super().__init__()
-        self.register_buffer("vectors", vectors.T.contiguous())
-        self.k = min(k, vectors.shape[0])
+        self.scorer, self.new = scorer, new
+        for name in ("factors", "embeddings", "content", "ids", "facts", "prior"):
+            self.register_buffer(name, catalogue.get_buffer(name))
+        products = catalogue.get_buffer("ids").shape[0] - 1
+        self.k, self.candidates = min(k, products), min(CANDIDATES, products)
+        self.new_k = min(new_k, len(new.get_buffer("products")))
 
-    def forward(self, user_vector: Tensor, history_products: Tensor, repeat_weights: Tensor) -> tuple[Tensor, Tensor]:
-        """FP32 [batch, 64], INT64 and FP32 [batch, events] -> product_indices INT64 and scores FP32 [batch, k], best
-        first."""
-        scores = torch.matmul(user_vector, self.get_buffer("vectors"))
-        known = (history_products > 0) & (history_products <= scores.shape[1])
-        index = torch.where(known, history_products - 1, torch.zeros_like(history_products))
-        scores = torch.scatter_add(scores, 1, index, repeat_weights * known)
-        best = torch.topk(scores, self.k, dim=1)
-        return best.indices, best.values
+    def first_buys(self, user_vector: Tensor, products: Tensor, weights: Tensor) -> Tensor:
+        """A first order of all products [batch, products + 1]; NONE where unknown or in the history."""
+        likes = torch.matmul(user_vector, self.get_buffer("factors").T) + self.get_buffer("prior")
+        mine = torch.where(weights[:, :, 0] > 0, torch.full_like(user_vector[:, :1], NONE), 0.0)
+        return torch.scatter_add(likes, 1, products, mine)
+
+    def features(self, user_vector: Tensor, profile: Tensor, products: Tensor, weights: Tensor, at: Tensor) -> Tensor:
+        """Features of candidates `at` [batch, candidates] -> [batch, candidates, width]."""
+        likes = torch.matmul(self.get_buffer("factors")[at], user_vector.unsqueeze(2)).squeeze(2)
+        ids = self.get_buffer("ids")
+        same = matches(ids[at].unsqueeze(2), ids[products].unsqueeze(1))[1:4]
+        kin = torch.log(torch.matmul(same, weights[:, :, 1:3].unsqueeze(0)) + 0.02)
+        columns = torch.stack(
+            [
+                likes,
+                torch.log(likes.clamp(min=0.0) + 0.01),
+                kin[0, ..., 1],
+                kin[1, ..., 0],
+                kin[1, ..., 1],
+                kin[2, ..., 1],
+            ],
+            dim=2,
+        )
+        total = torch.log1p(weights[:, :, :3].sum(1))
+        user = torch.cat([profile, total], dim=1).unsqueeze(1).expand(-1, at.shape[1], -1)
+        return torch.cat([columns, self.get_buffer("facts")[at], user], dim=2)
+
+    def forward(
+        self,
+        user_vector: Tensor,
+        profile: Tensor,
+        history_products: Tensor,
+        repeat_weights: Tensor,
+        event_weights: Tensor,
+        new_product_share: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """FP32 [batch, 64], [batch, 16], INT64 [batch, events], FP32 [batch, events], [batch, events, 4], [batch, 1] ->
+        product_indices INT64 and scores (log odds) FP32 [batch, k], best first; reason_events INT64 [batch, k * 2],
+        positions in the history or -1; the same of new products alone: new_indices, new_scores, new_reason_events."""
+        ids = self.get_buffer("ids")
+        inside = (history_products > 0) & (history_products < ids.shape[0]) & (repeat_weights > NONE / 2)
+        products = torch.where(inside, history_products, torch.zeros_like(history_products))
+        weights = event_weights * inside.unsqueeze(2)
+        none = torch.full_like(user_vector[:, :1], NONE)
+
+        likes = self.first_buys(user_vector, products, weights)
+        best = torch.topk(likes, self.candidates, dim=1)
+        scored = self.scorer(self.features(user_vector, profile, products, weights, best.indices))
+        scores = torch.scatter(likes - REST, 1, best.indices, torch.where(best.values > NONE / 2, scored, none))
+        scores = torch.scatter(scores, 1, products, torch.where(inside, repeat_weights, none))
+        scores = torch.cat([2 * none, scores[:, 1:]], dim=1)
+
+        history = (self.get_buffer("embeddings")[products], ids[products], weights)
+        fresh = torch.topk(self.new(user_vector, profile, *history), self.new_k, dim=1)
+        new = self.new.get_buffer("products")[fresh.indices]
+        chosen, scores = self._shared(scores, new, fresh.values, new_product_share)
+        return (
+            (chosen - 1).clamp(min=0),
+            scores,
+            self._reasons(chosen, products, weights),
+            new - 1,
+            fresh.values,
+            self._reasons(new, products, weights),
+        )
+
+    def _shared(self, scores: Tensor, new: Tensor, fit: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        """The best k numbers and their scores, with the share of places that new products have."""
+        share = share.clamp(0.0, 1.0)
+        order = torch.topk(scores, self.k, dim=1).indices
+        rank = torch.arange(1, self.k + 1, device=scores.device).float().unsqueeze(0)
+        places = torch.full_like(scores, LAST).scatter(1, order, rank / (1.0 - share).clamp(min=1e-3))
+        new_rank = torch.arange(1, self.new_k + 1, device=scores.device).float().unsqueeze(0)
+        wanted = torch.where(share > 0, new_rank / share.clamp(min=1e-3) - 0.5, torch.full_like(share, LAST))
+        earned = places.gather(1, new)
+        places = places.scatter(1, new, torch.minimum(earned, wanted))
+        scores = scores.scatter(1, new, torch.where(wanted < earned, fit, scores.gather(1, new)))
+        chosen = torch.topk(places, self.k, dim=1, largest=False).indices
+        return chosen, scores.gather(1, chosen)
+
+    def _reasons(self, chosen: Tensor, products: Tensor, weights: Tensor) -> Tensor:
+        """Positions of the events that speak most for each product, flattened; -1 where none does.
+
+        A product of the history speaks for itself; else what is bought together with it does, else what is like it.
+        """
+        factors, embeddings = self.get_buffer("factors"), self.get_buffer("embeddings")
+        mine = (chosen.unsqueeze(2) == products.unsqueeze(1)).float()
+        together = torch.matmul(factors[chosen], factors[products].transpose(1, 2)) * weights[:, :, 3].unsqueeze(1)
+        together = together.clamp(min=0.0)
+        alike = support(
+            torch.matmul(self.own_embeddings(chosen), embeddings[products].transpose(1, 2)), weights.unsqueeze(1)
+        )
+        parts = torch.where(together.amax(2, keepdim=True) > 0, together, alike) + 100.0 * mine
+        return strongest(parts).flatten(1)
+
+    def own_embeddings(self, numbers: Tensor) -> Tensor:
+        """Embeddings of products, those never sold included [..., 128]."""
+        return self.get_buffer("content")[numbers]
+
+
+def strongest(parts: Tensor) -> Tensor:
+    """Positions of the REASONS largest parts [..., events], -1 where they are not above 0."""
+    padded = torch.cat([parts, torch.zeros_like(parts[..., :1]).expand(*parts.shape[:-1], REASONS)], dim=-1)
+    best = torch.topk(padded, REASONS, dim=-1)
+    return torch.where(best.values > 0, best.indices, torch.full_like(best.indices, -1))
 
 
 class AudienceRetrieval(nn.Module):
-    """The graph `audience_retrieval`: users by their logit of buying a product, given all user vectors [users, 64] and
-    their activity.
+    """The graph `audience_retrieval`: all users by how a product fits what they bought.
 
-    `weights` = (of the dot product, of the activity, constant), fitted on past launches.
+    Users' products lie in rows of a fixed width, as many rows a user as are needed; sums over rows are added by user.
+
+    Args:
+        catalogue: constant tables of products.
+        levels: purchases by category and brand.
+        scorer: log odds that a user buys a new product in its first 8 weeks.
+        products: numbers of users' distinct products, 0 padded [rows, width].
+        weights: their event weights [rows, width, 4].
+        owner: the user of each row [rows].
+        profile: [users, 16].
+        vectors: [users, 64].
+        k: users returned.
     """
 
-    def __init__(self, vectors: Tensor, activity: Tensor, weights: Tensor, k: int) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        levels: LevelCounts,
+        scorer: Scorers,
+        products: Tensor,
+        weights: Tensor,
+        owner: Tensor,
+        profile: Tensor,
+        vectors: Tensor,
+        k: int,
+    ) -> None:
         super().__init__()
-        self.register_buffer("vectors", (vectors * weights[0]).T.contiguous())
-        self.register_buffer("bias", (activity * weights[1] + weights[2]).unsqueeze(0))
-        self.k = min(k, vectors.shape[0])
+        self.levels, self.scorer = levels, scorer
+        self.register_buffer("embeddings", catalogue.get_buffer("embeddings").T.contiguous())
+        self.register_buffer("ids", catalogue.get_buffer("ids")[products].int())
+        self.register_buffer("products", products.long())
+        self.register_buffer("weights", weights.float())
+        self.register_buffer("owner", owner.long())
+        self.register_buffer("profile", profile.float())
+        self.register_buffer("vectors", vectors.T.float().contiguous())
+        self.k = min(k, len(profile))
 
-    def forward(self, product_vector: Tensor) -> tuple[Tensor, Tensor]:
-        """FP32 [batch, 64] -> user_indices INT64 and scores FP32 [batch, k], best first."""
-        best = torch.topk(
-            torch.matmul(product_vector, self.get_buffer("vectors")) + self.get_buffer("bias"), self.k, dim=1
-        )
-        return best.indices, best.values
+    def forward(
+        self, embedding: Tensor, categorical_ids: Tensor, product_vector: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """FP32 [batch, 128], INT64 [batch, 4], FP32 [batch, 64] -> user_indices INT64 and scores (log odds) FP32
+        [batch, k], best first; reason_products INT64 [batch, k * 2], product_index of what the user bought that speaks
+        most for the product, or -1."""
+        products, weights = self.get_buffer("products"), self.get_buffer("weights").unsqueeze(0)
+        owner, profile = self.get_buffer("owner"), self.get_buffer("profile")
+        cosine = torch.matmul(F.normalize(embedding, dim=1), self.get_buffer("embeddings"))
+        limits = neighbour_limits(cosine).unsqueeze(1)
+        rows, width = products.shape
+        similarity = cosine.index_select(1, products.flatten()).reshape(-1, rows, width)
+        matched = matches(categorical_ids.int().unsqueeze(1).unsqueeze(1), self.get_buffer("ids").unsqueeze(0))
+        parts = fit_sums(similarity, limits, matched, weights)
+        none = torch.zeros_like(embedding[:, :1])
+        sums = none.unsqueeze(2).expand(-1, len(profile), parts.shape[2])
+        sums = torch.scatter_add(sums, 1, owner.reshape(1, -1, 1).expand_as(parts), parts)
+        expected, counts = self.levels(categorical_ids)
+        pairs = fit_features(sums, expected.unsqueeze(1))
+        place = torch.matmul(product_vector, self.get_buffer("vectors"))
+        features = pair_features(pairs, place, profile.unsqueeze(0), counts.unsqueeze(1))
+        best = torch.topk(self.scorer(features), self.k, dim=1)
+        named = self._reasons(support(similarity, weights), best.indices)
+        return best.indices, best.values, named.flatten(1)
+
+    def _reasons(self, parts: Tensor, users: Tensor) -> Tensor:
+        """product_index of what speaks most in the row of each user that holds the strongest [batch, users, REASONS];
+        -1 where nothing speaks. Parts [batch, rows, width]."""
+        owner, products = self.get_buffer("owner"), self.get_buffer("products")
+        best = torch.topk(parts, min(REASONS, parts.shape[2]), dim=2)
+        value = best.values[:, :, 0]
+        at = owner.unsqueeze(0).expand_as(value)
+        none = torch.full_like(parts[:, :1, 0], -1.0).expand(-1, len(self.get_buffer("profile")))
+        peak = torch.scatter_reduce(none, 1, at, value, "amax")
+        number = torch.arange(len(owner), device=parts.device).to(value.dtype).unsqueeze(0)
+        row = torch.scatter_reduce(none, 1, at, torch.where(value >= peak.gather(1, at), number, -1.0), "amax")
+        row = row.gather(1, users).long()
+        found = (row >= 0).unsqueeze(2)
+        row = row.clamp(min=0)
+        wide = row.unsqueeze(2).expand(-1, -1, best.values.shape[2])
+        bought = products[row.flatten()].reshape(*row.shape, -1).gather(2, best.indices.gather(1, wide))
+        return torch.where(found & (best.values.gather(1, wide) > 0), bought - 1, torch.full_like(bought, -1))
 
 
 class LaunchRetrieval(nn.Module):

@@ -121,7 +121,7 @@ def _variants(reader: Reader, question: Question, place: Path, setting: Setting)
     student = student_of(reader, setting)
     files: dict[str, Path] = {}
     example = _inputs(question.titles[:3], question, setting)
-    tower = ProductTower(reader.history.vocabulary.sizes)
+    tower = ProductTower()
     count = len(list(reader.text.bert.encoder.layer))  # type: ignore[union-attr, arg-type]
     for text, layers in ((reader.text, count), (student, min(LAYERS, count))):
         whole = ProductEncoder(text, reader.content, tower).eval().requires_grad_(False)

@@ -36,6 +36,7 @@ STUDIES = (
     StudyRow("compression", "int8, three layers, LoRA: size, latency and what each loses"),
     StudyRow("multilingual", "Chinese titles through a multilingual encoder"),
     StudyRow("launch_forecast", "what the parts of launch_outcome add, beside boosted trees on identical inputs"),
+    StudyRow("recommendation", "what the rankers' features add, and what room for new products costs"),
     StudyRow("pretraining", "masked words and categories of all products before the launch tasks"),
 )
 

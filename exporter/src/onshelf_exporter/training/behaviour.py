@@ -47,8 +47,7 @@ class Events:
 
 @dataclass(frozen=True)
 class Histories:
-    """[users, history] each: product_index + 1 (0 pad), weeks since the product's last event, decayed quantity,
-    kind."""
+    """[users, history] each: product_index + 1 (0 pad), age of the event in weeks, quantity, kind."""
 
     products: NDArray[np.int64]
     ages: NDArray[np.float32]
@@ -84,33 +83,30 @@ def load_events(folder: Path, cut: int) -> Events:
 
 
 def histories(events: Events, week: int, length: int, half_life: float, products: int) -> Histories:
-    """Each user's `length` products of the highest decayed quantity as of the end of `week`, the most recent first.
+    """Each user's events as of the end of `week`, newest first.
 
-    Ages count from the end of `week`: what was bought in that very week has age 0. A quantity above 4 in one week
-    counts as 4.
+    Ages count from the end of `week`: what was done in that very week has age 0. Where a user has more than `length`
+    events, those of the products that weigh most are kept, each event weighing 0.5 ** (age / half_life); in the
+    default data 256 events say as much as all.
     """
     seen = events.until(week)
     age = (week - seen.week).astype(np.float64)
-    weight = np.minimum(np.maximum(seen.quantity, 1.0), 4.0) * 0.5 ** (age / half_life)
-    frame = pd.DataFrame({"key": seen.user * products + seen.product, "weight": weight, "age": age, "kind": seen.kind})
-    grouped = frame.groupby("key", sort=True).agg(weight=("weight", "sum"), age=("age", "min"), kind=("kind", "min"))
-    key = grouped.index.to_numpy()
-    user, product = key // products, key % products
-    rank = _rank(user, -grouped["weight"].to_numpy())
-    keep = rank < length
-    user, product = user[keep], product[keep]
-    table = grouped[keep]
-    position = _rank(user, table["age"].to_numpy() - 1e-3 * table["weight"].to_numpy())
+    weight = 0.5 ** (age / half_life)
+    _, inverse = np.unique(seen.user * products + seen.product, return_inverse=True)
+    total = np.bincount(inverse, weight) if len(weight) else np.zeros(0)
+    keep = _rank(seen.user, age * 1e-6 - total[inverse]) < length
+    user, age = seen.user[keep], age[keep]
+    position = _rank(user, age - 1e-6 * total[inverse[keep]])
     result = Histories(
         np.zeros((events.users, length), dtype=np.int64),
         np.zeros((events.users, length), dtype=np.float32),
         np.zeros((events.users, length), dtype=np.float32),
         np.zeros((events.users, length), dtype=np.int64),
     )
-    result.products[user, position] = product + 1
-    result.ages[user, position] = table["age"].to_numpy()
-    result.quantities[user, position] = table["weight"].to_numpy()
-    result.kinds[user, position] = table["kind"].to_numpy()
+    result.products[user, position] = seen.product[keep] + 1
+    result.ages[user, position] = age
+    result.quantities[user, position] = np.maximum(seen.quantity[keep], 1.0)
+    result.kinds[user, position] = seen.kind[keep]
     return result
 
 

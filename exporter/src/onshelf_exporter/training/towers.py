@@ -1,348 +1,391 @@
-"""Training of the two towers for one cut.
-
-An example is a user at an anchor week: the history up to it, and targets bought in the weeks after it. Candidates are
-the user's own history (with its repeat weights), the target and sampled products, corrected for their sampling
-probability. Known products also have an id vector that is dropped at random, so that content alone works too.
-"""
+"""Training of all that recommends, for one cut: factors, the three rankers, and the tables that the graphs hold."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from scipy import sparse
+from torch import Tensor
 
-from onshelf_exporter.models.product_encoder import VECTOR_DIM, ContentEncoder, ProductTower
-from onshelf_exporter.models.towers import CONTENT, UserEncoder
+from onshelf_exporter.models.habits import OTHER_WEIGHT
+from onshelf_exporter.models.kinship import LevelCounts, fit_features, fit_sums, matches, neighbour_limits
+from onshelf_exporter.models.product_encoder import ProductTower
+from onshelf_exporter.models.scorer import Scorer, Scorers
+from onshelf_exporter.models.towers import (
+    PROFILE,
+    AudienceRetrieval,
+    Catalogue,
+    NewProducts,
+    ProductRetrieval,
+    UserEncoderGraph,
+    pair_features,
+)
 from onshelf_exporter.recipe import TowerRecipe
-from onshelf_exporter.training.behaviour import Events, Histories, histories, profiles
+from onshelf_exporter.training.behaviour import KIND_IDS, Events, Histories, histories, profiles
+from onshelf_exporter.training.factors import content_map, fit_factors
+from onshelf_exporter.training.facts import catalogue_at, level_counts
 from onshelf_exporter.training.history import History
-from onshelf_exporter.training.loop import fit
+from onshelf_exporter.training.rankers import Rows, fit_scorers, thinned
 
+Floats = NDArray[np.float32]
 
-class TowerModel(nn.Module):
-    """Both towers with what only training and known products need: id vectors and the spread of popularity."""
-
-    def __init__(
-        self, tower: ProductTower, user: UserEncoder, id_of: Tensor, popularity: Tensor, id_dropout: float
-    ) -> None:
-        super().__init__()
-        self.tower, self.user, self.id_dropout = tower, user, id_dropout
-        self.register_buffer("id_of", id_of)
-        self.register_buffer("popularity", popularity)
-        self.own = nn.Embedding(int(id_of.max()) + 1, VECTOR_DIM, padding_idx=0)
-        nn.init.zeros_(self.own.weight)
-        self.bias = nn.Parameter(torch.tensor([0.5, 0.0]))
-
-    def vectors(self, products: Tensor, embedding: Tensor, ids: Tensor, price: Tensor) -> Tensor:
-        """Vectors of known products [n, 64]: content plus, where the product has one, its own vector and popularity."""
-        content = self.tower(embedding, ids, price)
-        own = self.own(self.get_buffer("id_of")[products])
-        keep = torch.ones(len(products), 1)
-        if self.training:
-            keep = (torch.rand(len(products), 1) >= self.id_dropout).float()
-        popularity = self.get_buffer("popularity")[products].unsqueeze(1)
-        bias = content[:, CONTENT:] * (1 - keep) + keep * (self.bias[0] * popularity + self.bias[1] + own[:, CONTENT:])
-        return torch.cat([content[:, :CONTENT] + keep * own[:, :CONTENT], bias], dim=1)
+LIFE = 8  # weeks in which the buyers of a new product count, as in the audience's definition
+NEWEST = 2000  # new products that a recommendation chooses from, at most
+USERS_AT_ONCE = 16
+ROW = 64  # products of a row in audience_retrieval
 
 
 @dataclass(frozen=True)
-class Anchors:
-    """Examples: per anchor and user the history, the profile, and the targets as a range of `targets`."""
+class State:
+    """All that graphs hold, as of the end of a week."""
 
-    history: Histories
-    profile: NDArray[np.float32]
-    start: NDArray[np.int64]
-    stop: NDArray[np.int64]
-    targets: NDArray[np.int64]
+    week: int
+    past: Histories
+    profile: Floats
+    factors: Floats
+    catalogue: Catalogue
+    levels: LevelCounts
+    content: Floats
 
-    def __len__(self) -> int:
-        return len(self.start)
+    def inputs(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """What user_encoder reads of some users."""
+        past, profile = self.past, self.profile
+        arrays = (past.products, past.ages, past.quantities, past.kinds, profile)
+        products, ages, quantities, kinds, own = (torch.from_numpy(array[rows]) for array in arrays)
+        return products, ages, quantities, kinds, own
 
 
-class TowerTask:
-    """Sampled softmax over history, target and negatives."""
+@dataclass(frozen=True)
+class Shelves:
+    """All that users ever had to do with, sorted by user: number and event weights of each product [entries],
+    [entries, 4]; where each user's entries begin [users + 1]; user vectors [users, 64]."""
 
-    def __init__(
-        self,
-        model: TowerModel,
-        content: dict[str, Tensor],
-        anchors: Anchors,
-        recipe: TowerRecipe,
-        counts: NDArray[np.float64],
-        held: NDArray[np.bool_],
-    ) -> None:
-        self.model, self.content, self.anchors, self.recipe = model, content, anchors, recipe
-        weight = counts**0.75
-        weight = 0.8 * weight / max(weight.sum(), 1e-9) + 0.2 / len(weight)
-        self.cumulative = np.cumsum(weight / weight.sum())
-        self.probability = weight / weight.sum()
-        self.train_rows, self.held_rows = np.flatnonzero(~held), np.flatnonzero(held)
+    products: Tensor
+    weights: Tensor
+    start: Tensor
+    vectors: Tensor
 
-    @property
-    def rows(self) -> int:
-        """Examples of an epoch."""
-        return len(self.train_rows)
+    def rows(self, width: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Products [rows, width] and weights [rows, width, 4], 0 padded, and the user of each row; a user has as many
+        rows as are needed, at least one in all."""
+        count = self.start.diff()
+        user = torch.repeat_interleave(torch.arange(len(count)), count)
+        place = torch.arange(len(user)) - self.start[user]
+        needed = (count + width - 1) // width
+        first = torch.cat([torch.zeros(1, dtype=torch.int64), needed.cumsum(0)])
+        rows = max(1, int(first[-1]))
+        row, column = first[user] + place // width, place % width
+        products, weights = torch.zeros(rows, width, dtype=torch.int64), torch.zeros(rows, width, 4)
+        products[row, column], weights[row, column] = self.products, self.weights
+        owner = torch.zeros(rows, dtype=torch.int64)
+        owner[: int(first[-1])] = torch.repeat_interleave(torch.arange(len(count)), needed)
+        return products, weights, owner
 
-    def loss(self, rows: NDArray[np.int64], generator: np.random.Generator) -> Tensor:
-        """Mean negative log likelihood of sampled targets."""
-        return self._loss(self.train_rows[rows], generator)
+    def padded(self, users: Tensor) -> tuple[Tensor, Tensor]:
+        """Products [n, longest] and weights [n, longest, 4] of some users, 0 padded."""
+        count = self.start[users + 1] - self.start[users]
+        place = torch.arange(max(1, int(count.max()))).unsqueeze(0)
+        there = place < count.unsqueeze(1)
+        index = torch.where(there, self.start[users].unsqueeze(1) + place, 0)
+        return self.products[index] * there, self.weights[index] * there.unsqueeze(2)
 
-    def validate(self) -> float | None:
-        """The same on held-out users, with negatives drawn from a fixed seed."""
-        if len(self.held_rows) == 0:
-            return None
-        parts = [self.held_rows[start : start + 256] for start in range(0, len(self.held_rows), 256)]
-        losses = [
-            self._loss(part, np.random.default_rng(number)).item() * len(part) for number, part in enumerate(parts)
-        ]
-        return sum(losses) / len(self.held_rows)
 
-    def _loss(self, rows: NDArray[np.int64], generator: np.random.Generator) -> Tensor:
-        a, per_user = self.anchors, self.recipe.targets_per_user
-        start, stop = a.start[rows], a.stop[rows]
-        pick = start[:, None] + (generator.random((len(rows), per_user)) * (stop - start)[:, None]).astype(np.int64)
-        target = a.targets[pick]
-        negative = np.searchsorted(self.cumulative, generator.random(self.recipe.negatives)).clip(
-            0, len(self.cumulative) - 1
-        )
-        past = a.history.products[rows]
-        everything, place = np.unique(
-            np.concatenate([past.ravel(), target.ravel() + 1, negative + 1]), return_inverse=True
-        )
-        vectors = self._vectors(everything)
-        at = torch.from_numpy(place)
-        n, h = past.shape
-        items = vectors[at[: n * h]].reshape(n, h, VECTOR_DIM)
-        targets = vectors[at[n * h : n * h + target.size]].reshape(n, per_user, VECTOR_DIM)
-        negatives = vectors[at[n * h + target.size :]]
-        mask = torch.from_numpy(past > 0)
-        user, repeat = self.model.user(
-            items,
-            mask,
-            torch.from_numpy(a.history.ages[rows]),
-            torch.from_numpy(a.history.quantities[rows]),
-            torch.from_numpy(a.history.kinds[rows]),
-            torch.from_numpy(a.profile[rows]),
-        )
-        log_q = torch.from_numpy(np.log(self.probability[negative] * self.recipe.negatives).astype(np.float32))
-        sampled = user @ negatives.T - log_q
-        own = ((items * user.unsqueeze(1)).sum(2) + repeat).masked_fill(~mask, -1e4)
-        base = torch.logsumexp(torch.cat([sampled, own], dim=1), dim=1, keepdim=True)
-        fresh = (targets * user.unsqueeze(1)).sum(2)
-        match = torch.from_numpy(past[:, None, :] == target[:, :, None] + 1)
-        known = match.any(2)
-        again = (own.unsqueeze(1) * match).sum(2)
-        return torch.where(known, base - again, torch.logaddexp(base, fresh) - fresh).mean()
+class Limits(NamedTuple):
+    """Products and users that the retrievals return."""
 
-    def _vectors(self, index: NDArray[np.int64]) -> Tensor:
-        product = torch.from_numpy(np.maximum(index - 1, 0))
-        c = self.content
-        return self.model.vectors(product, c["embedding"][product], c["ids"][product], c["price"][product])
+    products: int
+    users: int
 
 
 @dataclass(frozen=True)
 class TowerResult:
-    """The trained towers, the vectors of all products [products, 64], all users [users, 64] and the audience's weights
-    [3]."""
+    """The served graphs and what the tables of a model release and the samples need."""
 
-    model: TowerModel
+    user_encoder: UserEncoderGraph
+    product_retrieval: ProductRetrieval
+    audience_retrieval: AudienceRetrieval
+    tower: ProductTower
     products: Tensor
-    users: Tensor
-    activity: Tensor
-    audience_weights: Tensor
     history: Histories
-    profile: NDArray[np.float32]
+    profile: Floats
     metrics: dict[str, float]
-
-
-def content_tensors(history: History, content: ContentEncoder, embeddings: NDArray[np.float32]) -> dict[str, Tensor]:
-    """What the product tower reads, for all products."""
-    ids, attributes = torch.from_numpy(history.ids), torch.from_numpy(history.attributes)
-    with torch.no_grad():
-        price = content.price_features(ids, attributes)
-    return {"embedding": torch.from_numpy(embeddings), "ids": ids, "price": price}
 
 
 def train_towers(
     history: History,
     events: Events,
-    content: ContentEncoder,
-    embeddings: NDArray[np.float32],
+    embeddings: Floats,
     recipe: TowerRecipe,
+    limits: Limits,
     seed: int,
     folder: Path,
 ) -> TowerResult:
     """Train for the cut of `history`; `embeddings` [products, 128] are those of all products."""
-    torch.manual_seed(seed)
-    n = len(history.products)
-    inputs = content_tensors(history, content, embeddings)
-    recent = events.week > history.cut - 8
-    popularity = np.bincount(events.product[recent], minlength=n).astype(np.float64)
-    ever = np.bincount(events.product, minlength=n)
-    order = np.argsort(-ever, kind="stable")[: recipe.id_products]
-    id_of = np.zeros(n, dtype=np.int64)
-    id_of[order[ever[order] >= 5]] = np.arange(1, int((ever[order] >= 5).sum()) + 1)
-    anchors = build_anchors(history, events, recipe)
-    profile = profiles(events, history, history.cut)
-    scale = profile.std(0)
-    user = UserEncoder(torch.from_numpy(profile.mean(0)), torch.from_numpy(np.where(scale < 1e-6, 1.0, scale)))
-    tower = ProductTower(history.vocabulary.sizes, 0.2)
-    with torch.no_grad():
-        tower.outer.weight.mul_(0.5)
-    model = TowerModel(
-        tower,
-        user,
-        torch.from_numpy(id_of),
-        torch.from_numpy(np.log1p(popularity).astype(np.float32)),
-        recipe.id_dropout,
-    )
+    rows = collect(history, events, embeddings, recipe, seed)
+    state = state_at(history, events, embeddings, history.cut, recipe, seed)
     metrics: dict[str, float] = {}
-    if len(anchors):
-        held = np.random.default_rng(seed).random(len(anchors)) < 0.05
-        task = TowerTask(
-            model, inputs, anchors, recipe, popularity + 0.1, held if (~held).any() else np.zeros(len(anchors), bool)
-        )
-        result = fit(model, task, recipe.loop, seed=seed, folder=folder, name="towers")
-        metrics["loss"] = result.training_losses[-1]
-        with torch.no_grad():
-            value = task.validate()
-        metrics["validation_loss"] = value if value is not None else math.nan
-    model.eval()
-    with torch.no_grad():
-        parts = torch.split(torch.arange(n), 16384)
-        products = torch.cat(
-            [model.vectors(p, inputs["embedding"][p], inputs["ids"][p], inputs["price"][p]) for p in parts]
-        )
-        content_only = torch.cat(
-            [model.tower(inputs["embedding"][p], inputs["ids"][p], inputs["price"][p]) for p in parts]
-        )
-    past = histories(events, history.cut, recipe.history, recipe.half_life_weeks, n)
-    users = user_vectors(model, products, past, profile)
-    weights, fitted = fit_audience(history, events, model, products, content_only, recipe)
-    metrics.update(fitted)
-    activity = torch.from_numpy(profile[:, 0])
-    return TowerResult(model, products, users, activity, weights, past, profile, metrics)
+    scorers: dict[str, Scorers] = {}
+    width = widths(state)
+    for name, parts, hidden, loop, fallback in (
+        ("repeat", rows.repeat, 64, recipe.loop, REPEAT_FALLBACK),
+        ("first_buy", rows.first_buy, 32, recipe.first_buy_loop, 0),
+        ("launch", rows.launch, 32, recipe.launch_loop, 0),
+    ):
+        shape = (width[name], hidden, fallback)
+        scorers[name], figures = fit_scorers(parts, shape, loop, (seed, recipe.members), folder, name)
+        metrics |= figures
+    metrics["loss"] = metrics.get("repeat_loss", math.nan)
+    return replace(assemble(history, events, state, embeddings, scorers, limits), metrics=metrics)
 
 
-def build_anchors(history: History, events: Events, recipe: TowerRecipe) -> Anchors:
-    """Users at the anchor weeks cut - target_weeks - k * anchor_step who bought something in the weeks after."""
-    n = len(history.products)
+@dataclass(frozen=True)
+class RankerRows:
+    """What each ranker learns from, one entry per anchor."""
+
+    repeat: list[Rows]
+    first_buy: list[Rows]
+    launch: list[Rows]
+
+
+def collect(history: History, events: Events, embeddings: Floats, recipe: TowerRecipe, seed: int) -> RankerRows:
+    """The rows of all anchors before the cut of `history`."""
     weeks = [history.cut - recipe.target_weeks - k * recipe.anchor_step for k in range(recipe.anchors)]
-    parts: list[tuple[Histories, NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
-    offset = 0
-    for week in [w for w in weeks if w >= 1]:
-        past = histories(events, week, recipe.history, recipe.half_life_weeks, n)
-        rows = (events.week > week) & (events.week <= week + recipe.target_weeks) & (events.kind == 1)
-        pairs = np.unique(events.user[rows] * n + events.product[rows])
-        user, product = pairs // n, pairs % n
-        start = np.searchsorted(user, np.arange(events.users))
-        stop = np.searchsorted(user, np.arange(events.users), side="right")
-        use = stop > start
-        chosen = Histories(past.products[use], past.ages[use], past.quantities[use], past.kinds[use])
-        parts.append((chosen, profiles(events, history, week)[use], start[use] + offset, stop[use] + offset, product))
-        offset += len(product)
-    if not parts:
-        empty = np.zeros(0, dtype=np.int64)
-        none = Histories(
-            empty.reshape(0, recipe.history),
-            np.zeros((0, recipe.history), np.float32),
-            np.zeros((0, recipe.history), np.float32),
-            empty.reshape(0, recipe.history),
-        )
-        return Anchors(none, np.zeros((0, 16), np.float32), empty, empty, empty)
-    history_parts = [part[0] for part in parts]
-    joined = Histories(
-        *(np.concatenate([getattr(p, name) for p in history_parts]) for name in Histories.__dataclass_fields__)
-    )
-    return Anchors(joined, *(np.concatenate([part[i] for part in parts]) for i in range(1, 5)))
+    warm = [week for week in weeks if week >= 1]
+    burn_in = int(history.dataset.get("launch_burn_in_weeks", 0))  # before it, everything seems new
+    weeks = [history.cut - LIFE - k * recipe.launch_step for k in range(recipe.launch_anchors)]
+    cold = [week for week in weeks if week > burn_in]
+    found = RankerRows([], [], [])
+    for week in sorted({*warm, *cold}):
+        state = state_at(history, events, embeddings, week, recipe, seed)
+        generator = np.random.default_rng([seed, week])
+        if week in warm:
+            repeat, candidates = warm_rows(state, events, recipe, generator)
+            found.repeat.append(repeat)
+            found.first_buy.append(candidates)
+        if week in cold:
+            found.launch.append(launch_rows(state, history, events, recipe, generator))
+    return found
 
 
-def user_vectors(model: TowerModel, products: Tensor, past: Histories, profile: NDArray[np.float32]) -> Tensor:
-    """[users, 64]."""
-    table = torch.cat([torch.zeros(1, VECTOR_DIM), products])
-    vectors = []
+def assemble(
+    history: History,
+    events: Events,
+    state: State,
+    embeddings: Floats,
+    scorers: dict[str, Scorers],
+    limits: Limits,
+) -> TowerResult:
+    """The graphs of a state with trained rankers (repeat, first_buy, launch)."""
+    shelves = user_shelves(events, state.week, state.factors)
+    products, weights, owner = shelves.rows(ROW)
+    tower = ProductTower()
     with torch.no_grad():
-        for rows in np.array_split(np.arange(len(profile)), max(1, len(profile) // 512)):
-            index = torch.from_numpy(past.products[rows])
-            vector, _ = model.user(
-                table[index],
-                index > 0,
-                torch.from_numpy(past.ages[rows]),
-                torch.from_numpy(past.quantities[rows]),
-                torch.from_numpy(past.kinds[rows]),
-                torch.from_numpy(profile[rows]),
+        tower.map.weight.copy_(torch.from_numpy(state.content.T.copy()))
+    places = torch.from_numpy(embeddings @ state.content)
+    chosen = new_products(history)
+    launch = scorers["launch"]
+    fresh = NewProducts(state.catalogue, state.levels, launch, torch.from_numpy(chosen + 1), places[chosen])
+    profile = torch.from_numpy(state.profile)
+    audience = AudienceRetrieval(
+        state.catalogue, state.levels, launch, products, weights, owner, profile, shelves.vectors, limits.users
+    )
+    return TowerResult(
+        user_encoder=UserEncoderGraph(state.catalogue, scorers["repeat"]).eval(),
+        product_retrieval=ProductRetrieval(state.catalogue, scorers["first_buy"], fresh, limits.products).eval(),
+        audience_retrieval=audience.eval(),
+        tower=tower,
+        products=places,
+        history=state.past,
+        profile=state.profile,
+        metrics={},
+    )
+
+
+_NO_SCORER = Scorers([Scorer(1, 2)])  # where only features are wanted
+REPEAT_FALLBACK = 21  # of habits.repeat_features: purchases with a half-life of 16 weeks
+
+
+def state_at(history: History, events: Events, embeddings: Floats, week: int, recipe: TowerRecipe, seed: int) -> State:
+    """Histories, profiles, factors and tables as of the end of `week`."""
+    n = len(history.products)
+    factors = fit_factors(events, week, n, seed)
+    seen = events.until(week)
+    users = np.bincount(np.unique(seen.user * n + seen.product) % n, minlength=n).astype(np.float64)
+    return State(
+        week,
+        histories(events, week, recipe.history, recipe.half_life_weeks, n),
+        profiles(events, history, week),
+        factors,
+        catalogue_at(history, events, week, factors, embeddings),
+        level_counts(history, events, week),
+        content_map(embeddings, factors, users),
+    )
+
+
+def widths(state: State) -> dict[str, int]:
+    """Number of features of each ranker."""
+    none = np.zeros(0, dtype=np.int64)
+    encoder = UserEncoderGraph(state.catalogue, _NO_SCORER)
+    vector, weights, features, _ = encoder.features(*state.inputs(none))
+    retrieval = _first_buys(state)
+    at = torch.zeros(0, 1, dtype=torch.int64)
+    products = torch.zeros(0, weights.shape[1], dtype=torch.int64)
+    first = retrieval.features(vector, torch.zeros(0, PROFILE), products, weights, at)
+    return {"repeat": features.shape[2], "first_buy": first.shape[2], "launch": 29 + 1 + PROFILE + 8}
+
+
+def _first_buys(state: State) -> ProductRetrieval:
+    nothing = torch.zeros(0, dtype=torch.int64)
+    new = NewProducts(state.catalogue, state.levels, _NO_SCORER, nothing, torch.zeros(0, 64))
+    return ProductRetrieval(state.catalogue, _NO_SCORER, new, 1)
+
+
+def warm_rows(state: State, events: Events, recipe: TowerRecipe, generator: np.random.Generator) -> tuple[Rows, Rows]:
+    """Rows of the products in the users' histories, and of candidates that are not; labels are purchases in the weeks
+    after the anchor. Only users that bought anything in these weeks count."""
+    n = state.catalogue.get_buffer("ids").shape[0]
+    later = (events.week > state.week) & (events.week <= state.week + recipe.target_weeks) & (events.kind == 1)
+    bought = np.unique(events.user[later] * n + events.product[later] + 1)
+    users = np.unique(bought // n)
+    encoder, retrieval = UserEncoderGraph(state.catalogue, _NO_SCORER), _first_buys(state)
+    again, first = [], []
+    with torch.no_grad():
+        for rows in _blocks(users):
+            inputs = state.inputs(rows)
+            vector, weights, features, mark = encoder.features(*inputs)
+            here = mark.numpy() > 0
+            user = np.repeat(rows, here.sum(1))
+            label = np.isin(user * n + inputs[0].numpy()[here], bought)
+            again.append(thinned(features[torch.from_numpy(here)], label, recipe.negative_share, generator))
+            at = torch.topk(retrieval.first_buys(vector, inputs[0], weights), retrieval.candidates, dim=1).indices
+            found = retrieval.features(vector, inputs[4], inputs[0], weights, at)
+            label = np.isin(rows[:, None] * n + at.numpy(), bought).ravel()
+            first.append(thinned(found.flatten(0, 1), label, recipe.negative_share, generator))
+    return _together(again), _together(first)
+
+
+def launch_rows(
+    state: State, history: History, events: Events, recipe: TowerRecipe, generator: np.random.Generator
+) -> Rows:
+    """Rows of pairs of user and product that came new in the weeks after the anchor; labels are the users that bought
+    it in its first 8 weeks, as far as the cut shows them."""
+    product, week = _came_new(history, events, state.week)
+    n, users = len(history.products), events.users
+    number = np.full(n, -1, dtype=np.int64)
+    number[product] = np.arange(len(product))
+    start = np.zeros(n, dtype=np.int64)
+    start[product] = week
+    age = events.week - start[events.product]
+    inside = (number[events.product] >= 0) & (age >= 0) & (age < LIFE) & (events.kind == 1)
+    pairs = np.unique(number[events.product[inside]] * users + events.user[inside])
+    buyers = np.bincount(pairs // users, minlength=len(product))
+    launched = np.isin(product, history.launches.frame["product_index"].to_numpy())
+    keep = np.flatnonzero(launched | (buyers >= 2))
+    others = keep[~launched[keep]]
+    if len(others) > recipe.launch_products:
+        dropped = generator.permutation(others)[recipe.launch_products :]
+        keep = np.setdiff1d(keep, dropped)
+    shelves = user_shelves(events, state.week, state.factors)
+    features, labels = [], []
+    profile, places = torch.from_numpy(state.profile), torch.from_numpy(state.content)
+    with torch.no_grad():
+        for block in np.array_split(keep, max(1, len(keep) // 64)):
+            drawn = (
+                np.repeat(block, recipe.launch_negatives),
+                generator.integers(users, size=len(block) * recipe.launch_negatives),
             )
-            vectors.append(vector)
-    return torch.cat(vectors)
+            mine = pairs[np.isin(pairs // users, block)]
+            drawn_pairs = drawn[0] * users + drawn[1]
+            every = np.concatenate([mine, drawn_pairs[~np.isin(drawn_pairs, mine)]])
+            index, user = every // users, torch.from_numpy(every % users)
+            row = torch.from_numpy(np.searchsorted(block, index))
+            numbers = torch.from_numpy(product[block] + 1)
+            features.append(_pairs(state, shelves, numbers, row, user, profile, places))
+            labels.append(np.arange(len(every)) < len(mine))
+    if not features:
+        return Rows(torch.zeros(0, 1), torch.zeros(0), torch.zeros(0))
+    label = torch.from_numpy(np.concatenate(labels).astype(np.float32))
+    return Rows(torch.cat(features), label, torch.ones(len(label)))
 
 
-def fit_audience(
-    history: History, events: Events, model: TowerModel, products: Tensor, content_only: Tensor, recipe: TowerRecipe
-) -> tuple[Tensor, dict[str, float]]:
-    """Weights (dot product, activity, constant) of the logit that a user buys a launch in its first 8 weeks.
+def _pairs(
+    state: State, shelves: Shelves, numbers: Tensor, row: Tensor, user: Tensor, profile: Tensor, places: Tensor
+) -> Tensor:
+    """Features of pairs (row of `numbers`, user)."""
+    catalogue = state.catalogue
+    content = catalogue.get_buffer("content")[numbers]
+    cosine = content @ catalogue.get_buffer("embeddings").T
+    limits = neighbour_limits(cosine)
+    ids = catalogue.get_buffer("ids")
+    expected, counts = state.levels(ids[numbers])
+    place = ((content @ places)[row] * shelves.vectors[user]).sum(1)
+    by_length = torch.argsort(shelves.start[user + 1] - shelves.start[user], stable=True)
+    sums = torch.zeros(len(row), 22)
+    for part in torch.split(by_length, 512):
+        products, weights = shelves.padded(user[part])
+        similarity = cosine[row[part].unsqueeze(1), products]
+        matched = matches(ids[numbers][row[part]].unsqueeze(1), ids[products])
+        sums[part] = fit_sums(similarity, limits[row[part]], matched, weights)
+    return pair_features(fit_features(sums, expected[row]), place, profile[user], counts[row])
 
-    Fitted on launches of the last 8 complete launch weeks, with users as they were before these weeks and products by
-    content alone.
-    """
+
+def _came_new(history: History, events: Events, week: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Products that came new in the LIFE - 1 weeks after `week`, and when: launches, and what was first bought then."""
+    n = len(history.products)
+    sold = np.full(n, np.iinfo(np.int64).max)
+    np.minimum.at(sold, events.product, events.week)
+    frame = history.launches.frame
+    launched = frame["product_index"].to_numpy()
+    sold[launched] = frame["launch_week"].to_numpy()
+    product = np.flatnonzero((sold > week) & (sold < week + LIFE))
+    return product, sold[product]
+
+
+def user_shelves(events: Events, week: int, factors: Floats) -> Shelves:
+    """As of the end of `week`; what `event_weights` computes of a whole history inside the graphs."""
+    seen = events.until(week)
+    n = len(factors)
+    age = (week - seen.week).astype(np.float64)
+    key, inverse = np.unique(seen.user * n + seen.product, return_inverse=True)
+    bought = seen.kind == KIND_IDS["purchase"]
+    other = np.where(bought, 0.0, OTHER_WEIGHT * 0.5 ** (age / 8.0))
+    parts = [np.where(bought, 0.5 ** (age / half_life), other) for half_life in (np.inf, 4.0, 16.0, 16.0)]
+    sums = [np.bincount(inverse, part, minlength=len(key)) for part in parts]
+    sums[3] = np.sqrt(sums[3])
+    user, product = key // n, key % n
+    taste = sparse.coo_array((sums[3], (user, product)), shape=(events.users, n)).tocsr()
+    start = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=events.users))])
+    return Shelves(
+        torch.from_numpy(product + 1),
+        torch.from_numpy(np.stack(sums, axis=1).astype(np.float32)),
+        torch.from_numpy(start.astype(np.int64)),
+        torch.from_numpy((taste @ factors).astype(np.float32)),
+    )
+
+
+def new_products(history: History) -> NDArray[np.int64]:
+    """Products launched in the last LIFE weeks up to the cut, the newest first, at most NEWEST; where there are none,
+    the product that came last."""
     frame = history.launches.frame
     week = frame["launch_week"].to_numpy()
-    before = history.cut - 15
-    rows = history.launches.complete8 & (week > before)
-    fallback = torch.tensor([0.5, 1.0, -6.0])
-    if before < 1 or not rows.any():
-        return fallback, {}
-    past = histories(events, before, recipe.history, recipe.half_life_weeks, len(history.products))
-    profile = profiles(events, history, before)
-    users = user_vectors(model, products, past, profile)
-    launched = frame["product_index"].to_numpy()[rows]
-    number = np.full(len(history.products), -1, dtype=np.int64)
-    number[launched] = np.arange(len(launched))
-    first = np.full(len(history.products), 10**6, dtype=np.int64)
-    first[launched] = week[rows]
-    inside = (
-        (number[events.product] >= 0)
-        & (events.week >= first[events.product])
-        & (events.week < first[events.product] + 8)
-        & (events.kind == 1)
-    )
-    label = np.zeros((len(launched), events.users), dtype=np.float32)
-    label[number[events.product[inside]], events.user[inside]] = 1.0
-    wanted = label.sum(1) > 0
-    if not wanted.any():
-        return fallback, {}
-    dot = (content_only[torch.from_numpy(launched[wanted])] @ users.T).detach()
-    activity = torch.from_numpy(profile[:, 0]).unsqueeze(0).expand_as(dot)
-    y = torch.from_numpy(label[wanted])
-    weights = fallback.clone().requires_grad_(True)
-    optimizer = torch.optim.LBFGS([weights], max_iter=40, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        value = F.binary_cross_entropy_with_logits(weights[0] * dot + weights[1] * activity + weights[2], y)
-        torch.autograd.backward(value + 1e-4 * (weights - fallback).square().sum())
-        return value
-
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
-    fitted = weights.detach()
-    # with little data the slope may come out negative, which would turn audiences round
-    fitted[0] = fitted[0].clamp(min=0.05)
-    with torch.no_grad():
-        score = fitted[0] * dot + fitted[1] * activity
-        figures = {
-            "audience_auc_in_sample": _auc(score, y),
-            "audience_auc_activity_only": _auc(activity, y),
-            "audience_dot_weight": float(fitted[0]),
-        }
-    return fitted, figures
+    rows = np.flatnonzero(week > history.cut - LIFE)
+    rows = rows[np.argsort(-week[rows], kind="stable")][:NEWEST]
+    product: NDArray[np.int64] = frame["product_index"].to_numpy(dtype=np.int64)[rows]
+    if len(product) == 0:
+        first = history.products["first_week"].to_numpy(dtype=np.float64)
+        product = np.array([int(np.argmax(np.where(history.known, first, -1.0)))])
+    return product
 
 
-def _auc(score: Tensor, label: Tensor) -> float:
-    rank = score.argsort(1).argsort(1).double() + 1
-    positives = label.sum(1).double()
-    negatives = label.shape[1] - positives
-    area = ((rank * label).sum(1) - positives * (positives + 1) / 2) / (positives * negatives).clamp(min=1)
-    return float(area.mean())
+def _blocks(users: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [users[start : start + USERS_AT_ONCE] for start in range(0, len(users), USERS_AT_ONCE)]
+
+
+def _together(parts: list[Rows]) -> Rows:
+    if not parts:
+        return Rows(torch.zeros(0, 1), torch.zeros(0), torch.zeros(0))
+    return Rows(*(torch.cat([getattr(part, name) for part in parts]) for name in ("features", "label", "weight")))

@@ -161,20 +161,41 @@ class FakeBackend:
         weights = np.where(history > 0, 1 / (1 + ages), 0.0)
         vectors = self._product_vectors(release)
         vector = (vectors[np.maximum(history - 1, 0)] * weights[:, None]).sum(axis=0) / max(float(weights.sum()), 1e-9)
-        return {"user_vector": vector[None].astype(np.float32), "repeat_weights": weights[None].astype(np.float32)}
+        return {
+            "user_vector": vector[None].astype(np.float32),
+            "repeat_weights": weights[None].astype(np.float32),
+            "event_weights": np.repeat(weights[None, :, None], 4, axis=2).astype(np.float32),
+        }
 
     def _product_retrieval(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
         scores = self._product_vectors(release) @ inputs["user_vector"][0]
         history = inputs["history_products"][0]
         np.add.at(scores, history[history > 0] - 1, inputs["repeat_weights"][0][history > 0])
-        return _best("product_indices", "scores", scores, MOST_PRODUCTS)
+        best = _best("product_indices", "scores", scores, MOST_PRODUCTS)
+        new = _best(
+            "new_indices", "new_scores", np.where(release.new_products, scores, -1e4), release.new_products.sum()
+        )
+        best["reason_events"] = self._reasons(release, best["product_indices"][0], history)
+        new["new_reason_events"] = self._reasons(release, new["new_indices"][0], history)
+        return best | new
+
+    def _reasons(self, release: ModelRelease, rows: Array, history: Array) -> Array:
+        """The most alike event of each product, and no second one."""
+        vectors = self._product_vectors(release)
+        alike = np.where(history > 0, vectors[rows] @ vectors[np.maximum(history - 1, 0)].T, -np.inf)
+        best = np.where((history > 0).any(), alike.argmax(axis=1), -1)
+        return np.stack([best, np.full(len(rows), -1)], axis=1).reshape(1, -1).astype(np.int64)
 
     def _audience_retrieval(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
         vectors = self._product_vectors(release)
         users = np.stack(
             [vectors[np.array(row) - 1].mean(axis=0) for row in release.users["history_products"].to_pylist()]
         )
-        return _best("user_indices", "scores", users @ inputs["product_vector"][0], MOST_USERS)
+        best = _best("user_indices", "scores", users @ inputs["product_vector"][0], MOST_USERS)
+        first = np.array([row[0] - 1 for row in release.users["history_products"].to_pylist()])
+        named = first[best["user_indices"][0]]
+        best["reason_products"] = np.stack([named, np.full(len(named), -1)], axis=1).reshape(1, -1).astype(np.int64)
+        return best
 
     def _launch_retrieval(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
         launches = self._embed_titles(release, release.launches["title"].to_pylist())
