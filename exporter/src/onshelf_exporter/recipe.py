@@ -131,14 +131,45 @@ class OutcomeRecipe:
 
 
 @dataclass(frozen=True)
+class BoostingRecipe:
+    """Boosted trees: `members` boosters of `rounds` trees each, whose mean is served.
+
+    A tree has at most `leaves` leaves of at least `leaf_rows` rows; it looks at `split_share` of the columns and
+    `row_share` of the rows. `ridge` shrinks the leaves.
+    """
+
+    members: int = 1
+    rounds: int = 120
+    learning_rate: float = 0.1
+    leaves: int = 31
+    depth: int = 6
+    leaf_rows: int = 200
+    split_share: float = 0.5
+    row_share: float = 0.7
+    ridge: float = 5.0
+
+    def __post_init__(self) -> None:
+        _check(self, "members", self.members >= 1, "must be at least 1")
+        _check(self, "rounds", 1 <= self.rounds <= 2000, "must be in 1..2000")
+        _check(self, "learning_rate", self.learning_rate > 0, "must be above 0")
+        _check(self, "leaves", self.leaves >= 2, "must be at least 2")
+        _check(self, "depth", 1 <= self.depth <= 16, "must be in 1..16")
+        _check(self, "leaf_rows", self.leaf_rows >= 1, "must be at least 1")
+        _check(self, "split_share", 0 < self.split_share <= 1, "must be in (0, 1]")
+        _check(self, "row_share", 0 < self.row_share <= 1, "must be in (0, 1]")
+        _check(self, "ridge", self.ridge >= 0, "must not be negative")
+
+
+@dataclass(frozen=True)
 class TowerRecipe:
     """What recommends. An anchor is a week at which histories are cut; the targets are what was bought in the weeks
     after it.
 
-    `negative_share` of the products that were not bought are learned from; `members` networks of each ranker are
-    trained from different beginnings, and their mean is served. Launches are learned from at anchors of their own,
-    `launch_anchors` of them, with at most `launch_products` other products that came new beside the launches, and
-    `launch_negatives` users drawn for each.
+    `negative_share` of the candidates that were not bought for the first time are learned from. What users buy again is
+    ranked by boosted trees (`repeat`), first purchases and launches by `members` networks each, which are trained from
+    different beginnings and whose mean is served. Launches are learned from at anchors of their own, `launch_anchors`
+    of them, with at most `launch_products` other products that came new beside the launches, and `launch_negatives`
+    users drawn for each.
     """
 
     anchors: int = 2
@@ -152,14 +183,12 @@ class TowerRecipe:
     launch_step: int = 7
     launch_products: int = 800
     launch_negatives: int = 60
-    loop: LoopRecipe = field(
-        default_factory=lambda: LoopRecipe(epochs=8, learning_rate=1e-2, batch_size=4096, weight_decay=1e-3)
-    )
+    repeat: BoostingRecipe = field(default_factory=BoostingRecipe)
     first_buy_loop: LoopRecipe = field(
         default_factory=lambda: LoopRecipe(epochs=8, learning_rate=6e-3, batch_size=4096, weight_decay=1e-3)
     )
     launch_loop: LoopRecipe = field(
-        default_factory=lambda: LoopRecipe(epochs=5, learning_rate=1e-2, batch_size=1024, weight_decay=1e-2)
+        default_factory=lambda: LoopRecipe(epochs=4, learning_rate=3e-3, batch_size=1024, weight_decay=0.3)
     )
 
     def __post_init__(self) -> None:

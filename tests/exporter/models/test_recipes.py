@@ -26,7 +26,7 @@ def write(folder: Path, text: str) -> str:
         ('seed = "one"', ["seed", "'one'", "int"]),
         ("[towers]\nanchors = true", ["towers.anchors", "int"]),
         ("[encoder]\nmax_length = 4", ["max_length", "4", "8..512"]),
-        ("[towers.loop]\nlearning_rate = 0", ["learning_rate", "above 0"]),
+        ("[towers.repeat]\nlearning_rate = 0", ["learning_rate", "above 0"]),
         ("[outcome]\nmembers = 4", ["'outcome.members'", "unknown", "trees"]),
         ("[outcome]\ntrees = 0", ["trees", "0", "1..2000"]),
         ("[outcome]\nleaf_rows = 0", ["leaf_rows", "at least 1"]),
@@ -51,9 +51,9 @@ def test_unknown_recipe_names_the_known_ones() -> None:
 
 
 def test_part_of_a_table_keeps_the_rest(tmp_path: Path) -> None:
-    own = load_recipe(write(tmp_path, "[towers.loop]\nepochs = 7"))
+    own = load_recipe(write(tmp_path, "[towers.repeat]\nrounds = 7"))
     base = load_recipe("default")
-    assert own.towers == replace(base.towers, loop=replace(base.towers.loop, epochs=7))
+    assert own.towers == replace(base.towers, repeat=replace(base.towers.repeat, rounds=7))
 
 
 def test_hash_follows_the_values(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """user_encoder and the retrievals that read what it says of a user.
 
-Three rankers share one answer. What a user buys again and again is a matter of habit: a network scores each product of
-the history. What the user might buy for the first time comes from what users buy together: a linear autoencoder of low
-rank (Steck 2019, without its zero diagonal) gives user vectors and product factors, whose dot product picks candidates
-for a second network. New products, of which there are no purchases, are scored by how they fit the history
+Three rankers share one answer. What a user buys again and again is a matter of habit: boosted trees score each product
+of the history. What the user might buy for the first time comes from what users buy together: a linear autoencoder of
+low rank (Steck 2019, without its zero diagonal) gives user vectors and product factors, whose dot product picks
+candidates for a network. New products, of which there are no purchases, are scored by how they fit the history
 (`kinship`), in the same way in which an audience is found for one of them.
 """
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from onshelf_exporter.models.habits import event_weights, read_habits, repeat_features
 from onshelf_exporter.models.kinship import LevelCounts, fit_features, fit_sums, matches, neighbour_limits
-from onshelf_exporter.models.scorer import NONE, Scorers
+from onshelf_exporter.models.scorer import NONE
 
 PROFILE = 16
 KINDS = 6  # 0 pad, 1 purchase, 2 view, 3 click, 4 cart, 5 review
@@ -51,7 +51,7 @@ class Catalogue(nn.Module):
 class UserEncoderGraph(nn.Module):
     """The graph `user_encoder`."""
 
-    def __init__(self, catalogue: Catalogue, scorer: Scorers) -> None:
+    def __init__(self, catalogue: Catalogue, scorer: nn.Module) -> None:
         super().__init__()
         self.scorer = scorer
         for name in ("factors", "facts"):
@@ -94,7 +94,7 @@ class NewProducts(nn.Module):
     """Scores products by how they fit a history; `products` are the numbers of those that are new."""
 
     def __init__(
-        self, catalogue: Catalogue, levels: LevelCounts, scorer: Scorers, products: Tensor, vectors: Tensor
+        self, catalogue: Catalogue, levels: LevelCounts, scorer: nn.Module, products: Tensor, vectors: Tensor
     ) -> None:
         super().__init__()
         self.scorer, self.levels = scorer, levels
@@ -143,7 +143,7 @@ class ProductRetrieval(nn.Module):
     and the n-th of the others at place n / (1 - s).
     """
 
-    def __init__(self, catalogue: Catalogue, scorer: Scorers, new: NewProducts, k: int, new_k: int = 200) -> None:
+    def __init__(self, catalogue: Catalogue, scorer: nn.Module, new: NewProducts, k: int, new_k: int = 200) -> None:
         super().__init__()
         self.scorer, self.new = scorer, new
         for name in ("factors", "embeddings", "content", "ids", "facts", "prior"):
@@ -279,7 +279,7 @@ class AudienceRetrieval(nn.Module):
         self,
         catalogue: Catalogue,
         levels: LevelCounts,
-        scorer: Scorers,
+        scorer: nn.Module,
         products: Tensor,
         weights: Tensor,
         owner: Tensor,

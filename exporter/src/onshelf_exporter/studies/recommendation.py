@@ -11,19 +11,20 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from onshelf_exporter.evaluation import dataset, recommend
 from onshelf_exporter.evaluation.dataset import Dataset, Purchases
-from onshelf_exporter.models.scorer import Scorers
 from onshelf_exporter.models.towers import AudienceRetrieval
 from onshelf_exporter.studies.inputs import LAST_WEEK, Setting
 from onshelf_exporter.studies.reader import recipe_reader
 from onshelf_exporter.studies.table import Table
 from onshelf_exporter.train import embed_products
 from onshelf_exporter.training.behaviour import load_events
+from onshelf_exporter.training.boosting import fit_or_fall_back
 from onshelf_exporter.training.progress import progress_bar
 from onshelf_exporter.training.rankers import Rows, fit_scorers
-from onshelf_exporter.training.towers import Limits, RankerRows, assemble, collect, state_at
+from onshelf_exporter.training.towers import HIDDEN, REPEAT_FALLBACK, Limits, RankerRows, assemble, collect, state_at
 
 WARM_CUT, USERS = 34, 600  # weeks 35-38 are measured, on some users
 COLD_CUT, COLD_WEEKS = 27, (28, 32)
@@ -50,7 +51,8 @@ LAUNCH = {
     "without the user's profile": range(30, 46),
     "without popularity of categories and brand": range(46, 54),
 }
-FORM = {"repeat": (57, 64, 21), "first_buy": (39, 32, 0), "launch": (54, 32, 0)}
+REPEAT_FORM = (57, REPEAT_FALLBACK)
+FORM = {"first_buy": (39, HIDDEN, 0), "launch": (54, HIDDEN, 0)}
 
 
 def study(setting: Setting) -> Table:
@@ -93,15 +95,16 @@ def _without(rows: list[Rows], columns: object) -> list[Rows]:
     return result
 
 
-def _fit(setting: Setting, name: str, rows: list[Rows]) -> Scorers:
-    recipe = setting.recipe.towers
-    loop = {"repeat": recipe.loop, "first_buy": recipe.first_buy_loop, "launch": recipe.launch_loop}[name]
+def _fit(setting: Setting, name: str, rows: list[Rows]) -> nn.Module:
+    recipe, seed = setting.recipe.towers, setting.recipe.seed
+    if name == "repeat":
+        return fit_or_fall_back(rows, REPEAT_FORM, recipe.repeat, seed, torch.get_num_threads(), name)[0]
+    loop = {"first_buy": recipe.first_buy_loop, "launch": recipe.launch_loop}[name]
     with tempfile.TemporaryDirectory() as folder:
-        seeds = (setting.recipe.seed, recipe.members)
-        return fit_scorers(rows, FORM[name], loop, seeds, Path(folder), name)[0]
+        return fit_scorers(rows, FORM[name], loop, (seed, recipe.members), Path(folder), name)[0]
 
 
-def _collected(setting: Setting, cut: int, embeddings: NDArray[np.float32]) -> tuple[RankerRows, dict[str, Scorers]]:
+def _collected(setting: Setting, cut: int, embeddings: NDArray[np.float32]) -> tuple[RankerRows, dict[str, nn.Module]]:
     history, events = setting.history(cut), load_events(setting.data, cut)
     rows = collect(history, events, embeddings, setting.recipe.towers, setting.recipe.seed)
     parts = {"repeat": rows.repeat, "first_buy": rows.first_buy, "launch": rows.launch}
@@ -115,7 +118,7 @@ def _warm(setting: Setting, data: Dataset, embeddings: NDArray[np.float32]) -> l
     task = recommend.warm_task(data, WARM_CUT)
     task = replace(task, users=task.users[:: max(1, len(task.users) // USERS)])
 
-    def measure(name: str, scorers: dict[str, Scorers], share: float = 0.0) -> tuple[str | float | None, ...]:
+    def measure(name: str, scorers: dict[str, nn.Module], share: float = 0.0) -> tuple[str | float | None, ...]:
         graphs = assemble(history, events, state, embeddings, scorers, Limits(1000, 10))
         lists = []
         with torch.no_grad():
@@ -165,7 +168,7 @@ def _cold(setting: Setting, data: Dataset, embeddings: NDArray[np.float32]) -> l
     task = recommend.cold_task(data, data.launched(COLD_WEEKS), COLD_CUT)
     graph: AudienceRetrieval = assemble(history, events, state, embeddings, whole, Limits(10, 10**6)).audience_retrieval
     tap = _Tap()
-    graph.scorer = tap  # type: ignore[assignment]
+    graph.scorer = tap
     product = torch.from_numpy(task.rows.product)
     content, ids = torch.from_numpy(embeddings)[product], torch.from_numpy(history.ids)[product]
     place = content @ torch.from_numpy(state.content)
@@ -173,7 +176,7 @@ def _cold(setting: Setting, data: Dataset, embeddings: NDArray[np.float32]) -> l
         for part in torch.split(torch.arange(len(product)), 4):
             graph(content[part], ids[part], place[part])
 
-    def measure(name: str, scorers: Scorers) -> tuple[str | float | None, ...]:
+    def measure(name: str, scorers: nn.Module) -> tuple[str | float | None, ...]:
         with torch.no_grad():
             scores = np.concatenate([scorers(torch.from_numpy(part)).numpy() for part in tap.seen])
         found = recommend.measure_cold(task, scores[:, task.users].astype(np.float64))

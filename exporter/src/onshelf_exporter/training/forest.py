@@ -5,7 +5,9 @@ count of a support. Splits that reduce the squared error of these indicators red
 the mean at a leaf is a distribution function (as in distributional forests).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -117,41 +119,76 @@ def fit_forest(
     return ForestFit(forest, out)
 
 
+class TreeNodes(NamedTuple):
+    """One tree, its nodes numbered from 0, the root.
+
+    Attributes:
+        feature: the column that a node compares, int64 [nodes].
+        threshold: not above it goes left, float64 [nodes].
+        left: int64 [nodes], negative at leaves.
+        right: likewise.
+        values: float64 [leaves, outputs], in order of the leaves' nodes.
+        depth: of the deepest leaf.
+    """
+
+    feature: NDArray[np.int64]
+    threshold: Floats
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    values: Floats
+    depth: int
+
+
 def to_torch(model: ExtraTreesRegressor, scale: Floats) -> Forest:
     """The same forest as tensors."""
-    roots, feature, threshold, left, right, leaf, values = [], [], [], [], [], [], []
-    nodes = leaves = depth = 0
+    trees = []
     for estimator in model.estimators_:
         tree = estimator.tree_
         end = tree.children_left < 0
-        own = np.arange(tree.node_count)
+        values = tree.value[end, :, 0] / scale
+        trees.append(
+            TreeNodes(
+                tree.feature, tree.threshold, tree.children_left, tree.children_right, values, int(tree.max_depth)
+            )
+        )
+    return joined(trees)
+
+
+def joined(trees: Sequence[TreeNodes]) -> Forest:
+    """Trees one after the other, as tensors.
+
+    Features are float32 and thresholds float64: the largest float32 that is not above a threshold decides alike.
+    """
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in ("feature", "threshold", "left", "right", "leaf")}
+    roots, values, nodes, leaves = [], [], 0, 0
+    for tree in trees:
+        end = tree.left < 0
+        own = np.arange(len(tree.left))
         roots.append(nodes)
-        feature.append(np.where(end, 0, tree.feature))
-        threshold.append(np.where(end, 0.0, tree.threshold))
-        left.append(np.where(end, own, tree.children_left) + nodes)
-        right.append(np.where(end, own, tree.children_right) + nodes)
-        number = np.zeros(tree.node_count, dtype=np.int64)
+        parts["feature"].append(np.where(end, 0, tree.feature))
+        parts["threshold"].append(np.where(end, 0.0, tree.threshold))
+        parts["left"].append(np.where(end, own, tree.left) + nodes)
+        parts["right"].append(np.where(end, own, tree.right) + nodes)
+        number = np.zeros(len(own), dtype=np.int64)
         number[end] = np.arange(int(end.sum())) + leaves
-        leaf.append(number)
-        values.append(tree.value[end, :, 0] / scale)
-        nodes += tree.node_count
+        parts["leaf"].append(number)
+        values.append(tree.values)
+        nodes += len(own)
         leaves += int(end.sum())
-        depth = max(depth, int(tree.max_depth))
 
-    def joined(parts: list[NDArray[np.int64]]) -> torch.Tensor:
-        return torch.from_numpy(np.concatenate(parts).astype(np.int64))
+    def whole(name: str) -> torch.Tensor:
+        return torch.from_numpy(np.concatenate(parts[name]).astype(np.int64))
 
-    # scikit-learn compares float32 features with float64 thresholds: the largest float32 not above one decides alike
-    limit = np.concatenate(threshold)
+    limit = np.concatenate(parts["threshold"])
     single = limit.astype(np.float32)
     single = np.where(single.astype(np.float64) > limit, np.nextafter(single, np.float32(-np.inf)), single)
     return Forest(
         torch.tensor(roots),
-        joined(feature),
+        whole("feature"),
         torch.from_numpy(single.astype(np.float32)),
-        joined(left),
-        joined(right),
-        joined(leaf),
+        whole("left"),
+        whole("right"),
+        whole("leaf"),
         torch.from_numpy(np.concatenate(values).astype(np.float32)),
-        depth,
+        max(tree.depth for tree in trees),
     )

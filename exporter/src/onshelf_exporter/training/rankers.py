@@ -1,4 +1,4 @@
-"""Training rows of the three rankers, computed by the served graphs at anchor weeks, and their fit.
+"""Training rows of the three rankers, computed by the served graphs at anchor weeks, and the fit of the networks.
 
 An anchor is a week at which histories are cut; what was bought after it are the labels. Features come from the very
 modules that are served, so that serving cannot drift from training.
@@ -74,6 +74,17 @@ class RankerTask:
         return None
 
 
+def fallback(width: int, deciding: int) -> Scorers:
+    """Scores rows of `width` features by one of them."""
+    scorer = Scorer(width, 2)
+    with torch.no_grad():
+        scorer.outer.weight.zero_()
+        scorer.outer.bias.zero_()
+        scorer.wide.weight[0, deciding] = 1.0
+        scorer.wide.bias.fill_(-4.0)
+    return Scorers([scorer]).eval()
+
+
 def fit_scorers(
     parts: list[Rows], shape: tuple[int, int, int], loop: LoopRecipe, seeds: tuple[int, int], folder: Path, name: str
 ) -> tuple[Scorers, dict[str, float]]:
@@ -90,17 +101,11 @@ def fit_scorers(
     Returns:
         The ranker; rows and last training loss.
     """
-    width, hidden, fallback = shape
+    width, hidden, deciding = shape
     first, members = seeds
     rows = join(parts)
     if rows is None:
-        scorer = Scorer(width, hidden)
-        with torch.no_grad():
-            scorer.outer.weight.zero_()
-            scorer.outer.bias.zero_()
-            scorer.wide.weight[0, fallback] = 1.0
-            scorer.wide.bias.fill_(-4.0)
-        return Scorers([scorer]).eval(), {f"{name}_rows": 0.0}
+        return fallback(width, deciding), {f"{name}_rows": 0.0}
     rate = float((rows.label * rows.weight).sum() / rows.weight.sum())
     scorers, losses = [], []
     for member in range(members):

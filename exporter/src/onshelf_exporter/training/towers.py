@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
-from torch import Tensor
+from torch import Tensor, nn
 
 from onshelf_exporter.models.habits import OTHER_WEIGHT
 from onshelf_exporter.models.kinship import LevelCounts, fit_features, fit_sums, matches, neighbour_limits
@@ -26,6 +26,7 @@ from onshelf_exporter.models.towers import (
 )
 from onshelf_exporter.recipe import TowerRecipe
 from onshelf_exporter.training.behaviour import KIND_IDS, Events, Histories, histories, profiles
+from onshelf_exporter.training.boosting import fit_or_fall_back
 from onshelf_exporter.training.factors import content_map, fit_factors
 from onshelf_exporter.training.facts import catalogue_at, level_counts
 from onshelf_exporter.training.history import History
@@ -36,6 +37,7 @@ Floats = NDArray[np.float32]
 LIFE = 8  # weeks in which the buyers of a new product count, as in the audience's definition
 NEWEST = 2000  # new products that a recommendation chooses from, at most
 USERS_AT_ONCE = 16
+HIDDEN = 32  # width of the rankers that are networks
 ROW = 64  # products of a row in audience_retrieval
 
 
@@ -127,15 +129,15 @@ def train_towers(
     """Train for the cut of `history`; `embeddings` [products, 128] are those of all products."""
     rows = collect(history, events, embeddings, recipe, seed)
     state = state_at(history, events, embeddings, history.cut, recipe, seed)
-    metrics: dict[str, float] = {}
-    scorers: dict[str, Scorers] = {}
     width = widths(state)
-    for name, parts, hidden, loop, fallback in (
-        ("repeat", rows.repeat, 64, recipe.loop, REPEAT_FALLBACK),
-        ("first_buy", rows.first_buy, 32, recipe.first_buy_loop, 0),
-        ("launch", rows.launch, 32, recipe.launch_loop, 0),
+    habits, threads = (width["repeat"], REPEAT_FALLBACK), torch.get_num_threads()
+    repeat, metrics = fit_or_fall_back(rows.repeat, habits, recipe.repeat, seed, threads, "repeat")
+    scorers: dict[str, nn.Module] = {"repeat": repeat}
+    for name, parts, loop in (
+        ("first_buy", rows.first_buy, recipe.first_buy_loop),
+        ("launch", rows.launch, recipe.launch_loop),
     ):
-        shape = (width[name], hidden, fallback)
+        shape = (width[name], HIDDEN, 0)
         scorers[name], figures = fit_scorers(parts, shape, loop, (seed, recipe.members), folder, name)
         metrics |= figures
     metrics["loss"] = metrics.get("repeat_loss", math.nan)
@@ -176,7 +178,7 @@ def assemble(
     events: Events,
     state: State,
     embeddings: Floats,
-    scorers: dict[str, Scorers],
+    scorers: dict[str, nn.Module],
     limits: Limits,
 ) -> TowerResult:
     """The graphs of a state with trained rankers (repeat, first_buy, launch)."""
@@ -260,7 +262,7 @@ def warm_rows(state: State, events: Events, recipe: TowerRecipe, generator: np.r
             here = mark.numpy() > 0
             user = np.repeat(rows, here.sum(1))
             label = np.isin(user * n + inputs[0].numpy()[here], bought)
-            again.append(thinned(features[torch.from_numpy(here)], label, recipe.negative_share, generator))
+            again.append(thinned(features[torch.from_numpy(here)], label, 1.0, generator))
             at = torch.topk(retrieval.first_buys(vector, inputs[0], weights), retrieval.candidates, dim=1).indices
             found = retrieval.features(vector, inputs[4], inputs[0], weights, at)
             label = np.isin(rows[:, None] * n + at.numpy(), bought).ravel()
