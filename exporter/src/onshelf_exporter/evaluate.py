@@ -104,6 +104,7 @@ def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
     summary.add_early_weeks(numbers, study.early_weeks(one, chosen.purged_train), args.draws)
     summary.add_warm(numbers, one, args.draws)
     summary.add_cold(numbers, one, args.draws)
+    summary.add_explanations(numbers, one)
     policy = policy_report(
         data, release, chosen, cache=cache, draws=args.draws, threads=args.threads, seed=0, quick=args.quick
     )

@@ -5,7 +5,7 @@ fall by more than when as many other products are taken out (Zeiler and Fergus 2
 comprehensiveness).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from onshelf_exporter.evaluation.recommend import WarmTask
 from onshelf_exporter.evaluation.release import ModelRelease
 
 SHARES = (0.0, 0.1, 0.2, 0.3)
+USERS = 200
 HISTORY = ("history_products", "history_ages", "history_quantities", "history_kinds")
 ALL = ("product_indices", "scores", "reason_events")
 NEW = ("new_indices", "new_scores", "new_reason_events")
@@ -38,7 +39,7 @@ class Deletions:
 
 
 def deletion_test(
-    release: ModelRelease, users: int = 100, products: int = 3, new: bool = False, seed: int = 0
+    release: ModelRelease, users: int = USERS, products: int = 3, new: bool = False, seed: int = 0
 ) -> Deletions:
     """Take reasons out of the histories of some users.
 
@@ -57,9 +58,7 @@ def deletion_test(
     if len(chosen) == 0:
         return Deletions(np.zeros(0), np.zeros(0))
     asked = table.iloc[chosen].reset_index(drop=True)
-    names = (
-        ("new_indices", "new_scores", "new_reason_events") if new else ("product_indices", "scores", "reason_events")
-    )
+    names = NEW if new else ALL
     indices, scores, reasons = (release.recommendations(asked)[name] for name in names)
     reasons = reasons.reshape(len(asked), indices.shape[1], -1)
     rows, targets, before, kept_named, kept_others = [], [], [], [], []
@@ -90,6 +89,12 @@ def share_costs(release: ModelRelease, data: Dataset, task: WarmTask) -> dict[fl
         measured = recommend.measure_warm(task, served.recommendations(release, data, task, share))
         result[share] = {name: float(np.nanmean(values)) for name, values in measured.items()}
     return result
+
+
+def some_users(task: WarmTask, count: int) -> WarmTask:
+    """The same task for at most `count` of its households, spread evenly."""
+    step = max(1, -(-len(task.users) // count))
+    return replace(task, users=task.users[::step])
 
 
 def _without(users: pd.DataFrame, kept: list[NDArray[np.bool_]]) -> pd.DataFrame:

@@ -21,7 +21,8 @@ from onshelf_exporter.policy import report as policy
 def render(summary: Summary) -> str:
     """The report as Markdown."""
     sections = [_head(summary), _reading(summary), _demand(summary), _seeds(summary), _slices(summary), _other(summary)]
-    sections += [_early_weeks(summary), _timing(summary), _warm(summary), _cold(summary), _policy(summary)]
+    sections += [_early_weeks(summary), _timing(summary), _warm(summary), _cold(summary), _explanations(summary)]
+    sections += [_policy(summary)]
     sections += [_studies(summary), _behind(summary), _limits(summary)]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -199,6 +200,7 @@ def _other(summary: Summary) -> str:
     for outcome, models in summary["other"].items():
         measured = {model: {"x": values} for model, values in models.items()}
         parts += [f"### {OUTCOMES[outcome]}", rows_of(measured, "x", OTHER)]
+        parts += [versus(summary["versus_other"][outcome], OTHER)] if summary["versus_other"][outcome] else []
     return "\n\n".join(parts)
 
 
@@ -246,6 +248,32 @@ def _cold(summary: Summary) -> str:
     return "\n\n".join(parts) + _plots(summary, ("audience",))
 
 
+def _explanations(summary: Summary) -> str:
+    def cell(value: float | None) -> str:
+        return "–" if value is None else number(value)
+
+    text = (
+        "Each recommendation names up to two products of the history that speak for it. Taking these out must lower "
+        "its score (log odds) by more than taking out as many others, drawn at random; the share is of pairs of household "
+        "and product where it does."
+    )
+    lines = [
+        "| Recommendation | pairs | share | fall without the reasons | fall without others |",
+        "|---|---|---|---|---|",
+    ]
+    for name, found in summary["explanations"].items():
+        values = (found["share"], found["fall_named"], found["fall_others"])
+        lines.append(f"| {name} | {found['pairs']} | {' | '.join(cell(value) for value in values)} |")
+    room = summary["new_product_share"]
+    cost = (
+        f"New products can be given a share of the places (`new_product_share`); what that costs, on "
+        f"{room['households']:,} households:"
+    )
+    shares = {f"share {float(name):.0%}": {"x": values} for name, values in room["shares"].items()}
+    parts = ["## Reasons, and room for new products", text, "\n".join(lines), cost, rows_of(shares, "x", WARM)]
+    return "\n\n".join(parts)
+
+
 def _behind(summary: Summary) -> str:
     lines = ["## Where ours is behind", ""]
     headings = {"demand": ("Demand", DEMAND), "warm": ("Warm", WARM), "cold": ("Cold", COLD)}
@@ -256,6 +284,14 @@ def _behind(summary: Summary) -> str:
                 certain = "" if row["verdict"] == "behind" else " (the interval holds 0)"
                 lines.append(
                     f"- {name}, {columns[row['column']][0]}: {number(abs(row['difference']))} worse than "
+                    f"{label(row['baseline'])}{certain}."
+                )
+    for outcome, rows in summary["versus_other"].items():
+        for row in rows:
+            if row["difference"] < 0 if row["more_is_better"] else row["difference"] > 0:
+                certain = "" if row["verdict"] == "behind" else " (the interval holds 0)"
+                lines.append(
+                    f"- {OUTCOMES[outcome]}, {OTHER[row['column']][0]}: {number(abs(row['difference']))} worse than "
                     f"{label(row['baseline'])}{certain}."
                 )
     if len(lines) == 2:

@@ -139,7 +139,7 @@ def early_weeks(study: Study, weeks: tuple[int, int]) -> list[EarlyWeeks]:
 
 def recommendations(study: Study) -> tuple[WarmTask, dict[str, Lists]]:
     """Lists for households with a history, by model."""
-    task = _warm_task(study)
+    task = warm_task(study)
     bought = task.history.copy()
     bought.data[:] = 1.0
     models: dict[str, Callable[[], warm.Recommender]] = {
@@ -201,13 +201,14 @@ def ours(study: Study, warm: bool) -> dict[str, dict[str, float]]:
     cold = recommend.cold_task(study.data, rows, study.release.cut_week)
     means = {"cold": recommend.measure_cold(cold, _ours_audiences(study, cold))}
     if warm:
-        task = _warm_task(study)
+        task = warm_task(study)
         means["warm"] = recommend.measure_warm(task, _ours_lists(study, task))
     result = {part: {name: float(np.nanmean(values)) for name, values in own.items()} for part, own in means.items()}
     return {"demand": tables.measure_demand(rows, UNITS, _ours_demand(study, rows)[UNITS]), **result}
 
 
-def _warm_task(study: Study) -> WarmTask:
+def warm_task(study: Study) -> WarmTask:
+    """Recommendations to households with a history, from the cut of the model release that recommends."""
     task = recommend.warm_task(study.data, study.warm_release.cut_week)
     return recommend.first_users(task, QUICK_USERS) if study.quick else task
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from onshelf_exporter.baselines.forecast import Floats, Forecast
-from onshelf_exporter.evaluation import metrics, recommend, study, tables, update
+from onshelf_exporter.evaluation import explanations, metrics, recommend, study, tables, update
 from onshelf_exporter.evaluation.bootstrap import Interval
 from onshelf_exporter.evaluation.dataset import LaunchRows
 from onshelf_exporter.evaluation.release import ModelRelease
@@ -71,6 +71,10 @@ def add_demand(summary: Summary, predictions: DemandPredictions, not_purged: Dem
         outcome: {model: _other(rows, outcome, forecast) for model, forecast in models.items()}
         for outcome, models in predictions.others.items()
     }
+    summary["versus_other"] = {
+        outcome: [_compared(one) for one in _compare_other(rows, outcome, models, draws)]
+        for outcome, models in predictions.others.items()
+    }
     summary["timing"] = {model: _timing(rows, week) for model, week in predictions.weeks.items()}
 
 
@@ -105,6 +109,30 @@ def add_cold(summary: Summary, one: Study, draws: int) -> None:
         "households_that_bought_one": len(households[0]),
     }
     _add(summary, "cold", measured, intervals, versus)
+
+
+def add_explanations(summary: Summary, one: Study) -> None:
+    """Whether named reasons are the reasons, and what room for new products costs."""
+    users = 20 if one.quick else explanations.USERS
+    tests = {
+        name: explanations.deletion_test(one.warm_release, users, new=new)
+        for name, new in (("first purchases", False), ("new products", True))
+    }
+    summary["explanations"] = {
+        name: {
+            "pairs": len(found.named),
+            "share": found.share,
+            "fall_named": float(found.named.mean()) if len(found.named) else None,
+            "fall_others": float(found.others.mean()) if len(found.others) else None,
+        }
+        for name, found in tests.items()
+    }
+    task = explanations.some_users(study.warm_task(one), 2 * users)
+    costs = explanations.share_costs(one.warm_release, one.data, task)
+    summary["new_product_share"] = {
+        "households": len(task.users),
+        "shares": {str(share): values for share, values in costs.items()},
+    }
 
 
 def _add(
@@ -202,13 +230,16 @@ def add_studies(summary: Summary, studies: list[StudyTable]) -> None:
     summary["studies"] = studies
 
 
+def _compare_other(rows: LaunchRows, outcome: str, models: dict[str, Forecast], draws: int) -> list[Versus]:
+    if outcome == "repeat":
+        return tables.compare_repeat(rows, models, draws)[1]
+    shown = set(_other(rows, outcome, models[OURS]))
+    return [one for one in tables.compare_demand(rows, outcome, models, draws)[1] if one.column in shown]
+
+
 def _other(rows: LaunchRows, outcome: str, forecast: Forecast) -> dict[str, float]:
     if outcome == "repeat":
-        again, once = rows.numbers("repeat_buyers_8w"), rows.numbers("buyers_8w")
-        return {
-            "log_loss_per_buyer": metrics.binomial_log_loss(again, once, forecast.mean),
-            "auc_per_buyer": metrics.binomial_auc(again, once, forecast.mean),
-        }
+        return {name: metric(None) for name, metric in tables.repeat_metrics(rows, forecast).items()}
     measured = tables.measure_demand(rows, outcome, forecast)
     kept = ["wape", "wape_pf", "bias", "spearman", "top10_capture"]
     if outcome != "revenue_8w":

@@ -25,6 +25,7 @@ DEMAND_BETTER = {
     "pinball": False,
     **{f"newsvendor_{round(level * 100)}": False for level in NEWSVENDOR},
 }
+REPEAT_BETTER = {"log_loss_per_buyer": False, "auc_per_buyer": True}
 WARM_COLUMNS = ("all_n10", "all_r10", "new_n10", "new_r10")
 COLD_COLUMNS = ("auc", "map", "r100", "lift10", "rec_n10", "rec_r10")
 OURS = "ours"
@@ -93,6 +94,19 @@ def randomised_pit(forecast: Forecast) -> Floats | None:
     return metrics.randomised_pit(forecast.below, forecast.upto, PIT_SEED)
 
 
+def repeat_metrics(rows: LaunchRows, forecast: Forecast) -> dict[str, Callable[[Floats | None], float]]:
+    """Log-loss and AUC of the share of buyers that buy again, as functions of weights per launch."""
+    again, once, p = rows.numbers("repeat_buyers_8w"), rows.numbers("buyers_8w"), forecast.mean
+
+    def weighted(metric: Callable[[Floats, Floats, Floats], float]) -> Callable[[Floats | None], float]:
+        return lambda w: metric(again, once, p) if w is None else metric(again * w, once * w, p)
+
+    return {
+        "log_loss_per_buyer": weighted(metrics.binomial_log_loss),
+        "auc_per_buyer": weighted(metrics.binomial_auc),
+    }
+
+
 def compare_demand(
     rows: LaunchRows, outcome: str, forecasts: dict[str, Forecast], draws: int
 ) -> tuple[dict[str, Interval], list[Versus]]:
@@ -106,12 +120,29 @@ def compare_demand(
         forecasts: by model, OURS among them.
         draws: resamples.
     """
-    weights = bootstrap.cluster_weights(launch_clusters(rows), draws, seed=PIT_SEED)
     columns = {name: demand_metrics(rows, outcome, forecast) for name, forecast in forecasts.items()}
+    return _compared(rows, columns, DEMAND_BETTER, draws)
+
+
+def compare_repeat(
+    rows: LaunchRows, forecasts: dict[str, Forecast], draws: int
+) -> tuple[dict[str, Interval], list[Versus]]:
+    """The same for the share of buyers that buy again."""
+    columns = {name: repeat_metrics(rows, forecast) for name, forecast in forecasts.items()}
+    return _compared(rows, columns, REPEAT_BETTER, draws)
+
+
+def _compared(
+    rows: LaunchRows,
+    columns: dict[str, dict[str, Callable[[Floats | None], float]]],
+    better: dict[str, bool],
+    draws: int,
+) -> tuple[dict[str, Interval], list[Versus]]:
+    weights = bootstrap.cluster_weights(launch_clusters(rows), draws, seed=PIT_SEED)
     samples = {name: bootstrap.resampled(metric, weights) for name, metric in columns[OURS].items()}
     intervals = {name: bootstrap.interval(metric(None), samples[name]) for name, metric in columns[OURS].items()}
     versus = []
-    for column, more in DEMAND_BETTER.items():
+    for column, more in better.items():
         rivals = {name: own[column](None) for name, own in columns.items() if name != OURS and column in own}
         if not rivals or column not in samples:
             continue
