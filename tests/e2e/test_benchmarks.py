@@ -1,4 +1,4 @@
-"""The benchmark measures the running gateway and writes what it measured."""
+"""Benchmarks measure the running gateway, or graphs beside each other, and write what they measured."""
 
 import json
 import subprocess
@@ -21,3 +21,19 @@ def test_plan_latency_measures_and_writes(gateway, system, small_release, tmp_pa
     assert [row["load"].split(",")[0] for row in measured["rows"]] == ["closed loop"] * 3 + ["open loop"]
     assert all(0 < row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"] for row in measured["rows"])
     assert measured["machine"] in (tmp_path / "latest.md").read_text()
+
+
+def test_graph_latency_compares_graphs_and_writes(small_release, tmp_path):
+    script = ROOT / "benchmarks" / "graph_latency.py"
+    roles = [str(small_release.run.folder / role) for role in ("replay", "replay")]
+    result = subprocess.run(
+        [sys.executable, str(script), "audience_retrieval", *roles, "--rounds", "3", "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    measured = json.loads((tmp_path / "audience_retrieval.json").read_text())
+    assert json.loads(result.stdout.splitlines()[-1]) == measured
+    assert [(row["graph"], row["batch"]) for row in measured["rows"]] == [(0, 1), (1, 1), (0, 4), (1, 4)]
+    assert all(0 < row["p50_ms"] <= row["p95_ms"] for row in measured["rows"])
+    assert measured["largest_difference_to_graph_0"] == [0.0, 0.0]

@@ -16,6 +16,7 @@ from onshelf_exporter.models.towers import (
 from onshelf_exporter.training.behaviour import Events, Histories, histories
 from onshelf_exporter.training.factors import content_map, fit_factors
 from onshelf_exporter.training.towers import State, user_shelves, widths
+from onshelf_exporter.training.user_tables import user_tables
 
 PRODUCTS, NEW = 40, (36, 37, 38, 39)  # the last four are new
 
@@ -152,13 +153,11 @@ def test_an_audience_scores_as_a_recommendation_does() -> None:
     with torch.no_grad():
         products, weights, vector = shelves(past, encoder)
         places = retrieval.new.get_buffer("vectors")
-        # the products of one user in two rows; another user has none
-        rows, heavy = torch.stack([products[:2], products[2:]]), torch.stack([weights[:2], weights[2:]])
+        # another user has none
+        tables = user_tables(catalogue(), products, weights, torch.tensor([0, len(products), len(products)]), row=2)
         profile = torch.cat([past[4], torch.zeros(1, 16)])
         vectors = torch.cat([vector, torch.zeros(1, 64)])
-        audience = AudienceRetrieval(
-            catalogue(), levels(), launch, rows, heavy, torch.tensor([0, 0]), profile, vectors, 9
-        )
+        audience = AudienceRetrieval(tables, levels(), launch, profile, vectors, 9)
         number = torch.tensor(NEW) + 1
         content, ids = catalogue().get_buffer("content")[number], catalogue().get_buffer("ids")[number]
         users, scores, reasons = audience.eval()(content, ids, places)
@@ -226,10 +225,6 @@ def test_shelves_weigh_as_the_graph_does() -> None:
         own = slice(int(shelf.start[user]), int(shelf.start[user + 1]))
         assert torch.equal(products[user, here][order], shelf.products[own])
         assert torch.allclose(weights[user, here][order], shelf.weights[own], atol=1e-5)
-    rows, heavy, owner = shelf.rows(2)
-    assert owner.tolist() == [0, 0, 1, 2]
-    assert float(heavy.sum()) == float(shelf.weights.sum())
-    assert int((rows > 0).sum()) == len(shelf.products)
 
 
 def test_factors_put_together_what_is_bought_together() -> None:

@@ -254,8 +254,8 @@ def _explanations(summary: Summary) -> str:
 
     text = (
         "Each recommendation names up to two products of the history that speak for it. Taking these out must lower "
-        "its score (log odds) by more than taking out as many others, drawn at random; the share is of pairs of household "
-        "and product where it does."
+        "its score (log odds) by more than taking out as many others, drawn at random; the share is of pairs of "
+        "household and product where it does."
     )
     lines = [
         "| Recommendation | pairs | share | fall without the reasons | fall without others |",

@@ -24,6 +24,21 @@ def neighbour_limits(similarity: Tensor) -> Tensor:
     return torch.stack([best[..., min(k, most) - 1] for k in NEIGHBOURS], dim=-1)
 
 
+def counted_limits(similarity: Tensor, members: Tensor) -> Tensor:
+    """`neighbour_limits` where each column of `similarity` [batch, contents] stands for `members` [contents] products;
+    at most NEIGHBOURS[-1] columns are looked at."""
+    best = torch.topk(similarity, min(NEIGHBOURS[-1], similarity.shape[-1]), dim=-1)
+    count = members[best.indices]
+    before = count.cumsum(-1) - count
+    beyond = torch.full_like(best.values, 2.0)
+    return torch.stack([torch.where(before < k, best.values, beyond).amin(-1) for k in NEIGHBOURS], dim=-1)
+
+
+def nearness(similarity: Tensor) -> Tensor:
+    """How much a purchase of a product counts for another, by the cosine of their embeddings; 0..1."""
+    return similarity.clamp(min=0.0) ** SHARPNESS
+
+
 def matches(ids: Tensor, others: Tensor) -> Tensor:
     """Categorical ids [..., 4] that broadcast against each other -> FP32 [5, ...]; unknown ids match nothing."""
     same = [((ids[..., n] == others[..., n]) & (ids[..., n] > 0)).float() for n in (DEPARTMENT, CATEGORY, TYPE, BRAND)]
@@ -45,7 +60,7 @@ def fit_sums(similarity: Tensor, limits: Tensor, matched: Tensor, weights: Tenso
         half-lives of 4 and 16 weeks.
     """
     count, long = weights[..., 0], weights[..., 2]
-    near = similarity.clamp(min=0.0) ** SHARPNESS
+    near = nearness(similarity)
     strength, lately = near * torch.log1p(count), near * torch.log1p(long)
     sums = [(strength * (similarity >= limits[..., n : n + 1] - EDGE)).sum(-1) for n in range(len(NEIGHBOURS))]
     sums.append((lately * (similarity >= limits[..., 1:2] - EDGE)).sum(-1))

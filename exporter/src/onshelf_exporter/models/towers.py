@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from onshelf_exporter.models.habits import event_weights, read_habits, repeat_features
-from onshelf_exporter.models.kinship import LevelCounts, fit_features, fit_sums, matches, neighbour_limits
+from onshelf_exporter.models.kinship import LevelCounts, fit_features, fit_sums, matches, nearness, neighbour_limits
 from onshelf_exporter.models.scorer import NONE
+from onshelf_exporter.models.user_tables import REASONS, UserTables
 
 PROFILE = 16
 KINDS = 6  # 0 pad, 1 purchase, 2 view, 3 click, 4 cart, 5 review
-REASONS = 2  # products of the history named as reasons
 CANDIDATES = 200  # products without purchases by the user that are scored one by one
 LAST = 1e6  # place of what is not in a list
 REST = 25.0  # log odds by which products that were no candidates stand behind
@@ -132,7 +132,7 @@ def pair_features(pairs: Tensor, place: Tensor, profile: Tensor, counts: Tensor)
 
 def support(similarity: Tensor, weights: Tensor) -> Tensor:
     """How much each product of a history speaks for a product [..., events]; 0 where there is none."""
-    return similarity.clamp(min=0.0) ** 6 * torch.log1p(weights[..., 0])
+    return nearness(similarity) * torch.log1p(weights[..., 0])
 
 
 class ProductRetrieval(nn.Module):
@@ -261,39 +261,22 @@ def strongest(parts: Tensor) -> Tensor:
 class AudienceRetrieval(nn.Module):
     """The graph `audience_retrieval`: all users by how a product fits what they bought.
 
-    Users' products lie in rows of a fixed width, as many rows a user as are needed; sums over rows are added by user.
+    Products with the same embedding count as one when reasons are named: the one that the user bought most.
 
     Args:
-        catalogue: constant tables of products.
+        tables: what all users bought.
         levels: purchases by category and brand.
         scorer: log odds that a user buys a new product in its first 8 weeks.
-        products: numbers of users' distinct products, 0 padded [rows, width].
-        weights: their event weights [rows, width, 4].
-        owner: the user of each row [rows].
         profile: [users, 16].
         vectors: [users, 64].
         k: users returned.
     """
 
     def __init__(
-        self,
-        catalogue: Catalogue,
-        levels: LevelCounts,
-        scorer: nn.Module,
-        products: Tensor,
-        weights: Tensor,
-        owner: Tensor,
-        profile: Tensor,
-        vectors: Tensor,
-        k: int,
+        self, tables: UserTables, levels: LevelCounts, scorer: nn.Module, profile: Tensor, vectors: Tensor, k: int
     ) -> None:
         super().__init__()
-        self.levels, self.scorer = levels, scorer
-        self.register_buffer("embeddings", catalogue.get_buffer("embeddings").T.contiguous())
-        self.register_buffer("ids", catalogue.get_buffer("ids")[products].int())
-        self.register_buffer("products", products.long())
-        self.register_buffer("weights", weights.float())
-        self.register_buffer("owner", owner.long())
+        self.tables, self.levels, self.scorer = tables, levels, scorer
         self.register_buffer("profile", profile.float())
         self.register_buffer("vectors", vectors.T.float().contiguous())
         self.k = min(k, len(profile))
@@ -304,42 +287,14 @@ class AudienceRetrieval(nn.Module):
         """FP32 [batch, 128], INT64 [batch, 4], FP32 [batch, 64] -> user_indices INT64 and scores (log odds) FP32
         [batch, k], best first; reason_products INT64 [batch, k * 2], product_index of what the user bought that speaks
         most for the product, or -1."""
-        products, weights = self.get_buffer("products"), self.get_buffer("weights").unsqueeze(0)
-        owner, profile = self.get_buffer("owner"), self.get_buffer("profile")
-        cosine = torch.matmul(F.normalize(embedding, dim=1), self.get_buffer("embeddings"))
-        limits = neighbour_limits(cosine).unsqueeze(1)
-        rows, width = products.shape
-        similarity = cosine.index_select(1, products.flatten()).reshape(-1, rows, width)
-        matched = matches(categorical_ids.int().unsqueeze(1).unsqueeze(1), self.get_buffer("ids").unsqueeze(0))
-        parts = fit_sums(similarity, limits, matched, weights)
-        none = torch.zeros_like(embedding[:, :1])
-        sums = none.unsqueeze(2).expand(-1, len(profile), parts.shape[2])
-        sums = torch.scatter_add(sums, 1, owner.reshape(1, -1, 1).expand_as(parts), parts)
+        sums, near, peak = self.tables(embedding, categorical_ids)
         expected, counts = self.levels(categorical_ids)
         pairs = fit_features(sums, expected.unsqueeze(1))
         place = torch.matmul(product_vector, self.get_buffer("vectors"))
-        features = pair_features(pairs, place, profile.unsqueeze(0), counts.unsqueeze(1))
+        features = pair_features(pairs, place, self.get_buffer("profile").unsqueeze(0), counts.unsqueeze(1))
         best = torch.topk(self.scorer(features), self.k, dim=1)
-        named = self._reasons(support(similarity, weights), best.indices)
+        named = self.tables.similar.reasons(near, peak, best.indices)
         return best.indices, best.values, named.flatten(1)
-
-    def _reasons(self, parts: Tensor, users: Tensor) -> Tensor:
-        """product_index of what speaks most in the row of each user that holds the strongest [batch, users, REASONS];
-        -1 where nothing speaks. Parts [batch, rows, width]."""
-        owner, products = self.get_buffer("owner"), self.get_buffer("products")
-        best = torch.topk(parts, min(REASONS, parts.shape[2]), dim=2)
-        value = best.values[:, :, 0]
-        at = owner.unsqueeze(0).expand_as(value)
-        none = torch.full_like(parts[:, :1, 0], -1.0).expand(-1, len(self.get_buffer("profile")))
-        peak = torch.scatter_reduce(none, 1, at, value, "amax")
-        number = torch.arange(len(owner), device=parts.device).to(value.dtype).unsqueeze(0)
-        row = torch.scatter_reduce(none, 1, at, torch.where(value >= peak.gather(1, at), number, -1.0), "amax")
-        row = row.gather(1, users).long()
-        found = (row >= 0).unsqueeze(2)
-        row = row.clamp(min=0)
-        wide = row.unsqueeze(2).expand(-1, -1, best.values.shape[2])
-        bought = products[row.flatten()].reshape(*row.shape, -1).gather(2, best.indices.gather(1, wide))
-        return torch.where(found & (best.values.gather(1, wide) > 0), bought - 1, torch.full_like(bought, -1))
 
 
 class LaunchRetrieval(nn.Module):

@@ -31,6 +31,7 @@ from onshelf_exporter.training.factors import content_map, fit_factors
 from onshelf_exporter.training.facts import catalogue_at, level_counts
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.rankers import Rows, fit_scorers, thinned
+from onshelf_exporter.training.user_tables import user_tables
 
 Floats = NDArray[np.float32]
 
@@ -38,7 +39,6 @@ LIFE = 8  # weeks in which the buyers of a new product count, as in the audience
 NEWEST = 2000  # new products that a recommendation chooses from, at most
 USERS_AT_ONCE = 16
 HIDDEN = 32  # width of the rankers that are networks
-ROW = 64  # products of a row in audience_retrieval
 
 
 @dataclass(frozen=True)
@@ -70,22 +70,6 @@ class Shelves:
     weights: Tensor
     start: Tensor
     vectors: Tensor
-
-    def rows(self, width: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Products [rows, width] and weights [rows, width, 4], 0 padded, and the user of each row; a user has as many
-        rows as are needed, at least one in all."""
-        count = self.start.diff()
-        user = torch.repeat_interleave(torch.arange(len(count)), count)
-        place = torch.arange(len(user)) - self.start[user]
-        needed = (count + width - 1) // width
-        first = torch.cat([torch.zeros(1, dtype=torch.int64), needed.cumsum(0)])
-        rows = max(1, int(first[-1]))
-        row, column = first[user] + place // width, place % width
-        products, weights = torch.zeros(rows, width, dtype=torch.int64), torch.zeros(rows, width, 4)
-        products[row, column], weights[row, column] = self.products, self.weights
-        owner = torch.zeros(rows, dtype=torch.int64)
-        owner[: int(first[-1])] = torch.repeat_interleave(torch.arange(len(count)), needed)
-        return products, weights, owner
 
     def padded(self, users: Tensor) -> tuple[Tensor, Tensor]:
         """Products [n, longest] and weights [n, longest, 4] of some users, 0 padded."""
@@ -183,7 +167,6 @@ def assemble(
 ) -> TowerResult:
     """The graphs of a state with trained rankers (repeat, first_buy, launch)."""
     shelves = user_shelves(events, state.week, state.factors)
-    products, weights, owner = shelves.rows(ROW)
     tower = ProductTower()
     with torch.no_grad():
         tower.map.weight.copy_(torch.from_numpy(state.content.T.copy()))
@@ -192,9 +175,8 @@ def assemble(
     launch = scorers["launch"]
     fresh = NewProducts(state.catalogue, state.levels, launch, torch.from_numpy(chosen + 1), places[chosen])
     profile = torch.from_numpy(state.profile)
-    audience = AudienceRetrieval(
-        state.catalogue, state.levels, launch, products, weights, owner, profile, shelves.vectors, limits.users
-    )
+    tables = user_tables(state.catalogue, shelves.products, shelves.weights, shelves.start)
+    audience = AudienceRetrieval(tables, state.levels, launch, profile, shelves.vectors, limits.users)
     return TowerResult(
         user_encoder=UserEncoderGraph(state.catalogue, scorers["repeat"]).eval(),
         product_retrieval=ProductRetrieval(state.catalogue, scorers["first_buy"], fresh, limits.products).eval(),
