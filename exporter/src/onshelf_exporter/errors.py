@@ -14,6 +14,10 @@ from typing import Any
 class ExporterError(Exception):
     """An expected failure: its message says what is wrong, where, and what to do."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors cross from one process to another as they are, whatever arguments their class takes."""
+        return _restored, (type(self), str(self), self.__dict__)
+
 
 class SourceError(ExporterError):
     """Something to read is missing or unreadable."""
@@ -75,3 +79,10 @@ class InvalidDataError(ExporterError):
         self.problems = list(problems)
         listed = "\n".join(str(problem) for problem in self.problems)
         super().__init__(f"{len(self.problems)} rules are broken; nothing was written.\n{listed}")
+
+
+def _restored(kind: type[ExporterError], message: str, state: dict[str, Any]) -> ExporterError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, message)
+    error.__dict__.update(state)
+    return error

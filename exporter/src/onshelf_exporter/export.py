@@ -15,6 +15,7 @@ import os
 import platform
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from onshelf_exporter.training.progress import progress_bar
 from onshelf_exporter.training.runs import Run, open_run
 from onshelf_exporter.training.tables import TABLES
 from onshelf_exporter.training.texts import load_tokenizer, model_folder, pad_token
+from onshelf_exporter.training.workers import side_by_side
 
 TOOLS = (
     "torch",
@@ -63,9 +65,9 @@ def run(args: argparse.Namespace) -> int:
     """Export the trained roles of a run; prints their folders."""
     recipe = load_recipe(args.recipe)
     training = open_run(args.runs, args.data, load_dataset(args.data), recipe)
-    for role in args.roles:
-        if training.has_role(role):
-            print(export(training, role))
+    roles = [role for role in args.roles if training.has_role(role)]
+    for folder in side_by_side(partial(export, training), roles, recipe.threads):
+        print(folder)
     return 0
 
 
@@ -81,7 +83,6 @@ def export(training: Run, role: str) -> Path:
 
 
 def _export(training: Run, role: str, target: Path) -> None:
-    torch.set_num_threads(training.recipe.threads)
     staging = training.folder / role / "export.staging"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)

@@ -17,6 +17,7 @@ import sys
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ from onshelf_exporter.training.texts import (
     wordings,
 )
 from onshelf_exporter.training.towers import Limits, train_towers
+from onshelf_exporter.training.workers import side_by_side
 
 MAX_AUDIENCE = 3840  # TensorRT's limit of TopK
 
@@ -97,7 +99,8 @@ def run(args: argparse.Namespace) -> int:
 def train(data: Path, recipe: Recipe, runs: Path, roles: list[str]) -> Run:
     """Train the roles of a recipe on prepared data; returns the run. Done parts are skipped.
 
-    Several processes fine-tune the text encoder together; then each trains its own part of the roles.
+    Several processes fine-tune the text encoder together; then each trains its own part of the roles. One process
+    trains several roles side by side, in processes of its own.
     """
     torch.set_num_threads(max(1, recipe.threads // distributed.world()))
     dataset = load_dataset(data)
@@ -110,14 +113,19 @@ def train(data: Path, recipe: Recipe, runs: Path, roles: list[str]) -> Run:
         print(f"left out: {why_left_out(training, left)}", file=sys.stderr, flush=True)
     with exclusive(runs) if distributed.leads() else nullcontext():
         todo = distributed.shared([role for role in wanted if not training.is_done(role)])
-        encoder = train_encoder(training) if todo else None
+        if todo:
+            train_encoder(training)
+        distributed.barrier()  # the leader has written it
         own = distributed.mine(todo)
         with distributed.alone():
-            for role in own:
-                assert encoder is not None
-                train_release(training, role, encoder)
+            side_by_side(partial(train_role, training), own, recipe.threads)
         distributed.barrier()
     return training
+
+
+def train_role(training: Run, role: str) -> None:
+    """Train one role on the text encoder that is there."""
+    train_release(training, role, train_encoder(training))
 
 
 def why_left_out(training: Run, roles: list[str]) -> str:

@@ -4,6 +4,7 @@ The first seed is the model release that is served; the others live in the train
 """
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 from onshelf_exporter import export, train
@@ -12,6 +13,7 @@ from onshelf_exporter.evaluation.release import ModelRelease, exported_release
 from onshelf_exporter.recipe import Recipe
 from onshelf_exporter.training.history import load_dataset
 from onshelf_exporter.training.runs import REPEAT, Run, open_run
+from onshelf_exporter.training.workers import side_by_side
 
 
 def repeats(
@@ -36,12 +38,10 @@ def repeats(
     role = str(release.manifest["role"])
     run = open_run(runs, data, load_dataset(data), recipe)
     _same(run, role, release)
-    found = []
-    for number in range(1, seeds):
-        repeated = f"{role}{REPEAT}{number}"
-        train.train(data, recipe, runs, [repeated])
-        found.append(exported_release(export.export(run, repeated), before_week, threads))
-    return found
+    repeated = [f"{role}{REPEAT}{number}" for number in range(1, seeds)]
+    train.train(data, recipe, runs, repeated)
+    folders = side_by_side(partial(export.export, run), repeated, recipe.threads)
+    return [exported_release(folder, before_week, threads) for folder in folders]
 
 
 def _same(run: Run, role: str, release: ModelRelease) -> None:

@@ -77,6 +77,11 @@ def world() -> int:
     return 1 if _alone or not dist.is_initialized() else dist.get_world_size()
 
 
+def together() -> bool:
+    """Whether torchrun started this process beside others."""
+    return dist.is_initialized() and dist.get_world_size() > 1
+
+
 def rank() -> int:
     """The number of this process among them."""
     return 0 if world() == 1 else dist.get_rank()

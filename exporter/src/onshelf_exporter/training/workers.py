@@ -1,0 +1,59 @@
+"""Independent pieces of work side by side: one process each, as far as a recipe's threads go.
+
+Most of what stands behind the text encoder is too small to keep several threads busy.
+"""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+import torch
+
+from onshelf_exporter import devices
+from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.training import distributed
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+PARENT_DEATH = 1  # PR_SET_PDEATHSIG of prctl(2)
+
+
+def side_by_side(work: Callable[[Item], Result], items: list[Item], threads: int) -> list[Result]:
+    """The results of `work` on each item, in order.
+
+    Where there is one item or one thread, where a GPU trains, or where torchrun has started several processes already,
+    they are done one after the other in this process. The processes end with this one, however it ends.
+
+    Args:
+        work: a function at the top of a module, or a partial of one; it raises what it raises here.
+        items: pieces of work that do not touch the same files.
+        threads: shared out to the processes.
+
+    Raises:
+        ExporterError: a process was killed.
+    """
+    workers = min(len(items), threads)
+    if workers < 2 or devices.current() != devices.CPU or distributed.together():
+        return [work(item) for item in items]
+    context = multiprocessing.get_context("spawn")
+    each = max(1, threads // workers)
+    try:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(each,)) as pool:
+            return list(pool.map(work, items))
+    except BrokenProcessPool as error:
+        raise ExporterError(
+            f"one of {workers} processes was killed (out of memory?); the same command goes on at the last checkpoint"
+        ) from error
+
+
+def _begin(threads: int) -> None:
+    """Set up a process: its threads, no progress bars that overwrite those of its siblings, and its end."""
+    ctypes.CDLL(None).prctl(PARENT_DEATH, signal.SIGKILL)
+    os.environ["TTY_COMPATIBLE"] = "0"
+    torch.set_num_threads(threads)

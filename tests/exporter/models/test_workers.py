@@ -1,0 +1,86 @@
+"""Work side by side gives what work in turn gives, and fails as it does."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from onshelf_exporter.errors import ExporterError, SettingError
+from onshelf_exporter.training.workers import side_by_side
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other processes import this module by the name that it has here."""
+    monkeypatch.syspath_prepend(str(ROOT))
+
+
+def place(number: int) -> tuple[int, int, int]:
+    return number, os.getpid(), torch.get_num_threads()
+
+
+def refuse(number: int) -> int:
+    if number == 2:
+        raise SettingError("--number", number, "must not be 2")
+    return number
+
+
+def die(number: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def write_later(path: str) -> None:
+    Path(path).with_suffix(".started").touch()
+    time.sleep(4)
+    Path(path).touch()
+
+
+def test_each_piece_has_a_process_and_its_share_of_threads() -> None:
+    found = side_by_side(place, [1, 2], threads=2)
+    assert [number for number, _, _ in found] == [1, 2]
+    assert os.getpid() not in {process for _, process, _ in found}
+    assert {threads for _, _, threads in found} == {1}
+
+
+@pytest.mark.parametrize(("items", "threads"), [([1], 2), ([1, 2], 1), ([], 2)])
+def test_one_piece_or_one_thread_needs_no_other_process(items: list[int], threads: int) -> None:
+    assert {process for _, process, _ in side_by_side(place, items, threads)} <= {os.getpid()}
+
+
+def test_an_error_comes_through_as_it_is() -> None:
+    with pytest.raises(ExporterError, match="--number = 2: must not be 2"):
+        side_by_side(refuse, [1, 2], threads=2)
+
+
+def test_a_killed_process_is_told() -> None:
+    with pytest.raises(ExporterError, match="killed"):
+        side_by_side(die, [1, 2], threads=2)
+
+
+def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    files = [str(tmp_path / "one"), str(tmp_path / "two")]
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from test_workers import write_later\n"
+        "from onshelf_exporter.training.workers import side_by_side\n"
+        "if __name__ == '__main__':\n"
+        "    side_by_side(write_later, sys.argv[2:], 2)\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    parent = subprocess.Popen([sys.executable, str(script), str(Path(__file__).parent), *files])
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("*.started"))) < 2:
+        assert time.monotonic() < deadline, "the pieces did not start"
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    time.sleep(5)
+    assert not any(Path(file).exists() for file in files)
