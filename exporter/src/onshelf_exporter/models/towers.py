@@ -20,6 +20,7 @@ PROFILE = 16
 KINDS = 6  # 0 pad, 1 purchase, 2 view, 3 click, 4 cart, 5 review
 CANDIDATES = 200  # products without purchases by the user that are scored one by one
 LAST = 1e6  # place of what is not in a list
+TIE = 1e-5  # log odds by which an event stands behind the one before it in the history, all else equal
 REST = 25.0  # log odds by which products that were no candidates stand behind
 
 
@@ -81,12 +82,15 @@ class UserEncoderGraph(nn.Module):
         profile: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """INT64, FP32, FP32, INT64 [batch, events] and FP32 [batch, 16] -> user_vector [batch, 64]; repeat_weights
-        [batch, events], log odds of buying the product again, at the first event of each product and NONE elsewhere;
+        [batch, events], log odds of buying the product again, at the first event of each product and NONE elsewhere (of
+        equal ones the earlier in the history is ahead);
         event_weights [batch, events, 4]."""
         vector, weights, features, first = self.features(
             history_products, history_ages, history_quantities, history_kinds, profile
         )
-        repeat = torch.where(first > 0, self.scorer(features), torch.full_like(first, NONE))
+        place = torch.arange(features.shape[1], device=features.device, dtype=features.dtype)
+        score = self.scorer(features) - TIE * place  # trees tie; the order must not be up to the runtime
+        repeat = torch.where(first > 0, score, torch.full_like(first, NONE))
         return vector, repeat, weights
 
 
