@@ -20,7 +20,7 @@ PROFILE = 16
 KINDS = 6  # 0 pad, 1 purchase, 2 view, 3 click, 4 cart, 5 review
 CANDIDATES = 200  # products without purchases by the user that are scored one by one
 LAST = 1e6  # place of what is not in a list
-TIE = 1e-5  # log odds by which an event stands behind the one before it in the history, all else equal
+TIE = 1e-5  # log odds by which an event or a new product stands behind the one before it, all else equal
 REST = 25.0  # log odds by which products that were no candidates stand behind
 
 
@@ -122,7 +122,8 @@ class NewProducts(nn.Module):
         pairs = fit_features(sums, expected)
         place = torch.matmul(user_vector, self.get_buffer("vectors").T)
         features = pair_features(pairs, place, profile.unsqueeze(1), counts)
-        logit: Tensor = self.scorer(features)
+        place = torch.arange(features.shape[1], device=features.device, dtype=features.dtype)
+        logit: Tensor = self.scorer(features) - TIE * place  # products of one title tie; the newer is ahead
         return logit
 
 
