@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from onshelf_gateway.backend import BackendUnavailableError
+from onshelf_gateway.backend import BackendUnavailableError, ModelTimes
 
 TRACED = (("x-onshelf-trace", "1"),)
 PARTS = ("queue", "compute")
@@ -38,3 +38,19 @@ async def test_a_server_that_keeps_its_counts_to_itself_spoils_no_plan(running, 
     assert response.plans
     assert not response.info.degraded
     assert not [name for name in stages(response) if "." in name]
+
+
+async def test_a_server_that_counts_late_is_asked_again(running, words, monkeypatch):
+    counted, asked = running.backend.times, {}
+
+    async def times(model: str, version: int, timeout: float) -> ModelTimes:
+        asked[model] = asked.get(model, 0) + 1
+        if asked[model] < 4:  # before the request, and twice after its answer
+            return ModelTimes(0, 0, 0, 0)
+        return await counted(model, version, timeout)
+
+    monkeypatch.setattr(running.backend, "times", times)
+    product = words.product(title="Chips that are counted late")
+    seen = stages(await running.launch.PlanLaunch(words.plan(product=product), metadata=TRACED))
+    assert {f"launch_outcome.{part}" for part in PARTS} <= set(seen)
+    assert asked["launch_outcome"] == 4

@@ -37,6 +37,7 @@ LAUNCH_RETRIEVAL = "launch_retrieval"
 CANDIDATE_BUCKETS = (64, 256, 1024, 2048, 4096, 10_240)
 HISTORY_LENGTH = 256
 HISTORY_BUCKETS = (16, 64, 256)
+COUNT_POLLS, COUNT_POLL_S = 20, 0.005  # of a traced call, until the model server has counted it
 REASONS = 2  # products of a history named as reasons
 
 SIGNATURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -332,7 +333,7 @@ class Models:
                 raise _invalid(
                     model, f"it refused its input or answered nonsense; the log has it under call id {call.call_id}"
                 ) from error
-        after = await self._times(call, release, model) if before else None
+        after = await self._times_after(call, release, model, before) if before else None
         if before and after and after.requests > before.requests:
             requests = after.requests - before.requests
             queue = (after.queue_ns - before.queue_ns) // requests
@@ -356,6 +357,18 @@ class Models:
         except (BackendUnavailableError, BackendTimeoutError, BackendAnswerError) as error:
             log.warning("no_model_times", model=model, call_id=call.call_id, error=str(error))
             return None
+
+    async def _times_after(
+        self, call: Call, release: ModelRelease, model: str, before: ModelTimes
+    ) -> ModelTimes | None:
+        """The counts with this request in them: the model server adds a request shortly after it has answered."""
+        after = await self._times(call, release, model)
+        for _ in range(COUNT_POLLS):
+            if after is None or after.requests > before.requests:
+                break
+            await asyncio.sleep(COUNT_POLL_S)
+            after = await self._times(call, release, model)
+        return after
 
     async def _infer(
         self, model: str, version: int, inputs: Arrays, outputs: Sequence[str], timeout: float

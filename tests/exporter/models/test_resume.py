@@ -72,7 +72,7 @@ def test_training_killed_in_each_stage_ends_with_the_same_models(
     said = tmp_path / "said.txt"
     assert process(shop_data, tmp_path / "whole", said, None) == 0
     stages = [line.split(":")[0] for line in said.read_text().splitlines() if line.endswith(" steps")]
-    assert {"product_encoder", "encode texts", "content", "repeat_1"} <= set(stages)
+    assert {"product_encoder", "encode texts", "content", "repeat"} <= set(stages)
     for stage in stages:
         # at its end, when its last checkpoint is written and its result is not
         assert process(shop_data, tmp_path / "killed", said, f"{stage}: done") == -signal.SIGKILL, stage
