@@ -12,6 +12,7 @@ from onshelf_exporter.models.towers import (
     NewProducts,
     ProductRetrieval,
     UserEncoderGraph,
+    closest_users,
 )
 from onshelf_exporter.training.behaviour import Events, Histories, histories
 from onshelf_exporter.training.factors import content_map, fit_factors
@@ -57,7 +58,8 @@ def parts() -> tuple[UserEncoderGraph, ProductRetrieval, Scorers]:
     new = torch.tensor(NEW) + 1
     places = torch.randn(len(NEW), 64) * 0.1
     encoder = UserEncoderGraph(shop, repeat).eval()
-    retrieval = ProductRetrieval(shop, first, NewProducts(shop, levels(), launch, new, places), k=PRODUCTS, new_k=4)
+    fresh = NewProducts(shop, levels(), launch, new, places, closest=torch.full((len(NEW),), 0.5))
+    retrieval = ProductRetrieval(shop, first, fresh, k=PRODUCTS, new_k=4)
     return encoder, retrieval.eval(), launch
 
 
@@ -161,7 +163,9 @@ def test_an_audience_scores_as_a_recommendation_does() -> None:
         number = torch.tensor(NEW) + 1
         content, ids = catalogue().get_buffer("content")[number], catalogue().get_buffer("ids")[number]
         users, scores, reasons = audience.eval()(content, ids, places)
-    _, _, _, new, wanted, _ = recommend(past)
+        retrieval.new.get_buffer("closest").copy_(closest_users(tables, content))
+        _, repeat, event = encoder(*past)
+        _, _, _, new, wanted, _ = retrieval(vector, past[4], past[0], repeat, event, torch.zeros(1, 1))
     ours = {int(n): float(s) for n, s in zip(new[0], wanted[0], strict=True)}
     for place, product in enumerate(NEW):
         score = float(scores[place][users[place] == 0])
@@ -170,6 +174,30 @@ def test_an_audience_scores_as_a_recommendation_does() -> None:
     named = reasons.reshape(len(NEW), 2, 2)[users == 1]
     assert bool((named == -1).all()), "who bought nothing has no reasons"
     assert set(reasons.flatten().tolist()) <= {-1, 2, 6, 0, 8}
+
+
+def test_closeness_counts_by_the_closest_user() -> None:
+    """Of three users one bought the product's twin, one bought it less, one nothing."""
+    shop, number = catalogue(), torch.tensor([37])
+    shop.get_buffer("embeddings")[5] = shop.get_buffer("content")[37]
+    weights = torch.tensor([[7.0, 7, 7, 1], [1.0, 1, 1, 1]])
+    tables = user_tables(shop, torch.tensor([5, 5]), weights, torch.tensor([0, 1, 2, 2]), row=2)
+    content, ids = shop.get_buffer("content")[number], shop.get_buffer("ids")[number]
+    silent = ConstantScorer()
+    audience = AudienceRetrieval(tables, levels(), silent, torch.zeros(3, 16), torch.zeros(3, 64), 3)
+    with torch.no_grad():
+        users, scores, _ = audience(content, ids, torch.zeros(1, 64))
+        assert users[0].tolist() == [0, 1, 2]
+        assert torch.allclose(scores[0], torch.tensor([2.0, 2.0 / 3, 0.0]), atol=1e-5), "log 8 against log 2"
+        assert torch.allclose(closest_users(tables, content), torch.tensor([8.0]).log())
+        new = NewProducts(shop, levels(), silent, number, torch.zeros(1, 64), closest_users(tables, content))
+        past = shop.get_buffer("embeddings")[None, 5:6], shop.get_buffer("ids")[None, 5:6], weights[None, 1:]
+        assert torch.allclose(new(torch.zeros(1, 64), torch.zeros(1, 16), *past), scores[:, 1:2], atol=1e-4)
+
+
+class ConstantScorer(torch.nn.Module):
+    def forward(self, features: Tensor) -> Tensor:
+        return features[..., 0] * 0.0
 
 
 def test_limits_of_a_small_catalogue_are_its_least_similar_product() -> None:

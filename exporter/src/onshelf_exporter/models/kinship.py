@@ -14,6 +14,8 @@ NEIGHBOURS = (50, 200, 1000)
 SHARPNESS = 6.0  # power of the cosine
 SMALL = 0.03  # of a sum of similarities, below its logarithm
 EDGE = 1e-5  # a cosine this close below a limit counts as reaching it: rounding must not decide
+WIDEST = len(NEIGHBOURS) - 1  # place of the widest neighbourhood's sum in `fit_sums`
+LEAN = 2.0  # log odds for the user whose purchases are closest to a product
 MATCHES = 5  # department, category, type, brand, category and brand
 
 
@@ -96,6 +98,18 @@ def fit_features(sums: Tensor, expected: Tensor) -> Tensor:
     return torch.cat(
         [torch.log1p(close), torch.log(close + SMALL), torch.log1p(kin), torch.log1p(sums[..., 20:]), lift], dim=-1
     )
+
+
+def lean(sums: Tensor, closest: Tensor) -> Tensor:
+    """What a user's closeness to a product adds to its score: LEAN for the closest of all users, less in proportion.
+
+    A network of features of one pair cannot see how close others are.
+
+    Args:
+        sums: from `fit_sums` [..., 22].
+        closest: the largest sum of the widest neighbourhood that any user has for the product [...].
+    """
+    return LEAN * sums[..., WIDEST] / closest.clamp(min=SMALL)
 
 
 class LevelCounts(nn.Module):

@@ -12,7 +12,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from onshelf_exporter.models.habits import event_weights, read_habits, repeat_features
-from onshelf_exporter.models.kinship import LevelCounts, fit_features, fit_sums, matches, nearness, neighbour_limits
+from onshelf_exporter.models.kinship import (
+    WIDEST,
+    LevelCounts,
+    fit_features,
+    fit_sums,
+    lean,
+    matches,
+    nearness,
+    neighbour_limits,
+)
 from onshelf_exporter.models.scorer import NONE
 from onshelf_exporter.models.user_tables import REASONS, UserTables
 
@@ -95,15 +104,31 @@ class UserEncoderGraph(nn.Module):
 
 
 class NewProducts(nn.Module):
-    """Scores products by how they fit a history; `products` are the numbers of those that are new."""
+    """Scores products by how they fit a history.
+
+    Args:
+        catalogue: of all products.
+        levels: purchases by category and brand.
+        scorer: log odds that a user buys a new product in its first 8 weeks.
+        products: numbers of those that are new [new].
+        vectors: theirs [new, 64].
+        closest: of the users to each, from `closest_users` [new].
+    """
 
     def __init__(
-        self, catalogue: Catalogue, levels: LevelCounts, scorer: nn.Module, products: Tensor, vectors: Tensor
+        self,
+        catalogue: Catalogue,
+        levels: LevelCounts,
+        scorer: nn.Module,
+        products: Tensor,
+        vectors: Tensor,
+        closest: Tensor,
     ) -> None:
         super().__init__()
         self.scorer, self.levels = scorer, levels
         self.register_buffer("products", products.long())
         self.register_buffer("vectors", vectors.float())
+        self.register_buffer("closest", closest.float())
         embeddings, ids = catalogue.get_buffer("embeddings"), catalogue.get_buffer("ids")
         own = catalogue.get_buffer("content")[products]
         self.register_buffer("own", own)
@@ -113,7 +138,7 @@ class NewProducts(nn.Module):
 
     def forward(self, user_vector: Tensor, profile: Tensor, embeddings: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
         """Of the history's products: embeddings [batch, events, 128], ids [batch, events, 4], weights [batch, events,
-        4] -> log odds of buying each new product in its first 8 weeks [batch, new]."""
+        4] -> scores of each new product [batch, new]: log odds of buying it in its first 8 weeks, and `lean`."""
         similarity = torch.matmul(self.get_buffer("own"), embeddings.transpose(1, 2))
         own_ids = self.get_buffer("own_ids")
         expected, counts = self.levels(own_ids)
@@ -123,8 +148,15 @@ class NewProducts(nn.Module):
         place = torch.matmul(user_vector, self.get_buffer("vectors").T)
         features = pair_features(pairs, place, profile.unsqueeze(1), counts)
         place = torch.arange(features.shape[1], device=features.device, dtype=features.dtype)
-        logit: Tensor = self.scorer(features) - TIE * place  # products of one title tie; the newer is ahead
-        return logit
+        logit: Tensor = self.scorer(features) + lean(sums, self.get_buffer("closest"))
+        return logit - TIE * place  # products of one title tie; the newer is ahead
+
+
+def closest_users(tables: UserTables, embeddings: Tensor) -> Tensor:
+    """The largest sum that any user has in the widest neighbourhood of each product, by what all users ever bought:
+    embeddings [products, 128] -> [products]."""
+    parts = [tables.similar(part)[0][..., WIDEST].amax(1) for part in torch.split(embeddings, 16)]
+    return torch.cat(parts) if parts else embeddings.new_zeros(0)
 
 
 def pair_features(pairs: Tensor, place: Tensor, profile: Tensor, counts: Tensor) -> Tensor:
@@ -289,15 +321,16 @@ class AudienceRetrieval(nn.Module):
     def forward(
         self, embedding: Tensor, categorical_ids: Tensor, product_vector: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """FP32 [batch, 128], INT64 [batch, 4], FP32 [batch, 64] -> user_indices INT64 and scores (log odds) FP32
-        [batch, k], best first; reason_products INT64 [batch, k * 2], product_index of what the user bought that speaks
-        most for the product, or -1."""
+        """FP32 [batch, 128], INT64 [batch, 4], FP32 [batch, 64] -> user_indices INT64 and scores (log odds, and `lean`)
+        FP32 [batch, k], best first; reason_products INT64 [batch, k * 2], product_index of what the user bought that
+        speaks most for the product, or -1."""
         sums, near, peak = self.tables(embedding, categorical_ids)
         expected, counts = self.levels(categorical_ids)
         pairs = fit_features(sums, expected.unsqueeze(1))
         place = torch.matmul(product_vector, self.get_buffer("vectors"))
         features = pair_features(pairs, place, self.get_buffer("profile").unsqueeze(0), counts.unsqueeze(1))
-        best = torch.topk(self.scorer(features), self.k, dim=1)
+        scores = self.scorer(features) + lean(sums, sums[..., WIDEST].amax(1, keepdim=True))
+        best = torch.topk(scores, self.k, dim=1)
         named = self.tables.similar.reasons(near, peak, best.indices)
         return best.indices, best.values, named.flatten(1)
 

@@ -22,6 +22,7 @@ from onshelf_exporter.models.towers import (
     NewProducts,
     ProductRetrieval,
     UserEncoderGraph,
+    closest_users,
     pair_features,
 )
 from onshelf_exporter.recipe import TowerRecipe
@@ -173,9 +174,12 @@ def assemble(
     places = torch.from_numpy(embeddings @ state.content)
     chosen = new_products(history)
     launch = scorers["launch"]
-    fresh = NewProducts(state.catalogue, state.levels, launch, torch.from_numpy(chosen + 1), places[chosen])
     profile = torch.from_numpy(state.profile)
     tables = user_tables(state.catalogue, shelves.products, shelves.weights, shelves.start)
+    numbers = torch.from_numpy(chosen + 1)
+    with torch.no_grad():
+        closest = closest_users(tables, state.catalogue.get_buffer("content")[numbers])
+    fresh = NewProducts(state.catalogue, state.levels, launch, numbers, places[chosen], closest)
     audience = AudienceRetrieval(tables, state.levels, launch, profile, shelves.vectors, limits.users)
     return TowerResult(
         user_encoder=UserEncoderGraph(state.catalogue, scorers["repeat"]).eval(),
@@ -224,7 +228,7 @@ def widths(state: State) -> dict[str, int]:
 
 def _first_buys(state: State) -> ProductRetrieval:
     nothing = torch.zeros(0, dtype=torch.int64)
-    new = NewProducts(state.catalogue, state.levels, _NO_SCORER, nothing, torch.zeros(0, 64))
+    new = NewProducts(state.catalogue, state.levels, _NO_SCORER, nothing, torch.zeros(0, 64), torch.zeros(0))
     return ProductRetrieval(state.catalogue, _NO_SCORER, new, 1)
 
 
