@@ -95,7 +95,7 @@ def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
         warm = release  # it was trained here and is not published
     scope = f"{dataset}-{chosen.name}{'-quick' if args.quick else ''}"
     cache = Cache(args.cache, scope, content_hash(data.info["data_hash"], args.quick))
-    one = Study(data, chosen, release, warm, cache, args.threads, args.quick)
+    one = Study(data, chosen, release, warm, cache, args.threads, args.quick, load_recipe(args.recipe))
 
     numbers = summary.describe(one)
     known = study.demand(one, chosen.purged_train)
@@ -212,6 +212,8 @@ def record_opening(log: Path, numbers: summary.Summary, day: dt.date) -> None:
             continue
         behind = [row["column"] for row in numbers["versus"][part] if row["verdict"] == "behind"]
         lines.append(f"  - behind the best baseline with certainty in: {', '.join(behind) or 'no column'}")
+    for outcome, values in numbers["ours_rolling"].items():
+        lines.append(f"- fitted again for each week, {outcome}: {_shown(values)}")
     for seen, early in numbers["early_weeks"].items():
         lines.append(f"- after {seen} weeks on sale, the weeks that remain: {_shown(early['models']['ours'])}")
     for outcome, models in numbers["other"].items():

@@ -103,7 +103,8 @@ class OutcomeRecipe:
     `embedding_directions` is how many directions of the embedding the forest reads, `leaf_rows` the least number of
     launches of a leaf, `split_share` the share of features that a split looks at, `half_life_weeks` the age at which a
     launch counts half, `partial_outcomes` whether launches in progress are learned from, `action_ridge` holds back what
-    launches say about the plan, and `elasticity_prior` is the price elasticity towards which categories are shrunk.
+    launches say about the plan, `elasticity_prior` is the price elasticity towards which the shop's is shrunk, and
+    `response_ridge` shrinks departments to the shop and categories to their department.
     """
 
     embedding_directions: int = 8

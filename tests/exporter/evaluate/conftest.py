@@ -57,7 +57,7 @@ def arguments(prepared: Path, published: Path) -> Callable[..., argparse.Namespa
             "--decisions": out / "decisions.md",
         }
         words = [str(word) for pair in paths.items() for word in pair]
-        return parser.parse_args([*words, "--draws", "40", "--threads", "1", *more])
+        return parser.parse_args([*words, "--recipe", "test", "--draws", "40", "--threads", "1", *more])
 
     return parsed
 

@@ -53,6 +53,7 @@ def write_shop(folder: Path, seed: int = 0) -> Path:
         discount=("discount", "sum"),
         buyers=("user_index", "nunique"),
     )
+    sales = sales.assign(price=sales["revenue"] / sales["units"])
     after = events["week"] - launch_week[events["product_index"]]
 
     def outcome(weeks: int, unique: bool) -> np.ndarray:
@@ -90,8 +91,11 @@ def write_shop(folder: Path, seed: int = 0) -> Path:
             "coverage_4w": 0.25,
         }
     )
+    promoted = launch_channels[["product_id", "product_index", "channel_id"]]
+    promotion_weeks = pd.concat([promoted.assign(week=launch_week[promoted["product_index"]] + k) for k in (0, 1)])
     tables = {
         "products": products,
+        "promotion_weeks": promotion_weeks.assign(coverage=0.5),
         "users": pd.DataFrame({"user_id": [f"u{i}" for i in range(USERS)], "user_index": np.arange(USERS)}),
         "channels": pd.DataFrame(
             {

@@ -44,6 +44,9 @@ def test_every_model_has_its_row(out):
     models = {outcome: set(values) for outcome, values in numbers["other"].items()}
     assert set(models) == {"units_4w", "revenue_8w", "buyers_8w", "repeat"}
     assert all("ours" in names and len(names) >= 4 for names in models.values())
+    assert set(numbers["ours_rolling"]) == {"units_8w", "units_4w", "revenue_8w", "buyers_8w"}
+    assert {"wape", "pit_p", "newsvendor_80"} <= set(numbers["ours_rolling"]["units_8w"])
+    assert "ours_rolling" not in numbers["baselines"]
     early = {"ours", "no_update", "gamma_poisson_category", "lightgbm_early_q50", "lightgbm_early_tweedie"}
     assert {seen: set(values["models"]) for seen, values in numbers["early_weeks"].items()} == {"1": early, "2": early}
     assert numbers["seeds"]["count"] == 1
@@ -156,6 +159,7 @@ def test_every_opening_is_appended(tmp_path):
         "ours": {"demand": {"wape": 0.9, "wape_ci": [0.8, 1.0]}, "warm": {"all_n10": 0.1}, "cold": {"auc": None}},
         "versus": {"demand": [{"column": "wape", "verdict": "behind"}], "warm": [], "cold": []},
         "seeds": {"count": 2, "mean": {"demand": {"wape": 0.8765}}},
+        "ours_rolling": {"units_8w": {"wape": 0.5432}},
         "early_weeks": {"2": {"models": {"ours": {"wape": 0.7654}}}},
         "other": {"revenue_8w": {"ours": {"wape": 0.6543}}},
         "slices": [{"slice": "food", "holds": False}, {"slice": "week 40", "holds": None}],
@@ -166,7 +170,12 @@ def test_every_opening_is_appended(tmp_path):
     assert text.count("test period opened") == 2
     assert text.count("behind the best baseline with certainty in: wape") == 2
     assert "wape_ci" not in text
-    for words in ("mean of 2 seeds: wape 0.8765", "after 2 weeks on sale", "revenue_8w: wape 0.6543"):
+    for words in (
+        "mean of 2 seeds: wape 0.8765",
+        "after 2 weeks on sale",
+        "revenue_8w: wape 0.6543",
+        "units_8w: wape 0.5432",
+    ):
         assert text.count(words) == 2
     assert "calibration does not hold in: food\n" in text
 

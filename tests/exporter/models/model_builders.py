@@ -67,7 +67,10 @@ def outcome_graph(seed: int) -> OutcomeGraph:
     """A graph with random parameters of either sign and a calibration that changes something."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    response = ResponseTable(torch.rand(4) * 3, torch.rand(4) * 3, torch.rand(4), torch.rand(4, 32) * 0.3)
+    rows = SIZES[0] + SIZES[1]
+    response = ResponseTable(
+        torch.rand(rows) * 3, torch.rand(rows) * 3, torch.rand(rows), torch.rand(rows, 32) * 0.3, SIZES[0]
+    )
     support = count_support(200.0)
     kinds = torch.zeros(32, KINDS)
     kinds[:16, 0], kinds[16:31, 1] = 1.0, 1.0

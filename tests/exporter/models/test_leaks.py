@@ -38,7 +38,16 @@ def changed_future(complete_journey: Path, tmp_path_factory: pytest.TempPathFact
             for name in [c for c in frame.columns if c.endswith(("_4w", "_8w"))]:
                 beyond = week + (3 if name.endswith("_4w") else 7) > CUT
                 frame[name] = frame[name].where(~beyond, 777.0).astype("float64")
+            running = week + 7 > CUT
+            frame["price"] = frame["price"].where(~running, 555.0)
+            newest = week + 1 > CUT
+            frame["discount"] = frame["discount"].where(~newest, 0.77)
+            frame["coupon"] = frame["coupon"].where(~newest, 1 - frame["coupon"])
             frame = frame[week <= CUT]
+        elif path.stem == "launch_channels":
+            launches = pd.read_parquet(path.parent / "launches.parquet").set_index("product_id")["launch_week"]
+            newest = frame["product_id"].map(launches) + 1 > CUT
+            frame["coverage_plan"] = frame["coverage_plan"].where(~newest, 0.5)
         elif "week" in frame.columns:
             future = frame["week"] > CUT
             for name in frame.select_dtypes("number").columns.difference(["week", "product_index", "user_index"]):
@@ -72,6 +81,21 @@ def test_targets_and_context_do_not_change(pair: tuple[History, History]) -> Non
     assert equal(*(seasonality_table(h) for h in pair))
     for a, b in zip(*(price_levels(h) for h in pair), strict=True):
         assert equal(a, b)
+
+
+def test_prices_and_plans_of_running_launches_do_not_change(pair: tuple[History, History]) -> None:
+    one, two = (history.launches for history in pair)
+    for name in ("price", "discount", "coupon"):
+        assert equal(one.frame[name], two.frame[name]), name
+        assert one.frame[name].notna().all(), name
+    assert equal(one.plan, two.plan)
+    assert equal(pair[0].price, pair[1].price)
+    newest = (one.frame["launch_week"] == CUT).to_numpy()
+    assert one.plan[newest].sum() > 0
+    assert one.plan.max() <= 1
+    running = one.frame.loc[~one.complete8, "price"]
+    assert running.between(0.05, 200).all()
+    assert running.nunique() > 50
 
 
 def test_launches_are_training_rows_only_when_their_outcome_lies_within_the_cut(pair: tuple[History, History]) -> None:

@@ -38,7 +38,7 @@ def rows(seed: int) -> graphs.Arrays:
 def test_onnx_equals_pytorch_for_other_numbers_of_candidates(exported: Path) -> None:
     said = graphs.parity("launch_outcome", outcome_graph(7), exported, rows(1))
     assert said["rows"] == 3
-    assert said["max_abs_error"] < 2e-4
+    assert said["max_abs_error"] < 1e-3
     assert said["rows_above_tolerance"] == 0
 
 

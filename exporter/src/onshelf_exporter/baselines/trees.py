@@ -77,6 +77,7 @@ def features(data: Dataset, rows: LaunchRows) -> pd.DataFrame:
         table[f"{level}_code"] = _codes(data.products, keys)[rows.product]
     table["private_label"] = rows.numbers("private_label")
     table["log_price"] = np.log(np.maximum(rows.numbers("price"), 0.01))
+    table["discount"] = rows.numbers("discount")
     table["coupon"] = rows.numbers("coupon")
     table["entered_by_sale"] = rows.numbers("entered_by_sale")
     table["week_of_year"] = rows.week.astype(np.float64)

@@ -78,6 +78,7 @@ LABELS = {
     "category_share": "category share",
     "mean_week": "mean week of the training launches",
     "ours": "**ours, as served**",
+    "ours_rolling": "**ours, fitted again for each week**",
 }
 OUTCOMES = {
     "units_4w": "Units in 4 weeks",

@@ -1,5 +1,8 @@
 """Forecasts, recommendations and audiences of a model release, in the form in which baselines are measured."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -8,6 +11,7 @@ from onshelf_exporter.baselines.forecast import Floats, Forecast
 from onshelf_exporter.evaluation.dataset import Dataset, LaunchRows
 from onshelf_exporter.evaluation.recommend import ColdTask, Lists, WarmTask, split_lists
 from onshelf_exporter.evaluation.release import ModelRelease
+from onshelf_exporter.models.launch_outcome import HORIZONS
 from onshelf_exporter.training.calendar import weeks_of_year
 from onshelf_exporter.training.calibration import distribution_at
 
@@ -15,37 +19,57 @@ ROUNDING = 1e-3  # of a continuous quantile, before it is rounded up to whole un
 
 
 def actions(release: ModelRelease, data: Dataset, rows: LaunchRows) -> NDArray[np.float32]:
+    """The action that each launch really had, as one candidate of a model release, see `actual_actions`."""
+    slots = release.table("channels").set_index("channel_id")["channel_slot"]
+    return actual_actions(data, rows, slots, release.candidate_columns())
+
+
+def actual_actions(data: Dataset, rows: LaunchRows, slots: pd.Series, columns: Sequence[str]) -> NDArray[np.float32]:
     """The action that each launch really had, as one candidate: float32 [n, 1, candidate columns].
 
     Price and discount are those of the prepared data: where a launch had no sale they were drawn by hot deck, so that
     they do not give its outcome away. entered_by_sale is what it was: all models compared here know it, by the empty
     plan.
+
+    Args:
+        data: prepared data.
+        rows: launches.
+        slots: channel slot by channel_id.
+        columns: names of the candidate columns.
     """
-    columns = release.candidate_columns()
+    places = {name: place for place, name in enumerate(columns)}
     values = np.zeros((len(rows), 1, len(columns)), dtype=np.float32)
-    values[:, 0, columns.index("week_of_year")] = weeks_of_year(data.info, rows.week)
+    values[:, 0, places["week_of_year"]] = weeks_of_year(data.info, rows.week)
     for name in ("price", "discount", "coupon", "entered_by_sale"):
-        values[:, 0, columns.index(name)] = rows.numbers(name)
-    slots = release.table("channels").set_index("channel_id")["channel_slot"]
+        values[:, 0, places[name]] = rows.numbers(name)
     here = data.channels["channel_id"].map(slots)
     known = here.notna().to_numpy()
-    places = [columns.index(f"coverage_{int(slot):02d}") for slot in here[known]]
-    values[:, 0, places] = rows.coverage[:, known]
+    values[:, 0, [places[f"coverage_{int(slot):02d}"] for slot in here[known]]] = rows.coverage[:, known]
     return values
 
 
 def forecasts(release: ModelRelease, data: Dataset, rows: LaunchRows) -> dict[str, Forecast]:
+    """Forecasts of a model release by outcome, see `told`."""
+    out = release.outcomes(release.encode(rows.frame), actions(release, data, rows))
+    levels = np.asarray(release.manifest["quantile_levels"], dtype=np.float64)
+    support = np.asarray(release.manifest["units_support"], dtype=np.float64)
+    return told(out, rows, levels, support)
+
+
+def told(out: Mapping[str, NDArray[Any]], rows: LaunchRows, levels: Floats, support: Floats) -> dict[str, Forecast]:
     """Forecasts by outcome: units_4w, units_8w with quantiles and distribution, buyers_4w, buyers_8w, repeat as their
     means.
 
     Medians and quantiles are whole units, as stock is: the continuous quantiles of the graph rounded up.
+
+    Args:
+        out: what launch_outcome gives for one candidate of each launch, by name.
+        rows: launches.
+        levels: of the quantiles.
+        support: counts at which distributions are described.
     """
-    encoded = release.encode(rows.frame)
-    out = release.outcomes(encoded, actions(release, data, rows))
-    levels = np.asarray(release.manifest["quantile_levels"], dtype=np.float64)
-    support = np.asarray(release.manifest["units_support"], dtype=np.float64)
     result: dict[str, Forecast] = {}
-    for place, weeks in enumerate(release.manifest["horizons_weeks"]):
+    for place, weeks in enumerate(HORIZONS):
         distribution = out["units_distribution"][:, 0, place].astype(np.float64)
         quantiles = out["units_quantiles"][:, 0, place].astype(np.float64)
         actual = rows.numbers(f"units_{weeks}w")

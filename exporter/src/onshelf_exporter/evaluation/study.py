@@ -9,7 +9,7 @@ from scipy import sparse
 
 from onshelf_exporter.baselines import cold, factors, tutorials, two_sided, warm
 from onshelf_exporter.baselines.forecast import Floats, Forecast
-from onshelf_exporter.evaluation import outcomes, recommend, served, tables, update
+from onshelf_exporter.evaluation import outcomes, recommend, rolling, served, tables, update
 from onshelf_exporter.evaluation.cache import Arrays, Cache, code_hash
 from onshelf_exporter.evaluation.dataset import Dataset, LaunchRows
 from onshelf_exporter.evaluation.recommend import ColdTask, Lists, WarmTask
@@ -18,7 +18,7 @@ from onshelf_exporter.evaluation.rivals import Rivals
 from onshelf_exporter.evaluation.splits import Split
 from onshelf_exporter.evaluation.tables import OURS
 from onshelf_exporter.evaluation.update import EarlyWeeks
-from onshelf_exporter.recipe import EncoderRecipe
+from onshelf_exporter.recipe import EncoderRecipe, Recipe
 from onshelf_exporter.training.progress import progress_bar
 from onshelf_exporter.training.texts import model_folder
 
@@ -29,6 +29,11 @@ EMBEDDING_EPOCHS = 3
 QUICK_LAUNCHES, QUICK_USERS = 120, 150
 CODE = "onshelf_exporter."
 SERVED_CODE = code_hash(CODE + "evaluation.served")
+ROLLING_CODE = code_hash(
+    CODE + "evaluation.rolling",
+    CODE + "models.launch_outcome",
+    *(CODE + f"training.{name}" for name in ("outcome", "forest", "history", "kin", "partial", "response")),
+)
 TUTORIALS_CODE = code_hash(CODE + "baselines.tutorials")
 WARM_CODE = code_hash(CODE + "baselines.warm", CODE + "baselines.factors", CODE + "baselines.tutorials")
 COLD_CODE = {
@@ -57,6 +62,7 @@ class Study:
         cache: of predictions.
         threads: for trees and graphs.
         quick: only cheap baselines on a sample.
+        recipe: by which the forecast is fitted again for each week; None = it is not.
     """
 
     data: Dataset
@@ -66,6 +72,7 @@ class Study:
     cache: Cache
     threads: int = 2
     quick: bool = False
+    recipe: Recipe | None = None
 
     def measured(self) -> LaunchRows:
         """The launches that are measured."""
@@ -84,6 +91,7 @@ class DemandPredictions:
         others: by outcome (units_4w, buyers_8w, ...), the forecasts of fewer models.
         weeks: launch weeks by model, float64 [n].
         settings: of trees and forest, as the search chose them.
+        rolling: forecasts by outcome of ours fitted again for each week; empty where it is not.
     """
 
     rows: LaunchRows
@@ -92,6 +100,7 @@ class DemandPredictions:
     others: dict[str, dict[str, Forecast]] = field(default_factory=dict)
     weeks: dict[str, Floats] = field(default_factory=dict)
     settings: dict[str, object] = field(default_factory=dict)
+    rolling: dict[str, Forecast] = field(default_factory=dict)
 
 
 def demand(study: Study, weeks: tuple[int, int], complete: bool = True) -> DemandPredictions:
@@ -128,7 +137,7 @@ def demand(study: Study, weeks: tuple[int, int], complete: bool = True) -> Deman
     for outcome, models in others.items():
         models[OURS] = ours[outcome]
     settings = {} if study.quick else rivals.settings(UNITS)
-    return DemandPredictions(rows, len(train), units, others, launch_weeks, settings)
+    return DemandPredictions(rows, len(train), units, others, launch_weeks, settings, _rolling(study, rows))
 
 
 def early_weeks(study: Study, weeks: tuple[int, int]) -> list[EarlyWeeks]:
@@ -302,21 +311,40 @@ def _listed(lists: Lists) -> Arrays:
     return {"everything": lists.everything, "fresh": lists.fresh}
 
 
+def _rolling(study: Study, rows: LaunchRows) -> dict[str, Forecast]:
+    recipe = study.recipe
+    if recipe is None or study.quick:
+        return {}
+    made = study.cache.arrays(
+        f"demand/rolling/{study.split.evaluate[0]}-{study.split.evaluate[1]}/{len(rows)}",
+        ROLLING_CODE + repr((recipe.outcome, recipe.seed)),
+        lambda: _kept(rolling.forecasts(study.data, rows, recipe.outcome, recipe.seed, study.threads)),
+    )
+    return outcomes.of_ours(rows, _found(made))
+
+
 def _ours_demand(study: Study, rows: LaunchRows) -> dict[str, Forecast]:
     release = study.release
-
-    def make() -> Arrays:
-        made: Arrays = {}
-        for outcome, forecast in served.forecasts(release, study.data, rows).items():
-            made |= {f"{outcome}/mean": forecast.mean, f"{outcome}/median": forecast.median}
-            if forecast.below is not None and forecast.upto is not None:
-                made |= {f"{outcome}/below": forecast.below, f"{outcome}/upto": forecast.upto}
-            made |= {f"{outcome}/quantile/{level}": values for level, values in forecast.quantiles.items()}
-        return made
-
     span = f"{study.split.evaluate[0]}-{study.split.evaluate[1]}/{len(rows)}"
-    made = study.cache.arrays(f"demand/{_named(release)}/{span}", release.identity + SERVED_CODE, make)
-    outcomes = {key.split("/")[0] for key in made}
+    made = study.cache.arrays(
+        f"demand/{_named(release)}/{span}",
+        release.identity + SERVED_CODE,
+        lambda: _kept(served.forecasts(release, study.data, rows)),
+    )
+    return _found(made)
+
+
+def _kept(forecasts: dict[str, Forecast]) -> Arrays:
+    made: Arrays = {}
+    for outcome, forecast in forecasts.items():
+        made |= {f"{outcome}/mean": forecast.mean, f"{outcome}/median": forecast.median}
+        if forecast.below is not None and forecast.upto is not None:
+            made |= {f"{outcome}/below": forecast.below, f"{outcome}/upto": forecast.upto}
+        made |= {f"{outcome}/quantile/{level}": values for level, values in forecast.quantiles.items()}
+    return made
+
+
+def _found(made: Arrays) -> dict[str, Forecast]:
     return {
         outcome: Forecast(
             made[f"{outcome}/mean"],
@@ -325,5 +353,5 @@ def _ours_demand(study: Study, rows: LaunchRows) -> dict[str, Forecast]:
             made.get(f"{outcome}/below"),
             made.get(f"{outcome}/upto"),
         )
-        for outcome in outcomes
+        for outcome in {key.split("/")[0] for key in made}
     }

@@ -67,6 +67,15 @@ def add_demand(summary: Summary, predictions: DemandPredictions, not_purged: Dem
         summary["versus"]["demand_not_purged"] = [_compared(one) for one in rivals]
     summary["slices"] = tables.slice_rows(rows, study.UNITS, predictions.units[OURS])
     summary["search"] = predictions.settings
+    summary["ours_rolling"] = {
+        outcome: tables.measure_demand(rows, outcome, predictions.rolling[outcome])
+        for outcome in (study.UNITS, *predictions.others)
+        if outcome in predictions.rolling and outcome != "repeat"
+    }
+    if predictions.rolling:
+        again = {**predictions.units, OURS: predictions.rolling[study.UNITS]}
+        _, rivals = tables.compare_demand(rows, study.UNITS, again, draws)
+        summary["versus"]["demand_rolling"] = [_compared(one) for one in rivals]
     summary["other"] = {
         outcome: {model: _other(rows, outcome, forecast) for model, forecast in models.items()}
         for outcome, models in predictions.others.items()

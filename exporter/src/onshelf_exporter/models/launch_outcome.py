@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from onshelf_exporter.models.forest import Forest
 from onshelf_exporter.models.kin import FEATURES, KinTables
-from onshelf_exporter.models.lookups import DEPARTMENT, CategoryTable, known
+from onshelf_exporter.models.lookups import CATEGORY, DEPARTMENT, CategoryTable
 from onshelf_exporter.models.product_encoder import CHANNELS, WEEKS
 
 HORIZONS = (4, 8)
@@ -44,16 +44,18 @@ KINDS = 2  # of promotion that reach is summed over: display, any other
 
 
 class ResponseTable(NamedTuple):
-    """What an action does to log units, by department id (row 0: the whole shop); every entry is >= 0.
+    """What an action does to log units, by department id (row 0: the whole shop), then by category id; every entry is
+    >= 0.
 
-    elasticity [departments], discount [departments] (per unit of discount fraction), coupon [departments], coverage
-    [departments, 32] (per unit of coverage).
+    elasticity [rows], discount [rows] (per unit of discount fraction), coupon [rows], coverage [rows, 32] (per unit of
+    coverage); departments: how many rows are departments'.
     """
 
     elasticity: Tensor
     discount: Tensor
     coupon: Tensor
     coverage: Tensor
+    departments: int
 
 
 class Leaves(NamedTuple):
@@ -141,8 +143,9 @@ class LaunchOutcome(nn.Module):
         self.register_buffer("center", center)
         self.register_buffer("directions", directions)
         self.register_buffer("buyer_rows", torch.tensor(BUYER_ROWS))
-        for name, value in response._asdict().items():
-            self.register_buffer(f"response_{name}", value.float())
+        for name in ("elasticity", "discount", "coupon", "coverage"):
+            self.register_buffer(f"response_{name}", getattr(response, name).float())
+        self.departments = response.departments
 
     def features(self, embedding: Tensor, kin: Tensor) -> Tensor:
         """What the forest reads: features of kin [batch, len(FEATURES)], then directions of the embedding [batch,
@@ -160,17 +163,17 @@ class LaunchOutcome(nn.Module):
 
         `log_price` [batch, 1] is the price that the forest knows of.
         """
-        department = known(ids[:, DEPARTMENT], self.get_buffer("response_elasticity"))
+        row = response_row(ids, self.departments, len(self.get_buffer("response_elasticity")))
         price = candidates[:, :, 1]
         ratio = torch.where(price > 0, torch.log(price.clamp(min=1e-4)) - log_price, torch.zeros_like(price))
         ratio = ratio.clamp(-PRICE_RATIO_LIMIT, PRICE_RATIO_LIMIT)
-        discount = candidates[:, :, 2].clamp(0.0, 1.0) * self.get_buffer("response_discount")[department].unsqueeze(1)
-        coupon = candidates[:, :, 3].clamp(0.0, 1.0) * self.get_buffer("response_coupon")[department].unsqueeze(1)
+        discount = candidates[:, :, 2].clamp(0.0, 1.0) * self.get_buffer("response_discount")[row].unsqueeze(1)
+        coupon = candidates[:, :, 3].clamp(0.0, 1.0) * self.get_buffer("response_coupon")[row].unsqueeze(1)
         coverage = candidates[:, :, 5 : 5 + CHANNELS].clamp(0.0, 1.0)
-        covered = torch.matmul(coverage, self.get_buffer("response_coverage")[department].unsqueeze(2)).squeeze(2)
+        covered = torch.matmul(coverage, self.get_buffer("response_coverage")[row].unsqueeze(2)).squeeze(2)
         scale = torch.exp(self.log_scale)
         promoted = (covered + coupon).unsqueeze(2) * scale[0] + discount.unsqueeze(2) * scale[1]
-        elasticity = self.get_buffer("response_elasticity")[department].unsqueeze(1)
+        elasticity = self.get_buffer("response_elasticity")[row].unsqueeze(1)
         total: Tensor = promoted - (elasticity * ratio).unsqueeze(2) * scale[2]
         return total
 
@@ -285,6 +288,14 @@ class OutcomeGraph(nn.Module):
         # counts lie evenly over (previous, this]
         middle = torch.cat([support[:1], (support[:-1] + support[1:] + 1) / 2, after[-1:]])
         return middle[0] + ((1 - distribution) * (middle[1:] - middle[:-1])).sum(3)
+
+
+def response_row(ids: Tensor, departments: int, rows: int) -> Tensor:
+    """Row of a `ResponseTable` for ids INT64 [batch, 4]: the category's, where it is unknown the department's."""
+    department, category = ids[:, DEPARTMENT], ids[:, CATEGORY]
+    department = torch.where((department > 0) & (department < departments), department, torch.zeros_like(department))
+    inside = (category > 0) & (category < rows - departments)
+    return torch.where(inside, category + departments, department)
 
 
 def running_maximum(value: Tensor) -> Tensor:

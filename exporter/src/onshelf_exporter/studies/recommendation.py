@@ -15,6 +15,7 @@ from torch import nn
 
 from onshelf_exporter.evaluation import dataset, recommend
 from onshelf_exporter.evaluation.dataset import Dataset, Purchases
+from onshelf_exporter.models.kinship import LEAN, SMALL
 from onshelf_exporter.models.towers import AudienceRetrieval
 from onshelf_exporter.studies.inputs import LAST_WEEK, Setting
 from onshelf_exporter.studies.reader import recipe_reader
@@ -31,7 +32,7 @@ COLD_CUT, COLD_WEEKS = 27, (28, 32)
 SHARES = (0.0, 0.1, 0.2, 0.3)
 # columns of habits.repeat_features, of ProductRetrieval.features and of towers.pair_features
 REPEAT = {
-    "without what is bought together": range(13, 17),
+    "without what is bought together (ids)": range(13, 17),
     "without purchases of the kind": range(8, 13),
     "without the product's figures": [6, *range(25, 39)],
     "without the user's profile and totals": range(39, 57),
@@ -44,13 +45,14 @@ FIRST = {
     "what is bought together only": range(2, 39),
 }
 LAUNCH = {
-    "without content neighbours": range(8),
+    "without content neighbours in the network": range(8),
     "without categories and brand": [*range(8, 23), *range(25, 29)],
     "without either (activity and popularity)": [*range(23), *range(25, 30)],
     "without the product vector": [29],
     "without the user's profile": range(30, 46),
     "without popularity of categories and brand": range(46, 54),
 }
+CLOSENESS = 2  # of FORM["launch"]: log1p of the sum that `lean` reads
 REPEAT_FORM = (57, REPEAT_FALLBACK)
 FORM = {"first_buy": (39, HIDDEN, 0), "launch": (54, HIDDEN, 0)}
 
@@ -69,7 +71,7 @@ def study(setting: Setting) -> Table:
     data = _known(dataset.load(setting.data))
     reader = recipe_reader(setting)
     embeddings = embed_products(reader.history, reader.content, reader.encoder.pooled[0])
-    with progress_bar("recommendation", len(REPEAT) + len(FIRST) + len(LAUNCH) + len(SHARES) + 3) as advance:
+    with progress_bar("recommendation", len(REPEAT) + len(FIRST) + len(LAUNCH) + len(SHARES) + 4) as advance:
         for row in (*_warm(setting, data, embeddings), *_cold(setting, data, embeddings)):
             table.add(*row)
             advance(1)
@@ -176,14 +178,19 @@ def _cold(setting: Setting, data: Dataset, embeddings: NDArray[np.float32]) -> l
         for part in torch.split(torch.arange(len(product)), 4):
             graph(content[part], ids[part], place[part])
 
-    def measure(name: str, scorers: nn.Module) -> tuple[str | float | None, ...]:
+    def measure(name: str, scorers: nn.Module, leaning: bool = True) -> tuple[str | float | None, ...]:
         with torch.no_grad():
             scores = np.concatenate([scorers(torch.from_numpy(part)).numpy() for part in tap.seen])
+        if leaning:
+            scores = scores + closeness
         found = recommend.measure_cold(task, scores[:, task.users].astype(np.float64))
         auc, mean, hits, cold = (float(np.nanmean(found[key])) for key in ("auc", "map", "r100", "rec_n10"))
         return ("cold", name, None, None, None, auc, mean, hits, cold)
 
+    close = np.expm1(np.concatenate([part[..., CLOSENESS] for part in tap.seen]))
+    closeness = LEAN * close / np.maximum(close.max(axis=1, keepdims=True), SMALL)
     result = [measure("as served", whole["launch"])]
+    result.append(measure("without closeness by the closest user", whole["launch"], leaning=False))
     for name, columns in LAUNCH.items():
         result.append(measure(name, _fit(setting, "launch", _without(rows.launch, columns))))
     return result

@@ -116,6 +116,8 @@ def load_history(folder: Path, cut: int) -> History:
     median = sales[sales["price"] > 0].groupby("product_index")["price"].median()
     price[median.index.to_numpy()] = median.to_numpy(dtype=np.float32)
     launches = _launches(features, cut, slots)
+    ids = vocabulary.ids(products)
+    _as_known(launches, ids, cut, sales, promotions, coupons, channels)
     # a launch without a sale has the price that the data stage imputed: a missing price would say that nothing was sold
     launched = launches.frame["product_index"].to_numpy()
     price[launched] = np.where(price[launched] > 0, price[launched], launches.frame["price"].fillna(0.0))
@@ -124,7 +126,7 @@ def load_history(folder: Path, cut: int) -> History:
         dataset=dataset,
         products=products,
         known=known,
-        ids=vocabulary.ids(products),
+        ids=ids,
         price=price,
         label=label,
         texts=[str(text) for text in texts],
@@ -153,6 +155,68 @@ def _launches(features: Path, cut: int, slots: dict[str, int]) -> Launches:
     practice[row, slot] = covered["coverage_4w"].fillna(0.0).to_numpy(dtype=np.float32)
     week = frame["launch_week"].to_numpy()
     return Launches(frame, plan, practice, week + 3 <= cut, week + 7 <= cut)
+
+
+def _as_known(
+    launches: Launches,
+    ids: Ints,
+    cut: int,
+    sales: pd.DataFrame,
+    promotions: pd.DataFrame,
+    coupons: pd.DataFrame,
+    channels: pd.DataFrame,
+) -> None:
+    """Replace, in place, what the prepared data know of launches from weeks after the cut: prices of launches whose 8
+    weeks are not over, plans and discounts of launches in the cut week.
+
+    A launch that has not sold by the cut gets the price of a launch that is over, of its type if there is one (hot
+    deck), as the data stage does for launches that never sold: a missing price would say that nothing was sold.
+    """
+    frame, over = launches.frame, launches.complete8
+    product, week = (frame[name].to_numpy(dtype=np.int64) for name in ("product_index", "launch_week"))
+    newest = week == cut
+    start = np.full(len(ids), cut + 1)
+    start[product] = week
+    sold = sales["product_index"].to_numpy(dtype=np.int64)
+    inside = sales["week"].to_numpy(dtype=np.int64) >= start[sold]
+    units, revenue, discount = (
+        np.bincount(sold[inside], sales[name].to_numpy(dtype=np.float64)[inside], minlength=len(ids))[product]
+        for name in ("units", "revenue", "discount")
+    )
+    listed = revenue + discount
+    seen = (units > 0) & (listed > 0)
+    price = np.where(seen, listed / np.where(seen, units, 1.0), _drawn(frame["price"], over, ids[product], cut))
+    frame["price"] = np.where(over, frame["price"], price)
+    share = np.where(seen, discount / np.where(seen, listed, 1.0), _drawn(frame["discount"], over, ids[product], cut))
+    frame["discount"] = np.where(newest, share, frame["discount"])
+    active = coupons.loc[coupons["week"] == cut, "product_index"].to_numpy()
+    frame["coupon"] = np.where(newest, np.isin(product, active), frame["coupon"]).astype(frame["coupon"].dtype)
+    launches.plan[newest] = 0.0
+    row = np.full(len(ids), -1)
+    row[product[newest]] = np.flatnonzero(newest)
+    now = promotions[promotions["week"] == cut]
+    now = now[row[now["product_index"].to_numpy(dtype=np.int64)] >= 0]
+    at = row[now["product_index"].to_numpy(dtype=np.int64)]
+    launches.plan[at, now["slot"].to_numpy(dtype=np.int64)] = now["coverage"].to_numpy(dtype=np.float32)
+    for slot in channels.loc[channels["kind"] == "coupon", "channel_slot"]:
+        launches.plan[newest, int(slot)] = frame["coupon"].to_numpy(dtype=np.float32)[newest]
+
+
+def _drawn(values: pd.Series, donors: NDArray[np.bool_], ids: Ints, seed: int) -> NDArray[np.float64]:
+    """For each launch the value of a donor, drawn among those of its type, else category, department, shop; NaN where
+    there is no donor."""
+    place = np.random.default_rng(seed).random(len(values))
+    value = values.to_numpy(dtype=np.float64)
+    donors = donors & np.isfinite(value)
+    result = np.full(len(values), np.nan)
+    for level in (None, 0, 1, 2):
+        key = np.ones(len(values), dtype=np.int64) if level is None else ids[:, level]
+        order = np.flatnonzero(donors)[np.argsort(key[donors], kind="stable")]
+        first, last = (np.searchsorted(key[order], key, side=side) for side in ("left", "right"))
+        found = (last > first) & (key > 0)
+        chosen = first + np.floor(place * (last - first)).astype(np.int64)
+        result[found] = value[order[chosen[found]]]
+    return result
 
 
 def _read(path: Path, cut: int | None = None, columns: tuple[str, ...] | None = None) -> pd.DataFrame:

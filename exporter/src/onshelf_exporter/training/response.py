@@ -2,9 +2,9 @@
 
 A Poisson panel with product fixed effects, which by conditioning on each product's total is a multinomial over its
 weeks (Hausman, Hall and Griliches 1984): what differs between products cancels, so a product that is promoted because
-it sells well does not look like a product that sells well because it is promoted. Departments are shrunk to the shop
-(ridge), the price elasticity to a prior. What remains is an association within products over time, not a proof of
-cause.
+it sells well does not look like a product that sells well because it is promoted. Categories are shrunk to their
+department and departments to the shop (ridge), the shop's price elasticity to a prior. What remains is an association
+within products over time, not a proof of cause.
 """
 
 from typing import NamedTuple
@@ -117,8 +117,9 @@ def build_panel(history: History, products: int) -> Panel | None:
 
 
 def estimate_response(history: History, recipe: OutcomeRecipe) -> tuple[ResponseTable, dict[str, float]]:
-    """Coefficients by department id, row 0 for the whole shop, and a few figures for the manifest."""
-    departments = history.vocabulary.sizes[0]
+    """Coefficients by department id, row 0 for the whole shop, then by category id; a few figures for the manifest."""
+    departments, categories = history.vocabulary.sizes[:2]
+    above = _departments_of(history, categories)
     start = torch.full((CHANNELS + 3,), START_COVERAGE)
     start[CHANNELS:] = torch.tensor([recipe.elasticity_prior, START_DISCOUNT, START_COUPON])
     prior = torch.log(torch.expm1(start))
@@ -126,6 +127,7 @@ def estimate_response(history: History, recipe: OutcomeRecipe) -> tuple[Response
     strength[CHANNELS] = ELASTICITY_STRENGTH
     shop = prior.clone().requires_grad_(True)
     own = torch.zeros(departments, CHANNELS + 3, requires_grad=True)
+    special = torch.zeros(categories, CHANNELS + 3, requires_grad=True)
     panel = build_panel(history, recipe.response_products)
     if panel is not None:
         design = torch.from_numpy(
@@ -134,25 +136,25 @@ def estimate_response(history: History, recipe: OutcomeRecipe) -> tuple[Response
             )
         )
         product, units = torch.from_numpy(panel.product), torch.from_numpy(panel.units)
-        department, offset = torch.from_numpy(panel.department), torch.from_numpy(panel.offset)
+        category, offset = torch.from_numpy(panel.category), torch.from_numpy(panel.offset)
         size = int(panel.product.max()) + 1
         totals = torch.zeros(size).index_add(0, product, units)
-        optimizer = torch.optim.Adam([shop, own], lr=0.08)
+        optimizer = torch.optim.Adam([shop, own, special], lr=0.08)
         for _ in range(recipe.response_steps):
-            effect = F.softplus(shop + own)
-            eta = offset + (design * effect[department]).sum(1)
+            effect = F.softplus(shop + own[above] + special)
+            eta = offset + (design * effect[category]).sum(1)
             normaliser = torch.log(torch.zeros(size).index_add(0, product, torch.exp(eta)))
             loss = ((totals * normaliser).sum() - (units * eta).sum()) / OVERDISPERSION
             loss = (
                 loss
-                + 0.5 * recipe.response_ridge * own.square().sum()
+                + 0.5 * recipe.response_ridge * (own.square().sum() + special.square().sum())
                 + 0.5 * (strength * (shop - prior).square()).sum()
             )
             optimizer.zero_grad()
             torch.autograd.backward(loss / totals.sum())
             optimizer.step()
     with torch.no_grad():
-        effect = F.softplus(shop + own)
+        effect = F.softplus(torch.cat([shop + own, shop + own[above] + special]))
         effect[0] = F.softplus(shop)
         kinds = history.channels
         coupons = kinds.loc[kinds["kind"] == "coupon", "channel_slot"].to_numpy(dtype=np.int64)
@@ -160,7 +162,8 @@ def estimate_response(history: History, recipe: OutcomeRecipe) -> tuple[Response
         unused = [slot for slot in range(CHANNELS) if slot not in used]
         # a coupon acts through its own column; a slot without a channel does nothing
         effect[:, [*coupons.tolist(), *unused]] = 0.0
-    table = ResponseTable(effect[:, CHANNELS], effect[:, CHANNELS + 1], effect[:, CHANNELS + 2], effect[:, :CHANNELS])
+    elasticity, discount, coupon = effect[:, CHANNELS:].unbind(1)
+    table = ResponseTable(elasticity, discount, coupon, effect[:, :CHANNELS], departments)
     figures = {
         "panel_rows": 0.0 if panel is None else float(len(panel.units)),
         "elasticity": float(table.elasticity[0]),
@@ -168,3 +171,11 @@ def estimate_response(history: History, recipe: OutcomeRecipe) -> tuple[Response
         "coupon": float(table.coupon[0]),
     }
     return table, figures
+
+
+def _departments_of(history: History, categories: int) -> NDArray[np.int64]:
+    """Department id of each category id [categories]; 0, the whole shop, where it is unknown."""
+    result = np.zeros(categories, dtype=np.int64)
+    ids = history.ids[history.ids[:, 1] > 0]
+    result[ids[:, 1]] = ids[:, 0]
+    return result
