@@ -76,7 +76,8 @@ class Elasticity:
         else:
             basis = (
                 f"the forecasts of {self.prices} list prices, shrunk to all scored actions; an association in the "
-                "history of regular prices, not an identified cause, and not measured on markdowns: test it"
+                "history of the category's regular prices, leaning on an assumed elasticity where they hardly moved, "
+                "not an identified cause, and not measured on markdowns: test it"
             )
             if self.used <= 1.0:
                 basis += "; at an elasticity of 1 or less a lower price never earns more"

@@ -21,6 +21,13 @@ def test_without_the_named_reasons_scores_fall_by_more_than_without_others(relea
     assert found.share > 0.6
 
 
+def test_users_of_an_audience_score_lower_without_what_is_named(release: ModelRelease, complete_journey) -> None:
+    found = explanations.audience_deletion_test(release, dataset.load(complete_journey), products=40, seed=3)
+    assert len(found.named) > 20
+    assert found.named.mean() > found.others.mean() + 0.05
+    assert found.share > 0.6
+
+
 def test_room_for_new_products_costs_relevance(release: ModelRelease, complete_journey) -> None:
     data = dataset.load(complete_journey)
     task = recommend.first_users(recommend.warm_task(data, release.cut_week), 48)

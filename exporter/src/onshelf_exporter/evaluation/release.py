@@ -190,11 +190,15 @@ class ModelRelease:
         Returns:
             float64 [n, users]; users that were not retrieved score below all that were.
         """
-        best = self._run("audience_retrieval", encoded)
+        best = self.audience_members(encoded)
         floor = float(best["scores"].min()) - 1.0
         scores = np.full((len(best["scores"]), users), floor)
         np.put_along_axis(scores, best["user_indices"], best["scores"].astype(np.float64), axis=1)
         return scores
+
+    def audience_members(self, encoded: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The outputs of audience_retrieval by name, one row for each product that `encode` read."""
+        return self._run("audience_retrieval", encoded)
 
     def _run(
         self,

@@ -266,9 +266,10 @@ def _explanations(summary: Summary) -> str:
         return "–" if value is None else number(value)
 
     text = (
-        "Each recommendation names up to two products of the history that speak for it. Taking these out must lower "
-        "its score (log odds) by more than taking out as many others, drawn at random; the share is of pairs of "
-        "household and product where it does."
+        "Each recommendation names up to two products of the history that speak for it, and so does each user of an "
+        "audience. Taking these out must lower the score by more than taking out as many others, drawn at random; the "
+        "share is of pairs of household and product where it does. Users of an audience are scored again by the "
+        "ranker of new products, which is the audience's."
     )
     lines = [
         "| Recommendation | pairs | share | fall without the reasons | fall without others |",

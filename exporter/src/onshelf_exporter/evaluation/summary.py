@@ -127,6 +127,7 @@ def add_explanations(summary: Summary, one: Study) -> None:
         name: explanations.deletion_test(one.warm_release, users, new=new)
         for name, new in (("first purchases", False), ("new products", True))
     }
+    tests["users of an audience"] = explanations.audience_deletion_test(one.warm_release, one.data, users)
     summary["explanations"] = {
         name: {
             "pairs": len(found.named),

@@ -178,7 +178,8 @@ def _simulator(content: Numbers) -> str:
     ]
     lines = [
         f"Real covariates, invented effects and practice (assumptions: `policy/simulator.py`), {content['seeds']} "
-        "worlds. Regret is the share of the best expected profit that is lost. best_constant knows the truth.",
+        "worlds. Regret is the share of the best expected profit that is lost. best_constant knows the truth. Ours is "
+        "the planner's method learned in each world, not the served graph, which knows the real one.",
         _table(["Learner", "regret", "optimal actions"], rows),
         f"Ours has {_percent(main['less_regret_than_nearest'])} less regret than the nearest ({main['nearest']}). Its "
         f"90 % intervals of effects cover {_percent(main['coverage90'])} (channels "
