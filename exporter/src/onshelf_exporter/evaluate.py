@@ -196,7 +196,7 @@ def record_opening(log: Path, numbers: summary.Summary, day: dt.date) -> None:
         "",
         f"## {day.isoformat()}: test period opened ({numbers['dataset']})",
         "",
-        f"Model release {release['version']} ({release['role']}, recipe {release['recipe']}, cut at week "
+        f"{report.named(release).capitalize()} ({release['role']}, recipe {release['recipe']}, cut at week "
         f"{release['cut_week']}, commit {release['git_commit']}, identity {release['identity'][:12]}).",
         "",
     ]

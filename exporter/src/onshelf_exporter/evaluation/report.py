@@ -35,11 +35,16 @@ def _head(summary: Summary) -> str:
     return (
         f"{title}{quick if summary['quick'] else ''}\n\n"
         f"Launches of weeks {weeks['evaluate'][0]}-{weeks['evaluate'][1]}. "
-        f"Ours is model release {release['version']} ({release['role']}, recipe {release['recipe']}), which has "
+        f"Ours is {named(release)} ({release['role']}, recipe {release['recipe']}), which has "
         f"seen the "
         f"data up to week {release['cut_week']} ({release['as_of']}), through its own ONNX graphs, tables and "
         f"tokenizer."
     )
+
+
+def named(release: Summary) -> str:
+    """What a model release is called."""
+    return "an unpublished model release" if release["version"] is None else f"model release {release['version']}"
 
 
 def _reading(summary: Summary) -> str:
