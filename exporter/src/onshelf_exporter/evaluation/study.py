@@ -19,6 +19,7 @@ from onshelf_exporter.evaluation.splits import Split
 from onshelf_exporter.evaluation.tables import OURS
 from onshelf_exporter.evaluation.update import EarlyWeeks
 from onshelf_exporter.recipe import EncoderRecipe, Recipe
+from onshelf_exporter.training import runs
 from onshelf_exporter.training.progress import progress_bar
 from onshelf_exporter.training.texts import model_folder
 
@@ -29,11 +30,7 @@ EMBEDDING_EPOCHS = 3
 QUICK_LAUNCHES, QUICK_USERS = 120, 150
 CODE = "onshelf_exporter."
 SERVED_CODE = code_hash(CODE + "evaluation.served")
-ROLLING_CODE = code_hash(
-    CODE + "evaluation.rolling",
-    CODE + "models.launch_outcome",
-    *(CODE + f"training.{name}" for name in ("outcome", "forest", "history", "kin", "partial", "response")),
-)
+ROLLING_CODE = code_hash(CODE + "evaluation.rolling", CODE + "evaluation.served") + runs.code_hash()
 TUTORIALS_CODE = code_hash(CODE + "baselines.tutorials")
 WARM_CODE = code_hash(CODE + "baselines.warm", CODE + "baselines.factors", CODE + "baselines.tutorials")
 COLD_CODE = {
