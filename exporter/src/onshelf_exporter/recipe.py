@@ -107,7 +107,7 @@ class OutcomeRecipe:
     `response_ridge` shrinks departments to the shop and categories to their department.
     """
 
-    embedding_directions: int = 8
+    embedding_directions: int = 3
     trees: int = 200
     leaf_rows: int = 25
     split_share: float = 0.4
@@ -169,8 +169,8 @@ class TowerRecipe:
     `negative_share` of the candidates that were not bought for the first time are learned from. What users buy again is
     ranked by boosted trees (`repeat`), first purchases and launches by `members` networks each, which are trained from
     different beginnings and whose mean is served. Launches are learned from at anchors of their own, `launch_anchors`
-    of them, with at most `launch_products` other products that came new beside the launches, and `launch_negatives`
-    users drawn for each.
+    of them, with `launch_negatives` users drawn for each; other products that came new fill up to `launch_products`
+    where fewer launches have buyers. A batch of `launch_loop` is of products.
     """
 
     anchors: int = 2
@@ -180,16 +180,16 @@ class TowerRecipe:
     half_life_weeks: float = 16.0
     negative_share: float = 0.5
     members: int = 3
-    launch_anchors: int = 2
-    launch_step: int = 7
-    launch_products: int = 800
-    launch_negatives: int = 60
+    launch_anchors: int = 3
+    launch_step: int = 5
+    launch_products: int = 400
+    launch_negatives: int = 100
     repeat: BoostingRecipe = field(default_factory=BoostingRecipe)
     first_buy_loop: LoopRecipe = field(
         default_factory=lambda: LoopRecipe(epochs=8, learning_rate=6e-3, batch_size=4096, weight_decay=1e-3)
     )
     launch_loop: LoopRecipe = field(
-        default_factory=lambda: LoopRecipe(epochs=4, learning_rate=3e-3, batch_size=1024, weight_decay=0.3)
+        default_factory=lambda: LoopRecipe(epochs=12, learning_rate=3e-3, batch_size=32, weight_decay=0.3)
     )
 
     def __post_init__(self) -> None:

@@ -24,6 +24,7 @@ from onshelf_exporter.training.vocabulary import Vocabulary
 
 LEVELS = ("department", "category", "type", "brand")
 BATCH = 64
+ENCODER = "product_encoder_int8"
 BATCHES = {"user_encoder": 16, "product_retrieval": 8, "audience_retrieval": 4}  # rows that need much memory
 
 
@@ -117,7 +118,7 @@ class ModelRelease:
         )
 
     def encode(self, products: pd.DataFrame) -> dict[str, NDArray[Any]]:
-        """Run product_encoder.
+        """Run the encoder that the gateway asks by default.
 
         Args:
             products: title, department, category, type, brand, private_label (1, 0, -1) and price (0 = unknown), one
@@ -141,7 +142,7 @@ class ModelRelease:
             "attributes": np.stack([products["price"].to_numpy(dtype=np.float32), label], axis=1),
         }
         order = np.argsort(length, kind="stable")
-        outputs = self._run("product_encoder", feeds, order, length)
+        outputs = self._run(ENCODER, feeds, order, length)
         return {**outputs, "categorical_ids": feeds["categorical_ids"], "attributes": feeds["attributes"]}
 
     def outcomes(self, encoded: dict[str, NDArray[Any]], candidates: NDArray[np.float32]) -> dict[str, NDArray[Any]]:

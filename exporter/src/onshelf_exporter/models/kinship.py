@@ -14,8 +14,8 @@ NEIGHBOURS = (50, 200, 1000)
 SHARPNESS = 6.0  # power of the cosine
 SMALL = 0.03  # of a sum of similarities, below its logarithm
 EDGE = 1e-5  # a cosine this close below a limit counts as reaching it: rounding must not decide
-WIDEST = len(NEIGHBOURS) - 1  # place of the widest neighbourhood's sum in `fit_sums`
-LEAN = 2.0  # log odds for the user whose purchases are closest to a product
+LATELY = len(NEIGHBOURS)  # place of recent similar purchases in `fit_sums`
+LEAN = 2.0  # what the user whose recent purchases are closest to a product gains
 MATCHES = 5  # department, category, type, brand, category and brand
 
 
@@ -107,9 +107,9 @@ def lean(sums: Tensor, closest: Tensor) -> Tensor:
 
     Args:
         sums: from `fit_sums` [..., 22].
-        closest: the largest sum of the widest neighbourhood that any user has for the product [...].
+        closest: the largest sum of recent similar purchases that any user has for the product [...].
     """
-    return LEAN * sums[..., WIDEST] / closest.clamp(min=SMALL)
+    return LEAN * sums[..., LATELY] / closest.clamp(min=SMALL)
 
 
 class LevelCounts(nn.Module):

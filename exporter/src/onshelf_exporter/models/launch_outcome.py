@@ -216,7 +216,10 @@ class LaunchOutcome(nn.Module):
         entered = candidates[:, 0, 4:5]
         odds = self.units(leaves.units, entered)
         action = self.panel(leaves.log_price, ids, candidates) + self.season(ids, candidates)
-        shift = action * self.slope(odds).unsqueeze(1) + self.reached(candidates).unsqueeze(2)
+        reached = self.reached(candidates)
+        # a launch that entered by a sale was selected by it: what a plan reaches is learned from the others only
+        reached = torch.where(entered > 0, reached.detach(), reached)
+        shift = action * self.slope(odds).unsqueeze(1) + reached.unsqueeze(2)
         shift = shift.clamp(-ODDS_LIMIT, ODDS_LIMIT).unsqueeze(3)
         units = self._distribution(odds, shift, entered)
         buyers = self._distribution(self.buyers(leaves.buyers, entered), shift, entered)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from onshelf_exporter.models.habits import event_weights, read_habits, repeat_features
 from onshelf_exporter.models.kinship import (
-    WIDEST,
+    LATELY,
     LevelCounts,
     fit_features,
     fit_sums,
@@ -153,9 +153,9 @@ class NewProducts(nn.Module):
 
 
 def closest_users(tables: UserTables, embeddings: Tensor) -> Tensor:
-    """The largest sum that any user has in the widest neighbourhood of each product, by what all users ever bought:
-    embeddings [products, 128] -> [products]."""
-    parts = [tables.similar(part)[0][..., WIDEST].amax(1) for part in torch.split(embeddings, 16)]
+    """The largest sum of recent similar purchases that any user has for each product: embeddings [products, 128] ->
+    [products]."""
+    parts = [tables.similar(part)[0][..., LATELY].amax(1) for part in torch.split(embeddings, 16)]
     return torch.cat(parts) if parts else embeddings.new_zeros(0)
 
 
@@ -329,7 +329,7 @@ class AudienceRetrieval(nn.Module):
         pairs = fit_features(sums, expected.unsqueeze(1))
         place = torch.matmul(product_vector, self.get_buffer("vectors"))
         features = pair_features(pairs, place, self.get_buffer("profile").unsqueeze(0), counts.unsqueeze(1))
-        scores = self.scorer(features) + lean(sums, sums[..., WIDEST].amax(1, keepdim=True))
+        scores = self.scorer(features) + lean(sums, sums[..., LATELY].amax(1, keepdim=True))
         best = torch.topk(scores, self.k, dim=1)
         named = self.tables.similar.reasons(near, peak, best.indices)
         return best.indices, best.values, named.flatten(1)

@@ -5,8 +5,10 @@ onshelf-exporter study recommendation
 """
 
 import tempfile
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -24,7 +26,7 @@ from onshelf_exporter.train import embed_products
 from onshelf_exporter.training.behaviour import load_events
 from onshelf_exporter.training.boosting import fit_or_fall_back
 from onshelf_exporter.training.progress import progress_bar
-from onshelf_exporter.training.rankers import Rows, fit_scorers
+from onshelf_exporter.training.rankers import Lists, Rows, fit_lists, fit_scorers
 from onshelf_exporter.training.towers import HIDDEN, REPEAT_FALLBACK, Limits, RankerRows, assemble, collect, state_at
 
 WARM_CUT, USERS = 34, 600  # weeks 35-38 are measured, on some users
@@ -52,9 +54,11 @@ LAUNCH = {
     "without the user's profile": range(30, 46),
     "without popularity of categories and brand": range(46, 54),
 }
-CLOSENESS = 2  # of FORM["launch"]: log1p of the sum that `lean` reads
+CLOSENESS = 3  # of FORM["launch"]: log1p of the sum that `lean` reads
 REPEAT_FORM = (57, REPEAT_FALLBACK)
 FORM = {"first_buy": (39, HIDDEN, 0), "launch": (54, HIDDEN, 0)}
+
+Part = TypeVar("Part", Rows, Lists)
 
 
 def study(setting: Setting) -> Table:
@@ -71,7 +75,7 @@ def study(setting: Setting) -> Table:
     data = _known(dataset.load(setting.data))
     reader = recipe_reader(setting)
     embeddings = embed_products(reader.history, reader.content, reader.encoder.pooled[0])
-    with progress_bar("recommendation", len(REPEAT) + len(FIRST) + len(LAUNCH) + len(SHARES) + 4) as advance:
+    with progress_bar("recommendation", len(REPEAT) + len(FIRST) + len(LAUNCH) + len(SHARES) + 3) as advance:
         for row in (*_warm(setting, data, embeddings), *_cold(setting, data, embeddings)):
             table.add(*row)
             advance(1)
@@ -87,30 +91,43 @@ def _known(data: Dataset) -> Dataset:
     )
 
 
-def _without(rows: list[Rows], columns: object) -> list[Rows]:
+def _without(rows: list[Part], columns: Iterable[int]) -> list[Part]:
     """The rows with some columns constant: a scorer gives these no weight, whatever they are when it is used."""
     result = []
     for part in rows:
         features = part.features.clone()
-        features[:, list(columns)] = 0.0  # type: ignore[call-overload]
+        features[:, list(columns)] = 0.0
         result.append(replace(part, features=features))
     return result
 
 
-def _fit(setting: Setting, name: str, rows: list[Rows]) -> nn.Module:
-    recipe, seed = setting.recipe.towers, setting.recipe.seed
-    if name == "repeat":
-        return fit_or_fall_back(rows, REPEAT_FORM, recipe.repeat, seed, torch.get_num_threads(), name)[0]
-    loop = {"first_buy": recipe.first_buy_loop, "launch": recipe.launch_loop}[name]
+def _repeat(setting: Setting, rows: list[Rows]) -> nn.Module:
+    recipe = setting.recipe
+    return fit_or_fall_back(rows, REPEAT_FORM, recipe.towers.repeat, recipe.seed, torch.get_num_threads(), "repeat")[0]
+
+
+def _first_buy(setting: Setting, rows: list[Rows]) -> nn.Module:
+    recipe = setting.recipe.towers
     with tempfile.TemporaryDirectory() as folder:
-        return fit_scorers(rows, FORM[name], loop, (seed, recipe.members), Path(folder), name)[0]
+        seeds = (setting.recipe.seed, recipe.members)
+        return fit_scorers(rows, FORM["first_buy"], recipe.first_buy_loop, seeds, Path(folder), "first_buy")[0]
+
+
+def _launch(setting: Setting, rows: list[Lists]) -> nn.Module:
+    recipe = setting.recipe.towers
+    with tempfile.TemporaryDirectory() as folder:
+        seeds = (setting.recipe.seed, recipe.members)
+        return fit_lists(rows, FORM["launch"], recipe.launch_loop, seeds, Path(folder), "launch")[0]
 
 
 def _collected(setting: Setting, cut: int, embeddings: NDArray[np.float32]) -> tuple[RankerRows, dict[str, nn.Module]]:
     history, events = setting.history(cut), load_events(setting.data, cut)
     rows = collect(history, events, embeddings, setting.recipe.towers, setting.recipe.seed)
-    parts = {"repeat": rows.repeat, "first_buy": rows.first_buy, "launch": rows.launch}
-    return rows, {name: _fit(setting, name, part) for name, part in parts.items()}
+    return rows, {
+        "repeat": _repeat(setting, rows.repeat),
+        "first_buy": _first_buy(setting, rows.first_buy),
+        "launch": _launch(setting, rows.launch),
+    }
 
 
 def _warm(setting: Setting, data: Dataset, embeddings: NDArray[np.float32]) -> list[tuple[str | float | None, ...]]:
@@ -134,19 +151,14 @@ def _warm(setting: Setting, data: Dataset, embeddings: NDArray[np.float32]) -> l
         return ("warm", name, figures["all_n10"], figures["all_r10"], figures["new_n10"], None, None, None, None)
 
     result = [measure("as served", whole)]
-    counter = {**whole, "repeat": _fit(setting, "repeat", [])}
-    result.append(measure("own products by decayed counts, no ranker", counter))
     for name, columns in REPEAT.items():
-        result.append(
-            measure(
-                f"own products {name}", {**whole, "repeat": _fit(setting, "repeat", _without(rows.repeat, columns))}
-            )
-        )
-    first = {**whole, "first_buy": _fit(setting, "first_buy", [])}
+        ranker = _repeat(setting, _without(rows.repeat, columns))
+        result.append(measure(f"own products {name}", {**whole, "repeat": ranker}))
+    first = {**whole, "first_buy": _first_buy(setting, [])}
     result.append(measure("first purchases by what is bought together, no ranker", first))
     for name, columns in FIRST.items():
-        scorers = _fit(setting, "first_buy", _without(rows.first_buy, columns))
-        result.append(measure(f"first purchases {name}", {**whole, "first_buy": scorers}))
+        ranker = _first_buy(setting, _without(rows.first_buy, columns))
+        result.append(measure(f"first purchases {name}", {**whole, "first_buy": ranker}))
     result += [measure(f"new products have {share:.0%} of places", whole, share) for share in SHARES[1:]]
     return result
 
@@ -192,5 +204,5 @@ def _cold(setting: Setting, data: Dataset, embeddings: NDArray[np.float32]) -> l
     result = [measure("as served", whole["launch"])]
     result.append(measure("without closeness by the closest user", whole["launch"], leaning=False))
     for name, columns in LAUNCH.items():
-        result.append(measure(name, _fit(setting, "launch", _without(rows.launch, columns))))
+        result.append(measure(name, _launch(setting, _without(rows.launch, columns))))
     return result

@@ -5,6 +5,7 @@ modules that are served, so that serving cannot drift from training.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from onshelf_exporter.models.scorer import Scorer, Scorers
+from onshelf_exporter.models.scorer import NONE, Scorer, Scorers
 from onshelf_exporter.recipe import LoopRecipe
-from onshelf_exporter.training.loop import fit
+from onshelf_exporter.training.loop import Task, fit
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,19 @@ class Rows:
     features: Tensor
     label: Tensor
     weight: Tensor
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Users of products, each a list of its own: features [n, width], labels [n], number of the list [n], any
+    integers."""
+
+    features: Tensor
+    label: Tensor
+    number: Tensor
 
     def __len__(self) -> int:
         return len(self.label)
@@ -74,6 +88,56 @@ class RankerTask:
         return None
 
 
+class ListTask:
+    """Softmax cross-entropy within lists (ListNet's top one; Cao et al. 2007): who of a list's users is a buyer.
+
+    What lifts or lowers a whole list counts nothing, so a scorer learns whom a product suits and not how well it sells.
+    """
+
+    def __init__(self, scorer: Scorer, lists: Lists) -> None:
+        self.scorer, self.data = scorer, lists
+        _, number = np.unique(lists.number.numpy(), return_inverse=True)
+        count = np.bincount(number)
+        order = np.argsort(number, kind="stable")
+        place = np.arange(len(order)) - np.concatenate([[0], np.cumsum(count)])[number[order]]
+        members = np.full((len(count), int(count.max())), -1, dtype=np.int64)
+        members[number[order], place] = order
+        positive = np.bincount(number, lists.label.numpy())
+        self.members = members[(positive > 0) & (positive < count)]
+
+    @property
+    def rows(self) -> int:
+        """Lists of an epoch: those that hold both, users who bought and users who did not."""
+        return len(self.members)
+
+    def loss(self, rows: NDArray[np.int64], generator: np.random.Generator) -> Tensor:  # noqa: ARG002
+        """Mean over the buyers of a batch of lists."""
+        members = torch.from_numpy(self.members[rows])
+        there = members >= 0
+        at = members.clamp(min=0)
+        score = torch.where(there, self.scorer(torch.as_tensor(self.data.features[at])), NONE)
+        label = torch.as_tensor(self.data.label[at]) * there
+        return -(F.log_softmax(score, dim=1) * label).sum() / label.sum()
+
+    def validate(self) -> float | None:
+        """Nothing is held out."""
+        return None
+
+
+def join_lists(parts: list[Lists]) -> Lists | None:
+    """All lists together, those of different parts apart; None where no list tells buyers from others."""
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return None
+    first = np.cumsum([0] + [int(part.number.max()) + 1 for part in parts])
+    lists = Lists(
+        torch.cat([part.features for part in parts]),
+        torch.cat([part.label for part in parts]),
+        torch.cat([part.number + int(start) for part, start in zip(parts, first, strict=False)]),
+    )
+    return lists if ListTask(Scorer(lists.features.shape[1], 2), lists).rows else None
+
+
 def fallback(width: int, deciding: int) -> Scorers:
     """Scores rows of `width` features by one of them."""
     scorer = Scorer(width, 2)
@@ -101,22 +165,50 @@ def fit_scorers(
     Returns:
         The ranker; rows and last training loss.
     """
-    width, hidden, deciding = shape
-    first, members = seeds
     rows = join(parts)
     if rows is None:
-        return fallback(width, deciding), {f"{name}_rows": 0.0}
+        return fallback(shape[0], shape[2]), {f"{name}_rows": 0.0}
     rate = float((rows.label * rows.weight).sum() / rows.weight.sum())
+    bias = math.log(rate / (1 - rate))
+    scorers, loss = _members(
+        lambda scorer: RankerTask(scorer, rows), rows.features, bias, shape, loop, seeds, folder, name
+    )
+    return scorers, {f"{name}_rows": float(len(rows)), f"{name}_loss": loss}
+
+
+def fit_lists(
+    parts: list[Lists], shape: tuple[int, int, int], loop: LoopRecipe, seeds: tuple[int, int], folder: Path, name: str
+) -> tuple[Scorers, dict[str, float]]:
+    """The same as `fit_scorers` for lists; a batch is of lists, not of rows."""
+    lists = join_lists(parts)
+    if lists is None:
+        return fallback(shape[0], shape[2]), {f"{name}_rows": 0.0}
+    scorers, loss = _members(
+        lambda scorer: ListTask(scorer, lists), lists.features, 0.0, shape, loop, seeds, folder, name
+    )
+    return scorers, {f"{name}_rows": float(len(lists)), f"{name}_loss": loss}
+
+
+def _members(
+    task: Callable[[Scorer], Task],
+    features: Tensor,
+    bias: float,
+    shape: tuple[int, int, int],
+    loop: LoopRecipe,
+    seeds: tuple[int, int],
+    folder: Path,
+    name: str,
+) -> tuple[Scorers, float]:
+    first, members = seeds
     scorers, losses = [], []
     for member in range(members):
         torch.manual_seed(first + member)
-        scorer = Scorer(width, hidden)
-        scorer.standardise(rows.features)
+        scorer = Scorer(shape[0], shape[1])
+        scorer.standardise(features)
         with torch.no_grad():
-            scorer.wide.bias.fill_(math.log(rate / (1 - rate)))
+            scorer.wide.bias.fill_(bias)
             scorer.outer.weight.mul_(0.1)
-        title = f"{name}_{member + 1}"
-        result = fit(scorer, RankerTask(scorer, rows), loop, seed=first + member, folder=folder, name=title)
+        result = fit(scorer, task(scorer), loop, seed=first + member, folder=folder, name=f"{name}_{member + 1}")
         scorers.append(scorer.eval())
         losses.append(result.training_losses[-1])
-    return Scorers(scorers).eval(), {f"{name}_rows": float(len(rows)), f"{name}_loss": float(np.mean(losses))}
+    return Scorers(scorers).eval(), float(np.mean(losses))

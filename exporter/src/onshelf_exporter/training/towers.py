@@ -31,7 +31,7 @@ from onshelf_exporter.training.boosting import fit_or_fall_back
 from onshelf_exporter.training.factors import content_map, fit_factors
 from onshelf_exporter.training.facts import catalogue_at, level_counts
 from onshelf_exporter.training.history import History
-from onshelf_exporter.training.rankers import Rows, fit_scorers, thinned
+from onshelf_exporter.training.rankers import Lists, Rows, fit_lists, fit_scorers, thinned
 from onshelf_exporter.training.user_tables import user_tables
 
 Floats = NDArray[np.float32]
@@ -118,13 +118,15 @@ def train_towers(
     habits, threads = (width["repeat"], REPEAT_FALLBACK), torch.get_num_threads()
     repeat, metrics = fit_or_fall_back(rows.repeat, habits, recipe.repeat, seed, threads, "repeat")
     scorers: dict[str, nn.Module] = {"repeat": repeat}
-    for name, parts, loop in (
-        ("first_buy", rows.first_buy, recipe.first_buy_loop),
-        ("launch", rows.launch, recipe.launch_loop),
-    ):
-        shape = (width[name], HIDDEN, 0)
-        scorers[name], figures = fit_scorers(parts, shape, loop, (seed, recipe.members), folder, name)
-        metrics |= figures
+    seeds = (seed, recipe.members)
+    shape = (width["first_buy"], HIDDEN, 0)
+    scorers["first_buy"], figures = fit_scorers(
+        rows.first_buy, shape, recipe.first_buy_loop, seeds, folder, "first_buy"
+    )
+    metrics |= figures
+    shape = (width["launch"], HIDDEN, 0)
+    scorers["launch"], figures = fit_lists(rows.launch, shape, recipe.launch_loop, seeds, folder, "launch")
+    metrics |= figures
     metrics["loss"] = metrics.get("repeat_loss", math.nan)
     return replace(assemble(history, events, state, embeddings, scorers, limits), metrics=metrics)
 
@@ -135,7 +137,7 @@ class RankerRows:
 
     repeat: list[Rows]
     first_buy: list[Rows]
-    launch: list[Rows]
+    launch: list[Lists]
 
 
 def collect(history: History, events: Events, embeddings: Floats, recipe: TowerRecipe, seed: int) -> RankerRows:
@@ -258,9 +260,10 @@ def warm_rows(state: State, events: Events, recipe: TowerRecipe, generator: np.r
 
 def launch_rows(
     state: State, history: History, events: Events, recipe: TowerRecipe, generator: np.random.Generator
-) -> Rows:
-    """Rows of pairs of user and product that came new in the weeks after the anchor; labels are the users that bought
-    it in its first 8 weeks, as far as the cut shows them."""
+) -> Lists:
+    """Users of products that came new in the weeks after the anchor, a list for each; labels are the users that bought
+    it in its first 8 weeks, as far as the cut shows them. Where fewer than `recipe.launch_products` launches have
+    buyers, other products that came new fill up."""
     product, week = _came_new(history, events, state.week)
     n, users = len(history.products), events.users
     number = np.full(n, -1, dtype=np.int64)
@@ -272,13 +275,12 @@ def launch_rows(
     pairs = np.unique(number[events.product[inside]] * users + events.user[inside])
     buyers = np.bincount(pairs // users, minlength=len(product))
     launched = np.isin(product, history.launches.frame["product_index"].to_numpy())
-    keep = np.flatnonzero(launched | (buyers >= 2))
-    others = keep[~launched[keep]]
-    if len(others) > recipe.launch_products:
-        dropped = generator.permutation(others)[recipe.launch_products :]
-        keep = np.setdiff1d(keep, dropped)
+    bought = np.flatnonzero(launched & (buyers > 0))
+    others = np.flatnonzero(~launched & (buyers >= 2))
+    room = max(0, recipe.launch_products - len(bought))
+    keep = np.sort(np.concatenate([bought, generator.permutation(others)[:room]]))
     shelves = user_shelves(events, state.week, state.factors)
-    features, labels = [], []
+    features, labels, lists = [], [], []
     profile, places = torch.from_numpy(state.profile), torch.from_numpy(state.content)
     with torch.no_grad():
         for block in np.array_split(keep, max(1, len(keep) // 64)):
@@ -294,10 +296,11 @@ def launch_rows(
             numbers = torch.from_numpy(product[block] + 1)
             features.append(_pairs(state, shelves, numbers, row, user, profile, places))
             labels.append(np.arange(len(every)) < len(mine))
+            lists.append(index)
     if not features:
-        return Rows(torch.zeros(0, 1), torch.zeros(0), torch.zeros(0))
+        return Lists(torch.zeros(0, 1), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
     label = torch.from_numpy(np.concatenate(labels).astype(np.float32))
-    return Rows(torch.cat(features), label, torch.ones(len(label)))
+    return Lists(torch.cat(features), label, torch.from_numpy(np.concatenate(lists)))
 
 
 def _pairs(
