@@ -303,19 +303,19 @@ async def test_no_request_breaks_the_gateway(seed, running, words):
 
 
 async def test_coupons_are_proposed_where_practice_or_the_request_has_them(running, words, releases):
-    propensity = running.backend._models["product_encoder"]
+    propensity = running.backend._models["product_encoder_int8"]
 
     def never(release, inputs):
         out = propensity(release, inputs)
         out["channel_propensity"][0, [channel.slot for channel in release.coupon_channels]] = 0.0
         return out
 
-    running.backend._models["product_encoder"] = never
+    running.backend._models["product_encoder_int8"] = never
     try:
         unasked = await running.launch.PlanLaunch(words.plan())
         asked = await running.launch.PlanLaunch(words.plan(constraints=launch_pb2.PlanConstraints(allow_coupon=True)))
     finally:
-        running.backend._models["product_encoder"] = propensity
+        running.backend._models["product_encoder_int8"] = propensity
     assert not any(point.action.coupon for point in unasked.frontier)
     assert any(point.action.coupon for point in asked.frontier)
 

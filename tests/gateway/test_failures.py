@@ -59,7 +59,7 @@ async def test_a_retrieval_that_hangs_does_not_hold_the_plan(running, words):
     assert running.backend.cancelled == ["audience_retrieval"]
 
 
-@pytest.mark.parametrize("model", ["product_encoder", "launch_outcome"])
+@pytest.mark.parametrize("model", ["product_encoder_int8", "launch_outcome"])
 async def test_without_an_essential_model_there_is_no_plan(model, running, words):
     running.backend.failing[model] = GONE
     refusal = await words.refusal(running.launch.PlanLaunch(words.plan()))
@@ -97,7 +97,7 @@ async def test_what_the_model_server_said_is_in_the_log(running, words):
     assert ADDRESS in failed["error"]
 
 
-@pytest.mark.parametrize("model", ["product_encoder", "launch_outcome"])
+@pytest.mark.parametrize("model", ["product_encoder_int8", "launch_outcome"])
 async def test_the_deadline_reaches_the_models(model, running, words):
     running.backend.blocking.add(model)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -192,7 +192,7 @@ async def _until(condition) -> None:
 
 async def test_more_calls_than_permits_are_refused_and_counted(releases, words):
     async with running_gateway(releases, max_in_flight=1) as (server, backend):
-        backend.blocking.add("product_encoder")
+        backend.blocking.add("product_encoder_int8")
         before = metrics.refused_permits._value.get()
         async with grpc.aio.insecure_channel(server.address) as channel:
             stub = launch_pb2_grpc.LaunchServiceStub(channel)
@@ -307,7 +307,7 @@ async def test_a_product_is_encoded_once_for_several_questions(releases, words):
         evaluate.product.CopyFrom(product)
         first = await stub.PlanLaunch(words.plan(product=product))
         second = await stub.EvaluatePlan(evaluate)
-        assert backend.count("product_encoder") == 1
+        assert backend.count("product_encoder_int8") == 1
         assert [t.cached for r in (first, second) for t in r.info.timings if t.stage == "product_encoder"] == [
             False,
             True,
@@ -315,9 +315,9 @@ async def test_a_product_is_encoded_once_for_several_questions(releases, words):
         await stub.PlanLaunch(words.plan(model_release=2, product=product))
         dearer = words.product(category_path=["Tortilla chips"], list_price=words.money(3.29))
         await stub.PlanLaunch(words.plan(product=dearer))
-        assert backend.count("product_encoder") == 3, "another release or another price is another encoding"
+        assert backend.count("product_encoder_int8") == 3, "another release or another price is another encoding"
         await stub.PlanLaunch(words.plan(product=product))
-        assert backend.count("product_encoder") == 4, "only two are kept"
+        assert backend.count("product_encoder_int8") == 4, "only two are kept"
 
 
 UNSERVED = [

@@ -57,7 +57,7 @@ async def test_the_fake_takes_and_gives_what_the_configurations_say(releases, ru
         await running.recommend.RecommendProducts(recommendation_pb2.RecommendProductsRequest(user_id="H00003"))
     finally:
         del running.backend.infer
-    assert set(seen) == set(SIGNATURES) - {"product_encoder_int8"}
+    assert set(seen) == set(SIGNATURES) - {"product_encoder"}
     for model, (inputs, outputs) in seen.items():
         parsed = config(model)
         for tensor in parsed.input:

@@ -24,7 +24,7 @@ async def test_weeks_that_begin_on_sunday_have_the_number_of_their_sunday(tmp_pa
             if model == "launch_outcome":
                 rows = inputs["candidates"][0]
                 scored.append({int(week) for week in rows[rows[:, 1] > 0][:, 0]})
-            if model == "product_encoder":
+            if model == "product_encoder_int8":
                 propensity.append(out["week_propensity"][0])
             return out
 

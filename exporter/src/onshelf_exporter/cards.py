@@ -23,7 +23,7 @@ class Card:
         what: what they compute.
         intended: what for, and by whom.
         not_for: what they must not be used for.
-        part: part of the evaluation with its figures: "demand", "warm" or "cold"; empty where it has none of its own.
+        part: part of the evaluation with its figures: "demand", "warm", "cold" or "practice"; empty where it has none.
         training: keys of the manifest's `metrics` that training measured on launches held out.
         limits: where they are weak.
         ethics: what can do harm, and what is done about it.
@@ -55,7 +55,7 @@ CARDS = {
         "(channels, week, depth of promotion).",
         "The first step of every plan and of every recommendation of a product without sales.",
         "As a judgement of what is best: its practice heads repeat what was done. As a search engine for free text.",
-        "",
+        "practice",
         ("content",),
         (
             "It is trained on the language and the titles of one shop; a title made mostly of unknown words is flagged "
@@ -146,6 +146,24 @@ HEADINGS = {
     "rec_n10": "N@10 of launches for households",
     "rec_r10": "R@10 of launches for households",
 }
+PRACTICE = {
+    "map": "macro mAP over channels",
+    "auc": "macro AUC over channels",
+    "any_display_auc": "AUC, any display",
+    "any_mailer_auc": "AUC, any mailer",
+}
+SLICES = {
+    "demand": {
+        "wape": "WAPE",
+        "poisson_deviance": "Poisson deviance",
+        "bias": "bias",
+        "coverage80": "PIT in [.1, .9]",
+        "p": "p",
+    },
+    "warm": {key: HEADINGS[key] for key in ("all_n10", "all_r10", "new_n10", "new_r10")},
+    "cold": {key: HEADINGS[key] for key in ("auc", "map", "r100", "lift10")},
+    "practice": PRACTICE,
+}
 
 
 def write_cards(folder: Path, manifest: Content, evaluation: Content | None) -> None:
@@ -215,19 +233,22 @@ def _metrics(card: Card, manifest: Content, evaluation: Content | None) -> str:
     if held:
         figures = [f"{name}: {_value(value)}" for name, value in _flat(held)]
         parts.append("Measured in training, on what was held out before the cut:\n\n" + _bullets(figures))
-    if card.part == "demand" and evaluation is not None:
-        parts.append(_slices(evaluation))
+    if card.part and evaluation is not None:
+        parts.append(_slices(card.part, evaluation))
+        parts = [part for part in parts if part]
     return (
         "\n\n".join(parts) if len(parts) > 1 else f"## Metrics\n\n{NOT_MEASURED if card.part else 'None of its own.'}"
     )
 
 
 def _evaluated(part: str, evaluation: Content | None) -> str:
-    if evaluation is None or part not in evaluation["ours"]:
+    if evaluation is None:
+        return NOT_MEASURED
+    ours = _ours(part, evaluation)
+    if ours is None:
         return NOT_MEASURED
     release = evaluation["model_release"]
-    ours = evaluation["ours"][part]
-    rivals = {row["column"]: row for row in evaluation["versus"][part]}
+    rivals = {row["column"]: row for row in evaluation["versus"].get(part, [])}
     lines = [
         f"The {evaluation['split']} split of {evaluation['dataset']}, by model release {release['version']} "
         f"({release['role']}, cut at week {release['cut_week']}):",
@@ -235,7 +256,7 @@ def _evaluated(part: str, evaluation: Content | None) -> str:
         "| Column | value | 95 % interval | minus the best baseline |",
         "|---|---|---|---|",
     ]
-    for key, heading in HEADINGS.items():
+    for key, heading in (PRACTICE if part == "practice" else HEADINGS).items():
         if ours.get(key) is None:
             continue
         band = ours.get(f"{key}_ci")
@@ -246,11 +267,29 @@ def _evaluated(part: str, evaluation: Content | None) -> str:
     return "\n".join(lines)
 
 
-def _slices(evaluation: Content) -> str:
-    lines = ["| Slice | n | WAPE | Poisson deviance | bias | PIT in [.1, .9] | p |", "|---|---|---|---|---|---|---|"]
-    for row in evaluation["slices"]:
-        values = [_value(row[key]) for key in ("n", "wape", "poisson_deviance", "bias", "coverage80", "p")]
-        lines.append(f"| {row['slice']} | {' | '.join(values)} |")
+def _ours(part: str, evaluation: Content) -> Content | None:
+    """Our figures of a part; None where it was not measured."""
+    if part != "practice":
+        found: Content | None = evaluation["ours"].get(part)
+        return found
+    models: Content = evaluation.get("policy", {}).get("practice", {}).get("models", {})
+    return models.get("served")
+
+
+def _slices(part: str, evaluation: Content) -> str:
+    """Figures by slice; empty where there are none."""
+    if part == "demand":
+        rows = evaluation["slices"]
+    else:
+        measured = evaluation.get("policy", {}) if part == "practice" else evaluation
+        rows = measured.get(part, {}).get("slices", [])
+    if not rows:
+        return ""
+    columns = SLICES[part]
+    lines = [f"| Slice | n | {' | '.join(columns.values())} |", "|---" * (len(columns) + 2) + "|"]
+    lines += [
+        f"| {row['slice']} | {_value(row['n'])} | {' | '.join(_value(row[key]) for key in columns)} |" for row in rows
+    ]
     return "\n".join(lines)
 
 

@@ -12,6 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 from pyarrow import feather
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from onshelf_exporter.evaluation.release import ENCODER
+
 PRODUCTS, USERS, WEEKS, BURN_IN = 240, 90, 53, 8
 CHANNELS = ("display_front", "mailer_page", "coupon_campaign")
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -243,7 +245,7 @@ def graphs() -> dict[str, onnx.ModelProto]:
     rank[1] = np.arange(PRODUCTS) / PRODUCTS
     ids, texts = ["n", 4], ["n", "t"]
     return {
-        "product_encoder": _model(
+        ENCODER: _model(
             {"input_ids": (TensorProto.INT64, texts), "attention_mask": (TensorProto.INT64, texts)}
             | {"categorical_ids": (TensorProto.INT64, ids), "attributes": (TensorProto.FLOAT, ["n", 2])},
             {"embedding": (TensorProto.FLOAT, ["n", 64]), "product_vector": (TensorProto.FLOAT, ["n", 64])},

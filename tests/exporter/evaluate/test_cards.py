@@ -66,3 +66,23 @@ def test_cards_of_an_evaluation_and_of_its_release_agree(out, published):
     text = (out / "reports" / "model_cards" / "audience_retrieval.md").read_text()
     assert f"commit {manifest['git_commit']}" in text
     assert f"| AUC | {numbers['ours']['cold']['auc']:.3f} |" in text
+
+
+def test_every_measured_model_shows_its_slices(tmp_path):
+    served = {"map": 0.43, "auc": 0.75, "any_display_auc": 0.7, "any_mailer_auc": None}
+    part = [{"slice": "non-food", "n": 1204, **served}]
+    households = [{"slice": "households, lowest third by purchases", "n": 7, "all_n10": 0.123456}]
+    households[0] |= dict.fromkeys(("all_r10", "new_n10", "new_r10"), 0.5)
+    measured = evaluation()
+    measured |= {"policy": {"practice": {"models": {"served": served}, "slices": part}}, "warm": {"slices": households}}
+    measured["ours"]["warm"] = {"all_n10": 0.4}
+    measured["versus"]["warm"] = []
+    write_cards(tmp_path, MANIFEST, measured)
+    encoder = (tmp_path / "product_encoder.md").read_text()
+    assert "| macro mAP over channels | 0.430 | – | – |" in encoder
+    assert "| non-food | 1,204 | 0.430 | 0.750 | 0.700 | – |" in encoder
+    assert (
+        "| households, lowest third by purchases | 7 | 0.123 | 0.500 | 0.500 | 0.500 |"
+        in (tmp_path / "recommendations.md").read_text()
+    )
+    assert NOT_MEASURED in (tmp_path / "audience_retrieval.md").read_text()

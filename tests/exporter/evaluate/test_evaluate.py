@@ -41,6 +41,18 @@ def test_every_model_has_its_row(out):
     assert {"pit_coverage80", "pit_p", "newsvendor_80"} <= set(ours["demand"])
     assert {row["slice"] for row in numbers["slices"]} >= {"all", "PF (promotion first)", "food", "non-food"}
     assert {row["slice"]: row["holds"] for row in numbers["slices"]}["week 28"] is None
+    thirds = numbers["warm"]["slices"]
+    assert sum(row["n"] for row in thirds) == numbers["warm"]["households"]
+    assert np.average([row["all_n10"] for row in thirds], weights=[row["n"] for row in thirds]) == pytest.approx(
+        ours["warm"]["all_n10"]
+    )
+    parts = {row["slice"]: row for row in numbers["cold"]["slices"]}
+    for halves in (("food", "non-food"), ("fewer than 6 buyers", "6 buyers or more")):
+        both = [parts[name] for name in halves if name in parts]
+        assert sum(row["n"] for row in both) == numbers["cold"]["launches"]
+        assert np.average([row["auc"] for row in both], weights=[row["n"] for row in both]) == pytest.approx(
+            ours["cold"]["auc"]
+        )
     models = {outcome: set(values) for outcome, values in numbers["other"].items()}
     assert set(models) == {"units_4w", "revenue_8w", "buyers_8w", "repeat"}
     assert all("ours" in names and len(names) >= 4 for names in models.values())

@@ -8,7 +8,7 @@ import pytest
 
 from onshelf_exporter.errors import ExporterError, SourceError
 from onshelf_exporter.evaluation import recommend, served
-from onshelf_exporter.evaluation.release import ModelRelease, exported_release, find_release
+from onshelf_exporter.evaluation.release import ENCODER, ModelRelease, exported_release, find_release
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_the_release_with_the_latest_cut_before_the_measured_weeks_is_found(publ
 
 
 def test_an_exported_model_release_needs_no_repository(published, data, tmp_path):
-    for name in ("product_encoder", "launch_outcome"):
+    for name in (ENCODER, "launch_outcome"):
         shutil.copyfile(published / "repository" / name / "1" / "model.onnx", tmp_path / f"{name}.onnx")
     for path in (published / "releases" / "1").iterdir():
         shutil.copyfile(path, tmp_path / path.name)

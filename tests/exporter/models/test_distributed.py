@@ -76,3 +76,6 @@ def test_the_command_trains_as_one_process_does(shop_data: Path, tmp_path: Path)
     )
     assert two["metrics"]["content"]["loss"] == pytest.approx(one["metrics"]["content"]["loss"], rel=0.05)
     assert two["metrics"]["towers"]["loss"] == pytest.approx(one["metrics"]["towers"]["loss"], rel=0.05)
+    forecasts = [done["metrics"]["outcome"]["out_of_bag"] for done in (one, two)]
+    assert {"wape_8w", "poisson_deviance_8w"} <= set(forecasts[0])
+    assert forecasts[1] == pytest.approx(forecasts[0], rel=0.05)

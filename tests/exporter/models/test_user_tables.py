@@ -122,10 +122,11 @@ def test_reasons_are_what_the_user_bought_most_of_what_is_nearest() -> None:
         np.repeat([0, 1], USERS), users.flatten().tolist(), reasons.reshape(-1, 2).tolist(), strict=True
     ):
         mine = slice(int(shelves.start[user]), int(shelves.start[user + 1]))
-        numbers, weight = shelves.products[mine].numpy(), shelves.weights[mine, 0].numpy()
+        numbers = shelves.products[mine].numpy()
+        weight = np.log1p(shelves.weights[mine].numpy()[:, [0, 2]]).sum(axis=1)  # purchases, and recent ones again
         best: dict[int, tuple[float, int]] = {}  # by content
         for number, count in zip(numbers, weight, strict=True):
-            speaks = (near[product, content[number]] * np.log1p(count), number - 1)
+            speaks = (near[product, content[number]] * count, number - 1)
             best[content[number]] = max(best.get(content[number], (0.0, -1)), speaks)
         wanted = [number for speaks, number in sorted(best.values(), reverse=True) if speaks > 0][:2]
         assert named == [*wanted, -1, -1][:2]

@@ -115,6 +115,19 @@ def rows_of(models: dict[str, Summary], part: str, columns: Columns) -> str:
     return "\n".join(lines)
 
 
+def sliced(rows: list[Summary], columns: Columns) -> str:
+    """Markdown of slices of ours, one row each."""
+    shown = [(key, heading) for key, (heading, _) in columns.items() if any(key in row for row in rows)]
+    lines = [
+        f"| Ours, slice | n | {' | '.join(heading for _, heading in shown)} |",
+        "|---" * (len(shown) + 2) + "|",
+    ]
+    lines += [
+        f"| {row['slice']} | {row['n']:,} | {' | '.join(_cell(row, key, None) for key, _ in shown)} |" for row in rows
+    ]
+    return "\n".join(lines)
+
+
 def label(model: str) -> str:
     """How a model is called in the report."""
     return LABELS.get(model, model.replace("_", " "))

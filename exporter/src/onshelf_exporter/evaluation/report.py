@@ -13,6 +13,7 @@ from onshelf_exporter.evaluation.cells import (
     label,
     number,
     rows_of,
+    sliced,
     table,
     versus,
 )
@@ -249,7 +250,7 @@ def _warm(summary: Summary) -> str:
             f"week {warm['cut']}, so all rows end there."
         )
     parts = ["## Recommendations to households with a history", text, table(summary, "warm", WARM)]
-    return "\n\n".join([*parts, versus(summary["versus"]["warm"], WARM)])
+    return "\n\n".join([*parts, versus(summary["versus"]["warm"], WARM), sliced(warm["slices"], WARM)])
 
 
 def _cold(summary: Summary) -> str:
@@ -262,7 +263,7 @@ def _cold(summary: Summary) -> str:
         f"bought one."
     )
     parts = ["## Launches that nobody has bought yet", text, table(summary, "cold", COLD)]
-    parts.append(versus(summary["versus"]["cold"], COLD))
+    parts += [versus(summary["versus"]["cold"], COLD), sliced(cold["slices"], COLD)]
     return "\n\n".join(parts) + _plots(summary, ("audience",))
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onshelf_exporter.baselines.forecast import Floats, Forecast
 from onshelf_exporter.evaluation import explanations, metrics, recommend, study, tables, update
@@ -18,6 +19,8 @@ from onshelf_exporter.evaluation.update import EarlyWeeks
 from onshelf_exporter.policy import report as policy
 
 Summary = dict[str, Any]
+THIRDS = ("lowest", "middle", "highest")
+FEW_BUYERS = 6
 
 
 def describe(one: Study) -> Summary:
@@ -99,6 +102,11 @@ def add_warm(summary: Summary, one: Study, draws: int) -> None:
         "products_bought": int(task.wanted[task.users].nnz),
         "of_them_new": int(task.fresh[task.users].nnz),
     }
+    weeks = np.asarray(task.history[task.users].sum(axis=1)).ravel()
+    tercile = (weeks.argsort(kind="stable").argsort(kind="stable") * 3) // max(len(weeks), 1)
+    summary["warm"]["slices"] = _sliced(
+        measured[OURS], {f"households, {name} third by purchases": tercile == i for i, name in enumerate(THIRDS)}
+    )
     _add(summary, "warm", measured, intervals, versus)
 
 
@@ -117,7 +125,23 @@ def add_cold(summary: Summary, one: Study, draws: int) -> None:
         "households": len(task.users),
         "households_that_bought_one": len(households[0]),
     }
+    ours = {name: measured[OURS][name] for name in ("auc", "map", "r100", "lift10")}
+    kinds = {name: mask[enough] for name, mask in tables.slices(task.rows).items() if not name.startswith("week ")}
+    buyers = task.bought[enough].sum(axis=1)
+    few = {"fewer than 6 buyers": buyers < FEW_BUYERS, "6 buyers or more": buyers >= FEW_BUYERS}
+    summary["cold"]["slices"] = _sliced(ours, {name: mask for name, mask in kinds.items() if name != "all"} | few)
     _add(summary, "cold", measured, intervals, versus)
+
+
+def _sliced(measured: dict[str, Floats], masks: dict[str, NDArray[np.bool_]]) -> list[Summary]:
+    """Means of columns over parts of their rows, those without a value left out."""
+    result: list[Summary] = []
+    for name, mask in masks.items():
+        known = {key: values[mask][np.isfinite(values[mask])] for key, values in measured.items()}
+        if mask.any():
+            means = {key: float(values.mean()) if len(values) else None for key, values in known.items()}
+            result.append({"slice": name, "n": int(mask.sum()), **means})
+    return result
 
 
 def add_explanations(summary: Summary, one: Study) -> None:

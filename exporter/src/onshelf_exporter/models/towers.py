@@ -168,8 +168,9 @@ def pair_features(pairs: Tensor, place: Tensor, profile: Tensor, counts: Tensor)
 
 
 def support(similarity: Tensor, weights: Tensor) -> Tensor:
-    """How much each product of a history speaks for a product [..., events]; 0 where there is none."""
-    return nearness(similarity) * torch.log1p(weights[..., 0])
+    """How much each product of a history speaks for a product [..., events], recent purchases twice; 0 where there is
+    none."""
+    return nearness(similarity) * (torch.log1p(weights[..., 0]) + torch.log1p(weights[..., 2]))
 
 
 class ProductRetrieval(nn.Module):

@@ -44,7 +44,7 @@ class SimilarPurchases(nn.Module):
         products: number (product_index + 1) of the content's product that the user bought most [rows, width].
         strength: logs of purchases, summed over the content's products [rows, width]; 0 where padded.
         lately: the same of recent purchases.
-        most: log of the purchases of the product in `products`.
+        most: what `products` speaks: logs of its purchases and of its recent ones, added.
         owner: the user of each row [rows].
         users: number of users.
     """

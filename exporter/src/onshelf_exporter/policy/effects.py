@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from onshelf_exporter.policy.aipw import MIN_ARM, Lift, cross_fit, lift, shrink
 from onshelf_exporter.policy.rows import CATEGORICAL, DEEP_DISCOUNT, MOST_UNITS, Study
+from onshelf_exporter.titles import readable
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.response import Panel, build_panel
 
@@ -89,7 +90,13 @@ def panel_effects(history: History, seed: int = 0, threads: int = 1, products: i
     if panel is None:
         return {"skipped": "no product sells in most of its weeks"}
     rows = product_weeks(panel, history)
-    result: dict[str, Any] = {"rows": len(rows.units), "products": len(np.unique(rows.product)), "effects": {}}
+    names = history.vocabulary.names["category"]
+    result: dict[str, Any] = {
+        "rows": len(rows.units),
+        "products": len(np.unique(rows.product)),
+        "categories": {str(one): readable(names[one]) for one in np.unique(rows.category)},
+        "effects": {},
+    }
     for name, treated in rows.treatments.items():
         if min(treated.sum(), (~treated).sum()) < 10 * MIN_ARM:
             result["effects"][name] = {
@@ -222,6 +229,11 @@ def _by_group(scores: Floats, treated: Mask, cluster: Ints, group: Ints, above: 
     own = [lift(scores[:, 1], scores[:, 0], cluster, number == place) for place in enough]
     values, errors, _ = shrink(np.array([o.value for o in own]), np.array([o.error for o in own]), above)
     return {
-        str(g): {"own": float(o.value) if np.isfinite(o.value) else None, "shrunk": float(v), "error": float(e)}
-        for g, o, v, e in zip(ids[enough], own, values, errors, strict=True)
+        str(g): {
+            "treated": int(n),
+            "own": float(o.value) if np.isfinite(o.value) else None,
+            "shrunk": float(v),
+            "error": float(e),
+        }
+        for g, n, o, v, e in zip(ids[enough], arms[0][enough], own, values, errors, strict=True)
     }

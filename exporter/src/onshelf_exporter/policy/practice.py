@@ -94,9 +94,16 @@ def practice_ranking(
         if value is not None:
             band = interval(value, np.array([np.nan if one[key] is None else one[key] for one in drawn], dtype=float))
             models[OURS][f"{key}_ci"] = [band.low, band.high]
+    food, first = (measured.frame[name].to_numpy(bool) for name in ("is_food", "is_promotion_first"))
+    parts = {"promotion first": first, "entered by a sale": ~first, "food": food, "non-food": ~food}
     return {
         "launches": len(measured),
         "trained": len(train),
+        "slices": [
+            {"slice": name, "n": int(mask.sum()), **_ranked(data, scores[OURS][mask], actual[mask], channels, None)}
+            for name, mask in parts.items()
+            if mask.any()
+        ],
         "channels": [str(data.channels["channel_id"].iloc[c]) for c in channels],
         "models": models,
         "expected_to_actual": float(scores[OURS][:, channels].sum() / max(actual[:, channels].sum(), 1)),

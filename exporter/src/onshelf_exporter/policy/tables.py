@@ -3,6 +3,7 @@
 from typing import Any
 
 Numbers = dict[str, Any]
+CATEGORIES = 15  # whose effects are shown
 
 NAMES = {
     "served": "**ours, served**",
@@ -41,6 +42,10 @@ def _practice(content: Numbers) -> str:
         f"{len(content['channels'])} channels, {content['launches']:,} launches, first four weeks; learned from "
         f"{content['trained']:,}. A propensity says what is done, not what is best.",
         _table(["Model", "macro mAP", "macro AUC", "any display AUC", "any mailer AUC"], rows),
+        _table(
+            ["Ours, slice", "launches", "macro mAP", "macro AUC", "any display AUC", "any mailer AUC"],
+            [[one["slice"], f"{one['n']:,}", *(_number(one[key]) for key in keys)] for one in content["slices"]],
+        ),
         f"Served propensities sum to {_number(content['expected_to_actual'])} of what happened.",
     ]
     if other:
@@ -118,7 +123,31 @@ def _panel(content: Numbers) -> str:
     if spread:
         lines.append("Shrunk by empirical Bayes, departments to the shop and categories to their department: ")
         lines[-1] += "; ".join(spread) + "."
+        lines += _categories(content)
     return "\n\n".join(lines)
+
+
+def _categories(content: Numbers) -> list[str]:
+    """Effects of the categories that are promoted most, and a line above them; none where no category has enough."""
+    by_name = {name: entry.get("by_category", {}) for name, entry in content["effects"].items()}
+    promoted = {
+        number: max(effects[number]["treated"] for effects in by_name.values() if number in effects)
+        for number in content["categories"]
+        if any(number in effects for effects in by_name.values())
+    }
+    if not promoted:
+        return []
+    most = sorted(promoted, key=lambda number: -promoted[number])[:CATEGORIES]
+
+    def cell(effects: Numbers, number: str) -> str:
+        one = effects.get(number)
+        return "-" if one is None else f"{_signed(one['shrunk'])} ± {100 * one['error']:.1f}"
+
+    rows = [[content["categories"][n], *(cell(effects, n) for effects in by_name.values())] for n in most]
+    return [
+        f"The {len(most)} categories with the most promoted weeks: shrunk effect and its standard error.",
+        _table(["Category", *by_name], rows),
+    ]
 
 
 def _survivors(content: Numbers) -> str:

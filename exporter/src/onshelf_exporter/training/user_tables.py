@@ -45,7 +45,8 @@ def similar_purchases(
     pairs, inverse = np.unique(key, return_inverse=True)
     owner, last = pairs // len(embeddings), np.cumsum(np.bincount(inverse, minlength=len(pairs))) - 1
     strength, lately = (np.bincount(inverse, np.log1p(weight[:, n]), minlength=len(pairs)) for n in (0, 2))
-    favourite = np.lexsort((weight[:, 0], key))[last]
+    speaks = np.log1p(weight[:, 0]) + np.log1p(weight[:, 2])
+    favourite = np.lexsort((speaks, key))[last]
     count = np.bincount(owner, minlength=users)
     needed = (count + width - 1) // width
     first = np.concatenate([[0], np.cumsum(needed)])
@@ -64,7 +65,7 @@ def similar_purchases(
         padded(product[favourite]),
         padded(strength),
         padded(lately),
-        padded(np.log1p(weight[favourite, 0])),
+        padded(speaks[favourite]),
         torch.from_numpy(np.resize(np.repeat(np.arange(users), needed), rows)),
         users,
     )
