@@ -47,7 +47,7 @@ def measure(write: Callable[[Path], Path], folder: Path) -> Measured:
     evaluate.add_arguments(parser)
     places = {"data": data, "releases": made.releases, "repository": made.repository, "out": folder, "cache": folder}
     given = [word for key, path in places.items() for word in (f"--{key}", str(path))]
-    assert evaluate.run(parser.parse_args([*given, "--quick", "--draws", "50"])) == 0
+    assert evaluate.run(parser.parse_args([*given, "--recipe", "test", "--quick", "--draws", "50"])) == 0
     return Measured(
         release=made.releases / str(made.version),
         repository=made.repository,

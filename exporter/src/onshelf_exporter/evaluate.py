@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--decisions", type=Path, default=Path("docs/decisions.md"), help="log to which the test's numbers are appended"
     )
-    parser.add_argument("--recipe", default="default", help="recipe to train where no model release fits")
+    parser.add_argument("--recipe", default="default", help="recipe of the model release; trained where none fits")
     parser.add_argument(
         "--runs", type=Path, default=Path("var/runs"), help="folder of training runs (default: var/runs)"
     )
@@ -170,7 +170,9 @@ def release_for(
     """
     only = split.cut if split.name == "test" else None
     try:
-        return find_release(args.releases, args.repository, before_week, dataset, args.threads, only)
+        return find_release(
+            args.releases, args.repository, before_week, dataset, args.threads, only, load_recipe(args.recipe).name
+        )
     except MissingReleaseError as missing:
         if args.published_only or not train:
             raise

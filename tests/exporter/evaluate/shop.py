@@ -171,7 +171,7 @@ def write_release(releases: Path, repository: Path, cut_week: int, version: int 
         "role": "replay",
         "cut_week": cut_week,
         "as_of": "2017-07-03",
-        "recipe": "by hand",
+        "recipe": "test",
         "data_hash": "invented-0",
         "git_commit": "none",
         "horizons_weeks": [4, 8],

@@ -145,7 +145,7 @@ def test_the_test_period_is_recorded_when_opened(arguments, tmp_path):
     text = args.decisions.read_text()
     assert text.startswith("# Decisions\n\n## 20")
     assert f"wape {numbers['ours']['demand']['wape']:.4g}" in text
-    assert "Model release 1 (replay, recipe by hand, cut at week 27" in text
+    assert "Model release 1 (replay, recipe test, cut at week 27" in text
     assert "demand_not_purged" not in numbers["ours"]
     assert "The test period was opened" in (tmp_path / "reports" / "evaluation.md").read_text()
 

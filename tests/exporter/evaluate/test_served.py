@@ -17,7 +17,7 @@ def release(published) -> ModelRelease:
 
 
 def test_the_release_with_the_latest_cut_before_the_measured_weeks_is_found(published):
-    def found(before: int, **more: int) -> int:
+    def found(before: int, **more: int | str) -> int:
         return find_release(published / "releases", published / "repository", before, "invented", **more).version
 
     assert (found(28), found(40), found(54), found(53)) == (1, 2, 3, 2)
@@ -26,6 +26,9 @@ def test_the_release_with_the_latest_cut_before_the_measured_weeks_is_found(publ
         found(27)
     with pytest.raises(SourceError, match="cut at week 38"):
         found(40, cut_week=38)
+    assert found(28, recipe="test") == 1
+    with pytest.raises(SourceError, match=r"recipe full; there are: 1 .invented, cut at week 27, recipe test"):
+        found(28, recipe="full")
     with pytest.raises(SourceError, match="no model release of other_shop"):
         find_release(published / "releases", published / "repository", 28, "other_shop")
 

@@ -234,7 +234,13 @@ class MissingReleaseError(SourceError):
 
 
 def find_release(
-    releases: Path, repository: Path, before_week: int, dataset: str, threads: int = 2, cut_week: int | None = None
+    releases: Path,
+    repository: Path,
+    before_week: int,
+    dataset: str,
+    threads: int = 2,
+    cut_week: int | None = None,
+    recipe: str | None = None,
 ) -> ModelRelease:
     """The newest model release that has seen most without seeing the measured weeks.
 
@@ -245,6 +251,7 @@ def find_release(
         dataset: name of the data set.
         threads: threads of each graph.
         cut_week: the cut that it must have; None = any before the measured weeks.
+        recipe: name of the recipe that trained it; None = any.
 
     Raises:
         MissingReleaseError: there is no such model release.
@@ -252,15 +259,20 @@ def find_release(
     manifests = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(releases.glob("[0-9]*/manifest.json"))]
     fitting = [m for m in manifests if m["dataset"] == dataset and int(m["cut_week"]) < before_week]
     fitting = [m for m in fitting if cut_week is None or int(m["cut_week"]) == cut_week]
+    fitting = [m for m in fitting if recipe is None or m["recipe"] == recipe]
     if not fitting:
-        seen = ", ".join(f"{m['version']} ({m['dataset']}, cut at week {m['cut_week']})" for m in manifests) or "none"
+        known = (
+            f"{m['version']} ({m['dataset']}, cut at week {m['cut_week']}, recipe {m['recipe']})" for m in manifests
+        )
         wanted, role = f"before week {before_week}", "replay"
         if cut_week is not None:
             wanted, role = f"at week {cut_week}", "evaluation"
+        if recipe is not None:
+            wanted += f", recipe {recipe}"
         raise MissingReleaseError(
-            f"{releases}: no model release of {dataset} cut {wanted}; there are: {seen}. Train, export and publish "
-            f"one: "
-            f"`onshelf-exporter train --roles {role}`, then `export` and `publish` with the same arguments"
+            f"{releases}: no model release of {dataset} cut {wanted}; there are: {', '.join(known) or 'none'}. Train, "
+            f"export and publish one: `onshelf-exporter train --roles {role}`, then `export` and `publish` with the "
+            "same arguments"
         )
     best = max(fitting, key=lambda m: (int(m["cut_week"]), int(m["version"])))
     return ModelRelease(releases / str(best["version"]), repository, best, threads)
