@@ -98,7 +98,8 @@ def test_studies_are_tables_of_the_report(out, arguments, tmp_path):
     shutil.copytree(out / "cache", tmp_path / "cache")
     assert evaluate.run(arguments(tmp_path)) == 0
     text = (tmp_path / "reports" / "evaluation.md").read_text()
-    for words in ("### Text", "| bert | .750 |", "| none | – |", "- A remark.", "(plots/study_text.svg)"):
+    table = ("| bert | .750 |", "| none | – |", "(plots/study_text.svg)", "of another commit")
+    for words in ("### Text", *table, "- A remark."):
         assert words in text
     named = study | {"plot": {"label": "model", "value": "F1"}}
     (folder / "text.json").write_text(json.dumps(named))

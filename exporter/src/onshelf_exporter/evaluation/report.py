@@ -188,12 +188,15 @@ def _policy(summary: Summary) -> str:
 
 def _studies(summary: Summary) -> str:
     parts = ["## Studies"] if summary["studies"] else []
+    measured = summary["model_release"]["git_commit"]
     for one in summary["studies"]:
         rows = [one["columns"], ["---"] * len(one["columns"]), *one["rows"]]
         lines = ["| " + " | ".join(_study_cell(cell) for cell in row) + " |" for row in rows]
         parts += [f"### {one['title']}", one["question"], "\n".join(lines)]
         parts += ["\n".join(f"- {remark}" for remark in one["remarks"])] if one["remarks"] else []
         made = f"Recipe {one['recipe'] or 'none'}, commit {(one['commit'] or 'none')[:12]}, {one['seconds']:.0f} s."
+        if one["commit"] != measured:
+            made += f" The measured model release is of another commit, {(measured or 'none')[:12]}."
         parts.append(made + _plots(summary, (f"study_{one['name']}",)))
     return "\n\n".join(parts)
 
