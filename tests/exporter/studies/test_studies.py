@@ -17,6 +17,7 @@ from onshelf_exporter.graphs import quantise_words, run_graph, session
 from onshelf_exporter.models.product_encoder import TextEncoder
 from onshelf_exporter.recipe import LoopRecipe
 from onshelf_exporter.studies.attributes import Softmax
+from onshelf_exporter.studies.compression import largest_losses
 from onshelf_exporter.studies.encoders import encoder
 from onshelf_exporter.studies.features import bag_of_words, components, said
 from onshelf_exporter.studies.head import forecast
@@ -242,3 +243,9 @@ def test_only_the_word_embeddings_become_int8(tmp_path: Path) -> None:
     out = run_graph(session(tmp_path / "int8.onnx", threads=1), given)
     assert np.array_equal(out["price"], prices[given["kinds"]])
     assert np.abs(out["read"] - words[given["ids"]]).max() <= np.abs(words).max() / 127
+
+
+def test_the_largest_loss_is_against_the_first_row() -> None:
+    first, better, worse = [0.8, 5.0, 0.5, 0.9], [0.76, 4.9, 0.52, 0.9], [0.8, 5.5, 0.4, 0.9]
+    assert largest_losses([first, better, worse]) == pytest.approx([0.0, 0.0, 0.25])
+    assert largest_losses([first[:2], [0.88, 4.0]]) == pytest.approx([0.0, 0.1])
