@@ -264,8 +264,8 @@ def _choice(files: dict[str, Path], losses: list[float]) -> str:
     Against the best of each column it would be chosen by chance: two files that differ by rounding differ by as much.
     """
     size = {name: files[name].stat().st_size for name, loss in zip(files, losses, strict=True) if loss <= CLOSE}
-    first = next(iter(files))
+    first, smallest = next(iter(files)), min(size, key=size.__getitem__)
     return (
-        f"The smallest that loses at most {CLOSE:.0%} in every metric against {first}: {min(size, key=size.__getitem__)}. "
-        f"Largest loss: the share by which a row is worse than {first} in the metric where it loses most."
+        f"The smallest that loses at most {CLOSE:.0%} in every metric against {first}: {smallest}. Largest loss: the "
+        f"share by which a row is worse than {first} in the metric where it loses most."
     )
