@@ -22,10 +22,10 @@ def test_without_the_named_reasons_scores_fall_by_more_than_without_others(relea
 
 
 def test_users_of_an_audience_score_lower_without_what_is_named(release: ModelRelease, complete_journey) -> None:
-    found = explanations.audience_deletion_test(release, dataset.load(complete_journey), products=40, seed=3)
-    assert len(found.named) > 20
+    found = explanations.audience_deletion_test(release, dataset.load(complete_journey), seed=3)
+    assert len(found.named) > 100
     assert found.named.mean() > found.others.mean() + 0.05
-    assert found.share > 0.6
+    assert found.share > 0.55  # of several hundred pairs: two standard errors above chance
 
 
 def test_room_for_new_products_costs_relevance(release: ModelRelease, complete_journey) -> None:

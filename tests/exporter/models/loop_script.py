@@ -84,6 +84,14 @@ def main() -> None:
         )
         if distributed.leads():
             torch.save({"weights": network.state_dict(), "fit": (result.epoch, result.training_losses)}, given.out)
+    if left := group_threads():
+        raise SystemExit(f"threads of the process group are left: {left}; the interpreter's end would abort on them")
+
+
+def group_threads() -> list[str]:
+    """Names of threads of a process group that still run."""
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    return [name for name in names if name.startswith("pt_gloo")]
 
 
 if __name__ == "__main__":

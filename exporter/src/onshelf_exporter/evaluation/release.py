@@ -37,12 +37,14 @@ class ModelRelease:
         repository: the model repository with <model>/<version>/model.onnx; None = the graphs are in the folder itself.
         manifest: content of manifest.json.
         threads: threads of each graph.
+        encoder: the graph that reads products; the one that the gateway asks by default.
     """
 
     folder: Path
     repository: Path | None
     manifest: dict[str, Any]
     threads: int = 2
+    encoder: str = ENCODER
 
     @property
     def version(self) -> int:
@@ -118,7 +120,7 @@ class ModelRelease:
         )
 
     def encode(self, products: pd.DataFrame) -> dict[str, NDArray[Any]]:
-        """Run the encoder that the gateway asks by default.
+        """Run the encoder.
 
         Args:
             products: title, department, category, type, brand, private_label (1, 0, -1) and price (0 = unknown), one
@@ -142,7 +144,7 @@ class ModelRelease:
             "attributes": np.stack([products["price"].to_numpy(dtype=np.float32), label], axis=1),
         }
         order = np.argsort(length, kind="stable")
-        outputs = self._run(ENCODER, feeds, order, length)
+        outputs = self._run(self.encoder, feeds, order, length)
         return {**outputs, "categorical_ids": feeds["categorical_ids"], "attributes": feeds["attributes"]}
 
     def outcomes(self, encoded: dict[str, NDArray[Any]], candidates: NDArray[np.float32]) -> dict[str, NDArray[Any]]:

@@ -49,7 +49,7 @@ FIRST = {
 LAUNCH = {
     "without content neighbours in the network": range(8),
     "without categories and brand": [*range(8, 23), *range(25, 29)],
-    "without either (activity and popularity)": [*range(23), *range(25, 30)],
+    "network: activity and popularity only": [*range(23), *range(25, 30)],
     "without the product vector": [29],
     "without the user's profile": range(30, 46),
     "without popularity of categories and brand": range(46, 54),

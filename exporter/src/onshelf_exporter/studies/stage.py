@@ -34,6 +34,7 @@ STUDIES = (
     StudyRow("bert_vs_tfidf", "what text, plan, history and BERT add; where text helps"),
     StudyRow("title_drift", "how far other wordings of a title move embedding, category and forecast"),
     StudyRow("compression", "int8, three layers, LoRA: size, latency and what each loses"),
+    StudyRow("encoder_precision", "what the served models lose behind the encoder in int8, several seeds"),
     StudyRow("multilingual", "Chinese titles through a multilingual encoder"),
     StudyRow("launch_forecast", "what the parts of launch_outcome add, beside boosted trees on identical inputs"),
     StudyRow("recommendation", "what the rankers' features add, and what room for new products costs"),

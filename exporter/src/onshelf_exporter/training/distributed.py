@@ -8,6 +8,7 @@ the others; the same command goes on at the last checkpoint, also with another n
 
 import datetime as dt
 import gc
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,9 @@ def processes() -> Iterator[None]:
     gpu = devices.current().type == "cuda"
     if gpu:
         torch.cuda.set_device(devices.current())
+    # Functions of this module have the group as a default argument, bound when it is imported, which DDP does. With a
+    # group there they would hold it for good, and its threads may abort the process at the interpreter's end.
+    importlib.import_module("torch.distributed.nn")
     dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=PATIENCE)
     try:
         yield
