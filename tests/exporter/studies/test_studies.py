@@ -18,6 +18,7 @@ from onshelf_exporter.models.product_encoder import TextEncoder
 from onshelf_exporter.recipe import LoopRecipe
 from onshelf_exporter.studies.attributes import Softmax
 from onshelf_exporter.studies.compression import largest_losses
+from onshelf_exporter.studies.encoder_precision import loss
 from onshelf_exporter.studies.encoders import encoder
 from onshelf_exporter.studies.features import bag_of_words, components, said
 from onshelf_exporter.studies.head import forecast
@@ -243,6 +244,13 @@ def test_only_the_word_embeddings_become_int8(tmp_path: Path) -> None:
     out = run_graph(session(tmp_path / "int8.onnx", threads=1), given)
     assert np.array_equal(out["price"], prices[given["kinds"]])
     assert np.abs(out["read"] - words[given["ids"]]).max() <= np.abs(words).max() / 127
+
+
+def test_a_loss_is_above_zero_where_int8_is_worse_whichever_way_is_better() -> None:
+    fp32, worse = np.array([0.8, 0.5]), np.array([0.88, 0.4])
+    assert loss(fp32[:1], worse[:1], more=False) == pytest.approx([0.1])
+    assert loss(fp32[1:], worse[1:], more=True) == pytest.approx([0.25])
+    assert (loss(worse, fp32, more=False)[0], loss(worse, fp32, more=True)[1]) == pytest.approx((-1 / 11, -0.2))
 
 
 def test_the_largest_loss_is_against_the_first_row() -> None:

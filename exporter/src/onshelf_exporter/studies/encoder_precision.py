@@ -50,10 +50,10 @@ def study(setting: Setting) -> Table:
     losses = []
     for name, (_, more) in measured[0][0].items():
         pairs = np.array([[found[name][0] for found in seed] for seed in measured])
-        each = _loss(pairs[:, 0], pairs[:, 1], more)
-        loss = float(_loss(pairs[:, :1].mean(0), pairs[:, 1:].mean(0), more)[0])
-        losses.append(loss)
-        table.add(name, *(float(value) for value in pairs.mean(0)), loss, float(each.min()), float(each.max()))
+        each = loss(pairs[:, 0], pairs[:, 1], more)
+        mean = float(loss(pairs[:, :1].mean(0), pairs[:, 1:].mean(0), more)[0])
+        losses.append(mean)
+        table.add(name, *(float(value) for value in pairs.mean(0)), mean, float(each.min()), float(each.max()))
     table.remarks += [
         f"Launches of weeks {weeks[0]}-{weeks[1]}, {SEEDS} seeds of the heads on one text encoder, through the "
         "exported graphs. Loss: the share by which the mean over the seeds is worse; below 0 where int8 is ahead.",
@@ -87,6 +87,7 @@ def _measured(release: ModelRelease, data: dataset.Dataset, weeks: tuple[int, in
     return result
 
 
-def _loss(base: Floats, other: Floats, more: bool) -> Floats:
+def loss(base: Floats, other: Floats, more: bool) -> Floats:
+    """By how much `other` is worse, as a share; `more`: whether a higher metric is better."""
     lost: Floats = (base / other if more else other / base) - 1.0
     return lost
