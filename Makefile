@@ -56,7 +56,7 @@ stop-gateway:
 		rm -f $(RUN)/gateway.pid $(RUN)/gateway.address; fi
 
 ##@ Stages
-.PHONY: setup data train train-distributed evaluate study export publish triton gateway tensorrt-engines bench
+.PHONY: setup data train train-distributed evaluate study export publish triton gateway tensorrt-engines bench bench-gpu
 setup: .venv/.installed .venv-triton/.installed ## Create the two environments
 
 .venv/.installed: constraints.txt requirements-dev.txt client/pyproject.toml exporter/pyproject.toml gateway/pyproject.toml local_triton/pyproject.toml
@@ -117,6 +117,9 @@ tensorrt-engines: setup ## Build native TensorRT engines into a sibling reposito
 
 bench: setup ## Measure latency and throughput of the running gateway
 	@$(BIN)/python benchmarks/plan_latency.py
+
+bench-gpu: setup ## Measure the models on this machine's GPU, beside its limits
+	@$(BIN)/python benchmarks/gpu.py
 
 ##@ Check
 .PHONY: test lint types fix proto docs verify verify-proto verify-docs clean
