@@ -130,4 +130,5 @@ def running(_shared: Running) -> Running:
     backend.cancelled.clear()
     backend.entered.clear()
     backend.down = False
+    backend.delay = 0.0
     return _shared

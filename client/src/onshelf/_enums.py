@@ -133,3 +133,5 @@ class ErrorReason(enum.Enum):
     NOT_IMPLEMENTED = "not_implemented"
     DRAINING = "draining"
     MODEL_OUTPUT_INVALID = "model_output_invalid"
+    MODEL_NOT_FOUND = "model_not_found"
+    TENSOR_INVALID = "tensor_invalid"

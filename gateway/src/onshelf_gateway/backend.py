@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import grpc
 import numpy as np
+from google.protobuf.message import Message
 from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
@@ -13,6 +14,11 @@ Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 
 DATATYPES: dict[str, Any] = {"FP32": np.float32, "INT64": np.int64}
+TOLD: dict[str, type[Message]] = {
+    "ModelMetadata": service_pb2.ModelMetadataRequest,
+    "ModelConfig": service_pb2.ModelConfigRequest,
+    "ModelStatistics": service_pb2.ModelStatisticsRequest,
+}
 _NAMES = {np.dtype(dtype): name for name, dtype in DATATYPES.items()}
 
 
@@ -77,6 +83,17 @@ class InferenceBackend(Protocol):
 
     async def times(self, model: str, version: int, timeout: float) -> ModelTimes:
         """What the server has counted of this version of a model; for traces.
+
+        Raises:
+            BackendUnavailableError, BackendTimeoutError, BackendAnswerError: see there.
+        """
+        ...
+
+    async def told(self, method: str, model: str, version: int, timeout: float) -> Message:
+        """What the server says of this version of a model, as its protocol's message.
+
+        Args:
+            method: one of `TOLD`.
 
         Raises:
             BackendUnavailableError, BackendTimeoutError, BackendAnswerError: see there.
@@ -151,14 +168,19 @@ class TritonBackend:
 
     async def times(self, model: str, version: int, timeout: float) -> ModelTimes:
         """See `InferenceBackend`."""
-        request = service_pb2.ModelStatisticsRequest(name=model, version=str(version))
-        response = await self._call(self._stub.ModelStatistics, request, model, timeout)
+        response: Any = await self.told("ModelStatistics", model, version, timeout)
         if len(response.model_stats) != 1:
             raise BackendAnswerError(f"{model}: statistics of {len(response.model_stats)} models, expected 1")
         counted = response.model_stats[0]
         spent = counted.inference_stats
         compute = spent.compute_input.ns + spent.compute_infer.ns + spent.compute_output.ns
         return ModelTimes(spent.success.count, counted.execution_count, spent.queue.ns, compute)
+
+    async def told(self, method: str, model: str, version: int, timeout: float) -> Message:
+        """See `InferenceBackend`."""
+        request = TOLD[method](name=model, version=str(version))
+        answer: Message = await self._call(getattr(self._stub, method), request, model, timeout)
+        return answer
 
     async def close(self) -> None:
         """See `InferenceBackend`."""

@@ -52,6 +52,12 @@ class Call:
     error_reason: str = ""
     log_fields: dict[str, object] = field(default_factory=dict)
 
+    def part(self) -> "Call":
+        """A call for one of several rows of this one: the same deadline, stages and remarks of its own."""
+        return Call(
+            self.call_id, self.deadline, self.caller_deadline, self.margin, self.deadline_name, trace=self.trace
+        )
+
     def remaining(self) -> float:
         """Seconds left for downstream calls; may be negative."""
         return self.deadline - time.monotonic()

@@ -20,7 +20,7 @@ from onshelf_gateway.logs import UserHash
 from onshelf_gateway.settings import Settings
 
 log = structlog.get_logger("onshelf_gateway.calls")
-PREFIX = "/onshelf.v1."
+PREFIXES = ("/onshelf.v1.", "/inference.")
 CALL_ID_KEY = "x-request-id"
 TRACE_KEY = "x-onshelf-trace"
 _CURRENT: ContextVar[Call] = ContextVar("onshelf_call")
@@ -33,7 +33,7 @@ def current_call() -> Call:
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
-    """Wraps the handlers of onshelf.v1; health and reflection pass untouched."""
+    """Wraps the handlers of onshelf.v1 and of Triton's protocol; health and reflection pass untouched."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -44,10 +44,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
         """See grpc.aio.ServerInterceptor."""
         handler = await continuation(details)
-        if handler is None or not details.method.startswith(PREFIX):
+        if handler is None or not details.method.startswith(PREFIXES):
             return handler
         metadata = dict(details.invocation_metadata or ())
-        method = details.method.removeprefix(PREFIX)
+        method = details.method.removeprefix(PREFIXES[0]).removeprefix(PREFIXES[1])
         if handler.unary_unary and inspect.iscoroutinefunction(handler.unary_unary):
             inner = handler.unary_unary
         else:  # the generated base class: synchronous, and not served

@@ -36,6 +36,26 @@ model_failures = Counter(
 serving = Gauge("onshelf_serving", "1 while health says SERVING, by service.", ["service"], registry=REGISTRY)
 release_version = Gauge("onshelf_model_release_version", "Version of the model release in service.", registry=REGISTRY)
 replays = Counter("onshelf_idempotent_replays", "Answers given again for a request id.", registry=REGISTRY)
+encoder_cache_hits = Counter(
+    "onshelf_encoder_cache_hits", "Products whose encoding was kept from before.", registry=REGISTRY
+)
+encoder_cache_misses = Counter(
+    "onshelf_encoder_cache_misses", "Products that the encoder had to read.", registry=REGISTRY
+)
+encoder_cache_bytes = Gauge("onshelf_encoder_cache_bytes", "Bytes of the encodings that are kept.", registry=REGISTRY)
+encoder_cache_entries = Gauge("onshelf_encoder_cache_entries", "Encodings that are kept.", registry=REGISTRY)
+encoder_batch = Histogram(
+    "onshelf_encoder_batch",
+    "Products that went to the encoder together.",
+    buckets=(1, 2, 4, 8, 16, 32, 64),
+    registry=REGISTRY,
+)
+
+
+def encoder_cache(hits: int, misses: int) -> None:
+    """Count products that were looked up."""
+    encoder_cache_hits.inc(hits)
+    encoder_cache_misses.inc(misses)
 
 
 def model_failed(model: str, kind: str) -> None:

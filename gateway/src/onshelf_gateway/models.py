@@ -1,11 +1,13 @@
 """Typed calls of the six models: shapes and numbers checked, time measured, failures as errors of the contract."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import structlog
+from google.protobuf.message import Message
 from numpy.typing import NDArray
 
 from onshelf_gateway import metrics
@@ -18,10 +20,10 @@ from onshelf_gateway.backend import (
     InferenceBackend,
     ModelTimes,
 )
-from onshelf_gateway.calls import Call
+from onshelf_gateway.calls import Call, Stage
+from onshelf_gateway.encodings import Encodings, Row
 from onshelf_gateway.errors import GatewayError, model_unavailable
 from onshelf_gateway.manifest import CANDIDATE_COLUMNS, HORIZONS
-from onshelf_gateway.recent import Recent
 from onshelf_gateway.release import ModelRelease
 
 log = structlog.get_logger("onshelf_gateway.models")
@@ -144,14 +146,19 @@ class Models:
     """The models of the repository through a backend."""
 
     def __init__(
-        self, backend: InferenceBackend, encoder_model: str, retry_after_ms: int, encoder_cache_entries: int = 0
+        self,
+        backend: InferenceBackend,
+        encoder_model: str,
+        retry_after_ms: int,
+        encoder_cache_entries: int = 0,
+        encoder_cache_bytes: int = 0,
     ) -> None:
         self._backend = backend
         self._encoder = encoder_model
         self._retry_after_ms = retry_after_ms
         self._reachable = True
         self._waiting: set[asyncio.Timeout] = set()
-        self._encoded: Recent[tuple[int, bytes], EncodedProduct] = Recent(encoder_cache_entries)
+        self._encodings = Encodings(self._encode_batch, encoder_cache_entries, encoder_cache_bytes)
 
     def reachable(self, answers: bool) -> None:
         """Say whether the server answers at all; while it does not, calls fail at once, waiting ones too."""
@@ -170,22 +177,25 @@ class Models:
         attributes: Sequence[float],
     ) -> EncodedProduct:
         """Read one product: ids, mask [tokens]; categorical ids [4]; attributes [2]: price or 0, private label."""
-        inputs: dict[str, Array] = {
-            "input_ids": input_ids[None, :],
-            "attention_mask": mask[None, :],
-            "categorical_ids": np.array([categorical_ids], dtype=np.int64),
-            "attributes": np.array([attributes], dtype=np.float32),
-        }
-        key = (release.version, b"".join(value.tobytes() for value in inputs.values()))
-        known = self._encoded.get(key)
-        if known is not None:
-            with call.stage("product_encoder", len(input_ids)) as stage:
-                stage.cached = True
-            return known
-        out = await self._run(call, release, self._encoder, inputs, items=len(input_ids), stage="product_encoder")
-        encoded = self._encoded_product(release, out)
-        self._encoded.put(key, encoded)
-        return encoded
+        row = encoder_row(input_ids, mask, categorical_ids, attributes)
+        return self._encoded_product(release, (await self.encode_rows(call, release, [row]))[0])
+
+    async def encode_rows(self, call: Call, release: ModelRelease, rows: Sequence[Row]) -> list[Row]:
+        """Read products, in batches with whatever else waits: the outputs of each, in order."""
+        tokens = sum(len(row["input_ids"]) for row in rows)
+        before = await self._times(call, release, self._encoder)
+        with call.stage("product_encoder", tokens) as stage, self._failures(call, self._encoder):
+            found, hits = await self._encodings.get(release, rows, call.deadline)
+            stage.cached = hits == len(rows)
+        if not stage.cached:
+            await self._add_parts(call, release, self._encoder, before, stage)
+        return found
+
+    async def _encode_batch(self, release: ModelRelease, inputs: dict[str, Array], seconds: float) -> dict[str, Array]:
+        metrics.encoder_batch.observe(len(inputs["input_ids"]))
+        outputs = SIGNATURES[self._encoder][1]
+        out = await self._infer(self._encoder, release.version, inputs, outputs, seconds)
+        return {name: self._sound(self._encoder, name, out[name], len(inputs["input_ids"])) for name in outputs}
 
     def _encoded_product(self, release: ModelRelease, out: dict[str, Array]) -> EncodedProduct:
         logits = out["category_logits"].astype(np.float64)
@@ -201,6 +211,11 @@ class Models:
             _wide(out["week_propensity"]),
             _wide(out["discount_propensity"]),
         )
+
+    async def told(self, call: Call, method: str, model: str, version: int) -> Message:
+        """What the model server says of a model: ModelMetadata, ModelConfig or ModelStatistics of its protocol."""
+        with self._failures(call, model):
+            return await self._backend.told(method, model, version, call.remaining())
 
     async def score_candidates(
         self,
@@ -313,40 +328,50 @@ class Models:
         return found[0], found[1]
 
     async def _run(
-        self, call: Call, release: ModelRelease, model: str, inputs: Arrays, items: int = 0, stage: str = ""
+        self, call: Call, release: ModelRelease, model: str, inputs: Arrays, items: int = 0
     ) -> dict[str, Array]:
         outputs = SIGNATURES[model][1]
         before = await self._times(call, release, model)
-        with call.stage(stage or model, items) as measured:
-            try:
-                out = await self._infer(model, release.version, inputs, outputs, call.remaining())
-            except BackendUnavailableError as error:
-                _failed(call, model, "unavailable", error)
-                raise model_unavailable(model, self._retry_after_ms) from error
-            except BackendTimeoutError as error:
-                _failed(call, model, "deadline", error)
-                raise GatewayError(
-                    "DEADLINE_EXCEEDED", f"{call.deadline_name} passed before model {model} answered"
-                ) from error
-            except BackendAnswerError as error:
-                _failed(call, model, "invalid", error)
-                raise _invalid(
-                    model, f"it refused its input or answered nonsense; the log has it under call id {call.call_id}"
-                ) from error
+        with call.stage(model, items) as stage, self._failures(call, model):
+            out = await self._infer(model, release.version, inputs, outputs, call.remaining())
+        await self._add_parts(call, release, model, before, stage)
+        return {name: self._sound(model, name, out[name], 1)[0] for name in outputs}
+
+    @contextmanager
+    def _failures(self, call: Call, model: str) -> Iterator[None]:
+        """Failures of the backend as errors of the contract."""
+        try:
+            yield
+        except BackendUnavailableError as error:
+            _failed(call, model, "unavailable", error)
+            raise model_unavailable(model, self._retry_after_ms) from error
+        except BackendTimeoutError as error:
+            _failed(call, model, "deadline", error)
+            raise GatewayError(
+                "DEADLINE_EXCEEDED", f"{call.deadline_name} passed before model {model} answered"
+            ) from error
+        except BackendAnswerError as error:
+            _failed(call, model, "invalid", error)
+            raise _invalid(
+                model, f"it refused its input or answered nonsense; the log has it under call id {call.call_id}"
+            ) from error
+
+    def _sound(self, model: str, name: str, value: Array, rows: int) -> Array:
+        if value.shape[0] != rows or not np.isfinite(value).all():
+            metrics.model_failed(model, "invalid")
+            raise _invalid(model, f"{name} with shape {value.shape} must have a batch of {rows} and finite numbers")
+        return value
+
+    async def _add_parts(
+        self, call: Call, release: ModelRelease, model: str, before: ModelTimes | None, stage: Stage
+    ) -> None:
+        """Split a traced stage into waiting and computing."""
         after = await self._times_after(call, release, model, before) if before else None
         if before and after and after.requests > before.requests:
             requests = after.requests - before.requests
             queue = (after.queue_ns - before.queue_ns) // requests
             compute = (after.compute_ns - before.compute_ns) // requests
-            call.add_parts(measured, queue, compute, round(requests / max(after.executions - before.executions, 1)))
-        result: dict[str, Array] = {}
-        for name in outputs:
-            value = out[name]
-            if value.shape[0] != 1 or not np.isfinite(value).all():
-                metrics.model_failed(model, "invalid")
-                raise _invalid(model, f"{name} with shape {value.shape} must have a batch of 1 and finite numbers")
-            result[name] = value[0]
-        return result
+            call.add_parts(stage, queue, compute, round(requests / max(after.executions - before.executions, 1)))
 
     async def _times(self, call: Call, release: ModelRelease, model: str) -> ModelTimes | None:
         """The model server's counts when the call is traced; none of them is worth failing the call."""
@@ -387,6 +412,16 @@ class Models:
             raise
         finally:
             self._waiting.discard(waiting)
+
+
+def encoder_row(input_ids: Ints, mask: Ints, categorical_ids: Sequence[int], attributes: Sequence[float]) -> Row:
+    """The encoder's inputs of one product: ids and mask [tokens], category and brand [4], price or 0 and label [2]."""
+    return {
+        "input_ids": input_ids,
+        "attention_mask": mask,
+        "categorical_ids": np.array(categorical_ids, dtype=np.int64),
+        "attributes": np.array(attributes, dtype=np.float32),
+    }
 
 
 def _failed(call: Call, model: str, kind: str, error: Exception) -> None:

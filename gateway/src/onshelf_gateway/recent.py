@@ -18,6 +18,14 @@ class Recent(Generic[K, V]):
         self._weight = 0
         self._kept: OrderedDict[K, tuple[V, int]] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def weight(self) -> int:
+        """What the kept values weigh together."""
+        return self._weight
+
     def get(self, key: K) -> V | None:
         """The value of a key, which counts as a use; None where there is none."""
         if key not in self._kept:

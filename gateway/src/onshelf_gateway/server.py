@@ -12,6 +12,7 @@ import grpc
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from onshelf.v1 import (
     catalog_pb2,
@@ -35,6 +36,7 @@ from onshelf_gateway.models import Models
 from onshelf_gateway.releases import ReleaseSet
 from onshelf_gateway.services.catalog import CatalogService
 from onshelf_gateway.services.feedback import FeedbackService
+from onshelf_gateway.services.inference import InferenceService
 from onshelf_gateway.services.launch import LaunchService
 from onshelf_gateway.services.model_release import ModelReleaseService
 from onshelf_gateway.services.recommendation import RecommendationService
@@ -57,7 +59,13 @@ class Server:
         self.backend = backend
         self.releases = ReleaseSet(settings.releases, settings.retry_after_ms)
         self.health = Health(settings.max_watches)
-        self.models = Models(backend, settings.encoder_model, settings.retry_after_ms, settings.encoder_cache_entries)
+        self.models = Models(
+            backend,
+            settings.encoder_model,
+            settings.retry_after_ms,
+            settings.encoder_cache_entries,
+            settings.encoder_cache_mib << 20,
+        )
         self.monitor = Monitor(settings, backend, self.models, self.releases, self.health)
         self.interceptor = CallInterceptor(settings)
         self.address = ""
@@ -95,6 +103,7 @@ class Server:
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(), server)  # type: ignore[abstract]
         feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackService(), server)  # type: ignore[abstract]
         model_release_pb2_grpc.add_ModelReleaseServiceServicer_to_server(ModelReleaseService(), server)  # type: ignore[abstract]
+        service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(InferenceService(gateway, self.health), server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
         if settings.reflection:
             reflection.enable_server_reflection(service_names(), server)
@@ -150,7 +159,7 @@ class Server:
 
 def service_names() -> list[str]:
     """Full names of all services, for reflection."""
-    modules = (launch_pb2, recommendation_pb2, catalog_pb2, feedback_pb2, model_release_pb2, health_pb2)
+    modules = (launch_pb2, recommendation_pb2, catalog_pb2, feedback_pb2, model_release_pb2, service_pb2, health_pb2)
     names = [service.full_name for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
     return [*names, reflection.SERVICE_NAME]
 

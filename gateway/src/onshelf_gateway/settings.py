@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     encoder_cache_entries: int = _row(
         4_096, "products", "Products whose encoding is kept for the next request. 0: none.", ge=0, le=1_000_000
     )
+    encoder_cache_mib: int = _row(
+        64, "MiB", "Most that these encodings may take; those used longest ago go first.", ge=1, le=65_536
+    )
     max_message_mib: int = _row(8, "MiB", "Largest request and answer.", ge=1, le=1_024)
     log_level: Literal["debug", "info", "warning", "error"] = _row("info", "", "Least level that is logged.")
     log_key: str = _row(

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from tritonclient.grpc import model_config_pb2, service_pb2
 
 from onshelf_gateway.backend import Array, Arrays, BackendUnavailableError, ModelTimes
 from onshelf_gateway.forecasts import nb_quantile
@@ -22,6 +24,7 @@ class FakeBackend:
 
     Attributes:
         calls: (model, version, shapes of the inputs) of every inference, in order.
+        delay: seconds before an inference is answered.
         down: while true the server as such does not answer.
         failing: models that answer with this exception instead.
         blocking: models that never answer; a waiting call ends by its timeout or by cancellation only.
@@ -33,6 +36,7 @@ class FakeBackend:
         self._root = releases
         self._releases: dict[int, ModelRelease] = {}
         self.calls: list[tuple[str, int, dict[str, tuple[int, ...]]]] = []
+        self.delay = 0.0
         self.down = False
         self.failing: dict[str, Exception] = {}
         self.blocking: set[str] = set()
@@ -60,6 +64,22 @@ class FakeBackend:
         count = sum((name, number) == (model, version) for name, number, _ in self.calls)
         return ModelTimes(count, count, 1_000_000 * count, 2_000_000 * count)
 
+    async def told(self, method: str, model: str, version: int, timeout: float) -> Any:
+        """See `InferenceBackend`: names and counts, no more."""
+        if self.down or model in self.failing:
+            raise BackendUnavailableError(f"{model}: UNAVAILABLE: fake backend is down")
+        if method == "ModelMetadata":
+            return service_pb2.ModelMetadataResponse(name=model, versions=[str(version)], platform="fake")
+        if method == "ModelConfig":
+            return service_pb2.ModelConfigResponse(config=model_config_pb2.ModelConfig(name=model, max_batch_size=64))
+        times = await self.times(model, version, timeout)
+        stats = service_pb2.ModelStatistics(
+            name=model, version=str(version), inference_count=times.requests, execution_count=times.executions
+        )
+        stats.inference_stats.queue.count, stats.inference_stats.queue.ns = times.requests, times.queue_ns
+        stats.inference_stats.success.count = times.requests
+        return service_pb2.ModelStatisticsResponse(model_stats=[stats])
+
     async def infer(
         self,
         model: str,
@@ -81,6 +101,8 @@ class FakeBackend:
                 raise
         if model in self.failing:
             raise self.failing[model]
+        if self.delay:
+            await asyncio.sleep(self.delay)
         if set(inputs) != set(SIGNATURES[model][0]):
             raise ValueError(f"{model}: inputs {sorted(inputs)}, expected {sorted(SIGNATURES[model][0])}")
         answer = self._models[model](self._release(version), inputs)
@@ -115,20 +137,21 @@ class FakeBackend:
     def _product_encoder(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
         embedding = self._embed(inputs["input_ids"], inputs["attention_mask"])
         names = release.vocabulary.levels["type"].readable
-        seen = set(inputs["input_ids"][0].tolist())
         words = [set(release.tokenizer.encode(name, add_special_tokens=False).ids) for name in names]
-        logits = np.array([6.0 * len(group & seen) / max(1, len(group)) for group in words])
+        seen = [set(ids) for ids in inputs["input_ids"].tolist()]
+        logits = np.array([[6.0 * len(group & ids) / max(1, len(group)) for group in words] for ids in seen])
         channels = np.zeros(32)
         for channel in release.channels.values():
             channels[channel.slot] = 0.45 / (1 + 0.4 * channel.slot)
         weeks = 1 + 0.2 * np.cos(np.arange(53) / 53 * 2 * np.pi)
+        rows = (len(seen), 1)
         return {
             "embedding": embedding.astype(np.float32),
             "product_vector": (embedding @ self._tower).astype(np.float32),
-            "category_logits": logits[None].astype(np.float32),
-            "channel_propensity": channels[None].astype(np.float32),
-            "week_propensity": (weeks / weeks.sum())[None].astype(np.float32),
-            "discount_propensity": np.array([[0.2, 0.4, 0.2, 0.1, 0.1]], dtype=np.float32),
+            "category_logits": logits.astype(np.float32),
+            "channel_propensity": np.tile(channels, rows).astype(np.float32),
+            "week_propensity": np.tile(weeks / weeks.sum(), rows).astype(np.float32),
+            "discount_propensity": np.tile([0.2, 0.4, 0.2, 0.1, 0.1], rows).astype(np.float32),
         }
 
     def _launch_outcome(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:

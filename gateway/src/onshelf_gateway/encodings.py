@@ -1,0 +1,159 @@
+"""Encode once: products already read are kept, rows that wait go to the encoder together, equal ones only once.
+
+Rows of one model release and one length in tokens form a queue. While fewer than `DEPTH` batches of a queue are under
+way a row leaves at once; otherwise it waits for one to come back and leaves with all that wait, at most `MOST` at a
+time. So batches grow with the load, and nobody waits for a clock.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from onshelf_gateway import metrics
+from onshelf_gateway.backend import Array
+from onshelf_gateway.recent import Recent
+from onshelf_gateway.release import ModelRelease
+
+DEPTH = 2  # one is computed while the next one waits in the model server
+MOST = 64  # max_batch_size of the encoder
+NAMES = ("input_ids", "attention_mask", "categorical_ids", "attributes")
+Row = dict[str, Array]  # one product's inputs and outputs, without the batch dimension
+Encode = Callable[[ModelRelease, dict[str, Array], float], Awaitable[dict[str, Array]]]
+
+
+@dataclass
+class _Waiting:
+    """A row that waits for its answer, until when, and who wants it."""
+
+    key: tuple[int, bytes]
+    row: Row
+    deadline: float
+    answer: asyncio.Future[Row] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    wanted: int = 0
+    batch: "_Batch | None" = None
+
+
+@dataclass
+class _Batch:
+    """Rows that are being read together."""
+
+    rows: list[_Waiting]
+    task: "asyncio.Task[None] | None" = None
+
+    def stopped(self) -> bool:
+        """Stop the work where nobody waits for it any more; whether it was."""
+        return self.task is not None and not any(one.wanted for one in self.rows) and self.task.cancel()
+
+
+@dataclass
+class _Queue:
+    """Rows of one release and length."""
+
+    release: ModelRelease
+    rows: list[_Waiting] = field(default_factory=list)
+    under_way: int = 0
+
+
+class Encodings:
+    """What the encoder said, bounded in entries and bytes; used on one event loop only.
+
+    Args:
+        encode: runs one batch: release, inputs [n, ...], seconds -> outputs [n, ...]. It may raise anything; all rows
+            of the batch then fail with it.
+        entries: products kept; 0 keeps none.
+        room: bytes that they may take.
+    """
+
+    def __init__(self, encode: Encode, entries: int, room: int) -> None:
+        self._encode = encode
+        self._kept: Recent[tuple[int, bytes], Row] = Recent(entries, room)
+        self._under_way: dict[tuple[int, bytes], _Waiting] = {}
+        self._queues: dict[tuple[int, int], _Queue] = {}
+
+    async def get(self, release: ModelRelease, rows: Sequence[Row], deadline: float) -> tuple[list[Row], int]:
+        """The outputs of rows, and how many of them were kept from before.
+
+        Args:
+            release: the model release.
+            rows: the encoder's inputs of each product.
+            deadline: time.monotonic() by which the answer is wanted; the batch is abandoned at the latest of its rows'.
+        """
+        found: list[Row | _Waiting] = []
+        hits = 0
+        for row in rows:
+            key = (release.version, b"".join(row[name].tobytes() for name in NAMES))
+            known = self._kept.get(key)
+            if known is not None:
+                hits += 1
+                found.append(known)
+                continue
+            waiting = self._under_way.get(key)
+            if waiting is None:
+                waiting = self._under_way[key] = _Waiting(key, row, deadline)
+                size = (release.version, len(row["input_ids"]))
+                self._queues.setdefault(size, _Queue(release)).rows.append(waiting)
+            waiting.deadline = max(waiting.deadline, deadline)
+            waiting.wanted += 1
+            found.append(waiting)
+        metrics.encoder_cache(hits, len(rows) - hits)
+        self._leave()
+        try:
+            answers = [one if isinstance(one, dict) else await asyncio.shield(one.answer) for one in found]
+        finally:
+            for one in found:
+                if isinstance(one, _Waiting):
+                    one.wanted -= 1
+                    if one.batch is not None and one.batch.stopped():
+                        for left in one.batch.rows:  # who asks from now on starts anew
+                            self._under_way.pop(left.key, None)
+        return answers, hits
+
+    def _leave(self) -> None:
+        for queue in self._queues.values():
+            while queue.rows and queue.under_way < DEPTH:
+                batch = [one for one in queue.rows[:MOST] if one.wanted]
+                for gone in (one for one in queue.rows[:MOST] if not one.wanted):
+                    self._under_way.pop(gone.key, None)
+                    gone.answer.cancel()
+                del queue.rows[:MOST]
+                if batch:
+                    queue.under_way += 1
+                    together = _Batch(batch)
+                    for one in batch:
+                        one.batch = together
+                    together.task = asyncio.create_task(self._run(queue, batch))
+
+    async def _run(self, queue: _Queue, batch: list[_Waiting]) -> None:
+        inputs = {name: np.stack([one.row[name] for one in batch]) for name in NAMES}
+        try:
+            seconds = max(one.deadline for one in batch) - time.monotonic()
+            outputs = await self._encode(queue.release, inputs, seconds)
+            for number, one in enumerate(batch):
+                answer = {name: np.array(values[number]) for name, values in outputs.items()}
+                self._keep(one.key, answer)
+                if not one.answer.done():
+                    one.answer.set_result(answer)
+        except asyncio.CancelledError:
+            for one in batch:
+                one.answer.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is, it belongs to those who wait)
+            for one in batch:
+                if not one.answer.done():
+                    one.answer.set_exception(error)
+                    one.answer.exception()  # looked at: nobody may be left to
+        finally:
+            for one in batch:
+                if self._under_way.get(one.key) is one:
+                    del self._under_way[one.key]
+            queue.under_way -= 1
+            self._leave()
+
+    def _keep(self, key: tuple[int, bytes], answer: Row) -> None:
+        size = len(key[1]) + sum(value.nbytes for value in answer.values())
+        self._kept.put(key, answer, size)
+        metrics.encoder_cache_bytes.set(self._kept.weight)
+        metrics.encoder_cache_entries.set(len(self._kept))
