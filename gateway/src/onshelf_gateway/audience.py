@@ -1,7 +1,6 @@
 """Audiences: the best users, and segments of at least ten that describe them."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onshelf.v1 import types_pb2
 from onshelf_gateway.models import Retrieved
@@ -16,10 +15,10 @@ LEAST_SHARE = 0.05  # of the audience that an interest must have to describe it
 
 def members(release: ModelRelease, found: Retrieved, count: int) -> list[types_pb2.AudienceMember]:
     """The best `count` users by id, each with what speaks for the product in the history."""
-    ids, best = release.users["user_id"], found.take(np.arange(min(count, len(found.indices))))
+    best = found.take(np.arange(min(count, len(found.indices))))
     return [
         types_pb2.AudienceMember(
-            user_id=ids[row].as_py(), score=score, reason_product_ids=product_ids(release, best, number)
+            user_id=release.user_names[row], score=score, reason_product_ids=product_ids(release, best, number)
         )
         for number, (row, score) in enumerate(zip(best.indices.tolist(), best.scores.tolist(), strict=True))
     ]
@@ -28,7 +27,7 @@ def members(release: ModelRelease, found: Retrieved, count: int) -> list[types_p
 def product_ids(release: ModelRelease, found: Retrieved, number: int) -> list[str]:
     """The ids of the products that are the reasons of one row."""
     rows = [] if found.reasons is None else found.reasons[number].tolist()
-    return [release.products["product_id"][row].as_py() for row in rows if row >= 0]
+    return [release.product_names[row] for row in rows if row >= 0]
 
 
 def segments(release: ModelRelease, found: Retrieved, count: int) -> list[types_pb2.AudienceSegment]:
@@ -41,29 +40,22 @@ def segments(release: ModelRelease, found: Retrieved, count: int) -> list[types_
     size = min(len(found.indices), max(count, total // 10))
     if size < LEAST_USERS:
         return []
-    inside = np.zeros(total, dtype=bool)
-    inside[found.indices[:size]] = True
-    names, traits = release.user_traits
-    interests = release.user_interests
-    in_audience = interests[inside].sum(axis=0)
-    lift = (in_audience / inside.sum()) / np.maximum(release.interest_frequency, 1e-12)
+    names, traits, interests = release.user_traits[0], release.trait_marks, release.interest_marks
+    inside = found.indices[:size]
+    in_audience = interests[:, inside].sum(axis=1)
+    lift = (in_audience / size) / np.maximum(release.interest_frequency, 1e-12)
     eligible = np.flatnonzero(in_audience >= max(LEAST_USERS, LEAST_SHARE * size))
     strongest = eligible[np.argsort(-(lift * np.sqrt(in_audience))[eligible], kind="stable")][:4]
     category = release.vocabulary.levels[LEVELS[1]].readable
-    described: list[tuple[str, NDArray[np.bool_]]] = [
-        (f"buyers of {category[n].lower()}", interests[:, n]) for n in strongest
-    ]
-    described += [
-        (f"buyers of {category[n].lower()}, {name}", interests[:, n] & trait)
-        for n in strongest[:2]
-        for name, trait in zip(names, traits, strict=True)
-    ]
-    described += [(name, trait) for name, trait in zip(names, traits, strict=True)]
+    both = [interests[n] * traits for n in strongest[:2]]
+    marks = np.concatenate([interests[strongest], *both, traits])
+    words = [f"buyers of {category[n].lower()}" for n in strongest]
+    words += [f"{text}, {name}" for text in words[:2] for name in names]
+    counts, everywhere = marks[:, inside].sum(axis=1), marks.sum(axis=1) / total
     rows = []
-    for text, mask in described:
-        users = int((mask & inside).sum())
+    for text, users, usual in zip([*words, *names], counts.astype(int).tolist(), everywhere.tolist(), strict=True):
         share = users / size
-        ratio = share / max(float(mask.mean()), 1e-12)
+        ratio = share / max(usual, 1e-12)
         if users >= max(LEAST_USERS, LEAST_SHARE * size) and ratio >= LEAST_LIFT:
             rows.append(types_pb2.AudienceSegment(description=text, users=users, share=share, lift=ratio))
     return sorted(rows, key=lambda row: (-row.lift, row.description))[:MAX_SEGMENTS]

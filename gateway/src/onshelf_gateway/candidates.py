@@ -54,6 +54,11 @@ class Candidates:
         return np.array([float(price) for price in self.prices])[self.price]
 
     @cached_property
+    def ordinals(self) -> Floats:
+        """Launch days as proleptic Gregorian ordinals [n]."""
+        return np.array([float(day.toordinal()) for day in self.days])[self.day]
+
+    @cached_property
     def channel_count(self) -> Ints:
         """Channels in use [n]."""
         return np.asarray((self.sets > 0).sum(axis=1)[self.channel_set])
@@ -78,12 +83,34 @@ class Candidates:
 
     def same_but(self, row: int, *free: str) -> Mask:
         """Which candidates agree with `row` in all but the named parts: day, channel_set, price, discount, coupon."""
-        mask = np.ones(len(self), dtype=bool)
-        for name in ("day", "channel_set", "price", "discount", "coupon"):
+        keys = self._keys.get(free)
+        if keys is None:
+            keys = self._keys[free] = self._key(free)
+        return np.asarray(keys == keys[row])
+
+    @cached_property
+    def _keys(self) -> dict[tuple[str, ...], Ints]:
+        return {}
+
+    @cached_property
+    def discount_number(self) -> Ints:
+        """The number of its discount among all that occur [n]."""
+        return np.unique(self.discount, return_inverse=True)[1].astype(np.int64)
+
+    def _key(self, free: tuple[str, ...]) -> Ints:
+        """One number [n] for each combination of the parts that are not free."""
+        parts = {
+            "day": (self.day, len(self.days)),
+            "channel_set": (self.channel_set, len(self.sets)),
+            "price": (self.price, len(self.prices)),
+            "discount": (self.discount_number, len(self)),
+            "coupon": (self.coupon.astype(np.int64), 2),
+        }
+        key = np.zeros(len(self), dtype=np.int64)
+        for name, (numbers, count) in parts.items():
             if name not in free:
-                values = getattr(self, name)
-                mask &= values == values[row]
-        return mask
+                key = key * count + numbers
+        return key
 
 
 def join(first: Candidates, second: Candidates) -> Candidates:

@@ -25,22 +25,16 @@ class Change:
     row: int
 
 
-def plain_name(channel: Channel) -> str:
-    """A channel's name within a sentence: "front end cap display" for "Display, front end cap"."""
-    kind, comma, rest = channel.name.partition(", ")
-    return f"{rest} {kind.lower()}" if comma and kind.casefold() == channel.kind.casefold() else channel.name
-
-
 def channel_names(release: ModelRelease, coverage: Floats) -> list[str]:
     """The channels in use, for a sentence: those of one kind together."""
     used = [channel for channel in release.plannable if coverage[channel.slot] > 0]
     kinds = dict.fromkeys(channel.kind for channel in used)
-    return [_of_one_kind(kind, [channel for channel in used if channel.kind == kind]) for kind in kinds]
+    return [_of_one_kind(release, kind, [channel for channel in used if channel.kind == kind]) for kind in kinds]
 
 
-def _of_one_kind(kind: str, channels: list[Channel]) -> str:
+def _of_one_kind(release: ModelRelease, kind: str, channels: list[Channel]) -> str:
     if len(channels) == 1:
-        return plain_name(channels[0])
+        return release.channel_words[channels[0].slot]
     rests = [channel.name.partition(", ")[2] or channel.name for channel in channels]
     return f"{kind} ({', '.join(rests)})"
 
@@ -54,7 +48,7 @@ def _nearest(values: Floats, rows: NDArray[np.int64], at: float) -> list[int]:
 def neighbours(candidates: Candidates, row: int, release: ModelRelease) -> list[Change]:
     """The candidates next to `row` in each part of the action."""
     currency = release.manifest.currency
-    ordinal = np.array([day.toordinal() for day in candidates.days])[candidates.day].astype(np.float64)
+    ordinal = candidates.ordinals
     days = _nearest(ordinal, np.flatnonzero(candidates.same_but(row, "day")), ordinal[row])
     changes = [Change(_shift(int(ordinal[n] - ordinal[row])), "launch_date", n) for n in days]
     changes += _channel_changes(candidates, row, release)
@@ -82,19 +76,20 @@ def _shift(days: int) -> str:
 def _channel_changes(candidates: Candidates, row: int, release: ModelRelease) -> list[Change]:
     sets, mine = candidates.sets, candidates.sets[candidates.channel_set[row]]
     rows = np.flatnonzero(candidates.same_but(row, "channel_set"))
-    by_width = sorted(rows.tolist(), key=lambda n: float(sets[candidates.channel_set[n]].sum()))
-    row_of = {int(candidates.channel_set[n]): int(n) for n in by_width}
+    by_width = rows[np.argsort(sets.sum(axis=1)[candidates.channel_set[rows]], kind="stable")]
+    row_of = dict(zip(candidates.channel_set[by_width].tolist(), by_width.tolist(), strict=True))
+    changed = np.abs(sets - mine) > 1e-9
+    single, slots = changed.sum(axis=1) == 1, changed.argmax(axis=1)
     seen: set[int] = set()
     used = mine > 0
     without: list[Change] = []
     more: list[Change] = []
     wider: list[Change] = []
-    names = {channel.slot: plain_name(channel) for channel in release.plannable}
+    names = release.channel_words
     for number, at in row_of.items():
-        differs = np.flatnonzero(np.abs(sets[number] - mine) > 1e-9)
-        if len(differs) != 1:
+        if not single[number]:
             continue
-        slot = int(differs[0])
+        slot = int(slots[number])
         name = names.get(slot, f"channel {slot}")
         if used[slot] and sets[number][slot] == 0:
             without.append(Change(f"without {name}", "channels", at))

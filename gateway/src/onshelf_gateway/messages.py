@@ -1,6 +1,8 @@
 """From arrays to the contract's messages."""
 
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +20,35 @@ Floats = NDArray[np.float64]
 T = types_pb2
 
 
-def action(release: ModelRelease, candidates: Candidates, row: int) -> T.Action:
-    """One candidate as an action."""
-    price = candidates.prices[candidates.price[row]]
-    discount = round(float(candidates.discount[row]), 6)
-    coverage = candidates.sets[candidates.channel_set[row]]
-    currency = release.manifest.currency
-    return T.Action(
-        launch_date=candidates.days[candidates.day[row]].isoformat(),
-        channels=_uses(release, coverage),
-        discount=discount,
-        coupon=bool(candidates.coupon[row]),
-        list_price=money.to_money(price, currency),
-        sale_price=money.to_money(price * (1 - Decimal(repr(discount))), currency),
-    )
+@dataclass(frozen=True)
+class Actions:
+    """Candidates as actions; what many of them share is made once."""
+
+    release: ModelRelease
+    candidates: Candidates
+    _uses: dict[int, list[T.ChannelUse]] = field(default_factory=dict)
+    _money: dict[tuple[int, float], tuple[Any, Any]] = field(default_factory=dict)
+
+    def of(self, row: int) -> T.Action:
+        """One candidate as an action."""
+        candidates = self.candidates
+        chosen, price = int(candidates.channel_set[row]), int(candidates.price[row])
+        discount = round(float(candidates.discount[row]), 6)
+        if chosen not in self._uses:
+            self._uses[chosen] = _uses(self.release, candidates.sets[chosen])
+        if (price, discount) not in self._money:
+            amount, currency = candidates.prices[price], self.release.manifest.currency
+            sale = amount * (1 - Decimal(repr(discount)))
+            self._money[price, discount] = (money.to_money(amount, currency), money.to_money(sale, currency))
+        list_price, sale_price = self._money[price, discount]
+        return T.Action(
+            launch_date=candidates.days[candidates.day[row]].isoformat(),
+            channels=self._uses[chosen],
+            discount=discount,
+            coupon=bool(candidates.coupon[row]),
+            list_price=list_price,
+            sale_price=sale_price,
+        )
 
 
 def _uses(release: ModelRelease, coverage: Floats) -> list[T.ChannelUse]:
@@ -84,10 +101,10 @@ def _money(release: ModelRelease, mean: float, levels: Floats, quantiles: Floats
 
 def past_launches(release: ModelRelease, found: Retrieved, count: int) -> list[T.PastLaunch]:
     """The most similar past launches."""
-    rows = release.launches.take(found.indices[:count]).to_pylist()
     currency = release.manifest.currency
     result = []
-    for row, similarity in zip(rows, found.scores[:count].tolist(), strict=True):
+    for place, similarity in zip(found.indices[:count].tolist(), found.scores[:count].tolist(), strict=True):
+        row = release.launch_row(place)
         price, discount = float(row["price"] or 0.0), float(row["discount"] or 0.0)
         ids = (row["department_id"], row["category_id"], row["type_id"])
         launch = T.PastLaunch(

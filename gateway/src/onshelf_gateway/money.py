@@ -51,10 +51,12 @@ def to_decimal(money: money_pb2.Money) -> Decimal:
 
 def to_money(amount: Decimal | float, currency: str) -> money_pb2.Money:
     """An amount as Money, rounded half to even to the currency's minor unit."""
+    digits = _MINOR_DIGITS.get(currency, 2)
     exact = amount if isinstance(amount, Decimal) else Decimal(repr(float(amount)))
-    rounded = exact.quantize(minor_unit(currency), rounding=ROUND_HALF_EVEN)
-    units = int(rounded)
-    return money_pb2.Money(currency_code=currency, units=units, nanos=int((rounded - units) / NANO))
+    coins = int(exact.scaleb(digits).to_integral_value(rounding=ROUND_HALF_EVEN))
+    whole, rest = divmod(abs(coins), 10**digits)
+    sign = -1 if coins < 0 else 1
+    return money_pb2.Money(currency_code=currency, units=sign * whole, nanos=sign * rest * 10 ** (9 - digits))
 
 
 def text(amount: Decimal | float, currency: str) -> str:

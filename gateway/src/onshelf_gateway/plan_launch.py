@@ -12,9 +12,9 @@ from onshelf_gateway.calls import Call
 from onshelf_gateway.candidates import Candidates, join
 from onshelf_gateway.constraints import feasibility, no_plan
 from onshelf_gateway.gateway import Gateway
-from onshelf_gateway.grid import build_grid
+from onshelf_gateway.grid import Grid, build_grid
 from onshelf_gateway.idempotency import content_hash, plan_id
-from onshelf_gateway.models import Models, RawOutcomes, Retrieved
+from onshelf_gateway.models import RawOutcomes, Retrieved
 from onshelf_gateway.optional import optional
 from onshelf_gateway.plan_question import PlanQuestion, parse_plan
 from onshelf_gateway.practice import practice_action
@@ -77,7 +77,47 @@ async def _plan(
             "window",
             "max_candidates",
         )
-    raw, users, launches = await _ask_models(call, gateway.models, release, product, candidates)
+    encoded, models = product.encoded, gateway.models
+    scoring = asyncio.create_task(
+        models.score_candidates(
+            call, release, encoded.embedding, product.ids, product.attributes, candidates.features(release)
+        )
+    )
+    finding = asyncio.create_task(
+        optional(call, models.find_launches(call, release, encoded.embedding), "similar launches are")
+    )
+    retrieving = asyncio.create_task(
+        optional(call, models.find_audience(call, release, encoded, product.ids), "the audience is")
+    )
+    tasks = (scoring, finding, retrieving)
+    try:
+        raw, launches = await scoring, await finding
+        answer = await _plans(call, question, release, product, grid, candidates, raw, launches, today)
+        users = await retrieving  # the longest: plans are made while it lasts
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    with call.stage("response"):
+        if users is not None:
+            answer.audience.extend(audience.members(release, users, question.audience_size))
+            answer.segments.extend(audience.segments(release, users, question.audience_size))
+    answer.info.CopyFrom(messages.response_info(call, release, question.scale))
+    return answer
+
+
+async def _plans(
+    call: Call,
+    question: PlanQuestion,
+    release: ModelRelease,
+    product: UnderstoodProduct,
+    grid: Grid,
+    candidates: Candidates,
+    raw: RawOutcomes,
+    launches: Retrieved | None,
+    today: dt.date,
+) -> launch_pb2.PlanLaunchResponse:
+    """The answer but for its audience and info."""
     metrics.candidates.inc(len(candidates))
     with call.stage("objective", len(candidates)):
         costing = Costing(question.costs, question.objective, question.stock, question.scale)
@@ -108,7 +148,7 @@ async def _plan(
     with call.stage("explanation"):
         plans = await _explain(scored, rows, list(range(1, len(rows) + 1)))
         practised = await _explain(scored, list(range(len(grid.candidates), len(candidates))), [0])
-    with call.stage("response"):
+    with call.stage("plans"):
         _notices(call, question, release, plans, free)
         response = launch_pb2.PlanLaunchResponse(
             plans=plans,
@@ -127,41 +167,9 @@ async def _plan(
             candidates_scored=len(candidates),
             candidates_feasible=int(limits.mask.sum()),
         )
-        if users is not None:
-            response.audience.extend(audience.members(release, users, question.audience_size))
-            response.segments.extend(audience.segments(release, users, question.audience_size))
         if launches is not None:
             response.similar_launches.extend(messages.past_launches(release, launches, question.similar_launches))
-    response.info.CopyFrom(messages.response_info(call, release, question.scale))
     return response
-
-
-async def _ask_models(
-    call: Call,
-    models: Models,
-    release: ModelRelease,
-    product: UnderstoodProduct,
-    candidates: Candidates,
-) -> tuple[RawOutcomes, Retrieved | None, Retrieved | None]:
-    """The three models that wait for the encoder only, at the same time; the two retrievals may fail."""
-    encoded = product.encoded
-    features = candidates.features(release)
-    scoring = asyncio.create_task(
-        models.score_candidates(call, release, encoded.embedding, product.ids, product.attributes, features)
-    )
-    launches = asyncio.create_task(
-        optional(call, models.find_launches(call, release, encoded.embedding), "similar launches are")
-    )
-    users = asyncio.create_task(
-        optional(call, models.find_audience(call, release, encoded, product.ids), "the audience is")
-    )
-    tasks = (scoring, launches, users)
-    try:
-        return await scoring, await users, await launches
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _explain(scored: Scored, rows: list[int], ranks: list[int]) -> list[launch_pb2.LaunchPlan]:
@@ -200,7 +208,7 @@ def _frontier(scored: Scored, rows: list[int]) -> list[launch_pb2.FrontierPoint]
         gain = 0.0 if before is None or more <= 0 else float(units[row] - units[before]) / more
         points.append(
             launch_pb2.FrontierPoint(
-                action=messages.action(scored.release, candidates, row),
+                action=scored.actions.of(row),
                 channels=int(candidates.channel_count[row]),
                 units=float(units[row]),
                 revenue=money.to_money(float(revenue[row]), currency),

@@ -101,8 +101,7 @@ class Elasticities:
     def _overall(self) -> float:
         """Slope over all candidates, each group that differs by the price only around its own mean."""
         c = self.candidates
-        _, discount = np.unique(c.discount, return_inverse=True)
-        keys = ((c.day * len(c.sets) + c.channel_set) * len(c) + discount) * 2 + c.coupon
+        keys = ((c.day * len(c.sets) + c.channel_set) * len(c) + c.discount_number) * 2 + c.coupon
         _, group = np.unique(keys, return_inverse=True)
         return _slope(np.log(c.amounts), np.log(np.maximum(self.units, 1e-9)), group)
 
@@ -168,33 +167,40 @@ class Pricing:
 
     def path(self, list_price: Decimal, season: Season, elasticity: float, per_unit: float) -> list[L.PriceStep]:
         """The best path as the contract's messages."""
-        promoted = max(0, min(PROMOTED_WEEKS + 1 - season.first, len(season.demand)))
+        weeks = len(season.demand)
+        promoted = max(0, min(PROMOTED_WEEKS + 1 - season.first, weeks))
         prices = self.prices(list_price)
         amounts = np.array([float(price) for price in prices])
         full = amounts[0]
-        later = falling(len(prices), len(season.demand) - promoted)
-        factor = (amounts / full) ** -elasticity
-        launch = np.broadcast_to(season.demand[:promoted], (len(later), promoted))
-        demand = np.concatenate([launch, season.demand[promoted:] * factor[later]], axis=1)
-        paid = np.concatenate([np.full((len(later), promoted), full * (1 - season.discount)), amounts[later]], axis=1)
-        wanted, total = np.cumsum(demand, axis=1), np.zeros(demand.shape)
-        for level in season.levels.tolist():
-            total += np.minimum(wanted * level, season.stock)
-        total /= len(season.levels)
-        expected, left = np.diff(total, axis=1, prepend=0.0), season.stock - total
-        revenue = (expected * paid).sum(axis=1)
-        given = (expected * (full - paid))[:, promoted:].sum(axis=1)
+        later = falling(len(prices), weeks - promoted)
+        rate = season.demand[:, None] * (amounts / full) ** -elasticity  # [weeks, prices]
+        asked = np.broadcast_to(amounts, rate.shape).copy()
+        rate[:promoted], asked[:promoted] = season.demand[:promoted, None], full * (1 - season.discount)
+        levels = season.levels[:, None] / len(season.levels)
+        most = season.stock / len(season.levels)
+        shape = (weeks, len(later))
+        expected, left, wanted = np.empty(shape), np.empty(shape), np.zeros(len(later))
+        revenue, given, sold = np.zeros(len(later)), np.zeros(len(later)), np.zeros(len(later))
+        for week in range(weeks):
+            place = later[:, week - promoted] if week >= promoted else np.zeros(len(later), dtype=np.int64)
+            wanted = wanted + rate[week][place]
+            total = np.minimum(levels * wanted, most).sum(axis=0)
+            expected[week], left[week] = total - sold, season.stock - total
+            sold, paid = total, asked[week][place]
+            revenue += expected[week] * paid
+            if week >= promoted:
+                given += expected[week] * (full - paid)
         if self.metric in COUNTS:
-            value = expected.sum(axis=1) + 1e-6 * revenue / max(full, 1e-9)
+            value = sold + 1e-6 * revenue / max(full, 1e-9)
         else:
             salvage = full if self.salvage is None else self.salvage
-            value = revenue - per_unit * expected.sum(axis=1)
-            value += salvage * left[:, -1] - self.holding * left.sum(axis=1)
+            value = revenue - per_unit * sold
+            value += salvage * left[-1] - self.holding * left.sum(axis=0)
         if self.limits.budget is not None:
             value = np.where(given <= max(self.limits.budget - season.spent, 0.0) + 1e-9, value, -np.inf)
         good = np.flatnonzero(value >= value.max() - 1e-9 * max(1.0, abs(float(value.max()))))
         best = int(good[given[good].argmin()])
-        return self._steps(season, promoted, prices, later[best], expected[best], left[best])
+        return self._steps(season, promoted, prices, later[best], expected[:, best], left[:, best])
 
     def prices(self, list_price: Decimal) -> list[Decimal]:
         """Prices of a path, falling from the list price to the lowest that the limits allow."""

@@ -14,17 +14,24 @@ ALIKE = 2  # most plans with the same week before other weeks had their turn
 
 
 def _best_per_key(keys: list[NDArray[np.generic]], value: Floats, rows: Ints) -> Ints:
-    """Of `rows`, the one with the highest value for each combination of keys, best first."""
+    """Of `rows`, the one with the highest value for each combination of keys (numbers from 0), best first."""
     order = rows[np.argsort(-value[rows], kind="stable")]
-    _, first = np.unique(
-        np.stack([np.asarray(key, dtype=np.float64)[order] for key in keys], axis=1), axis=0, return_index=True
-    )
+    key = np.zeros(len(order), dtype=np.int64)
+    for numbers in keys:
+        column = np.asarray(numbers, dtype=np.int64)[order]
+        key = key * (int(column.max(initial=0)) + 1) + column
+    _, first = np.unique(key, return_index=True)
     return order[np.sort(first)]
 
 
 def diverse(candidates: Candidates, value: Floats, mask: Mask, count: int) -> list[int]:
     """The best candidates by value; any two differ in more than the price; weeks and promotions take turns."""
-    keys: list[NDArray[np.generic]] = [candidates.day, candidates.channel_set, candidates.discount, candidates.coupon]
+    keys: list[NDArray[np.generic]] = [
+        candidates.day,
+        candidates.channel_set,
+        candidates.discount_number,
+        candidates.coupon,
+    ]
     order = _best_per_key(keys, value, np.flatnonzero(mask))
     chosen: list[int] = []
     days = np.zeros(len(candidates.days), dtype=int)
@@ -68,7 +75,7 @@ def frontier_rows(
         least = (candidates.discount + candidates.coupon)[rows].min()
         plain = rows[(candidates.discount + candidates.coupon)[rows] <= least + 1e-9]
     by_channels = _best_per_key([candidates.channel_count], value, plain)
-    promoted = _best_per_key([candidates.channel_count, candidates.discount, candidates.coupon], value, rows)
+    promoted = _best_per_key([candidates.channel_count, candidates.discount_number, candidates.coupon], value, rows)
     widest = candidates.channel_count[by_channels].max()
     on_top = promoted[candidates.channel_count[promoted] == widest]
     ordered = sorted({*by_channels.tolist(), *on_top.tolist()}, key=lambda row: (candidates.effort[row], -units[row]))

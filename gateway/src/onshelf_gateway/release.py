@@ -5,6 +5,7 @@ import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -128,6 +129,16 @@ class ModelRelease:
         return {user_id: row for row, user_id in enumerate(self.users["user_id"].to_pylist())}
 
     @cached_property
+    def product_names(self) -> list[str]:
+        """Product id of each row."""
+        return list(self.product_rows)
+
+    @cached_property
+    def user_names(self) -> list[str]:
+        """User id of each row."""
+        return list(self.user_rows)
+
+    @cached_property
     def product_ids(self) -> Ints:
         """Category and brand ids of the products: [products, 4] (department, category, type, brand)."""
         names = ("department_id", "category_id", "type_id", "brand_id")
@@ -192,6 +203,36 @@ class ModelRelease:
         """Numeric columns of the launches as arrays [launches]; nulls become NaN."""
         names = ("department_id", "category_id", "type_id", "price_ratio", "discount", "coupon", "units_8w")
         return {name: column(self.launches, name) for name in names}
+
+    @cached_property
+    def _launch_arrays(self) -> dict[str, pa.Array]:
+        """The launches' columns, each in one piece: single rows are read fast."""
+        return {name: self.launches[name].combine_chunks() for name in _COLUMNS["launches"]}
+
+    def launch_row(self, row: int) -> dict[str, Any]:
+        """One launch by column."""
+        return {name: values[row].as_py() for name, values in self._launch_arrays.items()}
+
+    @cached_property
+    def channel_words(self) -> dict[int, str]:
+        """Name within a sentence by channel slot: "front end cap display" for "Display, front end cap"."""
+        words = {}
+        for channel in self.channels.values():
+            kind, comma, rest = channel.name.partition(", ")
+            same = comma and kind.casefold() == channel.kind.casefold()
+            words[channel.slot] = f"{rest} {kind.lower()}" if same else channel.name
+        return words
+
+    @cached_property
+    def interest_marks(self) -> NDArray[np.float32]:
+        """`user_interests` as 0 and 1, [category ids, users], so that one product counts users."""
+        return np.ascontiguousarray(self.user_interests.T, dtype=np.float32)
+
+    @cached_property
+    def trait_marks(self) -> NDArray[np.float32]:
+        """The masks of `user_traits` as 0 and 1: [traits, users]."""
+        masks = self.user_traits[1]
+        return np.array(masks, dtype=np.float32).reshape(len(masks), self.users.num_rows)
 
     @cached_property
     def launch_coverage(self) -> Floats:

@@ -61,6 +61,11 @@ class Scored:
     limits: PriceLimits
 
     @cached_property
+    def actions(self) -> messages.Actions:
+        """Candidates as the contract's actions."""
+        return messages.Actions(self.release, self.candidates)
+
+    @cached_property
     def elasticities(self) -> Elasticities:
         """How units follow the price, over 8 weeks."""
         return Elasticities(self.candidates, self.economics.forecasts.mean(WEEKS))
@@ -110,7 +115,7 @@ class Scored:
                 field=change.field,
                 units_difference=float(mean[change.row] - mean[row]),
                 objective_difference=float(self.value[change.row] - self.value[row]),
-                action=messages.action(self.release, self.candidates, change.row),
+                action=self.actions.of(change.row),
                 feasible=bool(self.feasible.mask[change.row]),
             )
             for change in (neighbours(self.candidates, row, self.release) if explain else [])
@@ -118,7 +123,7 @@ class Scored:
         effects.sort(key=lambda effect: -abs(effect.objective_difference))
         return launch_pb2.LaunchPlan(
             rank=rank,
-            action=messages.action(self.release, self.candidates, row),
+            action=self.actions.of(row),
             forecasts=messages.forecasts(self.release, self.economics, row),
             objective_value=float(self.value[row]),
             promotion_cost=money.to_money(float(self.economics.promotion_cost(weeks)[row]), currency),

@@ -58,12 +58,18 @@ class Stocking:
         by_promotion = share_until(self.shares, days) / np.maximum(share_until(self.shares, whole), 1e-12)
         return np.asarray(by_promotion[self.promoted.astype(np.int64)])
 
+    def demand(self, rows: Ints | None = None) -> Floats:
+        """Demand [n] at the fractile in the days which the stock covers."""
+        part = self.part if rows is None else self.part[rows]
+        return self.forecasts.units_at(self.question.fractile, self.horizon, rows, part)
+
     def units(self, rows: Ints | None = None) -> Floats:
         """Units [n] to stock, at least what the sites must have."""
-        part = self.part if rows is None else self.part[rows]
-        demand = self.forecasts.units_at(self.question.fractile, self.horizon, rows, part)
-        wanted = rounded_up(demand, self.question.order_multiple)
-        return np.maximum(wanted, rounded_up(float(self._least), self.question.order_multiple))
+        return self._units(self.demand(rows))
+
+    def _units(self, demand: Floats) -> Floats:
+        multiple = self.question.order_multiple
+        return np.maximum(rounded_up(demand, multiple), rounded_up(float(self._least), multiple))
 
     def expected(self, row: int) -> float:
         """Expected units sold in the days which the stock covers."""
@@ -76,9 +82,8 @@ class Stocking:
 
     def advice(self, row: int) -> types_pb2.StockAdvice:
         """The advice for one candidate."""
-        question, rows = self.question, np.array([row])
-        units = int(self.units(rows)[0])
-        demand = self.forecasts.units_at(question.fractile, self.horizon, rows, self.part[rows])
+        question, demand = self.question, self.demand(np.array([row]))
+        units = int(self._units(demand)[0])
         advice = types_pb2.StockAdvice(
             units=units,
             critical_fractile=question.fractile,

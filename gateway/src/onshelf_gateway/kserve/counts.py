@@ -8,7 +8,7 @@ from tritonclient.grpc import service_pb2
 from onshelf_gateway.calls import Call
 
 BEFORE = ("validate", "tokenize", "candidates")  # stages before the models
-AFTER = ("objective", "constraints", "ranking", "explanation", "response")
+AFTER = ("objective", "constraints", "ranking", "explanation", "plans", "response")
 PARTS = ("queue", "compute_input", "compute_infer", "compute_output")
 
 
