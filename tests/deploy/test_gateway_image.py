@@ -1,0 +1,156 @@
+"""What the gateway's image is made of, without an engine: wheels in a clean environment, started as the image does it.
+
+The commands are those of gateway.Dockerfile: its pip arguments, its variables, its entrypoint, its health check. Where
+the tests may, the gateway gets a read-only file system and no capabilities, as compose.yaml gives them to it.
+"""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from dockerfile import ROOT, effective, environment, read, words
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from onshelf_gateway.testing.fake_release import write_fake_release
+from onshelf_gateway.testing.running import running_gateway
+
+STAGES = read("gateway")[1]
+IMAGE = STAGES[-1]
+ADDRESS = "127.0.0.1:50051"  # in the image
+SOURCES = ("client", "gateway")
+
+
+def health_check(binaries: Path, address: str) -> list[str]:
+    """The image's health check for a gateway at another address."""
+    command = words(effective(STAGES, IMAGE, "HEALTHCHECK"))
+    assert ADDRESS in command[-1]
+    return ["env", f"PATH={binaries}:{os.environ['PATH']}", *command[:-1], command[-1].replace(ADDRESS, address)]
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Everything that the image would have."""
+    with tempfile.TemporaryDirectory(prefix="onshelf-image-") as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def image(folder: Path) -> Path:
+    """A clean environment with what the build stage installs."""
+    for part in SOURCES:
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("*.egg-info", "__pycache__", "build"))
+    wheels, target = folder / "wheels", folder / "onshelf"
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels)]
+    subprocess.run([*build, *(str(folder / part) for part in SOURCES)], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(target)], check=True)
+    install = [*pip, "--python", str(target / "bin/python"), "install", "--no-compile", "--only-binary", ":all:"]
+    install += ["--constraint", str(ROOT / "constraints.txt"), *map(str, sorted(wheels.glob("*.whl")))]
+    subprocess.run(install, check=True)
+    return target
+
+
+@pytest.fixture(scope="module")
+def releases(folder: Path) -> Path:
+    """One model release of the invented shop."""
+    write_fake_release(folder / "releases")
+    return folder / "releases"
+
+
+@pytest.fixture(scope="module")
+def confined(folder: Path) -> list[str]:
+    """What stands before a command so that it may write nowhere and has no capabilities; empty where not allowed."""
+    drop = "setpriv --no-new-privs --bounding-set=-all --inh-caps=-all"
+    prefix = ["unshare", "--mount", "sh", "-c", f'mount -o remount,bind,ro / && exec {drop} "$@"', "sh"]
+    try:
+        if subprocess.run([*prefix, "true"], capture_output=True).returncode:
+            return []
+    except FileNotFoundError:
+        return []
+    assert subprocess.run([*prefix, "touch", str(folder / "written")], capture_output=True).returncode != 0
+    return prefix
+
+
+def test_the_build_stage_does_the_same() -> None:
+    (run,) = STAGES[0].values("RUN")
+    for part in ("pip wheel", "--no-deps", "./client ./gateway", "venv --without-pip", "--only-binary :all:"):
+        assert part in run
+    assert environment(STAGES, STAGES[0])["PIP_CONSTRAINT"] == "/src/constraints.txt"
+
+
+def test_the_environment_is_light_and_of_the_tested_versions(image: Path) -> None:
+    code = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
+    listed = json.loads(subprocess.check_output([image / "bin/python", "-I", "-c", code], text=True))
+    found = {name.lower().replace("_", "-"): version for name, version in listed.items()}
+    assert {"onshelf", "onshelf-gateway", "grpcio", "tritonclient"} <= set(found)
+    assert not {"torch", "transformers", "onnxruntime", "pip", "setuptools", "onshelf-exporter"} & set(found)
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [match for line in lines if (match := re.match(r"([\w.-]+)==([\w.+-]+)", line))]
+    tested = {pin[1].lower().replace("_", "-"): pin[2] for pin in pins}
+    assert {
+        name: version for name, version in found.items() if not name.startswith("onshelf")
+    }.items() <= tested.items()
+
+
+async def test_the_gateway_starts_confined_and_without_triton(
+    image: Path, releases: Path, folder: Path, confined: list[str]
+) -> None:
+    variables = environment(STAGES, IMAGE)
+    variables |= {"PATH": f"{image / 'bin'}:/usr/bin:/bin", "ONSHELF_RELEASES": str(releases)}
+    variables |= {"ONSHELF_LISTEN": "127.0.0.1:0", "ONSHELF_METRICS_HOST": "127.0.0.1", "ONSHELF_METRICS_PORT": "0"}
+    variables |= {"ONSHELF_TRITON": "127.0.0.1:9"}  # the discard service: nothing listens there
+    (entrypoint,) = words(effective(STAGES, IMAGE, "ENTRYPOINT"))
+    before = sorted(folder.rglob("*"))
+    process = await asyncio.create_subprocess_exec(
+        *confined, str(image / "bin" / entrypoint), env=variables, cwd="/", stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(30):
+            events: list[dict[str, object]] = []
+            while not any(event["event"] == "listening" for event in events):
+                line = await process.stderr.readline()
+                assert line, f"the gateway ended: {events}"
+                events.append(json.loads(line))
+        address = str(next(event["address"] for event in events if event["event"] == "listening"))
+        async with grpc.aio.insecure_channel(address) as channel:
+            health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+        assert health.status == health_pb2.HealthCheckResponse.NOT_SERVING
+        check = await asyncio.create_subprocess_exec(
+            *confined, *health_check(image / "bin", address), stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await asyncio.wait_for(check.communicate(), 30)
+        assert (check.returncode, said.decode().strip()) == (1, f"{address} is not serving")
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.communicate(), 30)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0
+    assert sorted(folder.rglob("*")) == before, "it wrote into its own folders"
+
+
+async def test_the_health_check_passes_where_the_gateway_serves(image: Path, releases: Path) -> None:
+    async with running_gateway(releases) as (server, _):
+        async with asyncio.timeout(30):
+            while not server.health.serving(""):
+                await asyncio.sleep(0.02)
+        check = await asyncio.create_subprocess_exec(*health_check(image / "bin", server.address))
+        assert await asyncio.wait_for(check.wait(), 30) == 0
+
+
+async def test_the_health_check_fails_where_nothing_listens(image: Path) -> None:
+    command = health_check(image / "bin", "127.0.0.1:9")
+    check = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+    assert await asyncio.wait_for(check.wait(), 30) == 1
