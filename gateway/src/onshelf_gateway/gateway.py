@@ -1,5 +1,6 @@
 """What the services share: settings, model releases, models, permits and kept answers."""
 
+import asyncio
 import datetime as dt
 import zoneinfo
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ class Gateway:
     models: Models
     permits: Permits
     answers: Answers[launch_pb2.PlanLaunchResponse] = field(init=False)
+    draining: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.answers = Answers(self.settings.idempotency_entries, self.settings.idempotency_mib << 20)

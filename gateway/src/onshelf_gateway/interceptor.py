@@ -5,7 +5,7 @@ import inspect
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -22,6 +22,7 @@ from onshelf_gateway.settings import Settings
 log = structlog.get_logger("onshelf_gateway.calls")
 PREFIXES = ("/onshelf.v1.", "/inference.")
 CALL_ID_KEY = "x-request-id"
+STREAM_SECONDS = 7 * 24 * 3600.0  # longest stream; its rows have the deadlines of calls
 TRACE_KEY = "x-onshelf-trace"
 _CURRENT: ContextVar[Call] = ContextVar("onshelf_call")
 _CALL_ID = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
@@ -58,6 +59,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         async def answer(request: Any, context: Any) -> Any:
             return await self._answer(method, metadata, inner, request, context)
 
+        if handler.stream_stream and inspect.isasyncgenfunction(handler.stream_stream):
+            stream = handler.stream_stream
+
+            async def answers(requests: Any, context: Any) -> AsyncIterator[Any]:
+                async for response in self._stream(method, metadata, stream, requests, context):
+                    yield response
+
+            return grpc.stream_stream_rpc_method_handler(
+                answers, handler.request_deserializer, handler.response_serializer
+            )
+
         make = {
             (False, False): grpc.unary_unary_rpc_method_handler,
             (False, True): grpc.unary_stream_rpc_method_handler,
@@ -65,6 +77,34 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             (True, True): grpc.stream_stream_rpc_method_handler,
         }[handler.request_streaming, handler.response_streaming]
         return make(answer, handler.request_deserializer, handler.response_serializer)
+
+    async def _stream(
+        self, method: str, metadata: dict[str, Any], inner: Any, requests: Any, context: Any
+    ) -> AsyncIterator[Any]:
+        """A stream's answers; it may last as long as its caller's deadline allows, each row has its own."""
+        call = self._start(metadata, context, stream=True)
+        _CURRENT.set(call)
+        self.in_flight += 1
+        metrics.in_flight.inc()
+        code, failure = "OK", None
+        try:
+            if self.draining:
+                raise self._draining()
+            async for response in inner(requests, context):
+                yield response
+            context.set_trailing_metadata(((CALL_ID_KEY, call.call_id),))
+        except GatewayError as error:
+            code, failure = error.code.name, error
+        except (asyncio.CancelledError, GeneratorExit):
+            code = "CANCELLED"
+            raise
+        except Exception:
+            code = "INTERNAL"
+            log.exception("call_failed", method=method, call_id=call.call_id)
+        finally:
+            self._finish(method, code, failure, call, None)
+        if code != "OK":
+            await self._abort(context, call, failure)
 
     async def _answer(self, method: str, metadata: dict[str, Any], inner: Any, request: Any, context: Any) -> Any:
         call = self._start(metadata, context)
@@ -86,21 +126,33 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             log.exception("call_failed", method=method, call_id=call.call_id)
         finally:
             self._finish(method, code, failure, call, request)
+        await self._abort(context, call, failure)
+        return None
+
+    async def _abort(self, context: Any, call: Call, failure: GatewayError | None) -> None:
         if failure is None:  # what went wrong is in the log; its text may hold what callers must not see
             await context.abort(
                 grpc.StatusCode.INTERNAL, f"unexpected failure; the log has it under call id {call.call_id}"
             )
         else:
             await context.abort_with_status(rpc_status.to_status(failure.status()))
-        return None
 
-    def _start(self, metadata: dict[str, Any], context: Any) -> Call:
+    def _draining(self) -> GatewayError:
+        return GatewayError(
+            "DRAINING",
+            "the gateway is shutting down; call another one",
+            retry_after_ms=self._settings.retry_after_ms,
+        )
+
+    def _start(self, metadata: dict[str, Any], context: Any, stream: bool = False) -> Call:
         remaining = context.time_remaining()
         margin = self._settings.deadline_margin_ms / 1000
         own = self._settings.default_deadline_ms / 1000
         longest = self._settings.max_deadline_ms / 1000
         given = str(metadata.get(CALL_ID_KEY, ""))
         call_id = given if _CALL_ID.fullmatch(given) else uuid.uuid4().hex
+        if stream:
+            own = longest = STREAM_SECONDS
         allowed = own if remaining is None else remaining - margin
         call = Call(call_id, time.monotonic() + min(allowed, longest), caller_deadline=remaining is not None)
         call.trace = metadata.get(TRACE_KEY) == "1"
@@ -114,11 +166,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
     async def _within_deadline(self, call: Call, inner: Any, request: Any, context: Any) -> Any:
         if self.draining:
-            raise GatewayError(
-                "DRAINING",
-                "the gateway is shutting down; call another one",
-                retry_after_ms=self._settings.retry_after_ms,
-            )
+            raise self._draining()
         late = GatewayError("DEADLINE_EXCEEDED", f"{call.deadline_name} passed before the answer was ready")
         if call.remaining() <= 0:
             raise late

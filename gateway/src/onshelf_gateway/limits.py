@@ -1,7 +1,12 @@
-"""Permits: as many calls at once as the setting allows; the others are refused instead of waiting."""
+"""Permits: as many calls at once as the setting allows; the others are refused instead of waiting.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+Rows of streams wait: each stream has few of them on the way, and reads no further while they do.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from onshelf_gateway import metrics
 from onshelf_gateway.calls import Call
@@ -15,6 +20,7 @@ class Permits:
         self._count = count
         self._free = count
         self._retry_after_ms = retry_after_ms
+        self._waiting: deque[asyncio.Future[None]] = deque()
         metrics.permits.set(count)
 
     @contextmanager
@@ -37,5 +43,35 @@ class Permits:
         try:
             yield
         finally:
-            self._free += 1
-            metrics.permits.set(self._free)
+            self._give_back()
+
+    @asynccontextmanager
+    async def wait(self, call: Call) -> AsyncIterator[None]:
+        """Hold a permit, after those who waited before; getting it is the stage "admit"."""
+        with call.stage("admit"):
+            if self._free and not self._waiting:
+                self._free -= 1
+            else:
+                turn = asyncio.get_running_loop().create_future()
+                self._waiting.append(turn)
+                try:
+                    await turn
+                except asyncio.CancelledError:
+                    if turn.done() and not turn.cancelled():  # it came at the same moment: the next one's turn
+                        self._give_back()
+                    raise
+        metrics.permits.set(self._free)
+        try:
+            yield
+        finally:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """To the row that has waited longest, or to whoever comes."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+        metrics.permits.set(self._free)

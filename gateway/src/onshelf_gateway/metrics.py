@@ -36,6 +36,9 @@ model_failures = Counter(
 serving = Gauge("onshelf_serving", "1 while health says SERVING, by service.", ["service"], registry=REGISTRY)
 release_version = Gauge("onshelf_model_release_version", "Version of the model release in service.", registry=REGISTRY)
 replays = Counter("onshelf_idempotent_replays", "Answers given again for a request id.", registry=REGISTRY)
+streamed_plans = Counter(
+    "onshelf_streamed_plans", "Rows of streams answered, by status code.", ["code"], registry=REGISTRY
+)
 encoder_cache_hits = Counter(
     "onshelf_encoder_cache_hits", "Products whose encoding was kept from before.", registry=REGISTRY
 )

@@ -30,15 +30,20 @@ Floats = NDArray[np.float64]
 
 
 async def plan_launch(
-    gateway: Gateway, call: Call, request: launch_pb2.PlanLaunchRequest
+    gateway: Gateway, call: Call, request: launch_pb2.PlanLaunchRequest, patient: bool = False
 ) -> launch_pb2.PlanLaunchResponse:
-    """Answer PlanLaunch."""
+    """Answer PlanLaunch; `patient`: as a row of a stream, which waits for a permit, and whose answer is not kept."""
     with call.stage("validate"):
         release = gateway.release(call, request.model_release)
         today = gateway.today(release)
         question = parse_plan(request, release, today)
         content = content_hash(request)
-        known = gateway.answers.get(request.request_id, content)
+        known = None if patient else gateway.answers.get(request.request_id, content)
+    if patient:
+        async with gateway.permits.wait(call):
+            response = await _plan(gateway, call, question, release, today)
+        response.plan_id = plan_id(request.request_id, content, release.version)
+        return response
     if known is not None:
         return known
     with gateway.permits.hold(call):

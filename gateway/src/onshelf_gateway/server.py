@@ -71,6 +71,7 @@ class Server:
         self.address = ""
         self.metrics_address = ""
         self._tasks: list[asyncio.Task[None]] = []
+        self.gateway: Any = None
         self._metrics: Any = None
         self._server: Any = None
 
@@ -82,7 +83,7 @@ class Server:
         """
         settings = self.settings
         await asyncio.to_thread(self.releases.refresh)
-        gateway = Gateway(
+        gateway = self.gateway = Gateway(
             settings,
             self.releases,
             self.models,
@@ -128,6 +129,7 @@ class Server:
     async def drain(self) -> None:
         """Health NOT_SERVING, new calls refused, running ones may finish within the limit; then stop."""
         self.interceptor.draining = True
+        self.gateway.draining.set()  # streams end after the rows that they have read
         self.health.close()
         log.info("draining", in_flight=self.interceptor.in_flight)
         try:

@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     max_streams: int = _row(
         1_024, "streams", "Calls and watches at the same time on one connection; further ones wait.", ge=1, le=1_000_000
     )
+    stream_in_flight: int = _row(
+        8, "plans", "Plans of one stream that are made at the same time; the stream is read no faster.", ge=1, le=1_000
+    )
     max_watches: int = _row(256, "watches", "Watches of health at the same time; more are refused.", ge=1, le=1_000_000)
     default_deadline_ms: int = _row(10_000, "ms", "Deadline of a call that brings none.", ge=1, le=600_000)
     max_deadline_ms: int = _row(

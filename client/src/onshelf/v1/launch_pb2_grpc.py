@@ -103,7 +103,10 @@ class LaunchServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamPlans(self, request_iterator, context):
-        """Plans a whole file of products with flow control; one answer per request, matched by `request_id`. Not served yet.
+        """Plans a whole file of products with flow control: the gateway reads on when fewer than a few (`--stream-in-flight`) are being
+        planned. One answer per request, matched by `request_id`, in the order in which they are ready. Each row has the time that a
+        PlanLaunch without a deadline has; the stream ends with its caller's deadline, or within a week. A gateway that shuts down answers
+        what it has read, then ends the stream with DRAINING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

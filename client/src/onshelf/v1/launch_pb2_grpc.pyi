@@ -238,7 +238,11 @@ class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServ
     """After the first weeks on sale: what the rest of the eight weeks will bring, what to reorder, and which price to ask."""
 
     StreamPlans: _LaunchServiceStreamPlansType
-    """Plans a whole file of products with flow control; one answer per request, matched by `request_id`. Not served yet."""
+    """Plans a whole file of products with flow control: the gateway reads on when fewer than a few (`--stream-in-flight`) are being
+    planned. One answer per request, matched by `request_id`, in the order in which they are ready. Each row has the time that a
+    PlanLaunch without a deadline has; the stream ends with its caller's deadline, or within a week. A gateway that shuts down answers
+    what it has read, then ends the stream with DRAINING.
+    """
 
     PlanCalendar: _LaunchServicePlanCalendarType
     """Plans many products that compete for slots and budget: one joint optimum. Not served yet."""
@@ -320,7 +324,11 @@ class LaunchServiceServicer(metaclass=abc.ABCMeta):
         request_iterator: _MaybeAsyncIterator[onshelf.v1.launch_pb2.StreamPlansRequest],
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[onshelf.v1.launch_pb2.StreamPlansResponse], collections.abc.AsyncIterator[onshelf.v1.launch_pb2.StreamPlansResponse]]:
-        """Plans a whole file of products with flow control; one answer per request, matched by `request_id`. Not served yet."""
+        """Plans a whole file of products with flow control: the gateway reads on when fewer than a few (`--stream-in-flight`) are being
+        planned. One answer per request, matched by `request_id`, in the order in which they are ready. Each row has the time that a
+        PlanLaunch without a deadline has; the stream ends with its caller's deadline, or within a week. A gateway that shuts down answers
+        what it has read, then ends the stream with DRAINING.
+        """
 
     @abc.abstractmethod
     def PlanCalendar(

@@ -1,5 +1,6 @@
 """LaunchService."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from onshelf.v1 import launch_pb2, launch_pb2_grpc
@@ -7,11 +8,12 @@ from onshelf_gateway.evaluate_plan import evaluate_plan
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.interceptor import current_call
 from onshelf_gateway.plan_launch import plan_launch
+from onshelf_gateway.stream_plans import stream_plans
 from onshelf_gateway.update_forecast import update_forecast
 
 
 class LaunchService(launch_pb2_grpc.LaunchServiceServicer):
-    """PlanLaunch, EvaluatePlan and UpdateForecast; the other calls are not served yet."""
+    """PlanLaunch, StreamPlans, EvaluatePlan and UpdateForecast; the other calls are not served yet."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -19,6 +21,15 @@ class LaunchService(launch_pb2_grpc.LaunchServiceServicer):
     async def PlanLaunch(self, request: launch_pb2.PlanLaunchRequest, context: Any) -> launch_pb2.PlanLaunchResponse:  # noqa: ARG002
         """Ranked plans for one product."""
         return await plan_launch(self._gateway, current_call(), request)
+
+    async def StreamPlans(
+        self,
+        requests: AsyncIterator[launch_pb2.StreamPlansRequest],
+        context: Any,  # noqa: ARG002
+    ) -> AsyncIterator[launch_pb2.StreamPlansResponse]:
+        """Plans for many products, as they are ready."""
+        async for response in stream_plans(self._gateway, current_call(), requests):
+            yield response
 
     async def EvaluatePlan(
         self,

@@ -1,0 +1,115 @@
+"""StreamPlans: many products on one stream, some at a time, each answered as soon as its plan is ready.
+
+Flow control is the transport's: the next request is read when fewer than `--stream-in-flight` are being answered, and
+none is while an answer waits to be taken. So a stream of any length needs the memory of a few plans.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import structlog
+from google.rpc import code_pb2
+
+from onshelf.v1 import launch_pb2
+from onshelf_gateway import metrics
+from onshelf_gateway.calls import Call
+from onshelf_gateway.checks import Checker
+from onshelf_gateway.errors import GatewayError, refuse
+from onshelf_gateway.gateway import Gateway
+from onshelf_gateway.plan_launch import plan_launch
+
+log = structlog.get_logger("onshelf_gateway.stream_plans")
+Request = launch_pb2.StreamPlansRequest
+Response = launch_pb2.StreamPlansResponse
+
+
+async def stream_plans(gateway: Gateway, call: Call, requests: AsyncIterator[Request]) -> AsyncIterator[Response]:
+    """Answer StreamPlans.
+
+    Raises:
+        GatewayError: DRAINING once the requests that were read are answered, where the gateway shuts down before the
+            stream's end.
+    """
+    source = aiter(requests)
+    seen: set[str] = set()
+    running: set[asyncio.Task[Response]] = set()
+    stopping = asyncio.create_task(gateway.draining.wait())
+    reading: asyncio.Task[Request | None] | None = None
+    ended = False
+    try:
+        while running or not (ended or gateway.draining.is_set()):
+            room = len(running) < gateway.settings.stream_in_flight
+            if room and reading is None and not ended and not gateway.draining.is_set():
+                reading = asyncio.create_task(_next(source))
+            waiting: set[asyncio.Task[Any]] = {*running, *([reading] if reading else [])}
+            if not gateway.draining.is_set():
+                waiting.add(stopping)
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if reading is not None and reading.done():
+                request, reading = reading.result(), None
+                ended = request is None
+                if request is not None:
+                    running.add(asyncio.create_task(_answer(gateway, call, request, seen)))
+            for task in [task for task in running if task.done()]:
+                running.remove(task)
+                yield task.result()
+    finally:
+        left: list[asyncio.Task[Any]] = [*running, stopping, *([reading] if reading else [])]
+        for one in left:
+            one.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+    if not ended:
+        raise GatewayError(
+            "DRAINING",
+            "the gateway is shutting down; send what was not answered to another one",
+            retry_after_ms=gateway.settings.retry_after_ms,
+        )
+
+
+async def _next(source: AsyncIterator[Request]) -> Request | None:
+    return await anext(source, None)
+
+
+async def _answer(gateway: Gateway, stream: Call, request: Request, seen: set[str]) -> Response:
+    """One row: its plan, or why there is none; the stream goes on."""
+    plan = request.plan
+    own = stream.part()
+    limit = gateway.settings.default_deadline_ms / 1000
+    own.deadline, own.deadline_name = min(own.deadline, time.monotonic() + limit), "the time of one plan"
+    response = Response(request_id=plan.request_id)
+    try:
+        _check_id(plan.request_id, seen)
+        async with asyncio.timeout_at(asyncio.get_running_loop().time() + own.remaining()):
+            response.plan.CopyFrom(await plan_launch(gateway, own, plan, patient=True))
+        code = "OK"
+    except TimeoutError:
+        late = GatewayError("DEADLINE_EXCEEDED", f"{own.deadline_name} passed before the plan was ready")
+        code = _tell(response, late)
+    except GatewayError as error:
+        code = _tell(response, error)
+    except Exception:
+        log.exception("row_failed", call_id=stream.call_id)
+        response.error.code = code_pb2.INTERNAL
+        response.error.message = f"unexpected failure; the log has it under call id {stream.call_id}"
+        code = "INTERNAL"
+    metrics.streamed_plans.labels(code).inc()
+    return response
+
+
+def _check_id(request_id: str, seen: set[str]) -> None:
+    check = Checker()
+    check.text("plan.request_id", request_id, 128, required=True)
+    check.done()
+    if request_id in seen:
+        raise refuse("REQUEST_ID_REUSED", "plan.request_id", "was used before in this stream; use a new id")
+    seen.add(request_id)
+
+
+def _tell(response: Response, error: GatewayError) -> str:
+    told = response.error
+    told.code, told.reason = getattr(code_pb2, error.code.name), error.reason
+    told.field = error.violations[0].field if error.violations else ""
+    told.message = error.message
+    return error.code.name

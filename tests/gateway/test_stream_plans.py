@@ -1,0 +1,123 @@
+"""StreamPlans: rows by id, errors that end no stream, flow control, cancellation, drain."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+from google.rpc import code_pb2
+
+from onshelf.v1 import launch_pb2, launch_pb2_grpc
+from onshelf_gateway.testing import running_gateway
+
+
+def row(words, number: int, **fields) -> launch_pb2.StreamPlansRequest:
+    plan = words.plan(request_id=f"row-{number}", max_candidates=50, audience_size=0, **fields)
+    plan.product.title = f"Oats {number}"
+    return launch_pb2.StreamPlansRequest(plan=plan)
+
+
+async def gather(call, answers: list[launch_pb2.StreamPlansResponse]) -> None:
+    while (answer := await call.read()) is not grpc.aio.EOF:
+        answers.append(answer)
+
+
+async def test_every_row_is_answered_under_its_id(running, words) -> None:
+    sent = [row(words, number) for number in range(20)]
+    answers = {answer.request_id: answer async for answer in running.launch.StreamPlans(iter(sent))}
+    assert sorted(answers) == sorted(request.plan.request_id for request in sent)
+    alone = await running.launch.PlanLaunch(sent[3].plan)
+    assert answers["row-3"].plan.plans == alone.plans
+    assert answers["row-3"].plan.plan_id == alone.plan_id
+    assert {answer.WhichOneof("result") for answer in answers.values()} == {"plan"}
+
+
+async def test_a_bad_row_is_told_and_the_stream_goes_on(running, words) -> None:
+    rows = [row(words, 1), row(words, 2), row(words, 1), row(words, 3)]
+    rows[1].plan.product.title = ""
+    rows[3].plan.request_id = ""
+    answers = [answer async for answer in running.launch.StreamPlans(iter(rows))]
+    found = sorted((answer.request_id, answer.error.reason, answer.error.field) for answer in answers)
+    assert found == [
+        ("", "FIELD_REQUIRED", "plan.request_id"),
+        ("row-1", "", ""),
+        ("row-1", "REQUEST_ID_REUSED", "plan.request_id"),
+        ("row-2", "FIELD_REQUIRED", "product.title"),
+    ]
+    codes = {answer.error.code for answer in answers if answer.HasField("error")}
+    assert codes == {code_pb2.INVALID_ARGUMENT, code_pb2.ALREADY_EXISTS}
+
+
+async def test_a_model_that_fails_is_told_row_by_row(running, words) -> None:
+    running.backend.failing["launch_outcome"] = ValueError("broken on purpose")
+    answers = [answer async for answer in running.launch.StreamPlans(iter([row(words, 1)]))]
+    assert [answer.error.code for answer in answers] == [code_pb2.INTERNAL]
+    assert "broken" not in answers[0].error.message
+
+
+async def test_the_stream_is_read_no_faster_than_it_is_answered(running, words) -> None:
+    """With all models waiting only the rows in flight have been read, and the sender's next ones wait."""
+    running.backend.blocking.add("launch_outcome")
+    limit = running.server.settings.stream_in_flight
+    call = running.launch.StreamPlans(iter([row(words, number) for number in range(10 * limit)]))
+    first = asyncio.create_task(call.read())
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        if running.backend.count("launch_outcome") >= limit:
+            break
+    await asyncio.sleep(0.1)
+    assert running.backend.count("launch_outcome") == limit
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        if running.backend.cancelled.count("launch_outcome") == limit:
+            break
+    assert running.backend.cancelled.count("launch_outcome") == limit  # nothing goes on for a stream that is gone
+
+
+async def test_rows_wait_for_permits_instead_of_being_refused(releases, words) -> None:
+    async with (
+        running_gateway(releases, max_in_flight=1, stream_in_flight=4) as (server, _),
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        stub = launch_pb2_grpc.LaunchServiceStub(channel)
+        answers = [answer async for answer in stub.StreamPlans(iter([row(words, n) for n in range(8)]))]
+        assert len(answers) == 8
+        assert all(answer.HasField("plan") for answer in answers)
+
+
+async def test_a_row_that_takes_too_long_is_given_up_alone(releases, words) -> None:
+    async with (
+        running_gateway(releases, default_deadline_ms=300) as (server, backend),
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        backend.blocking.add("launch_outcome")
+        stub = launch_pb2_grpc.LaunchServiceStub(channel)
+        answers = [answer async for answer in stub.StreamPlans(iter([row(words, 1)]))]
+        assert [answer.error.code for answer in answers] == [code_pb2.DEADLINE_EXCEEDED]
+
+
+async def test_a_draining_gateway_answers_what_it_has_read(releases, words) -> None:
+    async with (
+        running_gateway(releases, stream_in_flight=2) as (server, backend),
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        backend.delay = 0.2
+        sent: list[int] = []
+
+        async def endless() -> AsyncIterator[launch_pb2.StreamPlansRequest]:
+            for number in range(10_000):
+                sent.append(number)
+                yield row(words, number)
+
+        call = launch_pb2_grpc.LaunchServiceStub(channel).StreamPlans(endless())
+        answers = [await call.read()]
+        draining = asyncio.create_task(server.drain())
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await gather(call, answers)
+        await draining
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert all(answer.HasField("plan") for answer in answers)
+        assert 1 < len(answers) < 50
