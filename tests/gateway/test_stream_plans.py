@@ -17,11 +17,6 @@ def row(words, number: int, **fields) -> launch_pb2.StreamPlansRequest:
     return launch_pb2.StreamPlansRequest(plan=plan)
 
 
-async def gather(call, answers: list[launch_pb2.StreamPlansResponse]) -> None:
-    while (answer := await call.read()) is not grpc.aio.EOF:
-        answers.append(answer)
-
-
 async def test_every_row_is_answered_under_its_id(running, words) -> None:
     sent = [row(words, number) for number in range(20)]
     answers = {answer.request_id: answer async for answer in running.launch.StreamPlans(iter(sent))}
@@ -99,25 +94,29 @@ async def test_a_row_that_takes_too_long_is_given_up_alone(releases, words) -> N
         assert [answer.error.code for answer in answers] == [code_pb2.DEADLINE_EXCEEDED]
 
 
-async def test_a_draining_gateway_answers_what_it_has_read(releases, words) -> None:
+async def test_a_draining_gateway_answers_what_it_has_read_and_refuses_the_rest(releases, words) -> None:
     async with (
         running_gateway(releases, stream_in_flight=2) as (server, backend),
         grpc.aio.insecure_channel(server.address) as channel,
     ):
         backend.delay = 0.2
-        sent: list[int] = []
+        drained = asyncio.Event()
 
-        async def endless() -> AsyncIterator[launch_pb2.StreamPlansRequest]:
+        async def rows() -> AsyncIterator[launch_pb2.StreamPlansRequest]:
             for number in range(10_000):
-                sent.append(number)
+                if drained.is_set():
+                    return
                 yield row(words, number)
 
-        call = launch_pb2_grpc.LaunchServiceStub(channel).StreamPlans(endless())
+        call = launch_pb2_grpc.LaunchServiceStub(channel).StreamPlans(rows())
         answers = [await call.read()]
         draining = asyncio.create_task(server.drain())
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await gather(call, answers)
+        while (answer := await call.read()) is not grpc.aio.EOF:
+            answers.append(answer)
+            if answer.HasField("error"):
+                drained.set()
         await draining
-        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
-        assert all(answer.HasField("plan") for answer in answers)
-        assert 1 < len(answers) < 50
+        assert await call.code() == grpc.StatusCode.OK
+        assert {answer.error.reason for answer in answers if answer.HasField("error")} == {"DRAINING"}
+        planned = [answer for answer in answers if answer.HasField("plan")]
+        assert 1 < len(planned) < 10

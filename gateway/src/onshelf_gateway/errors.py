@@ -139,6 +139,11 @@ def model_unavailable(model: str, retry_after_ms: int) -> GatewayError:
     )
 
 
+def draining(retry_after_ms: int) -> GatewayError:
+    """The gateway shuts down."""
+    return GatewayError("DRAINING", "the gateway is shutting down; call another one", retry_after_ms=retry_after_ms)
+
+
 def not_implemented(method: str) -> GatewayError:
     """A call of the contract that this version does not serve."""
     return GatewayError("NOT_IMPLEMENTED", f"{method} is part of the contract and not served by this version")

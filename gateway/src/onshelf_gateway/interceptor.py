@@ -15,7 +15,7 @@ from grpc_status import rpc_status
 
 from onshelf_gateway import metrics
 from onshelf_gateway.calls import NS, Call
-from onshelf_gateway.errors import GatewayError, not_implemented
+from onshelf_gateway.errors import GatewayError, draining, not_implemented
 from onshelf_gateway.logs import UserHash
 from onshelf_gateway.settings import Settings
 
@@ -89,7 +89,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         code, failure = "OK", None
         try:
             if self.draining:
-                raise self._draining()
+                raise draining(self._settings.retry_after_ms)
             async for response in inner(requests, context):
                 yield response
             context.set_trailing_metadata(((CALL_ID_KEY, call.call_id),))
@@ -137,13 +137,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         else:
             await context.abort_with_status(rpc_status.to_status(failure.status()))
 
-    def _draining(self) -> GatewayError:
-        return GatewayError(
-            "DRAINING",
-            "the gateway is shutting down; call another one",
-            retry_after_ms=self._settings.retry_after_ms,
-        )
-
     def _start(self, metadata: dict[str, Any], context: Any, stream: bool = False) -> Call:
         remaining = context.time_remaining()
         margin = self._settings.deadline_margin_ms / 1000
@@ -166,7 +159,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
     async def _within_deadline(self, call: Call, inner: Any, request: Any, context: Any) -> Any:
         if self.draining:
-            raise self._draining()
+            raise draining(self._settings.retry_after_ms)
         late = GatewayError("DEADLINE_EXCEEDED", f"{call.deadline_name} passed before the answer was ready")
         if call.remaining() <= 0:
             raise late

@@ -16,7 +16,7 @@ from onshelf.v1 import launch_pb2
 from onshelf_gateway import metrics
 from onshelf_gateway.calls import Call
 from onshelf_gateway.checks import Checker
-from onshelf_gateway.errors import GatewayError, refuse
+from onshelf_gateway.errors import GatewayError, draining, refuse
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.plan_launch import plan_launch
 
@@ -26,26 +26,17 @@ Response = launch_pb2.StreamPlansResponse
 
 
 async def stream_plans(gateway: Gateway, call: Call, requests: AsyncIterator[Request]) -> AsyncIterator[Response]:
-    """Answer StreamPlans.
-
-    Raises:
-        GatewayError: DRAINING once the requests that were read are answered, where the gateway shuts down before the
-            stream's end.
-    """
+    """Answer StreamPlans; once the gateway drains, rows are refused, so that their sender ends the stream."""
     source = aiter(requests)
     seen: set[str] = set()
     running: set[asyncio.Task[Response]] = set()
-    stopping = asyncio.create_task(gateway.draining.wait())
     reading: asyncio.Task[Request | None] | None = None
     ended = False
     try:
-        while running or not (ended or gateway.draining.is_set()):
-            room = len(running) < gateway.settings.stream_in_flight
-            if room and reading is None and not ended and not gateway.draining.is_set():
+        while running or not ended:
+            if reading is None and not ended and len(running) < gateway.settings.stream_in_flight:
                 reading = asyncio.create_task(_next(source))
             waiting: set[asyncio.Task[Any]] = {*running, *([reading] if reading else [])}
-            if not gateway.draining.is_set():
-                waiting.add(stopping)
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if reading is not None and reading.done():
                 request, reading = reading.result(), None
@@ -56,16 +47,10 @@ async def stream_plans(gateway: Gateway, call: Call, requests: AsyncIterator[Req
                 running.remove(task)
                 yield task.result()
     finally:
-        left: list[asyncio.Task[Any]] = [*running, stopping, *([reading] if reading else [])]
+        left: list[asyncio.Task[Any]] = [*running, *([reading] if reading else [])]
         for one in left:
             one.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-    if not ended:
-        raise GatewayError(
-            "DRAINING",
-            "the gateway is shutting down; send what was not answered to another one",
-            retry_after_ms=gateway.settings.retry_after_ms,
-        )
 
 
 async def _next(source: AsyncIterator[Request]) -> Request | None:
@@ -80,6 +65,8 @@ async def _answer(gateway: Gateway, stream: Call, request: Request, seen: set[st
     own.deadline, own.deadline_name = min(own.deadline, time.monotonic() + limit), "the time of one plan"
     response = Response(request_id=plan.request_id)
     try:
+        if gateway.draining.is_set():
+            raise draining(gateway.settings.retry_after_ms)
         _check_id(plan.request_id, seen)
         async with asyncio.timeout_at(asyncio.get_running_loop().time() + own.remaining()):
             response.plan.CopyFrom(await plan_launch(gateway, own, plan, patient=True))

@@ -240,8 +240,8 @@ class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServ
     StreamPlans: _LaunchServiceStreamPlansType
     """Plans a whole file of products with flow control: the gateway reads on when fewer than a few (`--stream-in-flight`) are being
     planned. One answer per request, matched by `request_id`, in the order in which they are ready. Each row has the time that a
-    PlanLaunch without a deadline has; the stream ends with its caller's deadline, or within a week. A gateway that shuts down answers
-    what it has read, then ends the stream with DRAINING.
+    PlanLaunch without a deadline has; the stream ends with its caller's deadline, or within a week. A gateway that shuts down refuses
+    further rows with DRAINING: end the stream, and send them to another one.
     """
 
     PlanCalendar: _LaunchServicePlanCalendarType
@@ -326,8 +326,8 @@ class LaunchServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[collections.abc.Iterator[onshelf.v1.launch_pb2.StreamPlansResponse], collections.abc.AsyncIterator[onshelf.v1.launch_pb2.StreamPlansResponse]]:
         """Plans a whole file of products with flow control: the gateway reads on when fewer than a few (`--stream-in-flight`) are being
         planned. One answer per request, matched by `request_id`, in the order in which they are ready. Each row has the time that a
-        PlanLaunch without a deadline has; the stream ends with its caller's deadline, or within a week. A gateway that shuts down answers
-        what it has read, then ends the stream with DRAINING.
+        PlanLaunch without a deadline has; the stream ends with its caller's deadline, or within a week. A gateway that shuts down refuses
+        further rows with DRAINING: end the stream, and send them to another one.
         """
 
     @abc.abstractmethod
