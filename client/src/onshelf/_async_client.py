@@ -1,18 +1,21 @@
 """The client for asyncio."""
 
 import asyncio
+import collections
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from onshelf import _config, _inputs, _results, _rpcs
+from onshelf import _config, _inputs, _results, _rpcs, _streams
 from onshelf._enums import RecommendationScope
+from onshelf._errors import InvalidRequest
 from onshelf._retry import Deadline, RetryPolicy
 from onshelf._status import from_rpc_error
+from onshelf.v1 import launch_pb2
 
 
 class AsyncClient:
@@ -87,6 +90,62 @@ class AsyncClient:
         }
         result: _results.PlanLaunchResult = await self._call(_rpcs.PLAN_LAUNCH, arguments, timeout)
         return result
+
+    async def stream_plans(
+        self,
+        requests: Iterable[_inputs.PlanRequest],
+        *,
+        at_once: int = _streams.AT_ONCE,
+        in_order: bool = False,
+        timeout: float | None = None,
+    ) -> AsyncIterator[_results.StreamedPlan]:
+        """Plans for many products on one stream: answers by request_id as they are ready, or in_order.
+
+        requests is read while the stream goes on: at most at_once of its products are on the way, so that it may be as
+        long as you like. A request that the service refuses is answered with its error, and the stream goes on; a
+        stream that breaks raises, and what was not answered can be sent again under the same ids. timeout: seconds for
+        the whole stream; None for no limit. Stop reading to end it.
+        """
+        order, slots = _streams.Order(in_order), asyncio.Semaphore(at_once)
+        unsent: collections.deque[_results.StreamedPlan] = collections.deque()
+        failures: list[BaseException] = []
+
+        async def outgoing() -> AsyncIterator[launch_pb2.StreamPlansRequest]:
+            try:
+                for request in order.asked(requests):
+                    try:
+                        message = _streams.message(request)
+                    except InvalidRequest as error:
+                        unsent.append(_streams.refused(request, error))
+                        continue
+                    await slots.acquire()
+                    yield message
+            except Exception as error:  # noqa: BLE001  (the caller's, who gets it below)
+                failures.append(error)
+
+        stream = self._connected().stream_stream(
+            _rpcs.STREAM_PLANS,
+            request_serializer=launch_pb2.StreamPlansRequest.SerializeToString,
+            response_deserializer=launch_pb2.StreamPlansResponse.FromString,
+        )
+        call = stream(outgoing(), timeout=timeout, metadata=self._config.call_metadata())
+        try:
+            async for answer in call:
+                slots.release()
+                while unsent:
+                    for ready in order.ready(unsent.popleft()):
+                        yield ready
+                for ready in order.ready(_streams.streamed(answer, self.address)):
+                    yield ready
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, self.address, timeout) from error
+        finally:
+            call.cancel()
+        while unsent:
+            for ready in order.ready(unsent.popleft()):
+                yield ready
+        if failures:
+            raise failures[0]
 
     async def evaluate_plan(
         self,

@@ -1,18 +1,22 @@
 """The client that blocks."""
 
+import queue
+import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from onshelf import _config, _inputs, _results, _rpcs
+from onshelf import _config, _inputs, _results, _rpcs, _streams
 from onshelf._enums import RecommendationScope
+from onshelf._errors import InvalidRequest
 from onshelf._retry import Deadline, RetryPolicy
 from onshelf._status import from_rpc_error
+from onshelf.v1 import launch_pb2
 
 
 class Client:
@@ -97,6 +101,62 @@ class Client:
         }
         result: _results.PlanLaunchResult = self._call(_rpcs.PLAN_LAUNCH, arguments, timeout)
         return result
+
+    def stream_plans(
+        self,
+        requests: Iterable[_inputs.PlanRequest],
+        *,
+        at_once: int = _streams.AT_ONCE,
+        in_order: bool = False,
+        timeout: float | None = None,
+    ) -> Generator[_results.StreamedPlan]:
+        """Plans for many products on one stream: answers by request_id as they are ready, or in_order.
+
+        requests is read while the stream goes on: at most at_once of its products are on the way, so that it may be as
+        long as you like. A request that the service refuses is answered with its error, and the stream goes on; a
+        stream that breaks raises, and what was not answered can be sent again under the same ids. timeout: seconds for
+        the whole stream; None for no limit. Stop reading to end it.
+        """
+        order, slots, ended = _streams.Order(in_order), threading.Semaphore(at_once), threading.Event()
+        unsent: queue.SimpleQueue[_results.StreamedPlan] = queue.SimpleQueue()
+        failures: list[BaseException] = []
+
+        def outgoing() -> Iterator[launch_pb2.StreamPlansRequest]:  # gRPC reads it in a thread of its own
+            try:
+                for request in order.asked(requests):
+                    try:
+                        message = _streams.message(request)
+                    except InvalidRequest as error:
+                        unsent.put(_streams.refused(request, error))
+                        continue
+                    while not slots.acquire(timeout=0.1):
+                        if ended.is_set():
+                            return
+                    yield message
+            except BaseException as error:  # noqa: BLE001  (the caller's, who gets it below)
+                failures.append(error)
+
+        stream = self._channel.stream_stream(
+            _rpcs.STREAM_PLANS,
+            request_serializer=launch_pb2.StreamPlansRequest.SerializeToString,
+            response_deserializer=launch_pb2.StreamPlansResponse.FromString,
+        )
+        call = stream(outgoing(), timeout=timeout, metadata=self._config.call_metadata())
+        try:
+            for answer in call:
+                slots.release()
+                while not unsent.empty():
+                    yield from order.ready(unsent.get())
+                yield from order.ready(_streams.streamed(answer, self.address))
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self.address, timeout) from error
+        finally:
+            ended.set()
+            call.cancel()  # type: ignore[no-untyped-call]
+        while not unsent.empty():
+            yield from order.ready(unsent.get())
+        if failures:
+            raise failures[0]
 
     def evaluate_plan(
         self,

@@ -39,6 +39,7 @@ MESSAGES: dict[type, type[Message]] = {
     _inputs.StockPolicy: launch_pb2.StockPolicy,
     _inputs.MarketSignal: types_pb2.MarketSignal,
     _inputs.CalendarEvent: types_pb2.CalendarEvent,
+    _inputs.PlanRequest: launch_pb2.PlanLaunchRequest,
     _inputs.HistoryEvent: recommendation_pb2.HistoryEvent,
     _results.Quantile: types_pb2.Quantile,
     _results.CountForecast: types_pb2.CountForecast,

@@ -186,3 +186,25 @@ class HistoryEvent:
     kind: EventKind | None = None
     age_days: float = 0.0
     quantity: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlanRequest:
+    """One product of a stream, with what `plan_launch` takes. request_id is unique within the stream."""
+
+    request_id: str
+    product: Product
+    window: DateWindow | None = None
+    constraints: PlanConstraints | None = None
+    costs: Costs | None = None
+    objective: Objective | None = None
+    stock_policy: StockPolicy | None = None
+    max_plans: int | None = None
+    max_candidates: int | None = None
+    audience_size: int | None = None
+    similar_launches: int | None = None
+    population_scale: float | None = None
+    time_zone: str | None = None
+    model_release: int | None = None
+    market_signals: Sequence[MarketSignal] = ()
+    calendar_events: Sequence[CalendarEvent] = ()

@@ -6,6 +6,7 @@ import dataclasses
 from datetime import date, datetime, timedelta
 
 from onshelf._enums import HealthStatus, NoticeCode, ObjectiveMetric, PriceTax, SupportLevel
+from onshelf._errors import OnshelfError
 from onshelf._inputs import Action
 from onshelf._money import Money
 from onshelf._stock_results import PriceResponse, PriceStep, ReorderAdvice, StockAdvice, WeekForecast
@@ -381,6 +382,15 @@ class GetUserProfileResult:
 
     profile: UserProfile
     info: ResponseInfo = ResponseInfo()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StreamedPlan:
+    """The answer to one request of a stream: a plan, or why there is none."""
+
+    request_id: str
+    plan: PlanLaunchResult | None = None
+    error: OnshelfError | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,6 +32,7 @@ PLAN_LAUNCH = Rpc(
     result=_results.PlanLaunchResult,
     retry_safe=True,
 )
+STREAM_PLANS = _LAUNCH + "StreamPlans"
 EVALUATE_PLAN = Rpc(
     method="evaluate_plan",
     path=_LAUNCH + "EvaluatePlan",

@@ -11,8 +11,10 @@ from google.rpc import error_details_pb2, status_pb2
 
 from onshelf._enums import ErrorReason
 from onshelf._errors import CODES, REASONS, FieldViolation, OnshelfError
+from onshelf.v1 import launch_pb2
 
 DOMAIN = "onshelf.v1"
+_BY_NUMBER: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 DETAILS_KEY = "grpc-status-details-bin"
 _NOTHING_LISTENS = ("failed to connect", "connection refused", "dns resolution failed", "name resolution")
 # gRPC refuses an oversized message on the client's side with RESOURCE_EXHAUSTED, which is not an overload.
@@ -41,6 +43,30 @@ def from_rpc_error(error: grpc.RpcError, address: str, timeout: float | None = N
         code=code.name,
         retry_after=retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9 if retry else None,
         address=address,
+    )
+
+
+def from_stream_error(error: launch_pb2.StreamError, address: str) -> OnshelfError:
+    """The client's error for a row of a stream that got no plan."""
+    code = _BY_NUMBER.get(error.code, grpc.StatusCode.UNKNOWN)
+    reason = ErrorReason.__members__.get(error.reason)
+    kind = REASONS[reason][1] if reason is not None else CODES[code]
+    field = error.field or None
+    text = error.message or f"the service at {address} answered {code.name} without a message"
+    told = (FieldViolation(error.field, text, reason),) if field else ()
+    return kind(
+        text.removeprefix(f"{field}: "), reason=reason, field=field, violations=told, code=code.name, address=address
+    )
+
+
+def to_stream_error(error: OnshelfError) -> launch_pb2.StreamError:
+    """The row's error with which a service reports it."""
+    _, status = to_status(error)
+    return launch_pb2.StreamError(
+        code=status.code,
+        reason=error.reason.name if error.reason is not None else "",
+        field=error.field or "",
+        message=error.message,
     )
 
 

@@ -5,16 +5,18 @@
         client.plan_launch(Product(title="sea salt chips"))
         assert [call.method for call in server.calls] == ["plan_launch", "plan_launch"]
 
-Calls that were not told what to answer get `sample_answer(method)`.
+Calls that were not told what to answer get `sample_answer(method)`. A row of `stream_plans` is a call of "plan_launch":
+answered, failed and recorded as one.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
+import queue
 import threading
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
@@ -29,9 +31,10 @@ from onshelf._client import Client
 from onshelf._convert import read_field, to_message
 from onshelf._enums import HealthStatus
 from onshelf._errors import OnshelfError
-from onshelf._rpcs import RPCS, Rpc
+from onshelf._rpcs import PLAN_LAUNCH, RPCS, STREAM_PLANS, Rpc
 from onshelf._samples import sample_answer
-from onshelf._status import to_status
+from onshelf._status import to_status, to_stream_error
+from onshelf.v1 import launch_pb2
 
 __all__ = ["Call", "FakeServer", "sample_answer"]
 
@@ -110,29 +113,71 @@ class FakeServer:
                 request_deserializer=rpc.request.FromString,
                 response_serializer=rpc.response.SerializeToString,
             )
+        service, name = STREAM_PLANS.strip("/").split("/")
+        services[service][name] = grpc.stream_stream_rpc_method_handler(
+            self._stream,
+            request_deserializer=launch_pb2.StreamPlansRequest.FromString,
+            response_serializer=launch_pb2.StreamPlansResponse.SerializeToString,
+        )
         return services
 
-    def _handler(self, rpc: Rpc) -> Callable[[Message, grpc.ServicerContext], Message]:
-        def handle(request: Message, context: grpc.ServicerContext) -> Message:
-            arguments = request_arguments(rpc, request)
-            metadata = {key: str(value) for key, value in context.invocation_metadata()}
-            with self._lock:
-                self.calls.append(Call(rpc.method, arguments, metadata))
-                failures = self._failures.get(rpc.method)
-                error = failures.pop(0) if failures else None
-            if error is not None:
-                _abort(context, error)
-            if rpc.method in self._hanging:
-                ended = threading.Event()
-                if context.add_callback(ended.set):
-                    ended.wait()
-            answer = self._answers.get(rpc.method)
+    def _stream(
+        self, requests: Iterator[launch_pb2.StreamPlansRequest], context: grpc.ServicerContext
+    ) -> Iterator[launch_pb2.StreamPlansResponse]:
+        """Rows answered side by side, as they are ready."""
+        metadata = {key: str(value) for key, value in context.invocation_metadata()}
+        answers: queue.SimpleQueue[launch_pb2.StreamPlansResponse | None] = queue.SimpleQueue()
+        ended = threading.Event()
+        if not context.add_callback(ended.set):
+            return
+
+        def answer(request: launch_pb2.StreamPlansRequest) -> None:
+            response = launch_pb2.StreamPlansResponse(request_id=request.plan.request_id)
             try:
-                return to_message(answer(arguments) if answer is not None else sample_answer(rpc.method))
+                response.plan.CopyFrom(self._answered(PLAN_LAUNCH, request.plan, metadata, ended))
+            except OnshelfError as told:
+                response.error.CopyFrom(to_stream_error(told))
+            answers.put(response)
+
+        def read() -> None:
+            with ThreadPoolExecutor() as pool:
+                try:
+                    for request in requests:
+                        pool.submit(answer, request)
+                except grpc.RpcError:
+                    pass  # the caller went away; nobody waits for answers
+            answers.put(None)
+
+        threading.Thread(target=read, daemon=True).start()
+        while (response := answers.get()) is not None:
+            yield response
+
+    def _handler(self, rpc: Rpc) -> Callable[[Message, grpc.ServicerContext], Any]:
+        def handle(request: Message, context: grpc.ServicerContext) -> Any:
+            metadata = {key: str(value) for key, value in context.invocation_metadata()}
+            ended = threading.Event()
+            if not context.add_callback(ended.set):
+                ended.set()
+            try:
+                return self._answered(rpc, request, metadata, ended)
             except OnshelfError as told:
                 _abort(context, told)
 
         return handle
+
+    def _answered(self, rpc: Rpc, request: Message, metadata: dict[str, str], ended: threading.Event) -> Any:
+        """The answer to one request. Raises the OnshelfError that it is to fail with."""
+        arguments = request_arguments(rpc, request)
+        with self._lock:
+            self.calls.append(Call(rpc.method, arguments, metadata))
+            failures = self._failures.get(rpc.method)
+            error = failures.pop(0) if failures else None
+        if error is not None:
+            raise error
+        if rpc.method in self._hanging:
+            ended.wait()
+        answer = self._answers.get(rpc.method)
+        return to_message(answer(arguments) if answer is not None else sample_answer(rpc.method))
 
 
 def request_arguments(rpc: Rpc, request: Message) -> dict[str, Any]:

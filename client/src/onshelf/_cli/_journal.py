@@ -13,7 +13,7 @@ _MARK = b'{"onshelf_journal": 1, '
 
 
 class Journal:
-    """Results by key, appended to a file as they come and read again at the start.
+    """Results by key, appended to a file as they come; in memory is only where each of them lies.
 
     A last line that was cut off is passed over; everything before it counts. `run` is an id that all parts of one
     run share. Raises UsageError where the file cannot be written, or is no journal of this form.
@@ -21,11 +21,12 @@ class Journal:
 
     def __init__(self, path: Path, form: str) -> None:
         self.path = path
-        self.done: dict[str, dict[str, Any]] = {}
+        self._places: dict[str, int] = {}
         self.run = uuid.uuid4().hex[:12]
         kept = self._read(form) if path.exists() else 0
         try:
             self._file = path.open("ab")
+            self._reader = path.open("rb")
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}") from None
         self._file.truncate(kept)  # what a kill left half written
@@ -34,12 +35,20 @@ class Journal:
 
     def add(self, key: str, record: dict[str, Any]) -> None:
         """Keeps a result for good."""
-        self.done[key] = record
-        self._append({"key": key, "record": record})
+        self._places[key] = self._append({"key": key, "record": record})
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._places
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """A result that was kept, from the file."""
+        self._reader.seek(self._places[key])
+        record: dict[str, Any] = json.loads(self._reader.readline())["record"]
+        return record
 
     def remove(self) -> None:
         """Ends the journal: the output is complete."""
-        self._file.close()
+        self._close()
         self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
@@ -48,30 +57,38 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._file.close()
+        self._close()
 
-    def _append(self, entry: dict[str, Any]) -> None:
+    def _close(self) -> None:
+        self._file.close()
+        self._reader.close()
+
+    def _append(self, entry: dict[str, Any]) -> int:
+        """Write a line; where it begins."""
+        place = self._file.tell()
         self._file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
+        return place
 
     def _read(self, form: str) -> int:
         """Bytes of whole lines at the beginning of the file."""
-        content, kept = self.path.read_bytes(), 0
-        if not content.startswith(_MARK) and not _MARK.startswith(content):
-            raise self._other(form)
-        for line in content.splitlines(keepends=True):
-            try:
-                entry = json.loads(line if line.endswith(b"\n") else b"")
-            except ValueError:
-                break
-            if kept == 0:
-                if entry.get("form") != form:
+        kept = 0
+        with self.path.open("rb") as file:
+            for line in file:
+                if kept == 0 and not line.startswith(_MARK) and not _MARK.startswith(line):
                     raise self._other(form)
-                self.run = entry["run"]
-            else:
-                self.done[entry["key"]] = entry["record"]
-            kept += len(line)
+                try:
+                    entry = json.loads(line if line.endswith(b"\n") else b"")
+                except ValueError:
+                    break
+                if kept == 0:
+                    if entry.get("form") != form:
+                        raise self._other(form)
+                    self.run = entry["run"]
+                else:
+                    self._places[entry["key"]] = kept
+                kept += len(line)
         return kept
 
     def _other(self, form: str) -> UsageError:

@@ -1,15 +1,13 @@
-"""`onshelf plan --file`: plans every product of a file, several at once, in order, and goes on after an
-interruption.
+"""`onshelf plan --file`: plans every product of a file on one stream, several at once, writes them in the file's order,
+and goes on after an interruption.
 """
 
 import argparse
-import collections
 import contextlib
 import hashlib
 import sys
-import threading
-from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +21,30 @@ from onshelf._cli._progress import Progress
 from onshelf._client import Client
 from onshelf._config import build_request
 from onshelf._errors import DeadlineExceeded, OnshelfError, Overloaded, Unavailable
-from onshelf._inputs import Product
+from onshelf._inputs import PlanRequest, Product
+from onshelf._results import StreamedPlan
 from onshelf._rpcs import PLAN_LAUNCH
 
 Settings = Callable[[argparse.Namespace, Client, Product], Mapping[str, Any]]
 _BUSY_ATTEMPTS = 6
+_LOST_ATTEMPTS = 3  # streams in a row that bring nothing
 
 
 class _Run:
-    """One run over a file: what each row became."""
+    """One run over a file: what each row became. Results lie in the journal; rows refused here lie in memory."""
 
     def __init__(
         self, args: argparse.Namespace, client: Client, settings: Settings, journal: Journal, form: str
     ) -> None:
         self.args, self.client, self.settings, self.journal, self.form = args, client, settings, journal, form
-        self.records: dict[int, dict[str, Any]] = {}
-        self.waiting: list[tuple[ProductRow, str, dict[str, Any]]] = []
-        self.planned = self.for_later = 0
-        self.stop = threading.Event()
+        self.keys: dict[int, str] = {}
+        self.refused: dict[int, dict[str, Any]] = {}
+        self.waiting: dict[str, tuple[list[ProductRow], dict[str, Any]]] = {}
+        self.planned = self.for_later = self.settled = 0
+        self.releases: set[Any] = set()
 
     def prepare(self, rows: tuple[ProductRow, ...]) -> None:
-        """Sorts rows into done before, wrong, and waiting."""
+        """Sorts rows into done before, wrong, and waiting; equal questions wait together."""
         currency = a.currency(self.args, self.client) if rows else ""
         for row in rows:
             try:
@@ -54,65 +55,74 @@ class _Run:
                     arguments |= {name: value for name, value in unused.items() if arguments[name] is None}
                 key = fingerprint(arguments)
             except RowError as error:
-                self._record(row, failed("INVALID", error.field, error.message))
+                self._refuse(row, failed("INVALID", error.field, error.message))
             except OnshelfError as error:
-                self._record(row, failure(error))
+                self._refuse(row, failure(error))
             else:
-                if key in self.journal.done:
-                    self._record(row, self.journal.done[key])
+                self.keys[row.row] = key
+                if key in self.journal:
+                    self._settle(self.journal[key])
                 else:
-                    self.waiting.append((row, key, arguments))
+                    self.waiting.setdefault(key, ([], arguments))[0].append(row)
 
-    def ask(self, key: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The record of one row; asks again for a while where the service is busy."""
-        attempt = 1
-        while True:
+    def answers(self) -> Generator[tuple[str, StreamedPlan]]:
+        """Questions with their answers as they come. Raises Unavailable when the service stays away."""
+        left = {f"{self.journal.run}-{key[:32]}": key for key in self.waiting}
+        attempt = 0
+        while left:
+            before, pause = len(left), 0.0
             try:
-                answer = self.client.plan_launch(request_id=f"{self.journal.run}-{key[:32]}", **arguments)
-                return out.record(answer, self.form, self.args.horizon or 8)
-            except Overloaded as error:
-                if attempt == _BUSY_ATTEMPTS or self.stop.wait(max(0.2 * 2**attempt, error.retry_after or 0.0)):
+                requests = (PlanRequest(request_id=name, **self.waiting[key][1]) for name, key in tuple(left.items()))
+                stream = self.client.stream_plans(requests, at_once=self.args.concurrency)
+                with contextlib.closing(stream) as answers:
+                    for answer in answers:
+                        if isinstance(answer.error, Overloaded) and attempt < _BUSY_ATTEMPTS:
+                            pause = max(pause, answer.error.retry_after or 0.0)
+                        else:
+                            yield left.pop(answer.request_id), answer
+            except Unavailable:
+                if attempt == _LOST_ATTEMPTS:
                     raise
-            attempt += 1
+            attempt = 0 if len(left) < before else attempt + 1
+            if left:
+                time.sleep(max(pause, 0.2 * 2**attempt))
 
-    def answers(self) -> Generator[tuple[ProductRow, str, Future[dict[str, Any]]]]:
-        """Rows with their answers as they come, at most `concurrency` on the way."""
-        left = collections.deque(self.waiting)
-        running: dict[Future[dict[str, Any]], tuple[ProductRow, str]] = {}
-        pool = ThreadPoolExecutor(self.args.concurrency)
-        try:
-            while left or running:
-                while left and len(running) < self.args.concurrency:
-                    row, key, arguments = left.popleft()
-                    running[pool.submit(self.ask, key, arguments)] = (row, key)
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield (*running.pop(future), future)
-        finally:
-            self.stop.set()
-            if running:
-                self.client.close()  # cancels what is on the way
-            pool.shutdown(cancel_futures=True)
-
-    def keep(self, row: ProductRow, key: str, future: Future[dict[str, Any]]) -> None:
+    def keep(self, key: str, answer: StreamedPlan) -> None:
         """Records an answer, for good unless asking again could help. Raises Unavailable: then no further row has a
         chance.
         """
-        try:
-            record = future.result()
-        except (Overloaded, DeadlineExceeded) as error:
-            self.for_later += 1
-            self._record(row, failure(error))
-            return
-        except Unavailable:
-            raise
-        except OnshelfError as error:
-            record = failure(error)
-        self._record(row, record)
+        rows = self.waiting[key][0]
+        if answer.error is None:
+            assert answer.plan is not None
+            record = out.record(answer.plan, self.form, self.args.horizon or 8)
+        elif isinstance(answer.error, Unavailable):
+            raise answer.error
+        else:
+            record = failure(answer.error)
+            if isinstance(answer.error, Overloaded | DeadlineExceeded):
+                self.for_later += len(rows)
+                for row in rows:
+                    self._refuse(row, record)
+                return
         self.journal.add(key, record)
+        for _ in rows:
+            self._settle(record)
 
-    def _record(self, row: ProductRow, record: dict[str, Any]) -> None:
-        self.records[row.row] = record
-        self.planned += record["status"] == "ok"
+    def rows(self, file: ProductFile) -> Iterator[dict[str, Any]]:
+        """What became of each row, in the file's order."""
+        for row in file.rows:
+            record = self.refused.get(row.row)
+            yield _identity(row) | (self.journal[self.keys[row.row]] if record is None else record)
+
+    def _refuse(self, row: ProductRow, record: dict[str, Any]) -> None:
+        self.refused[row.row] = record
+        self.settled += 1
+
+    def _settle(self, record: dict[str, Any]) -> None:
+        self.settled += 1
+        if record["status"] == "ok":
+            self.planned += 1
+            self.releases.add(record.get("model_release") or _release(record))
 
 
 def fingerprint(arguments: Mapping[str, Any]) -> str:
@@ -165,23 +175,30 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _work(planning: _Run, total: int) -> None:
-    progress = Progress("planned", total, len(planning.records))
+    progress = Progress("planned", total, planning.settled)
     try:
         with contextlib.closing(planning.answers()) as answers:  # what is on the way ends here, whatever happens
-            for row, key, future in answers:
-                planning.keep(row, key, future)
-                wrong = len(planning.records) - planning.planned
-                progress.step(f"{wrong:,} without a plan" if wrong else "")
+            for key, answer in answers:
+                planning.keep(key, answer)
+                wrong = planning.settled - planning.planned
+                for _ in planning.waiting[key][0]:
+                    progress.step(f"{wrong:,} without a plan" if wrong else "")
     finally:
         progress.leave()
 
 
 def _finish(planning: _Run, file: ProductFile, path: Path, form: str) -> int:
-    rows = [_identity(row) | planning.records[row.row] for row in file.rows]
-    out.write(path, form, rows)
-    wrong = [row for row in rows if row["status"] != "ok"]
+    wrong: list[dict[str, Any]] = []
+
+    def passing() -> Iterator[dict[str, Any]]:
+        for row in planning.rows(file):
+            if row["status"] != "ok":
+                wrong.append(row)
+            yield row
+
+    out.write(path, form, passing())
     print(
-        f"wrote {path}: {w.counted(len(rows) - len(wrong), 'plan')}, {w.counted(len(wrong), 'row')} without one",
+        f"wrote {path}: {w.counted(len(file.rows) - len(wrong), 'plan')}, {w.counted(len(wrong), 'row')} without one",
         file=sys.stderr,
     )
     for row in wrong[:5]:
@@ -197,9 +214,8 @@ def _finish(planning: _Run, file: ProductFile, path: Path, form: str) -> int:
         )
         return UNAVAILABLE
     planning.journal.remove()
-    releases = {row.get("model_release") or _release(row) for row in rows if row["status"] == "ok"}
-    if len(releases) > 1:
-        print(f"onshelf: planned by several model releases: {sorted(releases)}", file=sys.stderr)
+    if len(planning.releases) > 1:
+        print(f"onshelf: planned by several model releases: {sorted(planning.releases)}", file=sys.stderr)
     return BAD_INPUT if wrong else OK
 
 

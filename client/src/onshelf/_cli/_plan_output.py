@@ -4,7 +4,8 @@ import csv
 import importlib
 import json
 import os
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -119,7 +120,7 @@ def record(answer: PlanLaunchResult, form: str, horizon: int) -> dict[str, Any]:
     return {name: to_json(value) for name, value in values.items() if value is not None}
 
 
-def write(path: Path, form: str, rows: Sequence[dict[str, Any]]) -> None:
+def write(path: Path, form: str, rows: Iterable[dict[str, Any]]) -> None:
     """Writes all rows at once: the file appears complete or not at all."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
@@ -129,11 +130,11 @@ def write(path: Path, form: str, rows: Sequence[dict[str, Any]]) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as file:  # with its mark, or Excel garbles other scripts
         writer = csv.DictWriter(file, list(COLUMNS))
         writer.writeheader()
-        writer.writerows([{name: _cell(name, value) for name, value in row.items()} for row in rows])
+        writer.writerows({name: _cell(name, value) for name, value in row.items()} for row in rows)
 
 
 def _cell(name: str, value: Any) -> Any:
@@ -145,11 +146,16 @@ def _cell(name: str, value: Any) -> Any:
     return value
 
 
-def _write_json(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    path.write_text(json.dumps(list(rows), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+def _write_json(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8") as file:  # row by row: all answers at once would fill the memory
+        separator = "[\n"
+        for row in rows:
+            file.write(separator + textwrap.indent(json.dumps(row, ensure_ascii=False, indent=2), "  "))
+            separator = ",\n"
+        file.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
-def _write_parquet(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def _write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     arrow = _pyarrow("pyarrow")
     types = {
         "integer": arrow.int64(),
@@ -165,8 +171,9 @@ def _write_parquet(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         found = row.get(name)
         return read[kind](found) if found is not None and kind in read else found
 
+    kept = list(rows)
     columns = {
-        name: arrow.array([value(row, name, kind) for row in rows], type=types[kind]) for name, kind in COLUMNS.items()
+        name: arrow.array([value(row, name, kind) for row in kept], type=types[kind]) for name, kind in COLUMNS.items()
     }
     _pyarrow("pyarrow.parquet").write_table(arrow.table(columns), path)
 
@@ -180,7 +187,7 @@ def _pyarrow(module: str) -> Any:
         ) from None
 
 
-_WRITERS: dict[str, Callable[[Path, Sequence[dict[str, Any]]], None]] = {
+_WRITERS: dict[str, Callable[[Path, Iterable[dict[str, Any]]], None]] = {
     "csv": _write_csv,
     "json": _write_json,
     "parquet": _write_parquet,
