@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from onshelf_gateway import logs
 from onshelf_gateway.backend import TritonBackend
+from onshelf_gateway.processes import serve_processes
 from onshelf_gateway.server import serve
 from onshelf_gateway.settings import Settings, flag, parse
 
@@ -21,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = parse(argv)
         logs.configure(settings.log_level)
+        if settings.processes > 1:
+            return serve_processes(settings)
         asyncio.run(_run(settings))
     except ValidationError as error:
         for problem in error.errors():

@@ -1,4 +1,7 @@
-"""Prometheus metrics, all of them; served by HTTP on the metrics port. docs/operations.md lists each one."""
+"""Prometheus metrics, all of them; served by HTTP on the metrics port. docs/operations.md lists each one.
+
+With several processes (`processes`) they are added up; gauges by their `multiprocess_mode`.
+"""
 
 from typing import Any
 
@@ -25,16 +28,27 @@ stage_seconds = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
-in_flight = Gauge("onshelf_in_flight", "Calls being answered.", registry=REGISTRY)
-permits = Gauge("onshelf_permits_free", "Permits that are free.", registry=REGISTRY)
+in_flight = Gauge("onshelf_in_flight", "Calls being answered.", registry=REGISTRY, multiprocess_mode="livesum")
+permits = Gauge("onshelf_permits_free", "Permits that are free.", registry=REGISTRY, multiprocess_mode="livesum")
 refused_permits = Counter("onshelf_permits_refused", "Calls refused because no permit was free.", registry=REGISTRY)
 candidates = Counter("onshelf_candidates_scored", "Candidate actions scored.", registry=REGISTRY)
 degraded = Counter("onshelf_degraded", "Answers with a part missing, by method.", ["method"], registry=REGISTRY)
 model_failures = Counter(
     "onshelf_model_failures", "Failed calls of models, by model and kind.", ["model", "kind"], registry=REGISTRY
 )
-serving = Gauge("onshelf_serving", "1 while health says SERVING, by service.", ["service"], registry=REGISTRY)
-release_version = Gauge("onshelf_model_release_version", "Version of the model release in service.", registry=REGISTRY)
+serving = Gauge(
+    "onshelf_serving",
+    "1 while health says SERVING, by service.",
+    ["service"],
+    registry=REGISTRY,
+    multiprocess_mode="livemin",
+)
+release_version = Gauge(
+    "onshelf_model_release_version",
+    "Version of the model release in service.",
+    registry=REGISTRY,
+    multiprocess_mode="livemin",
+)
 replays = Counter("onshelf_idempotent_replays", "Answers given again for a request id.", registry=REGISTRY)
 streamed_plans = Counter(
     "onshelf_streamed_plans", "Rows of streams answered, by status code.", ["code"], registry=REGISTRY
@@ -45,8 +59,15 @@ encoder_cache_hits = Counter(
 encoder_cache_misses = Counter(
     "onshelf_encoder_cache_misses", "Products that the encoder had to read.", registry=REGISTRY
 )
-encoder_cache_bytes = Gauge("onshelf_encoder_cache_bytes", "Bytes of the encodings that are kept.", registry=REGISTRY)
-encoder_cache_entries = Gauge("onshelf_encoder_cache_entries", "Encodings that are kept.", registry=REGISTRY)
+encoder_cache_bytes = Gauge(
+    "onshelf_encoder_cache_bytes",
+    "Bytes of the encodings that are kept.",
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
+encoder_cache_entries = Gauge(
+    "onshelf_encoder_cache_entries", "Encodings that are kept.", registry=REGISTRY, multiprocess_mode="livesum"
+)
 encoder_batch = Histogram(
     "onshelf_encoder_batch",
     "Products that went to the encoder together.",

@@ -93,7 +93,7 @@ class Server:
         self._server = server = grpc.aio.server(
             interceptors=[self.interceptor],
             options=[
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(settings.processes > 1)),
                 ("grpc.max_concurrent_streams", settings.max_streams),
                 ("grpc.max_receive_message_length", size),
                 ("grpc.max_send_message_length", size),
@@ -123,7 +123,7 @@ class Server:
         if settings.reload_seconds:
             self._tasks.append(asyncio.create_task(self.releases.watch(settings.reload_seconds)))
         if settings.address_file is not None:
-            _write_addresses(settings.address_file, self)
+            write_addresses(settings.address_file, self.address, self.metrics_address)
         log.info("listening", address=self.address, metrics=self.metrics_address, triton=settings.triton)
 
     async def drain(self) -> None:
@@ -166,17 +166,18 @@ def service_names() -> list[str]:
     return [*names, reflection.SERVICE_NAME]
 
 
-def _write_addresses(path: Path, server: Server) -> None:
+def write_addresses(path: Path, address: str, metrics_address: str) -> None:
+    """Write the addresses in use and this process's id, in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"address": server.address, "metrics": server.metrics_address, "pid": os.getpid()})
+    text = json.dumps({"address": address, "metrics": metrics_address, "pid": os.getpid()})
     staging = path.with_name(f".{path.name}.{os.getpid()}")
     staging.write_text(text + "\n", encoding="utf-8")
     staging.replace(path)
 
 
-async def serve(settings: Settings, backend: InferenceBackend) -> None:
-    """Serve until SIGTERM or SIGINT, then drain."""
-    stop = asyncio.Event()
+async def serve(settings: Settings, backend: InferenceBackend, stop: asyncio.Event | None = None) -> None:
+    """Serve until SIGTERM, SIGINT or `stop`, then drain."""
+    stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

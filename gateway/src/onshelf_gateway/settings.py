@@ -28,6 +28,13 @@ class Settings(BaseSettings):
     releases: Path = _row(Path("var/releases"), "folder", "Where `onshelf-exporter publish` puts model releases.")
     triton: str = _row("localhost:8001", "host:port", "Triton's gRPC address.")
     listen: str = _row("127.0.0.1:50051", "host:port", "Where the gateway listens. Port 0 picks a free one.")
+    processes: int = _row(
+        1,
+        "processes",
+        "Processes that share the port, each with its own event loop; limits such as --max-in-flight are each one's.",
+        ge=1,
+        le=256,
+    )
     metrics_port: int = _row(
         8502, "port", "Prometheus metrics by HTTP. 0 picks a free port, -1 serves none.", ge=-1, le=65535
     )

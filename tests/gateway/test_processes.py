@@ -1,0 +1,125 @@
+"""Several processes on one port: connections and metrics shared, the dead replaced, none without their starter."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import urllib.request
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from onshelf.v1 import launch_pb2_grpc
+
+COUNT = 2
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+async def until(condition, seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def command(releases: Path, tmp_path: Path) -> AsyncIterator[tuple[Any, dict[str, Any]]]:
+    """The running command and its addresses."""
+    state = tmp_path / "gateway.json"
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # held, never listening: a Triton that is not there
+        arguments = ["--releases", str(releases), "--triton", f"127.0.0.1:{nobody.getsockname()[1]}"]
+        arguments += ["--listen", "127.0.0.1:0", "--metrics-port", "0", "--address-file", str(state)]
+        arguments += ["--processes", str(COUNT), "--drain-seconds", "5", "--log-key", "a secret"]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "onshelf_gateway", *arguments, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            async with asyncio.timeout(90):
+                while not state.exists():
+                    assert process.returncode is None, (await process.stderr.read()).decode()
+                    await asyncio.sleep(0.05)
+            yield process, json.loads(state.read_text())
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+async def ask(address: str, words, connections: int) -> None:
+    """One refused call on each of so many connections."""
+    for number in range(connections):
+        options = [("grpc.use_local_subchannel_pool", 1), ("onshelf.test", number)]
+        async with grpc.aio.insecure_channel(address, options=options) as channel:
+            stub = launch_pb2_grpc.LaunchServiceStub(channel)
+            refusal = await words.refusal(stub.PlanLaunch(words.plan(), timeout=30, wait_for_ready=True))
+            assert refusal.reason == "MODEL_UNAVAILABLE"
+
+
+def metrics(address: str) -> str:
+    with urllib.request.urlopen(f"http://{address}/metrics") as answer:
+        return str(answer.read().decode())
+
+
+async def test_processes_share_a_port_and_their_metrics_are_added_up(command, words):
+    process, addresses = command
+    assert len(children(process.pid)) == COUNT
+    await ask(addresses["address"], words, 16)
+    text = await asyncio.to_thread(metrics, addresses["metrics"])
+    counted = re.search(r'onshelf_requests_total\{code="UNAVAILABLE",method="LaunchService/PlanLaunch"\} (\S+)', text)
+    assert counted is not None
+    assert float(counted[1]) == 16
+    assert f"onshelf_permits_free {64.0 * COUNT}" in text
+    assert 'onshelf_serving{service="all"} 0.0' in text
+    for child in children(process.pid):  # the key of the logs is nobody's to read
+        assert b"a secret" not in Path(f"/proc/{child}/cmdline").read_bytes()
+    process.send_signal(signal.SIGTERM)
+    _, stderr = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0
+    events = [json.loads(line)["event"] for line in stderr.decode().splitlines()]
+    assert events.count("draining") == COUNT
+    assert events[-1] == "stopped"
+
+
+async def test_one_that_dies_is_replaced_and_the_port_stays_served(command, words):
+    process, addresses = command
+    before = children(process.pid)
+    os.kill(before[0], signal.SIGKILL)
+    await until(lambda: len(set(children(process.pid)) - set(before)) == 1 and len(children(process.pid)) == COUNT)
+    await ask(addresses["address"], words, 8)
+
+
+async def test_they_end_with_their_starter(command):
+    process, addresses = command
+    left = children(process.pid)
+    process.kill()
+    await process.wait()
+    await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left))
+    async with grpc.aio.insecure_channel(addresses["address"]) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_taken_port_is_one_clear_message(releases: Path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        arguments = ["--releases", str(releases), "--listen", listen, "--metrics-port", "-1", "--processes", "2"]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "onshelf_gateway", *arguments, stderr=asyncio.subprocess.PIPE
+        )
+        _, stderr = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 2
+    assert f"--listen {listen}: cannot listen there" in stderr.decode()
+    assert "Traceback" not in stderr.decode()
