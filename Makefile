@@ -56,7 +56,7 @@ stop-gateway:
 		rm -f $(RUN)/gateway.pid $(RUN)/gateway.address; fi
 
 ##@ Stages
-.PHONY: setup data train train-distributed evaluate study export publish triton gateway tensorrt-engines bench bench-gpu
+.PHONY: setup data train train-distributed evaluate study export publish triton gateway tensorrt-engines bench perf-analyzer bench-gpu
 setup: .venv/.installed .venv-triton/.installed ## Create the two environments
 
 .venv/.installed: constraints.txt requirements-dev.txt client/pyproject.toml exporter/pyproject.toml gateway/pyproject.toml local_triton/pyproject.toml
@@ -117,6 +117,10 @@ tensorrt-engines: setup ## Build native TensorRT engines into a sibling reposito
 
 bench: setup ## Measure latency and throughput of the running gateway
 	@$(BIN)/python benchmarks/plan_latency.py
+
+perf-analyzer: setup ## Measure Triton's models and the running gateway by NVIDIA's perf_analyzer
+	@triton=$$($(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton --field grpc_url); \
+	$(BIN)/python benchmarks/perf_analyzer.py --triton $$triton --address-file $(RUN)/gateway.address --command "make perf-analyzer"
 
 bench-gpu: setup ## Measure the models on this machine's GPU, beside its limits
 	@$(BIN)/python benchmarks/gpu.py

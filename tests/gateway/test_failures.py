@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 import structlog
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from onshelf.v1 import (
     catalog_pb2,
@@ -198,7 +199,7 @@ async def test_more_calls_than_permits_are_refused_and_counted(releases, words):
             stub = launch_pb2_grpc.LaunchServiceStub(channel)
             first = stub.PlanLaunch(words.plan(), timeout=30)
             await asyncio.wait_for(backend.entered.wait(), 10)
-            refusal = await words.refusal(stub.PlanLaunch(words.plan(), timeout=30))
+            refusal = await words.refusal(stub.PlanLaunch(words.plan(max_plans=2), timeout=30))
             assert refusal.code == grpc.StatusCode.RESOURCE_EXHAUSTED
             assert refusal.reason == "OVERLOADED"
             assert refusal.retry is not None
@@ -343,12 +344,13 @@ async def test_calls_of_later_versions_are_unimplemented(stub, method, request_,
 
 
 async def test_streams_of_later_versions_are_unimplemented(running, words):
-    async def requests():
-        yield launch_pb2.StreamPlansRequest()
-
-    call = running.launch.StreamPlans(requests())
-    refusal = await words.refusal(call.read())
-    assert refusal.reason == "NOT_IMPLEMENTED"
+    events = feedback_pb2_grpc.FeedbackServiceStub(running.channel).StreamEvents(
+        iter([feedback_pb2.StreamEventsRequest()])
+    )
+    assert (await words.refusal(events)).reason == "NOT_IMPLEMENTED"
+    inference = service_pb2_grpc.GRPCInferenceServiceStub(running.channel)
+    call = inference.ModelStreamInfer(iter([service_pb2.ModelInferRequest()]))
+    assert (await words.refusal(call.read())).reason == "NOT_IMPLEMENTED"
 
 
 async def test_logs_hold_no_user_ids(running, words):

@@ -472,3 +472,30 @@ async def test_evaluate_plan_checks_lead_times(running, words):
     plan = (await running.launch.EvaluatePlan(request)).plan
     assert list(plan.broken_constraints) == ["costs.channel_costs.lead_time_days", "stock_policy.lead_time_days"]
     assert not any(effect.feasible for effect in plan.effects)
+
+
+async def test_equal_requests_under_way_are_planned_once(running, words):
+    running.backend.delay = 0.2
+    answers = await asyncio.gather(*(running.launch.PlanLaunch(words.plan(max_plans=2)) for _ in range(6)))
+    assert running.backend.count("launch_outcome") == 1
+    assert len({answer.plan_id for answer in answers}) == 6
+    assert all(answer.plans == answers[0].plans for answer in answers)
+    waited = [any(timing.stage == "shared" and timing.cached for timing in a.info.timings) for a in answers]
+    assert sorted(waited) == [False, *[True] * 5]
+    await asyncio.gather(*(running.launch.PlanLaunch(words.plan(max_plans=n)) for n in (1, 2)))
+    assert running.backend.count("launch_outcome") == 3  # not the same question
+
+
+async def test_who_waits_for_a_call_that_is_cancelled_is_answered_all_the_same(running, words):
+    running.backend.delay = 0.3
+    first = running.launch.PlanLaunch(words.plan(max_plans=2))
+    waiting = asyncio.create_task(first.wait_for_connection())
+    await waiting
+    second = asyncio.create_task(_answer(running.launch.PlanLaunch(words.plan(max_plans=2))))
+    await asyncio.sleep(0.15)
+    first.cancel()
+    assert (await second).plans
+
+
+async def _answer(call):
+    return await call

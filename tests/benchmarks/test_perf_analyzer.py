@@ -1,0 +1,237 @@
+"""perf_analyzer: that it is fetched and runs, its input files, its records, and short runs on the real servers."""
+
+import base64
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import perf_analyzer
+import perf_analyzer_input as inputs
+import pytest
+from perf_analyzer import Load, PerfAnalyzerError
+from perf_analyzer_input import Catalogue, Signature, Tensor
+
+EXPORT = (  # as it writes it, shortened; an answer's bytes need not be UTF-8
+    b'{"experiments":[{"experiment":{"mode":"concurrency","value":2},"requests":['
+    b'{"timestamp":1000000000,"request_inputs":{"title":"Tea","list_price":1.5},"response_timestamps":[1010000000],'
+    b'"response_outputs":[{"response":"\xff\xfe"}]},'
+    b'{"timestamp":1000000000,"request_inputs":{"title":"Jam","list_price":2.0},"response_timestamps":[1030000000],'
+    b'"response_outputs":[{"response":"a"}]},'
+    b'{"timestamp":1010000000,"request_inputs":{"title":"Tea","list_price":1.5},"response_timestamps":[1020000000],'
+    b'"response_outputs":[{"response":"a"}]},'
+    b'{"timestamp":1100000000,"request_inputs":{"title":"Ale","list_price":2.0},"response_timestamps":[1140000000],'
+    b'"response_outputs":[{"response":"a"}]}],'
+    b'"window_boundaries":[1000000000,1140000000]}],"version":"2.51.0","service_kind":"triton","endpoint":""}'
+)
+CSV = (
+    "Concurrency,Inferences/Second,Client Send,Network+Server Send/Recv,Server Queue,Server Compute Input,"
+    "Server Compute Infer,Server Compute Output,Client Recv,p50 latency,p90 latency,p95 latency,p99 latency\n"
+    "4,999.756,2,409,575,31,730,292,0,1666,2761,4036,8780\n"
+)
+PLAN = Signature(
+    "launch_plan",
+    (
+        Tensor("title", "BYTES", (1,)),
+        Tensor("category", "BYTES", (1,), optional=True),
+        Tensor("list_price", "FP64", (1,), optional=True),
+        Tensor("max_candidates", "INT32", (1,), optional=True),
+    ),
+    batched=True,
+)
+ENCODER = Signature(
+    "product_encoder",
+    (
+        Tensor("input_ids", "INT64", (-1,)),
+        Tensor("attention_mask", "INT64", (-1,)),
+        Tensor("categorical_ids", "INT64", (4,)),
+        Tensor("attributes", "FP32", (2,)),
+    ),
+    batched=True,
+)
+
+
+@pytest.fixture(scope="module")
+def tool(tmp_path_factory):
+    return perf_analyzer.install(tmp_path_factory.mktemp("tool") / "perf_analyzer")
+
+
+@pytest.fixture
+def catalogue(small_release):
+    return Catalogue(small_release.releases / str(small_release.version))
+
+
+def test_install_fetches_a_working_program_once(tool, monkeypatch):
+    assert tool.version() == "2.51.0"
+    before = tool.program.stat()
+    monkeypatch.setenv("PATH", "")  # nothing can be fetched now
+    assert perf_analyzer.install(tool.folder) == tool
+    assert tool.program.stat() == before
+    assert sorted(path.name for path in tool.folder.parent.iterdir()) == ["perf_analyzer", "perf_analyzer.lock"]
+
+
+def test_what_cannot_be_fetched_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(PerfAnalyzerError, match=r"libb64\.so\.0d; without apt-get and dpkg"):
+        perf_analyzer._b64(tmp_path, tmp_path)
+    with pytest.raises(PerfAnalyzerError, match="no-such-package==1 could not be fetched"):
+        perf_analyzer._wheel("./no-such-package==1", "any", tmp_path)
+
+
+def test_a_failed_run_says_why(tool):
+    with pytest.raises(PerfAnalyzerError, match="concurrency-range"):
+        tool.run("-m", "any", "--concurrency-range", "x")
+    with pytest.raises(PerfAnalyzerError, match="failed to get model metadata"):
+        tool.run("-m", "any", "-i", "grpc", "-u", "127.0.0.1:1")
+
+
+def test_a_refused_request_is_told_in_the_words_of_the_server():
+    printed = (
+        "Failed to retrieve results from inference request.\nThread [3] had error: 8 requests are being answered\n\n"
+    )
+    assert perf_analyzer.complaint(printed) == "8 requests are being answered"
+
+
+def test_export_is_read():
+    row = perf_analyzer.parse_export(EXPORT)
+    assert (row["requests"], row["distinct"]) == (4, 3)
+    assert row["per_second"] == pytest.approx(3 / 0.1)  # three answers until the last request was sent
+    assert row["sent_per_second"] == pytest.approx(3 / 0.1)
+    assert row["p50_ms"] == pytest.approx(20)  # of 10, 10, 30, 40
+    assert row["p99_ms"] == pytest.approx(39.7)
+
+
+def test_export_without_answers_is_refused():
+    with pytest.raises(PerfAnalyzerError, match="no answered request"):
+        perf_analyzer.parse_export(b"")
+
+
+def test_report_is_read():
+    assert perf_analyzer.parse_csv(CSV) == {"per_second": 999.756, "p50_ms": 1.666, "p95_ms": 4.036, "p99_ms": 8.78}
+
+
+def test_percentiles():
+    assert perf_analyzer.percentiles(np.arange(101.0)) == {"p50_ms": 50, "p95_ms": 95, "p99_ms": 99}
+
+
+def test_loads_in_the_words_of_perf_analyzer():
+    assert Load(concurrency=16).words == ("--async", "--concurrency-range", "16")
+    assert Load(rate=1 / 3).words[1:] == ("--request-rate-range", "0.333", "--request-distribution", "poisson")
+    assert Load(concurrency=64).requests(10, seconds=1, most=10_000) == 256
+    assert Load(rate=500).requests(10, seconds=10, most=10_000) == 5_000
+    assert Load(rate=500).requests(10, seconds=100, most=10_000) == 10_000
+
+
+def test_server_side_is_what_was_counted_between():
+    before = dict.fromkeys(("inferences", "executions", "answers", *perf_analyzer.TIMES), 5)
+    after = before | {"inferences": 13, "executions": 7, "answers": 13, "queue": 8_000_005, "compute_infer": 16_000_005}
+    side = perf_analyzer.server_side(before, after)
+    assert side == pytest.approx({"queue_ms": 1, "compute_ms": 2, "batch": 4})
+    assert perf_analyzer.server_side(before, before) == {}
+
+
+def test_headline_is_cold():
+    about = {"server": "gateway", "model": "launch_plan", "size": "", "p50_ms": 2.0, "p95_ms": 3.0, "p99_ms": 4.0}
+    rows = [
+        about | {"cache": "cold", "load": "concurrency 1", "per_second": 10.0},
+        about | {"cache": "cold", "load": "concurrency 16", "per_second": 20.0, "p50_ms": 90.0},
+        about | {"cache": "warm", "load": "concurrency 16", "per_second": 99.0},
+        about | {"cache": "none", "model": "launch_outcome", "load": "concurrency 1", "per_second": 99.0},
+        about | {"cache": "cold", "load": "concurrency 64", "error": "refused"},
+    ]
+    (top,) = perf_analyzer.headline(rows)
+    assert (top["cache"], top["best_per_second"], top["best_load"]) == ("cold", 20.0, "concurrency 16")
+    assert (top["lightest_load"], top["p50_ms"]) == ("concurrency 1", 2.0)
+
+
+def test_input_file_of_products_is_distinct(catalogue, tmp_path):
+    count = 10_000
+    path = tmp_path / "input.json"
+    assert inputs.write(inputs.rows(PLAN, catalogue, catalogue.take(count), None), path) == count
+    data = json.loads(path.read_text())["data"]
+    assert len({row["title"]["content"][0] for row in data}) == count
+    assert all(
+        set(row) == {"title", "category", "list_price"} for row in data
+    )  # what is not known and optional: left out
+    assert all(tensor["shape"] == [1] for row in data for tensor in row.values())
+    prices = np.array([_numbers(row["list_price"], np.float64)[0] for row in data])
+    assert (prices > 0).all()
+    assert " > " in data[0]["category"]["content"][0]
+
+
+def test_no_product_comes_twice(catalogue):
+    titles = [product.title for _ in range(5) for product in catalogue.take(10_000)]
+    assert len(set(titles)) == len(titles)
+    assert catalogue.number >= len(titles)
+
+
+@pytest.mark.parametrize("bucket", inputs.TOKEN_BUCKETS)
+def test_input_file_of_the_encoder_fills_its_bucket(catalogue, tmp_path, bucket):
+    count = 300
+    path = tmp_path / "input.json"
+    inputs.write(inputs.rows(ENCODER, catalogue, catalogue.take(count, bucket), bucket), path)
+    data = json.loads(path.read_text())["data"]
+    ids = np.stack([_numbers(row["input_ids"], np.int64) for row in data])
+    lengths = np.stack([_numbers(row["attention_mask"], np.int64) for row in data]).sum(axis=1)
+    assert ids.shape == (count, bucket)
+    assert len(np.unique(ids, axis=0)) == count
+    assert lengths.max() <= bucket
+    assert lengths.min() > (bucket // 2 if bucket > 16 else 0)
+    assert {tuple(row["categorical_ids"]["shape"]) for row in data} == {(4,)}
+
+
+def test_an_unknown_required_input_is_named(catalogue):
+    signature = Signature("new_model", (Tensor("mystery", "FP32", (3,)),), batched=True)
+    with pytest.raises(ValueError, match="new_model requires the input 'mystery'"):
+        next(inputs.rows(signature, catalogue, catalogue.take(1), None))
+
+
+def test_another_shape_is_named(catalogue):
+    signature = Signature("launch_retrieval", (Tensor("embedding", "FP32", (256,)),), batched=True)
+    with pytest.raises(ValueError, match=r"'embedding' is \[256\], made was \[128\]"):
+        next(inputs.rows(signature, catalogue, catalogue.take(1), None))
+
+
+def test_it_measures_a_model_of_triton_and_writes(tool, triton, small_release, tmp_path):
+    measured = _run(
+        tool, small_release, tmp_path, "--triton", triton.grpc_url, "--models", "launch_retrieval", "--shares", "0.5"
+    )
+    assert [row["load"].split()[0] for row in measured["rows"]] == ["concurrency", "concurrency", "Poisson"]
+    for row in measured["rows"]:
+        assert row["cache"] == "none"
+        assert row["file_products"] == 10_000
+        assert row["distinct"] == row["requests"] >= 100
+        assert 0 < row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"]
+        assert row["compute_ms"] > 0
+        assert row["batch"] >= 1
+
+
+def test_cold_and_warm_are_rows_of_their_own_on_the_gateway(tool, gateway, system, small_release, tmp_path):
+    addresses = ("--gateway", gateway.address, "--metrics", gateway.metrics)
+    closed = ("--models", "product_text", "--shares")  # open loops may meet the limit of calls in flight
+    measured = _run(tool, small_release, tmp_path, *addresses, *closed)
+    rows = {cache: [row for row in measured["rows"] if row["cache"] == cache] for cache in ("cold", "warm")}
+    assert [len(found) for found in rows.values()] == [2, 2]
+    assert all(row["hit_rate"] == 0 and row["distinct"] == row["requests"] for row in rows["cold"])
+    assert all(row["hit_rate"] == 1 and row["distinct"] <= 100 for row in rows["warm"])
+    assert all(row["composing"]["product_encoder_int8"]["compute_ms"] > 0 for row in rows["cold"])
+    assert [row["cache"] for row in measured["headline"]] == ["cold"]
+
+
+def _run(tool, small_release, tmp_path: Path, *words: str) -> dict:
+    release = small_release.releases / str(small_release.version)
+    command = [sys.executable, perf_analyzer.__file__, *words, "--tool", str(tool.folder), "--release", str(release)]
+    command += ["--concurrency", "1", "4", "--seconds", "1", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    measured = json.loads((tmp_path / "perf_analyzer.json").read_text())
+    assert json.loads(done.stdout.splitlines()[-1]) == measured
+    page = (tmp_path / "perf_analyzer.md").read_text()
+    assert measured["machine"] in page
+    assert "| Headline |" in page
+    return measured
+
+
+def _numbers(tensor: dict, dtype: type) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(tensor["content"]["b64"]), dtype=dtype)
