@@ -312,12 +312,20 @@ def running_maximum(value: Tensor) -> Tensor:
 
 def inverse(distribution: Tensor, points: Tensor, levels: Tensor) -> Tensor:
     """Continuous quantiles [..., levels] of distribution functions [..., counts] that are linear between `points`
-    [counts + 2], of which the first is -1 (probability 0) and the last the end (probability 1); at least 0."""
-    lower = torch.cat([torch.zeros_like(distribution[..., :1]), distribution], dim=-1).unsqueeze(-1)
-    upper = torch.cat([distribution, torch.ones_like(distribution[..., :1])], dim=-1).unsqueeze(-1)
-    share = ((levels - lower) / (upper - lower).clamp(min=1e-7)).clamp(0.0, 1.0)
-    width = (points[1:] - points[:-1]).unsqueeze(-1)
-    return (points[0] + (share * width).sum(-2)).clamp(min=0.0)
+    [counts + 2], of which the first is -1 (probability 0) and the last the end (probability 1); at least 0.
+
+    What lies between two points is passed by min(max((level - lower) / (upper - lower), 0), 1) of it. Both the
+    differences and the sum over points are products with small matrices, which no runtime broadcasts element by
+    element.
+    """
+    lower = torch.cat([torch.zeros_like(distribution[..., :1]), distribution], dim=-1)
+    upper = torch.cat([distribution, torch.ones_like(distribution[..., :1])], dim=-1)
+    rate = 1.0 / (upper - lower).clamp(min=1e-7)
+    line = torch.stack([rate, -lower * rate], dim=-1)  # [..., counts + 1, 2]: level * rate - lower * rate
+    share = torch.matmul(line, torch.stack([levels, torch.ones_like(levels)])).clamp(0.0, 1.0)
+    passed = torch.kron((points[1:] - points[:-1]).unsqueeze(1), torch.eye(len(levels)).to(levels))
+    total = torch.matmul(share.flatten(-2), passed)  # [..., (counts + 1) * levels] @ [(counts + 1) * levels, levels]
+    return (points[0] + total).clamp(min=0.0)
 
 
 def nb_loss(counts: Tensor, log_mean: Tensor, log_size: Tensor) -> Tensor:
