@@ -119,7 +119,7 @@ def build_panel(history: History, products: int) -> Panel | None:
 def estimate_response(history: History, recipe: OutcomeRecipe) -> tuple[ResponseTable, dict[str, float]]:
     """Coefficients by department id, row 0 for the whole shop, then by category id; a few figures for the manifest."""
     departments, categories = history.vocabulary.sizes[:2]
-    above = _departments_of(history, categories)
+    above = torch.from_numpy(_departments_of(history, categories))
     start = torch.full((CHANNELS + 3,), START_COVERAGE)
     start[CHANNELS:] = torch.tensor([recipe.elasticity_prior, START_DISCOUNT, START_COUPON])
     prior = torch.log(torch.expm1(start))
@@ -141,8 +141,9 @@ def estimate_response(history: History, recipe: OutcomeRecipe) -> tuple[Response
         totals = torch.zeros(size).index_add(0, product, units)
         optimizer = torch.optim.Adam([shop, own, special], lr=0.08)
         for _ in range(recipe.response_steps):
-            effect = F.softplus(shop + own[above] + special)
-            eta = offset + (design * effect[category]).sum(1)
+            # F.embedding, as the gradient of an index adds up in whatever order threads arrive
+            effect = F.softplus(shop + F.embedding(above, own) + special)
+            eta = offset + (design * F.embedding(category, effect)).sum(1)
             normaliser = torch.log(torch.zeros(size).index_add(0, product, torch.exp(eta)))
             loss = ((totals * normaliser).sum() - (units * eta).sum()) / OVERDISPERSION
             loss = (
