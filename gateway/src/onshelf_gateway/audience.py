@@ -40,15 +40,15 @@ def segments(release: ModelRelease, found: Retrieved, count: int) -> list[types_
     size = min(len(found.indices), max(count, total // 10))
     if size < LEAST_USERS:
         return []
-    names, traits, interests = release.user_traits[0], release.trait_marks, release.interest_marks
+    names, traits = release.user_traits[0], release.trait_marks
     inside = found.indices[:size]
-    in_audience = interests[:, inside].sum(axis=1)
+    in_audience = np.asarray(release.user_interests[inside].sum(axis=0)).reshape(-1)
     lift = (in_audience / size) / np.maximum(release.interest_frequency, 1e-12)
     eligible = np.flatnonzero(in_audience >= max(LEAST_USERS, LEAST_SHARE * size))
     strongest = eligible[np.argsort(-(lift * np.sqrt(in_audience))[eligible], kind="stable")][:4]
     category = release.vocabulary.levels[LEVELS[1]].readable
-    both = [interests[n] * traits for n in strongest[:2]]
-    marks = np.concatenate([interests[strongest], *both, traits])
+    interests = release.interested_users[:, strongest].toarray().T
+    marks = np.concatenate([interests, *(interest * traits for interest in interests[:2]), traits])
     words = [f"buyers of {category[n].lower()}" for n in strongest]
     words += [f"{text}, {name}" for text in words[:2] for name in names]
     counts, everywhere = marks[:, inside].sum(axis=1), marks.sum(axis=1) / total

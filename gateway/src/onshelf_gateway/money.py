@@ -52,8 +52,17 @@ def to_decimal(money: money_pb2.Money) -> Decimal:
 def to_money(amount: Decimal | float, currency: str) -> money_pb2.Money:
     """An amount as Money, rounded half to even to the currency's minor unit."""
     digits = _MINOR_DIGITS.get(currency, 2)
+    if not isinstance(amount, Decimal):
+        scaled = float(amount) * 10**digits
+        coins = round(scaled)
+        if abs(scaled) < 1e12 and abs(abs(scaled - coins) - 0.5) > 1e-3:  # a tie is settled by the decimal digits
+            return _money(coins, digits, currency)
     exact = amount if isinstance(amount, Decimal) else Decimal(repr(float(amount)))
     coins = int(exact.scaleb(digits).to_integral_value(rounding=ROUND_HALF_EVEN))
+    return _money(coins, digits, currency)
+
+
+def _money(coins: int, digits: int, currency: str) -> money_pb2.Money:
     whole, rest = divmod(abs(coins), 10**digits)
     sign = -1 if coins < 0 else 1
     return money_pb2.Money(currency_code=currency, units=sign * whole, nanos=sign * rest * 10 ** (9 - digits))

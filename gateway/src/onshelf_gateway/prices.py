@@ -172,6 +172,11 @@ class Pricing:
         prices = self.prices(list_price)
         amounts = np.array([float(price) for price in prices])
         full = amounts[0]
+        if self._level_is_best(elasticity):
+            wanted = season.levels[:, None] * np.cumsum(season.demand)
+            total = np.minimum(wanted, season.stock).mean(axis=0)
+            level = np.zeros(weeks - promoted, dtype=np.int64)
+            return self._steps(season, promoted, prices, level, np.diff(total, prepend=0.0), season.stock - total)
         later = falling(len(prices), weeks - promoted)
         rate = season.demand[:, None] * (amounts / full) ** -elasticity  # [weeks, prices]
         asked = np.broadcast_to(amounts, rate.shape).copy()
@@ -201,6 +206,15 @@ class Pricing:
         good = np.flatnonzero(value >= value.max() - 1e-9 * max(1.0, abs(float(value.max()))))
         best = int(good[given[good].argmin()])
         return self._steps(season, promoted, prices, later[best], expected[:, best], left[:, best])
+
+    def _level_is_best(self, elasticity: float) -> bool:
+        """Whether no markdown can pay, so that the other paths need not be looked at.
+
+        Up to an elasticity of 1 a lower price never takes in more than the list price would, neither from demand nor
+        from a limited stock, and leaves less behind. Where what is left is worth its list price, no sale below it is
+        worth more at any elasticity. Holding costs, or units as the objective, may still ask for one.
+        """
+        return self.metric not in COUNTS and not self.holding and (self.salvage is None or elasticity <= 1.0)
 
     def prices(self, list_price: Decimal) -> list[Decimal]:
         """Prices of a path, falling from the list price to the lowest that the limits allow."""

@@ -159,7 +159,7 @@ def _products(
     shares = (
         np.zeros(len(release.vocabulary.levels[LEVELS[1]].names))
         if question.row is None
-        else release.interest_shares[question.row]
+        else release.shares_of(question.row)
     )
     result = []
     for n, row in enumerate(kept.indices.tolist()):

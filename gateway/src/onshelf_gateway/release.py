@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy import sparse
 from tokenizers import Tokenizer
 
 from onshelf_gateway.life_cycle import COLUMNS as LIFE_CYCLE
@@ -158,16 +159,16 @@ class ModelRelease:
         return np.asarray(pc.is_valid(self.products["first_week"]).to_numpy(zero_copy_only=False), dtype=bool)
 
     @cached_property
-    def interest_shares(self) -> Floats:
-        """Share of each category in each user's purchases: [users, category ids]."""
-        shares = np.zeros((self.users.num_rows, len(self.vocabulary.levels["category"].names)))
+    def interest_shares(self) -> sparse.csr_array:
+        """Share of each category in each user's purchases: [users, category ids], few of them above 0."""
+        size = (self.users.num_rows, len(self.vocabulary.levels["category"].names))
         interests = self.users["interests"].combine_chunks()
-        if len(interests):
-            parents = interests.value_parent_indices().to_numpy()
-            flat = interests.flatten()
-            categories = flat.field("category_id").to_numpy(zero_copy_only=False).astype(np.int64)
-            np.add.at(shares, (parents, categories), flat.field("share").to_numpy(zero_copy_only=False))
-        return shares
+        if not len(interests):
+            return sparse.csr_array(size)
+        flat = interests.flatten()
+        categories = flat.field("category_id").to_numpy(zero_copy_only=False).astype(np.int64)
+        values = flat.field("share").to_numpy(zero_copy_only=False).astype(np.float64)
+        return sparse.csr_array((values, (interests.value_parent_indices().to_numpy(), categories)), shape=size)
 
     @cached_property
     def interest_average(self) -> Floats:
@@ -175,9 +176,20 @@ class ModelRelease:
         return np.asarray(self.interest_shares.sum(axis=0) / max(1, self.users.num_rows))
 
     @cached_property
-    def user_interests(self) -> NDArray[np.bool_]:
-        """Categories that make up at least 5 % of a user's purchases: [users, category ids]."""
-        return np.asarray(self.interest_shares >= INTEREST)
+    def user_interests(self) -> sparse.csr_array:
+        """1 where a category makes up at least 5 % of a user's purchases: [users, category ids]."""
+        marks = sparse.csr_array(self.interest_shares >= INTEREST, dtype=np.float32)
+        marks.eliminate_zeros()
+        return marks
+
+    @cached_property
+    def interested_users(self) -> sparse.csc_array:
+        """`user_interests` by category."""
+        return sparse.csc_array(self.user_interests)
+
+    def shares_of(self, row: int) -> Floats:
+        """`interest_shares` of one user: [category ids]."""
+        return np.asarray(self.interest_shares[[row]].toarray()[0])
 
     @cached_property
     def interest_frequency(self) -> Floats:
@@ -222,11 +234,6 @@ class ModelRelease:
             same = comma and kind.casefold() == channel.kind.casefold()
             words[channel.slot] = f"{rest} {kind.lower()}" if same else channel.name
         return words
-
-    @cached_property
-    def interest_marks(self) -> NDArray[np.float32]:
-        """`user_interests` as 0 and 1, [category ids, users], so that one product counts users."""
-        return np.ascontiguousarray(self.user_interests.T, dtype=np.float32)
 
     @cached_property
     def trait_marks(self) -> NDArray[np.float32]:

@@ -25,7 +25,7 @@ async def get_user_profile(gateway: Gateway, call: Call, request: R.GetUserProfi
         if row is None:
             raise user_not_found(release)
     with gateway.permits.hold(call), call.stage("response"):
-        shares = release.interest_shares[row]
+        shares = release.shares_of(row)
         usual = release.interest_average
         best = [n for n in np.argsort(-shares, kind="stable")[:MAX_INTERESTS].tolist() if shares[n] > 0 and n]
         interests = [
