@@ -56,7 +56,7 @@ stop-gateway:
 		rm -f $(RUN)/gateway.pid $(RUN)/gateway.address; fi
 
 ##@ Stages
-.PHONY: setup data train train-distributed evaluate study export publish triton gateway tensorrt-engines bench perf-analyzer bench-prepare bench-retrieval bench-gpu
+.PHONY: setup data train train-distributed evaluate study export publish triton gateway tensorrt-engines bench bench-peers perf-analyzer bench-prepare bench-retrieval bench-gpu
 setup: .venv/.installed .venv-triton/.installed ## Create the two environments
 
 .venv/.installed: constraints.txt requirements-dev.txt client/pyproject.toml exporter/pyproject.toml gateway/pyproject.toml local_triton/pyproject.toml
@@ -121,6 +121,9 @@ bench: setup ## Measure latency and throughput of the running gateway
 perf-analyzer: setup ## Measure Triton's models and the running gateway by NVIDIA's perf_analyzer
 	@triton=$$($(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton --field grpc_url); \
 	$(BIN)/python benchmarks/perf_analyzer.py --triton $$triton --address-file $(RUN)/gateway.address --command "make perf-analyzer"
+
+bench-peers: setup ## Measure the running gateway (start it with its cache off) beside what a user would pick instead
+	@PYTHONPATH=benchmarks $(BIN)/python -m peers.run --gateway ours=127.0.0.1:$(GATEWAY_PORT)
 
 bench-prepare: setup ## Measure data preparation beside pandas
 	@$(BIN)/python benchmarks/prepare.py

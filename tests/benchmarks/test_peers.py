@@ -1,0 +1,275 @@
+"""Peers: the client's arithmetic against servers of known delay, and that each peer is complete and pinned."""
+
+import asyncio
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import time
+from argparse import ArgumentTypeError
+from collections.abc import AsyncIterator
+from itertools import repeat
+
+import grpc
+import numpy as np
+import pytest
+from peers import load, run, table
+from tritonclient.grpc import service_pb2
+
+
+async def slow(_: bytes) -> bytes:
+    await asyncio.sleep(0.02)
+    return b""
+
+
+async def test_a_closed_loop_counts_what_its_callers_got() -> None:
+    rate, latencies = await load.closed_loop(slow, repeat(b""), 4, 0.5)
+    assert 60 < rate <= 4 / 0.02
+    assert latencies.min() >= 20
+    assert len(latencies) == pytest.approx(rate * 0.5, rel=0.3)
+    rate, latencies = await load.closed_loop(slow, [b""] * 6, 4, 60)
+    assert len(latencies) == 6, "it ends with the requests, too"
+
+
+async def test_an_open_loop_counts_from_the_planned_arrival() -> None:
+    """A server with one place that stalls once: every request planned meanwhile bears its share of the stall."""
+    place, served = asyncio.Lock(), 0
+
+    async def stalls(_: bytes) -> bytes:
+        nonlocal served
+        async with place:
+            served += 1
+            await asyncio.sleep(0.5 if served == 1 else 0.0)
+        return b""
+
+    latencies = await load.open_loop(stalls, repeat(b""), rate=100, seconds=1, seed=0)
+    assert len(latencies) == served == 100
+    delayed = latencies[latencies > 100]
+    assert len(delayed) > 20, "not only the one that stalled"
+    assert delayed.max() >= 500
+    assert np.percentile(latencies, 50) < 500
+
+
+async def test_an_open_loop_that_starts_late_says_so() -> None:
+    async def blocks(_: bytes) -> bytes:
+        time.sleep(0.02)  # holds up the client itself
+        return b""
+
+    latencies = await load.open_loop(blocks, repeat(b""), rate=200, seconds=0.5, seed=1)
+    assert latencies.max() > 0.5 * 20 * len(latencies), "100 arrivals within 0.5 s take 2 s"
+
+
+def test_percentiles_are_milliseconds_with_two_digits() -> None:
+    assert load.figures(np.arange(101) / 3) == {"p50_ms": 16.67, "p95_ms": 31.67, "p99_ms": 33.0}
+
+
+def test_no_text_is_sent_twice() -> None:
+    titles = ["milk", "bread"]
+    first, second = (load.Texts(titles, start) for start in (0, run.TEXTS_APART))
+    sent = [next(texts) for texts in (first, second) for _ in range(1000)]
+    assert len(set(sent)) == 2000
+    numbers = run.Numbers()
+    assert numbers.take() + run.TEXTS_APART == numbers.take()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[str]:
+    """Answers each POST with its own body; the path /chunked in pieces, /no with status 503."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n") if not reader.at_eof() else b"":
+            path = head.split(b" ")[1]
+            size = re.search(rb"content-length: (\d+)", head.lower())
+            assert size is not None
+            body = await reader.readexactly(int(size[1]))
+            if path == b"/chunked":
+                pieces = b"".join(b"%x\r\n%b\r\n" % (1, body[i : i + 1]) for i in range(len(body)))
+                writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + pieces + b"0\r\n\r\n")
+            else:
+                status = b"503 Busy" if path == b"/no" else b"200 OK"
+                writer.write(b"HTTP/1.1 %b\r\nX: y\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body))
+            await writer.drain()
+
+    async def until_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await answer(reader, writer)
+        except asyncio.IncompleteReadError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(until_closed, "127.0.0.1", 0)
+    yield "{}:{}".format(*server.sockets[0].getsockname())
+    server.close()
+
+
+def wire(path: str) -> table.Wire:
+    return table.Wire("http", path, str.encode, lambda answer: np.frombuffer(answer, dtype=np.uint8))
+
+
+@pytest.mark.parametrize("path", ["/embed", "/chunked"])
+async def test_http_over_kept_connections(http: str, path: str) -> None:
+    async with load.Client(wire(path), http) as call:
+        for _ in range(3):
+            answers = await asyncio.gather(*(call(b'{"text": "%d"}' % i) for i in range(5)))
+            assert answers == [b'{"text": "%d"}' % i for i in range(5)]
+        assert isinstance(call, load.Http)
+        assert len(call.idle) == 5, "as many connections as were used at once"
+
+
+async def test_an_answer_that_is_not_200_is_an_error(http: str) -> None:
+    async with load.Client(wire("/no"), http) as call:
+        with pytest.raises(ConnectionError, match="503 Busy"):
+            await call(b"{}")
+
+
+async def test_the_gateway_is_asked_by_kserves_protocol() -> None:
+    """A stub of ModelInfer reads the text and answers raw, as the gateway does."""
+    asked = []
+
+    async def infer(request: service_pb2.ModelInferRequest, _: object) -> service_pb2.ModelInferResponse:
+        (given,), (raw,) = request.inputs, request.raw_input_contents
+        assert (request.model_name, given.name, given.datatype, list(given.shape)) == (
+            "product_text",
+            "text",
+            "BYTES",
+            [1, 1],
+        )
+        assert int.from_bytes(raw[:4], "little") == len(raw) - 4
+        asked.append(raw[4:].decode())
+        answer = service_pb2.ModelInferResponse(model_name=request.model_name)
+        answer.outputs.add(name="embedding", datatype="FP32", shape=[1, 128])
+        answer.raw_output_contents.append(np.full(128, 0.5, dtype=np.float32).tobytes())
+        return answer
+
+    server = grpc.aio.server()
+    handler = grpc.unary_unary_rpc_method_handler(
+        infer, service_pb2.ModelInferRequest.FromString, service_pb2.ModelInferResponse.SerializeToString
+    )
+    service, method = table.KSERVE.strip("/").split("/")
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with load.Client(table.GATEWAY, f"127.0.0.1:{port}") as call:
+            vector = table.GATEWAY.decode(await call(table.GATEWAY.encode("Crème brûlée, 4 oz")))
+    finally:
+        await server.stop(0)
+    assert asked == ["Crème brûlée, 4 oz"]
+    assert vector.tolist() == [0.5] * 128
+
+
+def test_each_peer_has_a_server_and_pinned_requirements() -> None:
+    assert len(table.PEERS) >= 5
+    for name, peer in table.PEERS.items():
+        assert peer.name == name
+        compile(peer.script.read_text(), str(peer.script), "exec")
+        lines = peer.requirements.read_text().splitlines()
+        assert lines, name
+        for line in lines:
+            assert re.fullmatch(r"[A-Za-z0-9_-]+(\[[a-z,]+\])?==[0-9][0-9.a-z]*( +# .+)?", line), f"{name}: {line}"
+        pinned = {re.split(r"[\[=]", line)[0] for line in lines}
+        assert set(peer.packages) - pinned <= {"transformers", "torch"}, f"{name}: a version is reported and not pinned"
+    assert {path.stem for path in table.REQUIREMENTS.iterdir()} == set(table.PEERS) | {"torch"}
+
+
+def test_a_gateway_has_a_name_and_an_address() -> None:
+    assert run.gateway("127.0.0.1:50051") == ("ours", "127.0.0.1:50051")
+    assert run.gateway("ours_fp32=127.0.0.1:50052") == ("ours_fp32", "127.0.0.1:50052")
+    for wrong in ("127.0.0.1", "litserve=127.0.0.1:1", "a=b=1"):
+        with pytest.raises(ArgumentTypeError):
+            run.gateway(wrong)
+
+
+def test_medians_and_the_comparison_with_the_best() -> None:
+    rounds = [{"rps": rps, "p99_ms": 10.0, "answers": 3} for rps in (5.0, 90.0, 7.0)]
+    assert run.medians(rounds) == {"rps": 7.0, "p99_ms": 10.0, "answers": 9, "rounds": 3}
+    figures = {
+        "ours": {"rps": 300.0, "p99_ms": 20.0},
+        "slow": {"rps": 10.0, "p99_ms": 5.0},
+        "fast": {"rps": 120.0, "p99_ms": 30.0},
+    }
+    assert run.compared(figures, ["ours"]) == {
+        "ours": {"best_peer": "fast", "times_best_rps": 2.5, "p99_no_worse": True}
+    }
+    assert run.compared({"ours": figures["ours"]}, ["ours"]) == {}
+
+
+async def test_a_server_is_stopped_while_others_are_measured() -> None:
+    """Measured by a client in a process of its own, at the client's own ceiling."""
+    command = [sys.executable, str(table.SERVERS / "noop.py"), "http"]
+    server = run.start("noop_test", command, "noop_http")
+    try:
+        await run.ready(server, "a text")
+        assert server.process is not None
+        with run.awake(server):
+            assert state(server.process.pid) in "SR"
+        assert state(server.process.pid) == "T"
+        assert run.family(server.process.pid) == [server.process.pid]
+    finally:
+        run.end(server)
+    assert server.process.returncode is not None
+
+
+def state(pid: int) -> str:
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=True)
+    return done.stdout[0]
+
+
+async def test_a_server_that_ends_is_named_with_its_last_words() -> None:
+    server = run.start("ends_test", [sys.executable, "-c", "raise SystemExit('no such model')"], "noop_http")
+    with pytest.raises(RuntimeError, match="no such model"):
+        await run.ready(server, "a text")
+
+
+async def test_batches_hold_what_waited() -> None:
+    spec = importlib.util.spec_from_file_location("batching", table.SERVERS / "batching.py")
+    assert spec is not None
+    assert spec.loader is not None
+    batching = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(batching)
+    batches = []
+
+    def run_batch(texts: list[str]) -> list[np.ndarray]:
+        batches.append(len(texts))
+        time.sleep(0.02)
+        if "bad" in texts:
+            raise ValueError("bad text")
+        return [np.array([len(text)]) for text in texts]
+
+    batcher = batching.Batcher(run_batch, largest=4)
+    rows = await asyncio.gather(*(batcher("x" * i) for i in range(1, 11)))
+    assert [int(row[0]) for row in rows] == list(range(1, 11))
+    assert max(batches) == 4
+    assert len(batches) <= 4
+    with pytest.raises(ValueError, match="bad text"):
+        await batcher("bad")
+    assert int((await batcher("good"))[0]) == 4
+    batcher.threads.shutdown()
+
+
+def test_a_markdown_page_names_what_failed() -> None:
+    figures = {
+        "rps": 100.0,
+        "p50_ms": 1.0,
+        "p99_ms": 2.0,
+        "by_concurrency": {"1": {"p50_ms": 0.5}},
+        "open_loop": {"rate": 9.0, "p50_ms": 1.1, "p99_ms": 2.2},
+    }
+    result = {
+        "command": "c",
+        "machine": "m",
+        "date": "d",
+        "commit": "c",
+        "load": "l",
+        "note": "n",
+        "gateways": {"ours": figures},
+        "peers": {"litserve": figures | {"title": "LitServe", "versions": {"python": "3.11", "litserve": "1.2"}}},
+        "compared": {"ours": {"best_peer": "litserve", "times_best_rps": 1.0, "p99_no_worse": True}},
+        "failed": {"ray_serve": "no"},
+    }
+    page = run.markdown(json.loads(json.dumps(result)))
+    assert "| LitServe 1.2 | 100.0 | 1.0 | 2.0 | 0.5 | 1.1 | 2.2 |" in page
+    assert "ours is 1.0 times litserve" in page
+    assert "ray_serve could not be measured" in page
