@@ -98,15 +98,19 @@ class AsyncClient:
         at_once: int = _streams.AT_ONCE,
         in_order: bool = False,
         timeout: float | None = None,
+        patience: float | None = None,
     ) -> AsyncIterator[_results.StreamedPlan]:
         """Plans for many products on one stream: answers by request_id as they are ready, or in_order.
 
         requests is read while the stream goes on: at most at_once of its products are on the way, so that it may be as
         long as you like. A request that the service refuses is answered with its error, and the stream goes on; a
         stream that breaks raises, and what was not answered can be sent again under the same ids. timeout: seconds for
-        the whole stream; None for no limit. Stop reading to end it.
+        the whole stream, patience: for the next answer while some are on the way; None for no limit. Stop reading to
+        end it.
         """
+        seconds = _streams.checked(at_once, timeout)
         order, slots = _streams.Order(in_order), asyncio.Semaphore(at_once)
+        waiting = _streams.Waiting(patience)
         unsent: collections.deque[_results.StreamedPlan] = collections.deque()
         failures: list[BaseException] = []
 
@@ -119,6 +123,7 @@ class AsyncClient:
                         unsent.append(_streams.refused(request, error))
                         continue
                     await slots.acquire()
+                    waiting.sent()
                     yield message
             except Exception as error:  # noqa: BLE001  (the caller's, who gets it below)
                 failures.append(error)
@@ -128,18 +133,26 @@ class AsyncClient:
             request_serializer=launch_pb2.StreamPlansRequest.SerializeToString,
             response_deserializer=launch_pb2.StreamPlansResponse.FromString,
         )
-        call = stream(outgoing(), timeout=timeout, metadata=self._config.call_metadata())
+        call = stream(outgoing(), timeout=seconds, metadata=self._config.call_metadata())
+        watching = asyncio.create_task(waiting.watching(call.cancel))
         try:
             async for answer in call:
+                waiting.answered()
                 slots.release()
                 while unsent:
                     for ready in order.ready(unsent.popleft()):
                         yield ready
                 for ready in order.ready(_streams.streamed(answer, self.address)):
                     yield ready
-        except grpc.aio.AioRpcError as error:
+        except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
+            late = waiting.late(self.address)
+            if late is not None:
+                raise late from error
+            if isinstance(error, asyncio.CancelledError):
+                raise
             raise from_rpc_error(error, self.address, timeout) from error
         finally:
+            watching.cancel()
             call.cancel()
         while unsent:
             for ready in order.ready(unsent.popleft()):

@@ -109,15 +109,19 @@ class Client:
         at_once: int = _streams.AT_ONCE,
         in_order: bool = False,
         timeout: float | None = None,
+        patience: float | None = None,
     ) -> Generator[_results.StreamedPlan]:
         """Plans for many products on one stream: answers by request_id as they are ready, or in_order.
 
         requests is read while the stream goes on: at most at_once of its products are on the way, so that it may be as
         long as you like. A request that the service refuses is answered with its error, and the stream goes on; a
         stream that breaks raises, and what was not answered can be sent again under the same ids. timeout: seconds for
-        the whole stream; None for no limit. Stop reading to end it.
+        the whole stream, patience: for the next answer while some are on the way; None for no limit. Stop reading to
+        end it.
         """
+        seconds = _streams.checked(at_once, timeout)
         order, slots, ended = _streams.Order(in_order), threading.Semaphore(at_once), threading.Event()
+        waiting = _streams.Waiting(patience)
         unsent: queue.SimpleQueue[_results.StreamedPlan] = queue.SimpleQueue()
         failures: list[BaseException] = []
 
@@ -132,6 +136,7 @@ class Client:
                     while not slots.acquire(timeout=0.1):
                         if ended.is_set():
                             return
+                    waiting.sent()
                     yield message
             except BaseException as error:  # noqa: BLE001  (the caller's, who gets it below)
                 failures.append(error)
@@ -141,15 +146,18 @@ class Client:
             request_serializer=launch_pb2.StreamPlansRequest.SerializeToString,
             response_deserializer=launch_pb2.StreamPlansResponse.FromString,
         )
-        call = stream(outgoing(), timeout=timeout, metadata=self._config.call_metadata())
+        call = stream(outgoing(), timeout=seconds, metadata=self._config.call_metadata())
+        if patience is not None:
+            threading.Thread(target=waiting.watch, args=(ended, call.cancel), daemon=True).start()
         try:
             for answer in call:
+                waiting.answered()
                 slots.release()
                 while not unsent.empty():
                     yield from order.ready(unsent.get())
                 yield from order.ready(_streams.streamed(answer, self.address))
         except grpc.RpcError as error:
-            raise from_rpc_error(error, self.address, timeout) from error
+            raise waiting.late(self.address) or from_rpc_error(error, self.address, timeout) from error
         finally:
             ended.set()
             call.cancel()  # type: ignore[no-untyped-call]

@@ -30,7 +30,7 @@ from grpc_status import rpc_status
 from onshelf._client import Client
 from onshelf._convert import read_field, to_message
 from onshelf._enums import HealthStatus
-from onshelf._errors import OnshelfError
+from onshelf._errors import OnshelfError, ServiceFault
 from onshelf._rpcs import PLAN_LAUNCH, RPCS, STREAM_PLANS, Rpc
 from onshelf._samples import sample_answer
 from onshelf._status import to_status, to_stream_error
@@ -137,6 +137,8 @@ class FakeServer:
                 response.plan.CopyFrom(self._answered(PLAN_LAUNCH, request.plan, metadata, ended))
             except OnshelfError as told:
                 response.error.CopyFrom(to_stream_error(told))
+            except Exception as broken:  # noqa: BLE001  (the test's own function: its caller must hear of it)
+                response.error.CopyFrom(to_stream_error(ServiceFault(f"the answer function failed: {broken!r}")))
             answers.put(response)
 
         def read() -> None:

@@ -58,6 +58,11 @@ class Call:
             self.call_id, self.deadline, self.caller_deadline, self.margin, self.deadline_name, trace=self.trace
         )
 
+    def shorten(self, seconds: float, name: str) -> None:
+        """At most so many seconds from now on; `name` is what then ends the call."""
+        if time.monotonic() + seconds < self.deadline:
+            self.deadline, self.deadline_name = time.monotonic() + seconds, name
+
     def remaining(self) -> float:
         """Seconds left for downstream calls; may be negative."""
         return self.deadline - time.monotonic()

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -35,12 +36,18 @@ class _Waiting:
     wanted: int = 0
     batch: "_Batch | None" = None
 
+    def ends_too_early(self, deadline: float) -> bool:
+        """Whether its batch, which has left, is given up in less than half of the time that a later caller has."""
+        now = time.monotonic()
+        return self.batch is not None and self.batch.deadline - now < (deadline - now) / 2
+
 
 @dataclass
 class _Batch:
     """Rows that are being read together."""
 
     rows: list[_Waiting]
+    deadline: float
     task: "asyncio.Task[None] | None" = None
 
     def stopped(self) -> bool:
@@ -91,7 +98,7 @@ class Encodings:
                 found.append(known)
                 continue
             waiting = self._under_way.get(key)
-            if waiting is None:
+            if waiting is None or waiting.ends_too_early(deadline):
                 waiting = self._under_way[key] = _Waiting(key, row, deadline)
                 size = (release.version, len(row["input_ids"]))
                 self._queues.setdefault(size, _Queue(release)).rows.append(waiting)
@@ -108,49 +115,52 @@ class Encodings:
                     one.wanted -= 1
                     if one.batch is not None and one.batch.stopped():
                         for left in one.batch.rows:  # who asks from now on starts anew
-                            self._under_way.pop(left.key, None)
+                            if self._under_way.get(left.key) is left:
+                                del self._under_way[left.key]
         return answers, hits
 
     def _leave(self) -> None:
-        for queue in self._queues.values():
+        for size, queue in list(self._queues.items()):
             while queue.rows and queue.under_way < DEPTH:
                 batch = [one for one in queue.rows[:MOST] if one.wanted]
                 for gone in (one for one in queue.rows[:MOST] if not one.wanted):
-                    self._under_way.pop(gone.key, None)
+                    if self._under_way.get(gone.key) is gone:
+                        del self._under_way[gone.key]
                     gone.answer.cancel()
                 del queue.rows[:MOST]
                 if batch:
                     queue.under_way += 1
-                    together = _Batch(batch)
+                    together = _Batch(batch, max(one.deadline for one in batch))
                     for one in batch:
                         one.batch = together
-                    together.task = asyncio.create_task(self._run(queue, batch))
+                    together.task = asyncio.create_task(self._run(queue, together))
+                    # also where it is cancelled before its first step
+                    together.task.add_done_callback(partial(self._came_back, queue, together))
+            if not queue.rows and not queue.under_way:
+                del self._queues[size]  # it holds its model release
 
-    async def _run(self, queue: _Queue, batch: list[_Waiting]) -> None:
-        inputs = {name: np.stack([one.row[name] for one in batch]) for name in NAMES}
+    async def _run(self, queue: _Queue, batch: _Batch) -> None:
         try:
-            seconds = max(one.deadline for one in batch) - time.monotonic()
-            outputs = await self._encode(queue.release, inputs, seconds)
-            for number, one in enumerate(batch):
+            inputs = {name: np.stack([one.row[name] for one in batch.rows]) for name in NAMES}
+            outputs = await self._encode(queue.release, inputs, batch.deadline - time.monotonic())
+            for number, one in enumerate(batch.rows):
                 answer = {name: np.array(values[number]) for name, values in outputs.items()}
                 self._keep(one.key, answer)
                 if not one.answer.done():
                     one.answer.set_result(answer)
-        except asyncio.CancelledError:
-            for one in batch:
-                one.answer.cancel()
-            raise
         except Exception as error:  # noqa: BLE001  (whatever it is, it belongs to those who wait)
-            for one in batch:
+            for one in batch.rows:
                 if not one.answer.done():
                     one.answer.set_exception(error)
                     one.answer.exception()  # looked at: nobody may be left to
-        finally:
-            for one in batch:
-                if self._under_way.get(one.key) is one:
-                    del self._under_way[one.key]
-            queue.under_way -= 1
-            self._leave()
+
+    def _came_back(self, queue: _Queue, batch: _Batch, _: "asyncio.Task[None]") -> None:
+        for one in batch.rows:
+            if self._under_way.get(one.key) is one:
+                del self._under_way[one.key]
+            one.answer.cancel()  # nothing where there is an answer
+        queue.under_way -= 1
+        self._leave()
 
     def _keep(self, key: tuple[int, bytes], answer: Row) -> None:
         size = len(key[1]) + sum(value.nbytes for value in answer.values())

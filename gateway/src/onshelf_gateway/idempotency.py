@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from google.protobuf.message import Message
 
 from onshelf_gateway import metrics
-from onshelf_gateway.errors import refuse
+from onshelf_gateway.errors import GatewayError, refuse
 from onshelf_gateway.recent import Recent
 
 
@@ -32,10 +32,11 @@ def plan_id(request_id: str, content: str, version: int) -> str:
 
 
 M = TypeVar("M", bound=Message)
+OF_CONTENT = ("NO_FEASIBLE_PLAN", "TEXT_NOT_UNDERSTOOD", "MODEL_OUTPUT_INVALID")  # failures by what was asked
 
 
 class Shared(Generic[M]):
-    """Answers that are being made: who asks the same meanwhile waits for the first, and asks anew where that fails."""
+    """Answers that are being made: who asks the same meanwhile waits for the first, and goes alone where that fails."""
 
     def __init__(self) -> None:
         self._under_way: dict[tuple[str, int], asyncio.Future[M]] = {}
@@ -43,19 +44,25 @@ class Shared(Generic[M]):
     async def once(self, content: str, version: int, make: Callable[[], Awaitable[M]]) -> tuple[M, bool]:
         """The answer to a content by a model release, and whether it is another call's."""
         key = (content, version)
-        while key in self._under_way:
+        if key in self._under_way:
             try:
                 return await asyncio.shield(self._under_way[key]), True
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
                     raise  # this call was cancelled, not the one that it waits for
+            return await make(), False  # who waited has waited enough
         answer: asyncio.Future[M] = asyncio.get_running_loop().create_future()
         self._under_way[key] = answer
         try:
             made = await make()
             answer.set_result(made)
             return made, False
+        except GatewayError as error:
+            if error.reason in OF_CONTENT:  # it would be the same for all
+                answer.set_exception(error)
+                answer.exception()  # looked at: nobody may wait
+            raise
         finally:
             del self._under_way[key]
             answer.cancel()  # nothing where there is a result

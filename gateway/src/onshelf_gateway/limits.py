@@ -1,6 +1,7 @@
 """Permits: as many calls at once as the setting allows; the others are refused instead of waiting.
 
-Rows of streams wait: each stream has few of them on the way, and reads no further while they do.
+Rows of streams wait: each stream has few of them on the way, and reads no further while they do. An eighth of the
+permits is kept for calls, so that streams do not turn them away.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ class Permits:
     def __init__(self, count: int, retry_after_ms: int) -> None:
         self._count = count
         self._free = count
+        self._rows, self._most_rows = 0, count - max(count > 1, count // 8)  # some are for calls alone
         self._retry_after_ms = retry_after_ms
         self._waiting: deque[asyncio.Future[None]] = deque()
         metrics.permits.set(count)
@@ -49,29 +51,34 @@ class Permits:
     async def wait(self, call: Call) -> AsyncIterator[None]:
         """Hold a permit, after those who waited before; getting it is the stage "admit"."""
         with call.stage("admit"):
-            if self._free and not self._waiting:
-                self._free -= 1
-            else:
-                turn = asyncio.get_running_loop().create_future()
-                self._waiting.append(turn)
-                try:
-                    await turn
-                except asyncio.CancelledError:
-                    if turn.done() and not turn.cancelled():  # it came at the same moment: the next one's turn
-                        self._give_back()
-                    raise
-        metrics.permits.set(self._free)
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            self._hand_out()
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():  # it came at the same moment: the next one's turn
+                    self._row_done()
+                raise
         try:
             yield
         finally:
-            self._give_back()
+            self._row_done()
+
+    def _row_done(self) -> None:
+        self._rows -= 1
+        self._give_back()
 
     def _give_back(self) -> None:
-        """To the row that has waited longest, or to whoever comes."""
-        while self._waiting:
+        self._free += 1
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Free permits to the rows that have waited longest, as long as rows may have more."""
+        while self._waiting and self._free and self._rows < self._most_rows:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
-                return
-        self._free += 1
+                self._free -= 1
+                self._rows += 1
         metrics.permits.set(self._free)

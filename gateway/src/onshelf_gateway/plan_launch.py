@@ -2,13 +2,14 @@
 
 import asyncio
 import datetime as dt
+import time
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_gateway import audience, messages, metrics, money, timing
-from onshelf_gateway.calls import Call
+from onshelf_gateway.calls import Call, Stage
 from onshelf_gateway.candidates import Candidates, join
 from onshelf_gateway.constraints import feasibility, no_plan
 from onshelf_gateway.gateway import Gateway
@@ -45,7 +46,9 @@ async def plan_launch(
     async def make() -> launch_pb2.PlanLaunchResponse:
         if patient:
             async with gateway.permits.wait(call):
-                return await _plan(gateway, call, question, release, today)
+                call.shorten(gateway.settings.default_deadline_ms / 1000, "the time of one plan")
+                async with asyncio.timeout(call.remaining()):
+                    return await _plan(gateway, call, question, release, today)
         with gateway.permits.hold(call):
             return await _plan(gateway, call, question, release, today)
 
@@ -56,11 +59,14 @@ async def plan_launch(
     async with gateway.answers.claim(request.request_id, content) as known:
         if known is not None:
             return known
-        with call.stage("shared") as stage:
-            made, stage.cached = await gateway.shared.once(content, release.version, make)
-        if not stage.cached:
-            call.stages.remove(stage)
-        response = _own(call, made) if stage.cached else made
+        began = time.monotonic_ns()
+        made, shared = await gateway.shared.once(content, release.version, make)
+        if shared and made.info.degraded:  # there may be time for what the other call missed
+            made, shared = await make(), False
+        if shared:
+            waited = time.monotonic_ns() - began
+            call.stages.append(Stage("shared", began - call.started_ns, None, waited, cached=True))
+        response = _own(call, made) if shared else made
         response.plan_id = plan_id(request.request_id, content, release.version)
         if not response.info.degraded:  # the same request may get the missing part a moment later
             gateway.answers.put(request.request_id, content, response)

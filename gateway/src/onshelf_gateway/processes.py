@@ -10,6 +10,7 @@ mode), and ends them by SIGTERM when it is ended. When it dies, they notice, dra
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -47,15 +48,17 @@ def held_port(listen: str) -> Iterator[str]:
     bare = host.strip("[]")
     try:
         family, kind, _, _, address = socket.getaddrinfo(bare, int(port), type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as held:
-            with contextlib.suppress(OSError), socket.socket(family, kind) as other:  # one that does not share is told
-                if int(port) and other.connect_ex(address) == 0:
-                    raise ConnectionRefusedError
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            held.bind(address)
-            yield f"{host}:{held.getsockname()[1]}"
+        with socket.socket(family, kind) as other:  # another gateway that shares its port would get some of the calls
+            other.settimeout(1.0)
+            if int(port) and other.connect_ex(address) == 0:
+                raise OSError("another server listens there")
+        held = socket.socket(family, kind)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind(address)
     except (OSError, OverflowError) as error:
         raise OSError(f"--listen {listen}: cannot listen there: {error}") from error
+    with held:
+        yield f"{host}:{held.getsockname()[1]}"
 
 
 class Processes:
@@ -135,7 +138,10 @@ class Processes:
                 _forget_metrics(process.pid)
                 self._stopping.wait(PATIENCE_SECONDS)
                 if not self._stopping.is_set():
-                    self._start(place)
+                    try:
+                        self._start(place)
+                    except OSError as error:  # no memory for it, say; the others serve, and it is tried again
+                        log.error("process_not_started", reason=str(error))
 
     def _serve_metrics(self) -> str:
         if self._settings.metrics_port < 0:
@@ -177,6 +183,8 @@ def serve_processes(settings: Settings) -> int:
     Raises:
         OSError: the address cannot be listened on.
     """
+    if not settings.log_key:  # one for all, or a user would have several hashes
+        settings = settings.model_copy(update={"log_key": secrets.token_hex(16)})
     folder = Path(tempfile.mkdtemp(prefix="onshelf-gateway-"))
     (folder / "metrics").mkdir()
     os.environ[METRICS_FOLDER] = str(folder / "metrics")

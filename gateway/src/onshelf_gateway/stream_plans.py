@@ -5,7 +5,6 @@ none is while an answer waits to be taken. So a stream of any length needs the m
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -21,6 +20,7 @@ from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.plan_launch import plan_launch
 
 log = structlog.get_logger("onshelf_gateway.stream_plans")
+IDLE = 0.5  # seconds without a row after which a draining gateway ends a stream
 Request = launch_pb2.StreamPlansRequest
 Response = launch_pb2.StreamPlansResponse
 
@@ -30,6 +30,7 @@ async def stream_plans(gateway: Gateway, call: Call, requests: AsyncIterator[Req
     source = aiter(requests)
     seen: set[str] = set()
     running: set[asyncio.Task[Response]] = set()
+    stopping = asyncio.create_task(gateway.draining.wait())
     reading: asyncio.Task[Request | None] | None = None
     ended = False
     try:
@@ -37,7 +38,12 @@ async def stream_plans(gateway: Gateway, call: Call, requests: AsyncIterator[Req
             if reading is None and not ended and len(running) < gateway.settings.stream_in_flight:
                 reading = asyncio.create_task(_next(source))
             waiting: set[asyncio.Task[Any]] = {*running, *([reading] if reading else [])}
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            stop = gateway.draining.is_set()
+            if not stop:
+                waiting.add(stopping)
+            done, _ = await asyncio.wait(waiting, timeout=IDLE if stop else None, return_when=asyncio.FIRST_COMPLETED)
+            if stop and not done and not running:  # nothing comes: its sender would keep it open for ever
+                raise draining(gateway.settings.retry_after_ms)
             if reading is not None and reading.done():
                 request, reading = reading.result(), None
                 ended = request is None
@@ -47,7 +53,7 @@ async def stream_plans(gateway: Gateway, call: Call, requests: AsyncIterator[Req
                 running.remove(task)
                 yield task.result()
     finally:
-        left: list[asyncio.Task[Any]] = [*running, *([reading] if reading else [])]
+        left: list[asyncio.Task[Any]] = [*running, stopping, *([reading] if reading else [])]
         for one in left:
             one.cancel()
         await asyncio.gather(*left, return_exceptions=True)
@@ -61,15 +67,12 @@ async def _answer(gateway: Gateway, stream: Call, request: Request, seen: set[st
     """One row: its plan, or why there is none; the stream goes on."""
     plan = request.plan
     own = stream.part()
-    limit = gateway.settings.default_deadline_ms / 1000
-    own.deadline, own.deadline_name = min(own.deadline, time.monotonic() + limit), "the time of one plan"
     response = Response(request_id=plan.request_id)
     try:
         if gateway.draining.is_set():
             raise draining(gateway.settings.retry_after_ms)
         _check_id(plan.request_id, seen)
-        async with asyncio.timeout_at(asyncio.get_running_loop().time() + own.remaining()):
-            response.plan.CopyFrom(await plan_launch(gateway, own, plan, patient=True))
+        response.plan.CopyFrom(await plan_launch(gateway, own, plan, patient=True))
         code = "OK"
     except TimeoutError:
         late = GatewayError("DEADLINE_EXCEEDED", f"{own.deadline_name} passed before the plan was ready")

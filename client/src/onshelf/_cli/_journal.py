@@ -30,6 +30,7 @@ class Journal:
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}") from None
         self._file.truncate(kept)  # what a kill left half written
+        self._file.seek(kept)
         if not kept:
             self._append({"onshelf_journal": 1, "form": form, "run": self.run})
 

@@ -28,6 +28,7 @@ from onshelf._rpcs import PLAN_LAUNCH
 Settings = Callable[[argparse.Namespace, Client, Product], Mapping[str, Any]]
 _BUSY_ATTEMPTS = 6
 _LOST_ATTEMPTS = 3  # streams in a row that bring nothing
+_PATIENCE_SECONDS = 1.0  # beyond --timeout, without any answer
 
 
 class _Run:
@@ -71,18 +72,25 @@ class _Run:
         attempt = 0
         while left:
             before, pause = len(left), 0.0
+            lost: OnshelfError | None = None
             try:
                 requests = (PlanRequest(request_id=name, **self.waiting[key][1]) for name, key in tuple(left.items()))
-                stream = self.client.stream_plans(requests, at_once=self.args.concurrency)
+                stream = self.client.stream_plans(
+                    requests, at_once=self.args.concurrency, patience=self.args.timeout + _PATIENCE_SECONDS
+                )
                 with contextlib.closing(stream) as answers:
                     for answer in answers:
+                        if isinstance(answer.error, Unavailable):  # a gateway that drains, a model that is away
+                            lost = answer.error
+                            break
                         if isinstance(answer.error, Overloaded) and attempt < _BUSY_ATTEMPTS:
                             pause = max(pause, answer.error.retry_after or 0.0)
                         else:
                             yield left.pop(answer.request_id), answer
-            except Unavailable:
-                if attempt == _LOST_ATTEMPTS:
-                    raise
+            except (Unavailable, DeadlineExceeded) as error:
+                lost = error
+            if lost is not None and len(left) == before and attempt >= _LOST_ATTEMPTS:
+                raise lost if isinstance(lost, Unavailable) else Unavailable(lost.message)
             attempt = 0 if len(left) < before else attempt + 1
             if left:
                 time.sleep(max(pause, 0.2 * 2**attempt))
@@ -95,8 +103,6 @@ class _Run:
         if answer.error is None:
             assert answer.plan is not None
             record = out.record(answer.plan, self.form, self.args.horizon or 8)
-        elif isinstance(answer.error, Unavailable):
-            raise answer.error
         else:
             record = failure(answer.error)
             if isinstance(answer.error, Overloaded | DeadlineExceeded):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onshelf.v1 import launch_pb2, recommendation_pb2, types_pb2
 from onshelf_gateway import money
 from onshelf_gateway.calls import Call
-from onshelf_gateway.checks import Checker
+from onshelf_gateway.checks import MAX_AMOUNT, Checker
 from onshelf_gateway.errors import refuse
 from onshelf_gateway.find_audience import find_audience
 from onshelf_gateway.gateway import Gateway
@@ -28,7 +28,7 @@ from onshelf_gateway.text import tokenize
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
-MAX_TEXT = 512
+MAX_TEXT, MAX_PATH = 512, 1_100  # characters; a path is 8 names of at most 128
 ENCODER = "product_encoder"  # stands for the encoder of the setting
 BAND = (0.1, 0.5, 0.9)
 
@@ -89,6 +89,8 @@ def _plan_request(release: ModelRelease, row: dict[str, Any]) -> launch_pb2.Plan
 
 
 def _product(release: ModelRelease, row: dict[str, Any]) -> types_pb2.Product:
+    if len(row.get("category", "")) > MAX_PATH:
+        raise refuse("TEXT_TOO_LONG", "inputs.category", f"has {len(row['category'])} characters; at most {MAX_PATH}")
     product = types_pb2.Product(
         title=row["title"],
         brand=row.get("brand", ""),
@@ -96,8 +98,9 @@ def _product(release: ModelRelease, row: dict[str, Any]) -> types_pb2.Product:
     )
     for name in ("list_price", "unit_cost"):
         amount = float(row.get(name, 0.0))
-        if not np.isfinite(amount):
-            raise refuse("PRICE_INVALID", f"inputs.{name}", f"{amount} is no amount; 0 stands for an unknown one")
+        if not abs(amount) <= MAX_AMOUNT:
+            message = f"{amount} is no amount of at most {MAX_AMOUNT:,}; 0 stands for an unknown one"
+            raise refuse("PRICE_INVALID", f"inputs.{name}", message)
         if amount:
             unit = money.minor_unit(release.manifest.currency)
             getattr(product, name).CopyFrom(

@@ -91,6 +91,9 @@ def _array(tensor: service_pb2.ModelInferRequest.InferInputTensor, raw: bytes | 
     count = int(np.prod([*rows, *dims]))
     if min(dims, default=1) < 0 or count > MAX_ELEMENTS:
         raise _refused(field, f"has shape {shape}; at most {MAX_ELEMENTS:,} elements")
+    if raw is None and len(getattr(tensor.contents, TYPED[spec.datatype])) != count:
+        given = len(getattr(tensor.contents, TYPED[spec.datatype]))
+        raise _refused(field, f"has {given} elements for shape {shape}")
     values = _from_typed(tensor, spec, field) if raw is None else _from_raw(raw, spec, field, count)
     if len(values) != count:
         raise _refused(field, f"has {len(values)} elements for shape {shape}")
@@ -99,7 +102,7 @@ def _array(tensor: service_pb2.ModelInferRequest.InferInputTensor, raw: bytes | 
 
 def _from_raw(raw: bytes, spec: Spec, field: str, count: int) -> Array:
     if spec.datatype == "BYTES":
-        return np.array(_texts(raw, field), dtype=object)
+        return np.array(_texts(raw, field, count), dtype=object)
     dtype = np.dtype(NUMBERS[spec.datatype])
     if len(raw) != count * dtype.itemsize:
         raise _refused(field, f"has {len(raw)} bytes for {count} elements of {spec.datatype}")
@@ -113,10 +116,13 @@ def _from_typed(tensor: service_pb2.ModelInferRequest.InferInputTensor, spec: Sp
     return np.array(values, dtype=NUMBERS[spec.datatype])
 
 
-def _texts(raw: bytes, field: str) -> list[str]:
+def _texts(raw: bytes, field: str, count: int) -> list[str]:
     """Texts, each behind its length as a little-endian uint32."""
-    texts, at = [], 0
+    texts: list[str] = []
+    at = 0
     while at < len(raw):
+        if len(texts) == count:
+            raise _refused(field, f"has more than the {count} elements of its shape")
         size = int.from_bytes(raw[at : at + 4], "little")
         at += 4
         if at + size > len(raw):

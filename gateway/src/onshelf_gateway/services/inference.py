@@ -136,7 +136,7 @@ class InferenceService(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: 
         """The model release that a version names; the one in service where it is empty."""
         if name not in MODELS and name not in self._known():
             raise _unknown(name)
-        if text and not (text.isascii() and text.isdigit()):
+        if text and not (text.isascii() and text.isdigit() and len(text) <= 18):
             raise refuse("MODEL_NOT_FOUND", "model_version", f"{shown(text)} is no version; versions are numbers")
         return self._gateway.release(call, int(text or 0)).version
 
@@ -158,6 +158,9 @@ class InferenceService(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: 
 def _wanted(request: service_pb2.ModelInferRequest, model: ServedModel) -> tuple[Spec, ...]:
     """The outputs that are asked for, in that order; all where none is named."""
     known = {spec.name: spec for spec in model.outputs}
+    names = [output.name for output in request.outputs]
+    if len(set(names)) < len(names):
+        raise refuse("TENSOR_INVALID", "outputs", "name one of them twice; each is sent once")
     for place, output in enumerate(request.outputs):
         if output.name not in known:
             message = f"{shown(output.name)} is no output of {request.model_name}: {', '.join(known)}"
