@@ -439,7 +439,8 @@ def test_a_journal_that_was_cut_off_counts_up_to_the_cut(tmp_path):
     path.write_bytes(whole[:-5])
     with Journal(path, "csv") as journal:
         assert (journal["a"], "b" in journal, journal.run) == ({"status": "ok"}, False, run_id)
-        journal.add("c", {"status": "ok"})
+        journal.add("c", {"status": "error"})
+        assert journal["c"] == {"status": "error"}
     with Journal(path, "csv") as journal:
         assert [key for key in "abc" if key in journal] == ["a", "c"]
         journal.remove()
@@ -455,3 +456,18 @@ def test_a_file_that_is_another_journal_or_none_is_left_alone(tmp_path, content)
     with pytest.raises(UsageError, match="is no journal of a run that writes csv"):
         Journal(path, "csv")
     assert path.read_text() == content
+
+
+def test_a_model_that_is_away_for_a_moment_ends_no_run(server, run):
+    server.fail("plan_launch", Unavailable("away", reason=ErrorReason.MODEL_UNAVAILABLE))
+    write(TEN)
+    assert run("--out", "plans.csv", "--concurrency", "2")[0] == 0
+    assert [row["status"] for row in read_csv()] == ["ok"] * 10
+
+
+def test_a_service_that_never_answers_ends_the_run(server, run):
+    server.hang("plan_launch")
+    write("title\nchips\n")
+    status, err = run("--out", "plans.csv", "--timeout", "0.2")
+    assert status == 3
+    assert "no answer from" in err

@@ -9,6 +9,7 @@ import pytest
 from onshelf import (
     AsyncClient,
     Client,
+    DeadlineExceeded,
     InvalidRequest,
     Overloaded,
     PlanRequest,
@@ -154,3 +155,28 @@ async def test_an_overloaded_row_is_an_error_of_that_row(server, kind):
     server.fail("plan_launch", Overloaded("busy"))
     answers = await collect(server.address, kind, requests(2), at_once=1)
     assert [type(answer.error) for answer in answers] == [Overloaded, type(None)]
+
+
+@both
+async def test_a_service_that_stays_silent_is_given_up(server, kind):
+    server.hang("plan_launch")
+    with pytest.raises(DeadlineExceeded, match=r"no answer from .* for 0.5 s"):
+        await collect(server.address, kind, requests(3), patience=0.5)
+
+
+@both
+async def test_answers_under_one_id_are_all_given_back_in_order(server, kind):
+    given = [PlanRequest(request_id=name, product=Product(title="chips")) for name in "abbcd"]
+    answers = await collect(server.address, kind, given, in_order=True)
+    assert [answer.request_id for answer in answers] == list("abbcd")
+
+
+@both
+async def test_nothing_at_once_is_refused(server, kind):
+    with pytest.raises(ValueError, match="at_once is 0; give 1 or more"):
+        await collect(server.address, kind, requests(1), at_once=0)
+
+
+@both
+async def test_no_limit_of_time_may_be_said_as_infinity(server, kind):
+    assert len(await collect(server.address, kind, requests(2), timeout=float("inf"))) == 2

@@ -212,3 +212,20 @@ async def test_typed_contents_are_read_too(stub: service_pb2_grpc.GRPCInferenceS
     typed.inputs[0].contents.bytes_contents.append(b"oats")
     first, second = await stub.ModelInfer(typed), await stub.ModelInfer(request())
     assert first.raw_output_contents == second.raw_output_contents
+
+
+async def test_an_output_is_sent_once_and_amounts_have_a_limit(
+    stub: service_pb2_grpc.GRPCInferenceServiceStub, triton: aio.InferenceServerClient, words
+) -> None:
+    twice = request()
+    for _ in range(2):
+        twice.outputs.add(name="embedding")
+    assert "name one of them twice" in (await words.refusal(stub.ModelInfer(twice))).message
+    for amount in (1e19, 1e300, -1e19):
+        with pytest.raises(Exception, match="is no amount of at most 1,000,000"):
+            await triton.infer("launch_plan", tensors(PLAN_INPUTS | {"list_price": [[amount]]}))
+    long = request()
+    long.model_version = "1" * 5000
+    assert (await words.refusal(stub.ModelInfer(long))).reason == "MODEL_NOT_FOUND"
+    many = request(raw=raw(*[b""] * 100_000))
+    assert "has more than the 1 elements" in (await words.refusal(stub.ModelInfer(many))).message

@@ -123,3 +123,14 @@ async def test_a_taken_port_is_one_clear_message(releases: Path):
     assert process.returncode == 2
     assert f"--listen {listen}: cannot listen there" in stderr.decode()
     assert "Traceback" not in stderr.decode()
+
+
+async def test_a_port_that_other_processes_share_is_taken(command, releases: Path):
+    _, addresses = command
+    arguments = ["--releases", str(releases), "--listen", addresses["address"], "--metrics-port", "-1"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "onshelf_gateway", *arguments, "--processes", "2", stderr=asyncio.subprocess.PIPE
+    )
+    _, stderr = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 2
+    assert "another server listens there" in stderr.decode()

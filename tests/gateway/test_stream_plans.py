@@ -120,3 +120,34 @@ async def test_a_draining_gateway_answers_what_it_has_read_and_refuses_the_rest(
         assert {answer.error.reason for answer in answers if answer.HasField("error")} == {"DRAINING"}
         planned = [answer for answer in answers if answer.HasField("plan")]
         assert 1 < len(planned) < 10
+
+
+async def test_streams_leave_permits_for_calls(releases, words) -> None:
+    async with (
+        running_gateway(releases, max_in_flight=2, stream_in_flight=8) as (server, backend),
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        backend.delay = 0.05
+        stub = launch_pb2_grpc.LaunchServiceStub(channel)
+
+        async def stream() -> int:
+            return len([answer async for answer in stub.StreamPlans(iter([row(words, n) for n in range(12)]))])
+
+        streaming = asyncio.create_task(stream())
+        await asyncio.sleep(0.2)
+        for number in range(3):
+            assert (await stub.PlanLaunch(words.plan(max_plans=number + 1))).plans
+        assert not streaming.done()
+        assert await streaming == 12
+
+
+async def test_an_idle_stream_does_not_hold_up_a_drain(releases, words) -> None:
+    async with (
+        running_gateway(releases, drain_seconds=10) as (server, _),
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        call = launch_pb2_grpc.LaunchServiceStub(channel).StreamPlans()
+        await call.write(row(words, 1))
+        assert (await call.read()).HasField("plan")
+        await asyncio.wait_for(server.drain(), 5)
+        assert await call.code() == grpc.StatusCode.UNAVAILABLE

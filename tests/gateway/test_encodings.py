@@ -1,0 +1,116 @@
+"""Encode once: batches, and callers who leave at the worst moment."""
+
+import asyncio
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onshelf_gateway.backend import BackendTimeoutError
+from onshelf_gateway.encodings import DEPTH, Encodings
+
+RELEASE: Any = SimpleNamespace(version=1)
+
+
+def row(number: int) -> dict[str, np.ndarray]:
+    ids = np.full(16, number, dtype=np.int64)
+    return {
+        "input_ids": ids,
+        "attention_mask": np.ones_like(ids),
+        "categorical_ids": np.zeros(4, dtype=np.int64),
+        "attributes": np.zeros(2, dtype=np.float32),
+    }
+
+
+class Encoder:
+    """Answers each row with its own ids, after a while, and not beyond its time."""
+
+    def __init__(self, seconds: float = 0.02) -> None:
+        self.seconds = seconds
+        self.batches: list[int] = []
+
+    async def __call__(self, _: Any, inputs: dict[str, Any], seconds: float) -> dict[str, Any]:
+        self.batches.append(len(inputs["input_ids"]))
+        if seconds < self.seconds:
+            await asyncio.sleep(max(0.0, seconds))
+            raise BackendTimeoutError("too slow")
+        await asyncio.sleep(self.seconds)
+        return {"embedding": inputs["input_ids"].astype(np.float32)}
+
+
+async def ask(encodings: Encodings, number: int, seconds: float = 5.0) -> float:
+    found, _ = await encodings.get(RELEASE, [row(number)], time.monotonic() + seconds)
+    return float(found[0]["embedding"][0])
+
+
+async def test_rows_that_wait_go_together_and_each_gets_its_own_answer():
+    encoder = Encoder()
+    encodings = Encodings(encoder, 0, 0)
+    assert await asyncio.gather(*(ask(encodings, n) for n in range(20))) == [float(n) for n in range(20)]
+    assert encoder.batches == [1] * DEPTH + [20 - DEPTH]
+    assert not encodings._queues  # nothing holds the model release
+
+
+async def test_equal_rows_under_way_are_read_once_and_kept():
+    encoder = Encoder()
+    encodings = Encodings(encoder, 10, 1 << 20)
+    assert await asyncio.gather(*(ask(encodings, 7) for _ in range(5))) == [7.0] * 5
+    assert await ask(encodings, 7) == 7.0
+    assert encoder.batches == [1]
+
+
+async def test_a_caller_who_leaves_as_his_batch_leaves_takes_no_place_along():
+    """A batch may be cancelled before its task takes its first step."""
+    encoder = Encoder()
+    encodings = Encodings(encoder, 0, 0)
+    for turn in range(4 * DEPTH):
+        first = [asyncio.create_task(ask(encodings, 100 + n)) for n in range(DEPTH)]
+        await asyncio.sleep(0)
+        second = asyncio.create_task(ask(encodings, 200 + turn))
+        await asyncio.sleep(0)
+        queue = next(iter(encodings._queues.values()))
+        leave = encodings._leave
+
+        def leave_and_lose(second: Any = second, leave: Any = leave) -> None:
+            leave()
+            second.cancel()
+
+        encodings._leave = leave_and_lose  # type: ignore[method-assign]
+        await asyncio.gather(*first)
+        encodings._leave = leave  # type: ignore[method-assign]
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        await asyncio.sleep(0.05)
+        assert queue.under_way == 0
+    assert await asyncio.wait_for(ask(encodings, 1), 2) == 1.0
+
+
+async def test_who_has_time_does_not_fail_with_who_has_none():
+    encodings = Encodings(Encoder(0.2), 0, 0)
+    hasty = asyncio.create_task(ask(encodings, 3, seconds=0.1))
+    await asyncio.sleep(0.02)
+    assert await ask(encodings, 3, seconds=5.0) == 3.0
+    with pytest.raises(BackendTimeoutError):
+        await hasty
+
+
+async def test_work_that_nobody_wants_any_more_is_stopped():
+    stopped = asyncio.Event()
+
+    async def endless(_: Any, __: Any, ___: float) -> dict[str, Any]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        return {}
+
+    encodings = Encodings(endless, 0, 0)
+    waiting = [asyncio.create_task(ask(encodings, 5)) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    waiting[0].cancel()
+    await asyncio.sleep(0.01)
+    assert not stopped.is_set()
+    waiting[1].cancel()
+    await asyncio.wait_for(stopped.wait(), 2)
