@@ -115,8 +115,8 @@ gateway: triton stop-gateway ## Start the gateway in front of it
 tensorrt-engines: setup ## Build native TensorRT engines into a sibling repository (needs a GPU and the pinned container)
 	@$(EXPORTER) tensorrt-engines --repository model_repository
 
-bench: setup ## Measure latency and throughput of the running gateway
-	@$(BIN)/python benchmarks/plan_latency.py
+bench: setup ## Measure serving on this machine: latency, the gateway's tax, limits, alternatives (PARTS="tax seed" for some)
+	@$(BIN)/python benchmarks/bench.py $(if $(PARTS),--parts $(PARTS))
 
 perf-analyzer: setup ## Measure Triton's models and the running gateway by NVIDIA's perf_analyzer
 	@triton=$$($(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton --field grpc_url); \

@@ -1,6 +1,6 @@
 """Latency and throughput of PlanLaunch on a running gateway, every product a different one.
 
-    make bench        the gateway of `make run`; writes benchmarks/results/latest.{md,json}
+    python benchmarks/plan_latency.py        the gateway of `make run`; a part of `make bench`
 
 Closed loop: a number of callers, each sending its next request when the last is answered. Open loop: Poisson arrivals
 at half of the best closed-loop rate; latency counts from the planned arrival, so a stall is not hidden by the requests
@@ -37,14 +37,16 @@ def products_of(release: Path, count: int, seed: int) -> list[Product]:
     ]
 
 
-async def closed_loop(client: AsyncClient, products: list[Product], concurrency: int) -> tuple[float, np.ndarray]:
+async def closed_loop(
+    client: AsyncClient, products: list[Product], concurrency: int, candidates: int | None = None
+) -> tuple[float, np.ndarray]:
     """Requests a second and latencies [n] in milliseconds of `concurrency` callers."""
     queue, latencies = iter(products), []
 
     async def caller() -> None:
         for product in queue:
             start = time.perf_counter()
-            await client.plan_launch(product)
+            await client.plan_launch(product, max_candidates=candidates)
             latencies.append(1000 * (time.perf_counter() - start))
 
     start = time.perf_counter()
@@ -52,14 +54,16 @@ async def closed_loop(client: AsyncClient, products: list[Product], concurrency:
     return len(products) / (time.perf_counter() - start), np.array(latencies)
 
 
-async def open_loop(client: AsyncClient, products: list[Product], rate: float, seed: int) -> np.ndarray:
+async def open_loop(
+    client: AsyncClient, products: list[Product], rate: float, seed: int, candidates: int | None = None
+) -> np.ndarray:
     """Latencies [n] in milliseconds from the planned arrival, arrivals Poisson at `rate` a second."""
     arrivals = np.cumsum(np.random.default_rng(seed).exponential(1 / rate, len(products)))
     start = time.perf_counter()
 
     async def one(product: Product, arrival: float) -> float:
         await asyncio.sleep(max(0.0, start + arrival - time.perf_counter()))
-        await client.plan_launch(product)
+        await client.plan_launch(product, max_candidates=candidates)
         return 1000 * (time.perf_counter() - start - arrival)
 
     return np.array(await asyncio.gather(*map(one, products, arrivals)))
@@ -84,17 +88,20 @@ async def measure(arguments: argparse.Namespace) -> dict[str, object]:
     release = max((p for p in arguments.releases.iterdir() if p.name.isdigit()), key=lambda p: int(p.name))
     rows = []
     async with AsyncClient(arguments.address, timeout=60) as client:
-        probe = await client.plan_launch(products_of(release, 1, 0)[0])
-        await closed_loop(client, products_of(release, 20, 1), 4)
+        limit = arguments.candidates
+        probe = await client.plan_launch(products_of(release, 1, 0)[0], max_candidates=limit)
+        await closed_loop(client, products_of(release, 20, 1), 4, limit)
         for seed, concurrency in track(list(enumerate((1, 4, 16), 2)), description="closed loop"):
-            rate, latencies = await closed_loop(client, products_of(release, arguments.requests, seed), concurrency)
+            rate, latencies = await closed_loop(
+                client, products_of(release, arguments.requests, seed), concurrency, limit
+            )
             rows.append(row(f"closed loop, concurrency {concurrency}", rate, latencies))
         half = 0.5 * max(float(line["plans_per_second"]) for line in rows)
-        latencies = await open_loop(client, products_of(release, arguments.requests, 9), half, 9)
+        latencies = await open_loop(client, products_of(release, arguments.requests, 9), half, 9, limit)
         rows.append(row("open loop, Poisson, half of the best rate", half, latencies))
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
     return {
-        "command": "make bench",
+        "command": "python benchmarks/plan_latency.py",
         "machine": machine(),
         "commit": commit.stdout.strip(),
         "date": time.strftime("%Y-%m-%d"),
@@ -125,13 +132,14 @@ def main() -> None:
     parser.add_argument("--address", default=None, help="host:port; default: the gateway of `make run`")
     parser.add_argument("--releases", type=Path, default=ROOT / "var/releases", help="folder of model releases")
     parser.add_argument("--requests", type=int, default=400, help="plans for each load")
+    parser.add_argument("--candidates", type=int, default=None, help="candidate actions of a plan; default: all")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results", help="folder of the result")
     arguments = parser.parse_args()
     arguments.address = arguments.address or json.loads((ROOT / "var/run/gateway.address").read_text())["address"]
     result = asyncio.run(measure(arguments))
     arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "latest.md").write_text(markdown(result))
-    (arguments.out / "latest.json").write_text(json.dumps(result, indent=2) + "\n")
+    (arguments.out / "plan_latency.md").write_text(markdown(result))
+    (arguments.out / "plan_latency.json").write_text(json.dumps(result, indent=2) + "\n")
     print(markdown(result))
     print(json.dumps(result))
 

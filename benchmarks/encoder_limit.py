@@ -1,0 +1,175 @@
+"""product_encoder through Triton beside the same graph in this process, and that beside the machine's matrix products.
+
+    python benchmarks/encoder_limit.py --triton HOST:PORT --release var/releases/10
+
+The same titles of products, padded to the same bucket, in turns: through the local Triton by callers that keep it busy,
+and by ONNX Runtime in this process at its best batch. In-process operations a second (counted from the graph's matrix
+products) are compared with those of a large matrix product in ONNX Runtime, in the precision of the graph. The last
+line printed is one JSON document.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper
+from plan_latency import ROOT, machine, products_of
+from rich.progress import track
+from tokenizers import Tokenizer
+
+from onshelf_gateway.backend import TritonBackend
+
+BATCHES = (1, 4, 8, 16, 32, 64)
+OUTPUTS = ("embedding", "product_vector", "category_logits")
+LAYERS, HIDDEN, WIDE = 6, 384, 1536
+Feeds = dict[str, np.ndarray]
+
+
+def texts(release: Path, count: int, tokens: int, seed: int) -> Feeds:
+    """Inputs of so many products whose titles fit the bucket."""
+    manifest = json.loads((release / "manifest.json").read_text())["tokenizer"]
+    tokenizer = Tokenizer.from_file(str(release / manifest["file"]))
+    tokenizer.no_padding()
+    encoded = [tokenizer.encode(product.title).ids for product in products_of(release, 3 * count, seed)]
+    fitting = [ids for ids in encoded if len(ids) <= tokens][:count]
+    ids = np.full((len(fitting), tokens), int(manifest["pad_id"]), dtype=np.int64)
+    for row, known in enumerate(fitting):
+        ids[row, : len(known)] = known
+    lengths = np.array([len(known) for known in fitting])
+    return {
+        "input_ids": ids,
+        "attention_mask": (np.arange(tokens) < lengths[:, None]).astype(np.int64),
+        "categorical_ids": np.zeros((len(ids), 4), dtype=np.int64),
+        "attributes": np.tile(np.array([[0.0, -1.0]], dtype=np.float32), (len(ids), 1)),
+    }
+
+
+def part(feeds: Feeds, start: int, size: int) -> Feeds:
+    """Some of the rows."""
+    return {name: values[start : start + size] for name, values in feeds.items()}
+
+
+def session(path: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
+    """A graph in this process."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    content = path if isinstance(path, bytes) else str(path)
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def in_process(running: onnxruntime.InferenceSession, feeds: Feeds, batch: int) -> float:
+    """Texts a second, one batch after the other."""
+    count = len(feeds["input_ids"]) // batch * batch
+    start = time.perf_counter()
+    for first in range(0, count, batch):
+        running.run(list(OUTPUTS), part(feeds, first, batch))
+    return count / (time.perf_counter() - start)
+
+
+async def through_triton(address: str, model: str, version: int, feeds: Feeds, batch: int, callers: int) -> float:
+    """Texts a second of so many callers, each with requests of `batch` texts."""
+    backend = TritonBackend(address)
+    count = len(feeds["input_ids"]) // batch * batch
+    starts = iter(range(0, count, batch))
+
+    async def caller() -> None:
+        for first in starts:
+            await backend.infer(model, version, part(feeds, first, batch), OUTPUTS, 60.0)
+
+    start = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    taken = time.perf_counter() - start
+    await backend.close()
+    return count / taken
+
+
+def product_rate(int8: bool, threads: int, rounds: int = 5) -> float:
+    """Operations a second of a matrix product of 1,024 x 1,536 x 1,536 in ONNX Runtime."""
+    rows, width = 1024, 1536
+    draw = np.random.default_rng(1)
+    if int8:
+        left = draw.integers(0, 255, (rows, width)).astype(np.uint8)
+        right = draw.integers(-127, 127, (width, width)).astype(np.int8)
+        node, kinds, out = "MatMulInteger", (TensorProto.UINT8, TensorProto.INT8), TensorProto.INT32
+    else:
+        left, right = (draw.normal(size=shape).astype(np.float32) for shape in ((rows, width), (width, width)))
+        node, kinds, out = "MatMul", (TensorProto.FLOAT, TensorProto.FLOAT), TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node(node, ["left", "right"], ["product"])],
+        "product",
+        [helper.make_tensor_value_info("left", kinds[0], [rows, width])],
+        [helper.make_tensor_value_info("product", out, [rows, width])],
+        [onnx.numpy_helper.from_array(right, "right")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    running = session(model.SerializeToString(), threads)
+    running.run(None, {"left": left})
+    taken = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        running.run(None, {"left": left})
+        taken.append(time.perf_counter() - start)
+    return 2 * rows * width * width / min(taken)
+
+
+def operations(tokens: int) -> float:
+    """Operations of one text: projections and feed-forward of all layers, and attention's two products."""
+    layer = 2 * tokens * (4 * HIDDEN * HIDDEN + 2 * HIDDEN * WIDE) + 2 * 2 * tokens * tokens * HIDDEN
+    return float(LAYERS * layer)
+
+
+def measure(given: argparse.Namespace) -> dict[str, Any]:
+    """All rounds; a dictionary with `encoder_vs_inprocess`."""
+    version = int(given.release.name)
+    feeds = texts(given.release, given.texts, given.tokens, seed=3)
+    running = session(given.repository / given.model / str(version) / "model.onnx", given.threads)
+    best = max(BATCHES, key=lambda batch: in_process(running, part(feeds, 0, 4 * batch), batch))
+    rows: list[dict[str, float]] = []
+    for turn in track(range(-1, given.rounds), description="encoder"):
+        row = {"in_process": in_process(running, feeds, best)}
+        for name, batch, callers in (("triton_single", 1, 32), ("triton_batches", best, 4)):
+            row[name] = asyncio.run(through_triton(given.triton, given.model, version, feeds, batch, callers))
+        row["product"] = product_rate("int8" in given.model, given.threads)
+        if turn >= 0:
+            rows.append(row)
+    medians = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
+    triton = [max(row["triton_single"], row["triton_batches"]) for row in rows]
+    return {
+        "encoder_vs_inprocess": statistics.median(
+            through / row["in_process"] for through, row in zip(triton, rows, strict=True)
+        ),
+        "single_texts_vs_inprocess": statistics.median(row["triton_single"] / row["in_process"] for row in rows),
+        "share_of_matrix_products": statistics.median(
+            row["in_process"] * operations(given.tokens) / row["product"] for row in rows
+        ),
+        "model": given.model,
+        "tokens": given.tokens,
+        "best_batch": best,
+        "texts_per_second": medians,
+        "machine": machine(),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="Measure the encoder through Triton and in this process.")
+    parser.add_argument("--triton", required=True, help="host:port of Triton")
+    parser.add_argument("--release", type=Path, required=True, help="folder of a model release")
+    parser.add_argument("--repository", type=Path, default=ROOT / "model_repository", help="model repository")
+    parser.add_argument("--model", default="product_encoder_int8", help="encoder")
+    parser.add_argument("--tokens", type=int, default=16, help="bucket")
+    parser.add_argument("--texts", type=int, default=1024, help="texts of a round")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds")
+    parser.add_argument("--threads", type=int, default=2, help="threads in this process")
+    print(json.dumps(measure(parser.parse_args())))
+
+
+if __name__ == "__main__":
+    main()
