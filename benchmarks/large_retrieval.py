@@ -29,7 +29,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from plan_latency import ROOT, machine
+from plan_latency import ROOT, machine, rounded
 from torch import Tensor, nn
 
 from onshelf_exporter.graphs import OPSET, check_limits, export_graph, run_graph, session
@@ -450,15 +450,6 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "triton": served,
         "rows": rows,
     }
-
-
-def rounded(value: Any) -> Any:
-    """Floats of a document to 4 digits."""
-    if isinstance(value, dict):
-        return {key: rounded(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [rounded(one) for one in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def main() -> None:

