@@ -33,7 +33,7 @@ from plan_latency import ROOT, machine, rounded
 from torch import Tensor, nn
 
 from onshelf_exporter.graphs import OPSET, check_limits, export_graph, run_graph, session
-from onshelf_exporter.signatures import SIGNATURES, Signature
+from onshelf_exporter.signatures import Signature
 from onshelf_exporter.signatures import Tensor as Described
 
 NAME = "large_retrieval"
@@ -43,7 +43,7 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000)
 BATCHES = (1, 8, 32)
 THREADS = (1, 2)
 RESCORED = 4  # candidates of the int8 product for each answer
-SIGNATURES[NAME] = Signature(
+SIGNATURE = Signature(
     (Described("query", "FP32", (WIDTH,)),),
     (Described("indices", "INT64", ("k",)), Described("scores", "FP32", ("k",))),
 )
@@ -178,7 +178,7 @@ def synthetic(rows: int, seed: int) -> Floats:
 
 def write(module: nn.Module, path: Path) -> Path:
     """The module as ONNX, by the exporter."""
-    export_graph(NAME, module.eval(), {"query": synthetic(3, 0)}, path)
+    export_graph(NAME, module.eval(), {"query": synthetic(3, 0)}, path, SIGNATURE)
     return path
 
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.models.launch_outcome import OutcomeGraph
-from onshelf_exporter.signatures import BY_DATA, SIGNATURES
+from onshelf_exporter.signatures import BY_DATA, SIGNATURES, Signature
 from onshelf_exporter.training.calibration import distribution_at
 
 OPSET = 18
@@ -42,10 +42,11 @@ INT8_COSINE = 0.95  # lowest cosine of an int8 embedding to the fp32 one that an
 Arrays = dict[str, NDArray[Any]]
 
 
-def export_graph(name: str, module: nn.Module, example: Arrays, path: Path) -> None:
-    """Write one module as ONNX with dynamic batch and sequence axes; raises ExporterError above the allowed IR or
-    opset."""
-    signature = SIGNATURES[name]
+def export_graph(name: str, module: nn.Module, example: Arrays, path: Path, signature: Signature | None = None) -> None:
+    """Write one module as ONNX with dynamic batch and sequence axes; `signature` is that of the model `name`, or given.
+
+    Raises ExporterError above the allowed IR or opset."""
+    signature = signature or SIGNATURES[name]
     names = [tensor.name for tensor in signature.inputs]
     shared: dict[str, Any] = {"batch": torch.export.Dim("batch", min=1, max=4096)}
     shapes = []
@@ -81,7 +82,7 @@ def export_graph(name: str, module: nn.Module, example: Arrays, path: Path) -> N
         # a value inside the graph may already have the output's name
         _rename(model, tensor.name, f"{tensor.name}_inner")
         _rename(model, f"output_{tensor.name}", tensor.name)
-    free_widths(name, model)
+    free_widths(signature, model)
     del model.graph.value_info[:]  # runtimes infer shapes themselves; stale ones break quantisation
     onnx.checker.check_model(model)
     check_limits(name, model)
@@ -102,7 +103,7 @@ def _rename(model: onnx.ModelProto, old: str, new: str) -> None:
             constant.name = new
 
 
-def free_widths(name: str, model: onnx.ModelProto) -> None:
+def free_widths(signature: Signature, model: onnx.ModelProto) -> None:
     """Make widths that depend on the data symbolic in the graph's outputs, as the configuration in git says -1 for
     them.
 
@@ -111,7 +112,7 @@ def free_widths(name: str, model: onnx.ModelProto) -> None:
     graph = model.graph
     first = graph.input[0]
     outputs = {output.name: output for output in graph.output}
-    for tensor in SIGNATURES[name].outputs:
+    for tensor in signature.outputs:
         if not any(dim in BY_DATA for dim in tensor.dims):
             continue
         inner = f"{tensor.name}_fixed"

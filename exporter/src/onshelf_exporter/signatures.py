@@ -4,6 +4,8 @@ state them.
 A dimension is a number, or a name for what varies: "tokens", "candidates", "events" by request, others by the data.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, LEVELS, SUPPORT
@@ -37,7 +39,7 @@ PRODUCT_ENCODER = Signature(
         Tensor("discount_propensity", "FP32", (5,)),
     ),
 )
-SIGNATURES: dict[str, Signature] = {
+_SIGNATURES = {
     "product_encoder": PRODUCT_ENCODER,
     "product_encoder_int8": PRODUCT_ENCODER,
     "launch_outcome": Signature(
@@ -105,4 +107,5 @@ SIGNATURES: dict[str, Signature] = {
         (Tensor("launch_indices", "INT64", ("k",)), Tensor("similarities", "FP32", ("k",))),
     ),
 }
+SIGNATURES: Mapping[str, Signature] = MappingProxyType(_SIGNATURES)
 BY_DATA = ("types", "k", "reasons")  # widths fixed in a graph, but different from model release to model release
