@@ -27,7 +27,7 @@ from tokenizers import Tokenizer
 from onshelf_gateway.backend import TritonBackend
 
 BATCHES = (1, 4, 8, 16, 32, 64)
-OUTPUTS = ("embedding", "product_vector", "category_logits")
+OUTPUTS = ("embedding", "product_vector", "completed_ids")
 LAYERS, HIDDEN, WIDE = 6, 384, 1536
 Feeds = dict[str, np.ndarray]
 

@@ -10,13 +10,14 @@ import pytest
 
 from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_gateway.candidates import cross, join
-from onshelf_gateway.categories import NamedCategory, complete, named_category
+from onshelf_gateway.categories import NamedCategory, completed, named_category
 from onshelf_gateway.economics import economics
 from onshelf_gateway.forecasts import Forecasts, nb_quantile
 from onshelf_gateway.models import RawOutcomes
 from onshelf_gateway.questions import CostQuestion, ObjectiveQuestion
 from onshelf_gateway.ranking import diverse, from_knee, frontier_rows
 from onshelf_gateway.release import load_release
+from onshelf_gateway.testing.fake_backend import complete_ids
 
 T = types_pb2
 LEVELS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
@@ -39,27 +40,35 @@ def test_the_narrowest_name_that_agrees_with_the_others_wins(release):
     assert not named_category(vocabulary, ("nothing like it",)).matched
 
 
-def test_the_encoder_fills_levels_as_far_as_it_is_sure(release):
+def test_what_the_encoder_completed_is_said_beside_what_was_named(release):
     vocabulary = release.vocabulary
-    types = len(vocabulary.levels["type"].names)
-    sure = np.zeros(types)
-    sure[[3, 4]] = 0.8, 0.2
-    assert complete(vocabulary, NamedCategory((0, 0, 0)), sure).ids == (1, 2, 3)
-    torn = np.zeros(types)
-    torn[[1, 3, 7]] = 0.29, 0.28, 0.43
-    result = complete(vocabulary, NamedCategory((0, 0, 0)), torn)
-    assert result.ids == (1, 0, 0), "neither category is likely enough"
-    assert result.confidence == pytest.approx(0.57)
-    within = complete(vocabulary, NamedCategory((0, 2, 0)), sure)
-    assert within.ids[1:] == (2, 3)
+    inferred = completed(vocabulary, NamedCategory((0, 0, 0)), (1, 2, 3), 0.8)
+    assert (inferred.ids, inferred.matched, inferred.confidence) == ((1, 2, 3), False, 0.8)
+    assert inferred.path == tuple(vocabulary.path((1, 2, 3)))
+    assert not inferred.inferred, "nothing was named that it could be narrower than"
+    within = completed(vocabulary, NamedCategory((1, 2, 0)), (1, 2, 3), 0.8)
+    assert within.path == tuple(vocabulary.path((1, 2, 0)))
     assert within.matched
-    assert within.path == ("Yogurt",)
-    assert within.inferred.endswith("Greek yogurt")
-    both = complete(vocabulary, NamedCategory((1, 1, 0)), torn)
-    assert both.ids == (1, 1, 1), "likely within what the request names"
-    lost = complete(vocabulary, NamedCategory((0, 0, 0)), np.concatenate([[0.0], np.full(types - 1, 1 / (types - 1))]))
-    assert lost.confidence < 0.5
-    assert len(lost.path) <= 1
+    assert within.confidence == 1.0
+    assert within.inferred == "Greek yogurt"
+    partly = named_category(vocabulary, ("Grocery", "Yogurt", "Moon yogurt"))
+    assert completed(vocabulary, partly, (1, 2, 0), 0.1).nearest == partly.nearest
+
+
+@pytest.mark.parametrize(
+    ("named", "probabilities", "ids", "sure"),
+    [
+        ((0, 0, 0), {3: 0.8, 4: 0.2}, (1, 2, 3), 0.8),
+        ((0, 0, 0), {1: 0.29, 3: 0.28, 7: 0.43}, (1, 0, 0), 0.57),
+        ((1, 1, 0), {1: 0.29, 3: 0.28, 7: 0.43}, (1, 1, 1), 1.0),
+    ],
+)
+def test_the_fake_encoder_fills_levels_as_the_exported_one_does(release, named, probabilities, ids, sure):
+    types = len(release.vocabulary.levels["type"].names)
+    logits = np.array([np.log(probabilities.get(n, 1e-12)) for n in range(types)])
+    found, confidence = complete_ids(release, np.array([*named, 0]), logits)
+    assert found == [*ids, 0]
+    assert confidence == pytest.approx(sure, abs=1e-6)
 
 
 def _few(discounts=(0.0, 0.2), prices=("2.99", "3.29")):

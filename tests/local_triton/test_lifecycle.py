@@ -159,6 +159,13 @@ BROKEN = {
     ),
     "named": (('name: "y"', 'name: "z"'), r"output 'z' of config.pbtxt is not in the graph, which has \['y'\]"),
     "threads": (('string_value: "2"', 'string_value: "two"'), r"parameter 'intra_op_thread_count' is 'two'"),
+    "spinning": (
+        (
+            "version_policy",
+            'parameters { key: "session.intra_op.allow_spinning" value { string_value: "yes" } } version_policy',
+        ),
+        r"parameter 'session.intra_op.allow_spinning' is 'yes': must be 0",
+    ),
     "cpu": (
         ("gpu_execution", "cpu_execution"),
         r"cpu_execution_accelerator 'tensorrt' is configured and not available",

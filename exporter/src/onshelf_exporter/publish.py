@@ -81,6 +81,20 @@ def existing(releases: Path) -> list[int]:
     return sorted(int(p.name) for p in releases.iterdir() if p.name.isdigit() and (p / "manifest.json").is_file())
 
 
+def outdated(releases: Path) -> list[int]:
+    """Published versions whose models have other inputs or outputs than `SIGNATURES` names."""
+    wanted = {
+        name: ({tensor.name for tensor in signature.inputs}, {tensor.name for tensor in signature.outputs})
+        for name, signature in SIGNATURES.items()
+    }
+    found = []
+    for version in existing(releases):
+        models = read_manifest(releases / str(version))["models"]
+        if {name: (set(model["inputs"]), set(model["outputs"])) for name, model in models.items()} != wanted:
+            found.append(version)
+    return found
+
+
 def content_hash(folder: Path) -> str:
     """Hash of what a model release is made of: models, tables, tokenizer, recipe, role."""
     manifest = read_manifest(folder)
@@ -115,6 +129,10 @@ def publish(
     """
     with exclusive(releases):
         clear_leftovers(releases, repository)
+        last = max(existing(releases), default=0)
+        for old in outdated(releases):  # one version that Triton cannot load keeps it from starting
+            print(f"model release {old}: removed, its models have other inputs or outputs than this version serves")
+            remove(old, releases, repository)
         known = {read_manifest(releases / str(v)).get("content_hash"): v for v in existing(releases)}
         hashes = [content_hash(folder) for folder in exports]
         if all(digest in known for digest in hashes):
@@ -122,9 +140,9 @@ def publish(
         copy_configs(configs, repository)
         versions = []
         for folder, digest in zip(exports, hashes, strict=True):
-            version = max(existing(releases), default=0) + 1
-            publish_one(folder, digest, version, releases, repository, evaluation)
-            versions.append(version)
+            last += 1
+            publish_one(folder, digest, last, releases, repository, evaluation)
+            versions.append(last)
         for old in existing(releases)[:-keep]:
             remove(old, releases, repository)
     return versions

@@ -37,6 +37,8 @@ PRODUCT_ENCODER = Signature(
         Tensor("channel_propensity", "FP32", (32,)),
         Tensor("week_propensity", "FP32", (53,)),
         Tensor("discount_propensity", "FP32", (5,)),
+        Tensor("completed_ids", "INT64", (4,)),
+        Tensor("category_confidence", "FP32", (1,)),
     ),
 )
 _SIGNATURES = {

@@ -52,6 +52,7 @@ from onshelf_exporter.training.texts import (
     wordings,
 )
 from onshelf_exporter.training.towers import Limits, train_towers
+from onshelf_exporter.training.vocabulary import category_completion
 from onshelf_exporter.training.workers import side_by_side
 
 MAX_AUDIENCE = 3840  # TensorRT's limit of TopK
@@ -214,7 +215,13 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
     write_tables(history, events, towers, training.data, folder / "tables")
     complete = history.launches.complete8
     graphs: dict[str, nn.Module] = {
-        "product_encoder": ProductEncoder(TextEncoder(nn.Identity()), content, towers.tower, practice_rates(history)),
+        "product_encoder": ProductEncoder(
+            TextEncoder(nn.Identity()),
+            category_completion(history.vocabulary),
+            content,
+            towers.tower,
+            practice_rates(history),
+        ),
         "launch_outcome": OutcomeGraph(outcome.model, outcome.curve),
         "user_encoder": towers.user_encoder,
         "product_retrieval": towers.product_retrieval,

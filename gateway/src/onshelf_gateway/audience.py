@@ -1,6 +1,8 @@
 """Audiences: the best users, and segments of at least ten that describe them."""
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
 
 from onshelf.v1 import types_pb2
 from onshelf_gateway.models import Retrieved
@@ -40,22 +42,47 @@ def segments(release: ModelRelease, found: Retrieved, count: int) -> list[types_
     size = min(len(found.indices), max(count, total // 10))
     if size < LEAST_USERS:
         return []
-    names, traits = release.user_traits[0], release.trait_marks
     inside = found.indices[:size]
-    in_audience = np.asarray(release.user_interests[inside].sum(axis=0)).reshape(-1)
+    marked = release.user_interests[inside]
+    in_audience = np.bincount(marked.indices, minlength=marked.shape[1])
     lift = (in_audience / size) / np.maximum(release.interest_frequency, 1e-12)
     eligible = np.flatnonzero(in_audience >= max(LEAST_USERS, LEAST_SHARE * size))
     strongest = eligible[np.argsort(-(lift * np.sqrt(in_audience))[eligible], kind="stable")][:4]
     category = release.vocabulary.levels[LEVELS[1]].readable
-    interests = release.interested_users[:, strongest].toarray().T
-    marks = np.concatenate([interests, *(interest * traits for interest in interests[:2]), traits])
     words = [f"buyers of {category[n].lower()}" for n in strongest]
-    words += [f"{text}, {name}" for text in words[:2] for name in names]
-    counts, everywhere = marks[:, inside].sum(axis=1), marks.sum(axis=1) / total
+    words += [f"{text}, {name}" for text in words[:2] for name in release.user_traits[0]]
+    words += release.user_traits[0]
+    counts, everywhere = _counts(release, inside, marked, strongest)
     rows = []
-    for text, users, usual in zip([*words, *names], counts.astype(int).tolist(), everywhere.tolist(), strict=True):
+    for text, users, usual in zip(words, counts.tolist(), everywhere.tolist(), strict=True):
         share = users / size
         ratio = share / max(usual, 1e-12)
         if users >= max(LEAST_USERS, LEAST_SHARE * size) and ratio >= LEAST_LIFT:
             rows.append(types_pb2.AudienceSegment(description=text, users=users, share=share, lift=ratio))
     return sorted(rows, key=lambda row: (-row.lift, row.description))[:MAX_SEGMENTS]
+
+
+def _counts(
+    release: ModelRelease, inside: NDArray[np.int64], marked: sparse.csr_array, strongest: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Users in the audience, and share of all users: of the interests, of the first two with each trait, of the traits.
+
+    Args:
+        inside: rows of the audience's users.
+        marked: their interests [audience, categories].
+        strongest: categories of the interests.
+    """
+    place = np.full(marked.shape[1], -1)
+    place[strongest] = np.arange(len(strongest))
+    at = place[marked.indices]
+    rows = np.repeat(np.arange(len(inside)), np.diff(marked.indptr))
+    interests = np.zeros((len(strongest), len(inside)))
+    interests[at[at >= 0], rows[at >= 0]] = 1.0
+    traits = release.trait_marks[:, inside]
+    counts = [interests.sum(axis=1), (interests[:2] @ traits.T).reshape(-1), traits.sum(axis=1)]
+    everywhere = [
+        release.interest_frequency[strongest],
+        release.interest_trait_frequency[strongest[:2]].reshape(-1),
+        release.trait_frequency,
+    ]
+    return np.rint(np.concatenate(counts)).astype(np.int64), np.concatenate(everywhere)

@@ -2,13 +2,8 @@
 
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from onshelf.v1 import types_pb2
-from onshelf_gateway.vocabulary import LEVELS, Vocabulary
-
-CONFIDENT = 0.3  # least probability at which an inferred level is used
+from onshelf_gateway.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -66,45 +61,12 @@ def named_category(vocabulary: Vocabulary, names: tuple[str, ...]) -> NamedCateg
     return NamedCategory(best[1] if best else (0, 0, 0), unknown, nearest)
 
 
-def complete(vocabulary: Vocabulary, named: NamedCategory, type_probabilities: NDArray[np.float64]) -> Category:
-    """Fill the levels that the names leave open from the encoder, as far down as it is confident.
-
-    Args:
-        vocabulary: of the release.
-        named: what the request says; its levels are kept.
-        type_probabilities: [type ids], position 0 unknown.
-    """
-    paths = np.zeros((len(type_probabilities), 3), dtype=np.int64)
-    paths[:, 2] = np.arange(len(type_probabilities))
-    paths[:, 1] = vocabulary.levels["type"].parents[paths[:, 2]]
-    paths[:, 0] = vocabulary.levels["category"].parents[paths[:, 1]]
-    weights = type_probabilities.copy()
-    weights[0] = 0.0
-    for position, number in enumerate(named.ids):
-        if number:
-            weights[paths[:, position] != number] = 0.0
-    total = float(weights.sum())
-    ids = list(named.ids)
-    confidence = 1.0
-    for position in range(len(LEVELS)):
-        if ids[position] or total <= 0:
-            continue
-        sums = (
-            np.bincount(paths[:, position], weights, minlength=len(vocabulary.levels[LEVELS[position]].names)) / total
-        )
-        number = int(sums.argmax())
-        share = float(sums[number])
-        if number == 0 or share < CONFIDENT:
-            confidence = share if position == 0 else confidence
-            break
-        ids[position] = number
-        confidence = share
-        weights[paths[:, position] != number] = 0.0
-    found = (ids[0], ids[1], ids[2])
-    added = vocabulary.path(found)[len(vocabulary.path(named.ids)) :]
+def completed(vocabulary: Vocabulary, named: NamedCategory, ids: tuple[int, int, int], confidence: float) -> Category:
+    """The category as the encoder completed it; its ids keep those of `named`."""
+    added = vocabulary.path(ids)[len(vocabulary.path(named.ids)) :]
     return Category(
-        found,
-        tuple(vocabulary.path(named.ids if named.matched else found)),
+        ids,
+        tuple(vocabulary.path(named.ids if named.matched else ids)),
         named.matched,
         1.0 if named.matched else confidence,
         () if named.matched and not named.unknown else named.nearest,

@@ -25,6 +25,7 @@ from onshelf_gateway.encodings import Encodings, Row
 from onshelf_gateway.errors import GatewayError, model_unavailable
 from onshelf_gateway.manifest import CANDIDATE_COLUMNS, HORIZONS
 from onshelf_gateway.release import ModelRelease
+from onshelf_gateway.vocabulary import LEVELS
 
 log = structlog.get_logger("onshelf_gateway.models")
 Floats = NDArray[np.float64]
@@ -48,10 +49,11 @@ SIGNATURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "embedding",
             "product_vector",
-            "category_logits",
             "channel_propensity",
             "week_propensity",
             "discount_propensity",
+            "completed_ids",
+            "category_confidence",
         ),
     ),
     LAUNCH_OUTCOME: (
@@ -81,13 +83,16 @@ class EncodedProduct:
 
     Attributes:
         embedding: float32 [128], norm 1. product_vector: float32 [64].
-        category_probabilities: [type ids], sums to 1 over known types; position 0 (unknown) is 0.
+        category_ids: department, category and type, those that were not given read from the title; 0 unknown.
+        confidence: of the narrowest level that was read from the title, or of the best department where that is too
+            low to be used; 1 where nothing was open.
         channel_propensity: [32]; week_propensity: [53], position 0 = week 1; discount_propensity: [5].
     """
 
     embedding: Array
     product_vector: Array
-    category_probabilities: Floats
+    category_ids: tuple[int, int, int]
+    confidence: float
     channel_propensity: Floats
     week_propensity: Floats
     discount_propensity: Floats
@@ -178,7 +183,7 @@ class Models:
     ) -> EncodedProduct:
         """Read one product: ids, mask [tokens]; categorical ids [4]; attributes [2]: price or 0, private label."""
         row = encoder_row(input_ids, mask, categorical_ids, attributes)
-        return self._encoded_product(release, (await self.encode_rows(call, release, [row]))[0])
+        return self._encoded_product(release, row, (await self.encode_rows(call, release, [row]))[0])
 
     async def encode_rows(self, call: Call, release: ModelRelease, rows: Sequence[Row]) -> list[Row]:
         """Read products, in batches with whatever else waits: the outputs of each, in order."""
@@ -197,16 +202,17 @@ class Models:
         out = await self._infer(self._encoder, release.version, inputs, outputs, seconds)
         return {name: self._sound(self._encoder, name, out[name], len(inputs["input_ids"])) for name in outputs}
 
-    def _encoded_product(self, release: ModelRelease, out: dict[str, Array]) -> EncodedProduct:
-        logits = out["category_logits"].astype(np.float64)
-        if logits.size != len(release.vocabulary.levels["type"].names):
-            raise _invalid(self._encoder, f"category_logits has {logits.size} values")
-        logits[0] = -np.inf
-        weights = np.exp(logits - logits[1:].max(initial=-1e9))
+    def _encoded_product(self, release: ModelRelease, row: Row, out: Row) -> EncodedProduct:
+        given, ids = row["categorical_ids"][:3], out["completed_ids"][:3]
+        sizes = [len(release.vocabulary.levels[level].names) for level in LEVELS]
+        if ((ids < 0) | (ids >= sizes) | ((given > 0) & (ids != given))).any():
+            raise _invalid(self._encoder, f"completed_ids {ids.tolist()} must keep {given.tolist()} and be known")
+        department, category, kind = ids.tolist()
         return EncodedProduct(
             out["embedding"],
             out["product_vector"],
-            weights / max(float(weights.sum()), 1e-300),
+            (department, category, kind),
+            float(out["category_confidence"][0]),
             _wide(out["channel_propensity"]),
             _wide(out["week_propensity"]),
             _wide(out["discount_propensity"]),

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import time
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from onshelf_gateway.scored import Costing, Scored, notice_plan, price_limits, s
 from onshelf_gateway.support import History
 from onshelf_gateway.weeks import launch_days
 
+STEPS_TO_SEND = 3  # of the event loop, until a call of the model server is on its way
 T = types_pb2
 Floats = NDArray[np.float64]
 
@@ -88,6 +90,43 @@ async def _plan(
     gateway: Gateway, call: Call, question: PlanQuestion, release: ModelRelease, today: dt.date
 ) -> launch_pb2.PlanLaunchResponse:
     product = await understand(call, release, gateway.models, gateway.settings, question.product)
+    encoded, models = product.encoded, gateway.models
+    retrieving = asyncio.create_task(
+        optional(call, models.find_audience(call, release, encoded, product.ids), "the audience is")
+    )
+    finding = asyncio.create_task(
+        optional(call, models.find_launches(call, release, encoded.embedding), "similar launches are")
+    )
+    tasks: list[asyncio.Task[Any]] = [retrieving, finding]
+    try:
+        for _ in range(STEPS_TO_SEND):
+            await asyncio.sleep(0)
+        grid, candidates = _candidates(call, question, release, product, today)
+        scoring = asyncio.create_task(
+            models.score_candidates(
+                call, release, encoded.embedding, product.ids, product.attributes, candidates.features(release)
+            )
+        )
+        tasks.append(scoring)
+        raw, launches = await scoring, await finding
+        answer = await _plans(call, question, release, product, grid, candidates, raw, launches, today)
+        users = await retrieving  # the longest: plans are made while it lasts
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    with call.stage("response"):
+        if users is not None:
+            answer.audience.extend(audience.members(release, users, question.audience_size))
+            answer.segments.extend(audience.segments(release, users, question.audience_size))
+    answer.info.CopyFrom(messages.response_info(call, release, question.scale))
+    return answer
+
+
+def _candidates(
+    call: Call, question: PlanQuestion, release: ModelRelease, product: UnderstoodProduct, today: dt.date
+) -> tuple[Grid, Candidates]:
+    """The grid, and its candidates with the one that past practice would have chosen after them."""
     with call.stage("candidates") as stage:
         grid = build_grid(
             question,
@@ -109,33 +148,7 @@ async def _plan(
             "window",
             "max_candidates",
         )
-    encoded, models = product.encoded, gateway.models
-    scoring = asyncio.create_task(
-        models.score_candidates(
-            call, release, encoded.embedding, product.ids, product.attributes, candidates.features(release)
-        )
-    )
-    finding = asyncio.create_task(
-        optional(call, models.find_launches(call, release, encoded.embedding), "similar launches are")
-    )
-    retrieving = asyncio.create_task(
-        optional(call, models.find_audience(call, release, encoded, product.ids), "the audience is")
-    )
-    tasks = (scoring, finding, retrieving)
-    try:
-        raw, launches = await scoring, await finding
-        answer = await _plans(call, question, release, product, grid, candidates, raw, launches, today)
-        users = await retrieving  # the longest: plans are made while it lasts
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    with call.stage("response"):
-        if users is not None:
-            answer.audience.extend(audience.members(release, users, question.audience_size))
-            answer.segments.extend(audience.segments(release, users, question.audience_size))
-    answer.info.CopyFrom(messages.response_info(call, release, question.scale))
-    return answer
+    return grid, candidates
 
 
 async def _plans(

@@ -6,7 +6,7 @@ from decimal import Decimal
 from onshelf.v1 import types_pb2
 from onshelf_gateway import money
 from onshelf_gateway.calls import Call
-from onshelf_gateway.categories import Category, complete, named_category
+from onshelf_gateway.categories import Category, completed, named_category
 from onshelf_gateway.errors import refuse
 from onshelf_gateway.models import EncodedProduct, Models
 from onshelf_gateway.questions import ProductQuestion
@@ -44,7 +44,7 @@ async def understand(
     question: ProductQuestion,
     price_matters: bool = True,
 ) -> UnderstoodProduct:
-    """Read a product with one call of the encoder; with two where it had to find a level of the category itself.
+    """Read a product with one call of the encoder, which finds the levels of the category that are not named.
 
     Raises:
         GatewayError: TEXT_NOT_UNDERSTOOD, or a failure of the model.
@@ -57,11 +57,7 @@ async def understand(
         brand = release.vocabulary.brand(question.brand) if question.brand else 0
     attributes = (float(question.list_price or 0), question.private_label)
     encoded = await models.encode_product(call, release, tokens.input_ids, tokens.mask, (*named.ids, brand), attributes)
-    category = complete(release.vocabulary, named, encoded.category_probabilities)
-    if category.ids != named.ids:  # the embedding and the practice heads are better where they know it
-        encoded = await models.encode_product(
-            call, release, tokens.input_ids, tokens.mask, (*category.ids, brand), attributes
-        )
+    category = completed(release.vocabulary, named, encoded.category_ids, encoded.confidence)
     _notice_category(call, question, category, named.unknown)
     if question.brand and not brand:
         call.notice(

@@ -182,11 +182,6 @@ class ModelRelease:
         marks.eliminate_zeros()
         return marks
 
-    @cached_property
-    def interested_users(self) -> sparse.csc_array:
-        """`user_interests` by category."""
-        return sparse.csc_array(self.user_interests)
-
     def shares_of(self, row: int) -> Floats:
         """`interest_shares` of one user: [category ids]."""
         return np.asarray(self.interest_shares[[row]].toarray()[0])
@@ -240,6 +235,17 @@ class ModelRelease:
         """The masks of `user_traits` as 0 and 1: [traits, users]."""
         masks = self.user_traits[1]
         return np.array(masks, dtype=np.float32).reshape(len(masks), self.users.num_rows)
+
+    @cached_property
+    def trait_frequency(self) -> Floats:
+        """Share of users with each trait: [traits]."""
+        return np.asarray(self.trait_marks.sum(axis=1) / max(1, self.users.num_rows), dtype=np.float64)
+
+    @cached_property
+    def interest_trait_frequency(self) -> Floats:
+        """Share of users with an interest and a trait: [category ids, traits]."""
+        both = self.user_interests.T @ self.trait_marks.T
+        return np.asarray(both / max(1, self.users.num_rows), dtype=np.float64)
 
     @cached_property
     def launch_coverage(self) -> Floats:

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertModel
 
+from onshelf_exporter.models.completion import CategoryCompletion
 from onshelf_exporter.models.forest import Forest
 from onshelf_exporter.models.kin import FEATURES, GROUPS, STATISTICS, KinTables
 from onshelf_exporter.models.launch_outcome import (
@@ -115,4 +116,9 @@ def product_encoder(seed: int) -> ProductEncoder:
     )
     bert = BertModel(config, add_pooling_layer=False)
     content = ContentEncoder(16, SIZES, category_table(1))
-    return ProductEncoder(TextEncoder(bert), content, ProductTower()).eval()
+    return ProductEncoder(TextEncoder(bert), completion(), content, ProductTower()).eval()
+
+
+def completion() -> CategoryCompletion:
+    """Types 1-3 in category 1, 4-6 in 2, 7-8 in 4; categories 1-2 in department 1, 3-5 in 2."""
+    return CategoryCompletion(torch.tensor([0, 1, 1, 1, 2, 2, 2, 4, 4]), torch.tensor([0, 1, 1, 2, 2, 3]))

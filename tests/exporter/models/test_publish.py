@@ -26,10 +26,15 @@ class Place:
         folder = self.folder / "exports" / f"{role}-{content}"
         folder.mkdir(parents=True, exist_ok=True)
         models: dict[str, Any] = {}
-        for name in SIGNATURES:
+        for name, signature in SIGNATURES.items():
             data = f"{name} {content}".encode()
             (folder / f"{name}.onnx").write_bytes(data)
-            models[name] = {"file": f"{name}.onnx", "sha256": hashlib.sha256(data).hexdigest()}
+            models[name] = {
+                "file": f"{name}.onnx",
+                "sha256": hashlib.sha256(data).hexdigest(),
+                "inputs": [tensor.name for tensor in signature.inputs],
+                "outputs": [tensor.name for tensor in signature.outputs],
+            }
         (folder / "tokenizer.json").write_text("{}")
         (folder / "users.arrow").write_bytes(content.encode())
         manifest = {
@@ -108,6 +113,23 @@ def test_old_versions_go_with_their_models(place: Place) -> None:
     for content in "abcde":
         place.publish(place.exported(content), keep=2)
     assert place.visible() == {"": ["4", "5"], **{name: ["4", "5"] for name in SIGNATURES}}
+
+
+@pytest.mark.parametrize("change", ["output", "model"])
+def test_a_release_that_triton_cannot_load_any_more_goes(
+    place: Place, capsys: pytest.CaptureFixture[str], change: str
+) -> None:
+    place.publish(place.exported("a"), place.exported("b"))
+    path = place.releases / "2" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    if change == "output":
+        manifest["models"]["product_encoder"]["outputs"].remove("completed_ids")
+    else:
+        del manifest["models"]["user_encoder"]
+    path.write_text(json.dumps(manifest))
+    assert place.publish(place.exported("b")) == [3], "numbers are not used again"
+    assert "model release 2: removed" in capsys.readouterr().out
+    assert place.visible() == {"": ["1", "3"], **{name: ["1", "3"] for name in SIGNATURES}}
 
 
 def test_a_model_without_configuration_is_refused(place: Place) -> None:

@@ -127,7 +127,8 @@ class ModelRelease:
                 row each.
 
         Returns:
-            The graph's outputs by name, and categorical_ids and attributes as they went in.
+            The graph's outputs by name, attributes as they went in, and categorical_ids as the graph completed them,
+            with which a plan goes on.
         """
         encoded = self.tokenizer.encode_batch([str(title) for title in products["title"].fillna("")])
         length = np.array([len(one.ids) for one in encoded])
@@ -145,7 +146,7 @@ class ModelRelease:
         }
         order = np.argsort(length, kind="stable")
         outputs = self._run(self.encoder, feeds, order, length)
-        return {**outputs, "categorical_ids": feeds["categorical_ids"], "attributes": feeds["attributes"]}
+        return {**outputs, "categorical_ids": outputs["completed_ids"], "attributes": feeds["attributes"]}
 
     def outcomes(self, encoded: dict[str, NDArray[Any]], candidates: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """Run launch_outcome.

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from onshelf_exporter.models.completion import CategoryCompletion
 from onshelf_exporter.models.lookups import CategoryTable, IdEmbedding
 from onshelf_exporter.models.practice import PracticeRates
 
@@ -135,36 +136,47 @@ class ProductTower(nn.Module):
 
 
 class ProductEncoder(nn.Module):
-    """The graph `product_encoder`: text encoder, content encoder, product tower and rates of practice in one."""
+    """The graph `product_encoder`: text encoder, completion of the category, content encoder, product tower, rates of
+    practice."""
 
     def __init__(
-        self, text: TextEncoder, content: ContentEncoder, tower: ProductTower, rates: PracticeRates | None = None
+        self,
+        text: TextEncoder,
+        completion: CategoryCompletion,
+        content: ContentEncoder,
+        tower: ProductTower,
+        rates: PracticeRates | None = None,
     ) -> None:
         """Without `rates` the channels come from the content encoder's head alone."""
         super().__init__()
         self.text = text
+        self.completion = completion
         self.content = content
         self.tower = tower
         self.rates = rates
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, categorical_ids: Tensor, attributes: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Token ids and mask INT64 [batch, tokens], ids INT64 [batch, 4], attributes FP32 [batch, 2] -> the six
-        outputs."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Token ids and mask INT64 [batch, tokens], ids INT64 [batch, 4], attributes FP32 [batch, 2] -> the eight
+        outputs. Levels of the category that the ids leave open (0) are completed first; what follows goes by them."""
         text = self.text(input_ids, attention_mask)
-        embedding = self.content.embed(text, categorical_ids, attributes)
-        practice = self.content.heads(text, embedding, categorical_ids, attributes)
+        type_logits = self.content.type_logits(text)
+        ids, confidence = self.completion(categorical_ids, type_logits)
+        embedding = self.content.embed(text, ids, attributes)
+        practice = self.content.heads(text, embedding, ids, attributes)
         channels = practice.channel_logits
         if self.rates is not None:
-            channels = self.rates(categorical_ids, channels)
+            channels = self.rates(ids, channels)
         return (
             embedding,
             self.tower(embedding),
-            practice.type_logits,
+            type_logits,
             torch.sigmoid(channels),
             torch.softmax(practice.week_logits, dim=1),
             torch.softmax(practice.discount_logits, dim=1),
+            ids,
+            confidence,
         )
 
 

@@ -28,6 +28,7 @@ from onshelf_exporter.studies.wordings import families, known_titles
 from onshelf_exporter.training.distil import distil, shortened
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.texts import load_tokenizer, pad_token, tokenise, wordings
+from onshelf_exporter.training.vocabulary import category_completion
 
 LAYERS = 3
 SAMPLE = 24_000  # titles in wordings that the student learns from
@@ -124,10 +125,11 @@ def _variants(reader: Reader, question: Question, place: Path, setting: Setting)
     student = student_of(reader, setting)
     files: dict[str, Path] = {}
     example = _inputs(question.titles[:3], question, setting)
+    completion = category_completion(reader.history.vocabulary)
     tower = ProductTower()
     count = len(list(reader.text.bert.encoder.layer))  # type: ignore[union-attr, arg-type]
     for text, layers in ((reader.text, count), (student, min(LAYERS, count))):
-        whole = ProductEncoder(text, reader.content, tower).eval().requires_grad_(False)
+        whole = ProductEncoder(text, completion, reader.content, tower).eval().requires_grad_(False)
         fp32, int8, packed = (place / f"{layers}-{kind}.onnx" for kind in ("fp32", "int8", "packed"))
         export_graph("product_encoder", whole, example, fp32)
         quantise(fp32, int8)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
 
+from onshelf_exporter.models.completion import CategoryCompletion
 from onshelf_exporter.models.lookups import LEVELS
 from onshelf_exporter.titles import readable
 
@@ -62,6 +64,13 @@ class Vocabulary:
                 )
             )
         return pa.concat_tables(parts)
+
+
+def category_completion(vocabulary: Vocabulary) -> CategoryCompletion:
+    """What fills the levels that a request leaves open."""
+    return CategoryCompletion(
+        torch.from_numpy(vocabulary.parents["type"]), torch.from_numpy(vocabulary.parents["category"])
+    )
 
 
 def build_vocabulary(products: pd.DataFrame, brand_min_products: int = 2) -> Vocabulary:

@@ -16,6 +16,7 @@ from onshelf_gateway.release import ModelRelease, load_release
 VOCABULARY, EMBEDDING, VECTOR = 50_000, 128, 64
 ELASTICITY, COVERAGE, DISCOUNT, COUPON = 1.8, 0.7, 1.1, 0.15
 SIZE = 1.5  # dispersion of the negative binomial
+CONFIDENT = 0.3  # as the exported encoder has it
 MOST_USERS, MOST_LAUNCHES, MOST_PRODUCTS = 3840, 50, 1000
 
 
@@ -145,10 +146,14 @@ class FakeBackend:
             channels[channel.slot] = 0.45 / (1 + 0.4 * channel.slot)
         weeks = 1 + 0.2 * np.cos(np.arange(53) / 53 * 2 * np.pi)
         rows = (len(seen), 1)
+        found = [
+            complete_ids(release, given, row) for given, row in zip(inputs["categorical_ids"], logits, strict=True)
+        ]
         return {
             "embedding": embedding.astype(np.float32),
             "product_vector": (embedding @ self._tower).astype(np.float32),
-            "category_logits": logits.astype(np.float32),
+            "completed_ids": np.array([ids for ids, _ in found]),
+            "category_confidence": np.array([[sure] for _, sure in found], dtype=np.float32),
             "channel_propensity": np.tile(channels, rows).astype(np.float32),
             "week_propensity": np.tile(weeks / weeks.sum(), rows).astype(np.float32),
             "discount_propensity": np.tile([0.2, 0.4, 0.2, 0.1, 0.1], rows).astype(np.float32),
@@ -223,6 +228,28 @@ class FakeBackend:
     def _launch_retrieval(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
         launches = self._embed_titles(release, release.launches["title"].to_pylist())
         return _best("launch_indices", "similarities", launches @ inputs["embedding"][0], MOST_LAUNCHES)
+
+
+def complete_ids(release: ModelRelease, given: Array, logits: Array) -> tuple[list[int], float]:
+    """Categorical ids with the levels that are open filled by the likeliest types, and how sure that is."""
+    weights = np.exp(logits)
+    weights[0] = 0.0
+    types = np.arange(len(weights))
+    categories = release.vocabulary.levels["type"].parents[types]
+    paths = [release.vocabulary.levels["category"].parents[categories], categories, types]
+    for path, number in zip(paths, given, strict=False):
+        weights[(number != 0) & (path != number)] = 0.0
+    total, ids, sure = float(weights.sum()), given.tolist(), 1.0
+    for level, path in enumerate(paths):
+        if ids[level] or total <= 0:
+            continue
+        sums = np.bincount(path, weights) / total
+        best, share = int(sums.argmax()), float(sums.max())
+        if best == 0 or share < CONFIDENT:
+            return ids, share if level == 0 else sure
+        ids[level], sure = best, share
+        weights[path != best] = 0.0
+    return ids, sure
 
 
 def _best(indices: str, scores: str, values: Array, most: int) -> dict[str, Array]:

@@ -6,7 +6,9 @@ repository is served on a CPU. It reads from a configuration what the native bac
 
 - `default_model_filename` (empty: `model.onnx`), the names, types and dims of `input` and `output`, `max_batch_size`;
 - `parameters`: `intra_op_thread_count` (default here: 1 for each instance; 0: as many as there are cores),
-  `inter_op_thread_count` (default 1), `execution_mode` (0 sequential, the default; 1 parallel);
+  `inter_op_thread_count` (default 1), `execution_mode` (0 sequential, the default; 1 parallel), and one that only this
+  backend knows, `session.intra_op.allow_spinning` (0, the default: threads sleep when they wait; 1: they spin for a
+  while, which takes the cores from the models in the other processes);
 - `optimization { graph { level } }`: -1 basic, 1 extended, 2 none; otherwise everything;
 - `optimization { execution_accelerators }`: those for GPUs are named in the log and not used, those for CPUs refused.
 
@@ -27,6 +29,7 @@ import onnxruntime
 import triton_python_backend_utils as pb_utils
 
 PROVIDERS = ["CPUExecutionProvider"]
+SPINNING = "session.intra_op.allow_spinning"
 
 # Triton's type -> (the type as ONNX Runtime writes it, numpy's).
 TYPES: dict[str, tuple[str, Any]] = {
@@ -199,6 +202,10 @@ def _session_options(config: dict[str, Any]) -> Any:
     if mode not in modes:
         raise ValueError(f"parameter 'execution_mode' is '{mode}': must be 0 (sequential) or 1 (parallel)")
     options.execution_mode = modes[mode]
+    spinning = parameters.get(SPINNING, "0")
+    if spinning not in ("0", "1"):
+        raise ValueError(f"parameter '{SPINNING}' is '{spinning}': must be 0 (threads sleep) or 1 (they spin)")
+    options.add_session_config_entry(SPINNING, spinning)
     level = int(config.get("optimization", {}).get("graph", {}).get("level", 0))
     if level not in GRAPH_LEVELS:
         raise ValueError(f"optimization graph level is {level}: must be -1, 0, 1 or 2")
