@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from onshelf.v1 import types_pb2
 from onshelf_gateway.models import Retrieved
@@ -43,8 +42,8 @@ def segments(release: ModelRelease, found: Retrieved, count: int) -> list[types_
     if size < LEAST_USERS:
         return []
     inside = found.indices[:size]
-    marked = release.user_interests[inside]
-    in_audience = np.bincount(marked.indices, minlength=marked.shape[1])
+    users, interests = _interests(release, inside)
+    in_audience = np.bincount(interests, minlength=release.user_interests.shape[1])
     lift = (in_audience / size) / np.maximum(release.interest_frequency, 1e-12)
     eligible = np.flatnonzero(in_audience >= max(LEAST_USERS, LEAST_SHARE * size))
     strongest = eligible[np.argsort(-(lift * np.sqrt(in_audience))[eligible], kind="stable")][:4]
@@ -52,7 +51,7 @@ def segments(release: ModelRelease, found: Retrieved, count: int) -> list[types_
     words = [f"buyers of {category[n].lower()}" for n in strongest]
     words += [f"{text}, {name}" for text in words[:2] for name in release.user_traits[0]]
     words += release.user_traits[0]
-    counts, everywhere = _counts(release, inside, marked, strongest)
+    counts, everywhere = _counts(release, inside, users, interests, strongest)
     rows = []
     for text, users, usual in zip(words, counts.tolist(), everywhere.tolist(), strict=True):
         share = users / size
@@ -62,24 +61,34 @@ def segments(release: ModelRelease, found: Retrieved, count: int) -> list[types_
     return sorted(rows, key=lambda row: (-row.lift, row.description))[:MAX_SEGMENTS]
 
 
+def _interests(release: ModelRelease, inside: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of a position in `inside` and a category that is an interest of that user."""
+    table = release.user_interests
+    start = table.indptr[inside].astype(np.int64)
+    length = table.indptr[inside + 1] - start
+    at = np.arange(length.sum()) + np.repeat(start - (np.cumsum(length) - length), length)
+    return np.repeat(np.arange(len(inside)), length), table.indices[at].astype(np.int64)
+
+
 def _counts(
-    release: ModelRelease, inside: NDArray[np.int64], marked: sparse.csr_array, strongest: NDArray[np.int64]
+    release: ModelRelease,
+    inside: NDArray[np.int64],
+    users: NDArray[np.int64],
+    interests: NDArray[np.int64],
+    strongest: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Users in the audience, and share of all users: of the interests, of the first two with each trait, of the traits.
 
     Args:
         inside: rows of the audience's users.
-        marked: their interests [audience, categories].
-        strongest: categories of the interests.
+        users, interests: as `_interests`.
+        strongest: the categories that are described.
     """
-    place = np.full(marked.shape[1], -1)
-    place[strongest] = np.arange(len(strongest))
-    at = place[marked.indices]
-    rows = np.repeat(np.arange(len(inside)), np.diff(marked.indptr))
-    interests = np.zeros((len(strongest), len(inside)))
-    interests[at[at >= 0], rows[at >= 0]] = 1.0
+    marks = np.zeros((len(strongest), len(inside)), dtype=np.float32)
+    for place, category in enumerate(strongest.tolist()):
+        marks[place, users[interests == category]] = 1.0
     traits = release.trait_marks[:, inside]
-    counts = [interests.sum(axis=1), (interests[:2] @ traits.T).reshape(-1), traits.sum(axis=1)]
+    counts = [marks.sum(axis=1), (marks[:2] @ traits.T).reshape(-1), traits.sum(axis=1)]
     everywhere = [
         release.interest_frequency[strongest],
         release.interest_trait_frequency[strongest[:2]].reshape(-1),

@@ -130,30 +130,11 @@ def past_launches(release: ModelRelease, found: Retrieved, count: int) -> list[T
     return result
 
 
-def release_info(release: ModelRelease) -> T.ModelReleaseInfo:
-    """The model release that answers."""
-    manifest = release.manifest
-    tax = {True: T.PRICE_TAX_INCLUDED, False: T.PRICE_TAX_EXCLUDED, None: T.PRICE_TAX_UNSPECIFIED}[
-        manifest.prices_include_tax
-    ]
-    info = T.ModelReleaseInfo(
-        version=manifest.version,
-        as_of=manifest.as_of.isoformat(),
-        role=manifest.role,
-        dataset=manifest.dataset,
-        currency=manifest.currency,
-        time_zone=manifest.timezone,
-        price_tax=tax,
-    )
-    info.created_at.FromDatetime(manifest.created_at)
-    return info
-
-
 def response_info(call: Call, release: ModelRelease, scale: float = 1.0) -> T.ResponseInfo:
     """What every answer carries; call it last, so that all stages are in it."""
     basis = release.manifest.units_basis
     return T.ResponseInfo(
-        model_release=release_info(release),
+        model_release=release.info,
         units_basis=T.UnitsBasis(description=basis.description, users=basis.users, scale_factor=scale),
         timings=call.timings(),
         notices=call.notices,

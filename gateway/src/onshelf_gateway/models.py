@@ -363,7 +363,7 @@ class Models:
             ) from error
 
     def _sound(self, model: str, name: str, value: Array, rows: int) -> Array:
-        if value.shape[0] != rows or not np.isfinite(value).all():
+        if value.shape[0] != rows or (value.dtype.kind == "f" and not np.isfinite(value).all()):
             metrics.model_failed(model, "invalid")
             raise _invalid(model, f"{name} with shape {value.shape} must have a batch of {rows} and finite numbers")
         return value

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from tokenizers import Tokenizer
 
+from onshelf.v1 import types_pb2
 from onshelf_gateway.life_cycle import COLUMNS as LIFE_CYCLE
 from onshelf_gateway.life_cycle import LifeCycle, read_life_cycle
 from onshelf_gateway.manifest import CHANNEL_SLOTS, Manifest, read_manifest
@@ -235,6 +236,25 @@ class ModelRelease:
         """The masks of `user_traits` as 0 and 1: [traits, users]."""
         masks = self.user_traits[1]
         return np.array(masks, dtype=np.float32).reshape(len(masks), self.users.num_rows)
+
+    @cached_property
+    def info(self) -> types_pb2.ModelReleaseInfo:
+        """What answers say of the release; not to be changed."""
+        manifest = self.manifest
+        tax = {True: types_pb2.PRICE_TAX_INCLUDED, False: types_pb2.PRICE_TAX_EXCLUDED}
+        info = types_pb2.ModelReleaseInfo(
+            version=manifest.version,
+            as_of=manifest.as_of.isoformat(),
+            role=manifest.role,
+            dataset=manifest.dataset,
+            currency=manifest.currency,
+            time_zone=manifest.timezone,
+            price_tax=types_pb2.PRICE_TAX_UNSPECIFIED
+            if manifest.prices_include_tax is None
+            else tax[manifest.prices_include_tax],
+        )
+        info.created_at.FromDatetime(manifest.created_at)
+        return info
 
     @cached_property
     def trait_frequency(self) -> Floats:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Encoding
 
 from onshelf_gateway.questions import ProductQuestion
 from onshelf_gateway.release import ModelRelease
@@ -37,19 +38,22 @@ def tokenize(release: ModelRelease, product: ProductQuestion) -> Tokens:
         sign that is neither letter nor digit (an emoji, a bullet) does not count.
     """
     rule = release.manifest.tokenizer
-    ids = release.tokenizer.encode(encoder_text(product)).ids
+    text = encoder_text(product)
+    encoding = release.tokenizer.encode(text)
+    ids = encoding.ids
     if len(ids) > rule.max_length:
         ids = [*ids[: rule.max_length - 1], ids[-1]]
     size = next((bucket for bucket in TOKEN_BUCKETS if bucket >= len(ids)), rule.max_length)
     input_ids = np.full(size, rule.pad_id, dtype=np.int64)
     input_ids[: len(ids)] = ids
     mask = (np.arange(size) < len(ids)).astype(np.int64)
-    return Tokens(input_ids, mask, _unknown_share(release, product.title))
+    if text != product.title:
+        encoding = release.tokenizer.encode(product.title, add_special_tokens=False)
+    return Tokens(input_ids, mask, _unknown_share(release, product.title, encoding))
 
 
-def _unknown_share(release: ModelRelease, title: str) -> float:
+def _unknown_share(release: ModelRelease, title: str, encoding: Encoding) -> float:
     unknown_id = release.tokenizer.token_to_id(release.manifest.tokenizer.unk_token)
-    encoding = release.tokenizer.encode(title, add_special_tokens=False)
     words: dict[int, bool] = {}
     for word, token, (start, end) in zip(encoding.word_ids, encoding.ids, encoding.offsets, strict=True):
         if word is not None and any(unicodedata.category(char)[0] in "LN" for char in title[start:end]):
