@@ -1,50 +1,93 @@
-"""All measurements of serving on this machine, into benchmarks/results/latest.{json,md}.
+"""All measurements of serving on this machine, into benchmarks/results/latest.{json,md} and plots.
 
-    make bench                                   everything; an hour on two cores
+    make bench                                   everything; about an hour and a half on two cores
     python benchmarks/bench.py --parts tax seed  some parts; those of earlier runs on the same machine stay
+    python benchmarks/bench.py --parts           none: the pages and plots of what was measured, anew
+    python benchmarks/bench.py --quick           a few minutes, to see that every part works: into var/bench/quick
+    python benchmarks/readme.py                  afterwards: the numbers into README.md
 
-Starts what it needs: the local Triton on model_repository/ and, where a part needs one, a gateway whose cache is off,
-one for each precision of the encoder. Each part is a script of its own and says how it measures; what it prints last is
-kept as it is. A part that was not measured is missing from the results, and the page says so.
+Each part is a script of its own and says how it measures; what it prints last is kept as it is. A part gets servers of
+its own, those that its command names: the local Triton on model_repository/ and gateways with their caches off. When a
+part fails, the others go on, and the exit status is 1. A part that was not measured is missing from the results, and
+the page says so.
 """
 
 import argparse
 import json
 import os
+import platform
+import string
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import plots
+import serving
+from figures import figures
+from pages import markdown
 from plan_latency import ROOT, machine
 
-RUN = ROOT / "var/bench"
 OUT = ROOT / "benchmarks/results"
+RUN = serving.RUN
 HERE = Path(__file__).parent
-GATEWAYS = {"ours": "product_encoder_int8", "ours_fp32": "product_encoder"}
+PACKAGES = ("onnxruntime", "grpcio", "numpy", "torch", "tritonclient")
 Result = dict[str, Any]
 
-# part -> (what it shows, its command with {triton}, {ours}, {ours_fp32}, {release}, {out})
-PARTS: dict[str, tuple[str, str]] = {
-    "latency": (
+
+@dataclass(frozen=True)
+class Part:
+    """A script: what it shows, its command, and what is added to that for a quick check.
+
+    A command may name {triton}, {ours} and {ours_fp32} (addresses of servers, started for it), {release} and {out}.
+    """
+
+    shows: str
+    command: str
+    quick: str
+
+
+PARTS = {
+    "latency": Part(
         "latency of PlanLaunch, closed and open loop",
         "plan_latency.py --address {ours} --candidates 1000 --out {out}",
+        "--requests 12 --rounds 2",
     ),
-    "tax": ("what the gateway adds to its calls of Triton", "gateway_tax.py --triton {triton} --address {ours}"),
-    "seed": ("beside a tutorial's planner", "seed_planner.py --address {ours}"),
-    "encoder": (
+    "tax": Part(
+        "what the gateway adds to its calls of Triton",
+        "gateway_tax.py --triton {triton} --address {ours}",
+        "--plans 5 --rounds 2",
+    ),
+    "saturation": Part(
+        "the gateway at saturation beside its models alone", "saturation.py", "--rounds 1 --seconds 1.5"
+    ),
+    "seed": Part(
+        "beside a tutorial's planner",
+        "seed_planner.py --address {ours}",
+        "--rounds 1 --plans 20 --candidates 64",
+    ),
+    "encoder": Part(
         "the encoder through Triton beside the same graph in one process",
         "encoder_limit.py --triton {triton} --release {release}",
+        "--rounds 1 --texts 128",
     ),
-    "peers": (
+    "peers": Part(
         "beside other servers of the same BERT",
         "-m peers.run --gateway ours={ours} --gateway ours_fp32={ours_fp32} --out {out}",
+        "--peers onnx_grpc fastapi_torch --rounds 1 --seconds 1 --concurrency 4",
     ),
-    "retrieval": ("exact retrieval beside the memory's bandwidth", "large_retrieval.py --out {out}"),
-    "prepare": ("data preparation beside pandas", "prepare.py --out {out}"),
+    "sweeps": Part("how latency and memory grow", "sweeps.py --out {out}", "--quick"),
+    "retrieval": Part(
+        "exact retrieval beside the memory's bandwidth",
+        "large_retrieval.py --out {out}",
+        "--sizes 1000 20000 --rounds 2 --read-megabytes 64",
+    ),
+    "prepare": Part("data preparation beside pandas", "prepare.py --rounds 5 --out {out}", "--rounds 1"),
 }
 
 
@@ -54,167 +97,99 @@ def command(words: str, known: dict[str, str]) -> list[str]:
     return [sys.executable, *([first] if first == "-m" else [str(HERE / first)]), *rest]
 
 
-def run_part(name: str, known: dict[str, str]) -> Result:
+@contextmanager
+def servers(words: str) -> Iterator[dict[str, str]]:
+    """Addresses of the servers that a command names, started for it."""
+    named = {name for _, name, _, _ in string.Formatter().parse(words) if name}
+    gateways = [name for name in serving.GATEWAYS if name in named]
+    found: dict[str, str] = {}
+    with ExitStack() as running:
+        if "triton" in named or gateways:
+            found["triton"] = running.enter_context(serving.triton()).address
+        for name in gateways:
+            found[name] = running.enter_context(serving.gateway(name, found["triton"])).address
+        yield found
+
+
+def run_part(name: str, quick: bool, out: Path) -> Result:
     """The document that a part prints last.
 
     Raises:
-        SystemExit: the part failed; its own words are above.
+        RuntimeError: the part failed; its own words are above.
     """
-    print(f"== {name}: {PARTS[name][0]}", file=sys.stderr)
-    done = subprocess.run(
-        command(PARTS[name][1], known),
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(HERE)},
-        check=False,
-    )
+    part = PARTS[name]
+    print(f"== {name}: {part.shows}", file=sys.stderr)
+    words = f"{part.command} {part.quick}" if quick else part.command
+    with servers(words) as found:
+        known = found | {"release": str(serving.newest_release()), "out": str(out)}
+        environment = os.environ | {"PYTHONPATH": str(HERE)}
+        done = subprocess.run(
+            command(words, known), stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT, check=False
+        )
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
-        raise SystemExit(f"part {name} failed with status {done.returncode}")
+        raise RuntimeError(f"part {name} failed with status {done.returncode}")
     result: Result = json.loads(lines[-1])
     return result
 
 
-@contextmanager
-def triton() -> Iterator[str]:
-    """host:port of a local Triton on the model repository."""
-    tool = [str(Path(sys.executable).parent / "onshelf-local-triton")]
-    place = ["--run-dir", str(RUN / "triton")]
-    subprocess.run([*tool, "start", "--model-repository", str(ROOT / "model_repository"), *place], check=True)
-    try:
-        address = subprocess.run(
-            [*tool, "status", *place, "--field", "grpc_url"], check=True, capture_output=True, text=True
-        )
-        yield address.stdout.strip()
-    finally:
-        subprocess.run([*tool, "stop", *place], check=False)
+def versions() -> dict[str, str]:
+    """What everything ran with."""
+    return {"Python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
-@contextmanager
-def gateway(name: str, triton_address: str) -> Iterator[str]:
-    """host:port of a gateway whose cache is off and whose permits are many."""
-    state = RUN / f"{name}.json"
-    state.unlink(missing_ok=True)
-    words = ["--releases", ROOT / "var/releases", "--triton", triton_address, "--listen", "127.0.0.1:0"]
-    words += ["--metrics-port", 0, "--address-file", state, "--encoder-model", GATEWAYS[name]]
-    words += ["--encoder-cache-entries", 0, "--max-in-flight", 1024]
-    with (RUN / f"{name}.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "-m", "onshelf_gateway", *map(str, words)], stderr=log)
-        try:
-            deadline = time.monotonic() + 60
-            while not state.exists():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise SystemExit(f"the gateway did not start; see {RUN / f'{name}.log'}")
-                time.sleep(0.1)
-            yield str(json.loads(state.read_text())["address"])
-        finally:
-            process.terminate()
-            process.wait()
+def earlier(path: Path, here: str) -> Result:
+    """What an earlier run on this machine measured: `parts`, `measured` and `versions`."""
+    before: Result = json.loads(path.read_text()) if path.exists() else {}
+    kept = before if before.get("machine") == here else {}
+    return {name: dict(kept.get(name, {})) for name in ("parts", "measured", "versions")}
 
 
-def figures(parts: dict[str, Result]) -> Result:
-    """The named figures of the parts that were measured."""
-
-    def of(part: str, *path: str) -> Any:
-        found: Any = parts.get(part)
-        for key in path:
-            found = found.get(key) if isinstance(found, dict) else None
-        return found
-
-    ratios = {
-        "seed": of("seed", "ratio"),
-        "best_peer": of("peers", "compared", "ours", "times_best_rps"),
-        "best_peer_fp32": of("peers", "compared", "ours_fp32", "times_best_rps"),
-        "gateway_saturation": None,
-        "encoder_vs_inprocess": of("encoder", "encoder_vs_inprocess"),
-        "retrieval_vs_bandwidth": of("retrieval", "ratios", "retrieval_vs_bandwidth"),
-        "prepare_vs_pandas": of("prepare", "ratios", "prepare_vs_pandas"),
-    }
-    peers = of("peers", "peers") or {}
-    return {
-        "ratios": ratios,
-        "gateway_tax_ms": of("tax", "gateway_tax_ms"),
-        "peers": {
-            name: {key: row.get(key) for key in ("rps", "p50_ms", "p99_ms")}
-            for name, row in peers.items()
-            if isinstance(row, dict)
-        },
-        "sweeps": {"catalogue": of("retrieval", "sweep")},
-    }
-
-
-def markdown(result: Result) -> str:
-    """The results as a page."""
-    ratios = result["ratios"]
-    goals = {
-        "seed": ("plans a second over a tutorial's planner", "at least 100"),
-        "best_peer": ("texts a second over the best other server", "at least 2"),
-        "best_peer_fp32": ("the same, fp32 against fp32", "at least 1.2"),
-        "gateway_saturation": ("plans a second at saturation over what the models allow", "at least .8"),
-        "encoder_vs_inprocess": ("encoder through Triton over the same graph in one process", "at least .8"),
-        "retrieval_vs_bandwidth": ("exact retrieval of one query over bytes / bandwidth", "at most 2"),
-        "prepare_vs_pandas": ("pandas' time over the preparation's", "at least 2"),
-    }
-    lines = [
-        "# Serving, measured\n",
-        f"`{result['command']}` on {result['machine']}. Parts were measured at the times and commits given; a part "
-        "that is missing was not measured.\n",
-        "| Figure | Measured | Goal |\n|---|---|---|",
-    ]
-    for name, (what, goal) in goals.items():
-        value = ratios.get(name)
-        lines.append(f"| {what} | {'–' if value is None else f'{value:.2f}'} | {goal} |")
-    tax = result["gateway_tax_ms"]
-    lines.append(
-        f"| milliseconds that the gateway adds, median | {'–' if tax is None else f'{tax:.2f}'} | at most 1.5 |"
-    )
-    latency = result["parts"].get("latency")
-    if latency:
-        lines += [
-            f"\nPlanLaunch, {latency['candidates']} candidates, every product a different one:\n",
-            "| Load | Plans a second | p50 ms | p95 ms | p99 ms |\n|---|---|---|---|---|",
-        ]
-        lines += [
-            f"| {r['load']} | {r['plans_per_second']} | {r['p50_ms']} | {r['p95_ms']} | {r['p99_ms']} |"
-            for r in latency["rows"]
-        ]
-    if result["peers"]:
-        lines += ["\n| Server of the same BERT, 16 callers | Texts a second | p50 ms | p99 ms |\n|---|---|---|---|"]
-        lines += [
-            f"| {name} | {row['rps']:,.0f} | {row['p50_ms']:.1f} | {row['p99_ms']:.1f} |"
-            for name, row in sorted(result["peers"].items(), key=lambda pair: -pair[1]["rps"])
-        ]
-    lines += ["\n| Part | Measured | Commit |\n|---|---|---|"]
-    lines += [f"| {name} | {when['date']} | {when['commit']} |" for name, when in result["measured"].items()]
-    return "\n".join(lines) + "\n"
+def write(folder: Path, found: Result, quick: bool) -> Result:
+    """Write the document, the plots and the page; `found` is what `earlier` gives, and what was measured since."""
+    parts = {name: found["parts"][name] for name in PARTS if name in found["parts"]}
+    result: Result = {"command": "python benchmarks/bench.py --quick" if quick else "make bench"}
+    result |= {"quick": True} if quick else {}
+    result |= {"machine": machine(), "versions": found["versions"], **figures(parts)}
+    result |= {"measured": {name: found["measured"][name] for name in parts}, "parts": parts}
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = [path.relative_to(folder) for path in plots.draw(result, folder / "plots")]
+    (folder / "latest.json").write_text(json.dumps(result, indent=2) + "\n")
+    (folder / "latest.md").write_text(markdown(result, drawn))
+    return result
 
 
 def main() -> None:
     """Measure, write, print."""
     parser = argparse.ArgumentParser(description="Measure serving on this machine.")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--quick", action="store_true", help="few rounds, to see that it works; no measurements")
     given = parser.parse_args()
-    releases = [path for path in (ROOT / "var/releases").glob("[0-9]*") if path.is_dir()]
-    if not releases:
-        raise SystemExit("var/releases: no model release; run `make publish` first")
-    RUN.mkdir(parents=True, exist_ok=True)
-    path = OUT / "latest.json"
-    before: Result = json.loads(path.read_text()) if path.exists() else {}
-    same = before.get("machine") == machine() and "parts" in before
-    parts: dict[str, Result] = dict(before["parts"]) if same else {}
-    measured: dict[str, Result] = dict(before["measured"]) if same else {}
+    folder = RUN / "quick" if given.quick else OUT
+    found = earlier(folder / "latest.json", machine())
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
-    with triton() as address, gateway("ours", address) as ours, gateway("ours_fp32", address) as fp32:
-        release = max(releases, key=lambda folder: int(folder.name))
-        known = {"triton": address, "ours": ours, "ours_fp32": fp32, "release": str(release), "out": str(RUN / "out")}
-        for name in given.parts:
-            parts[name] = run_part(name, known)
-            measured[name] = {"date": time.strftime("%Y-%m-%d"), "commit": commit.stdout.strip()}
-            result = {"command": "make bench", "machine": machine(), **figures(parts)}
-            result |= {"measured": measured, "parts": parts}
-            path.write_text(json.dumps(result, indent=2) + "\n")
-            (OUT / "latest.md").write_text(markdown(result))
-    print(markdown(result))
+    failed = []
+    result = write(folder, found, given.quick)
+    for name in given.parts:
+        start = time.monotonic()
+        try:
+            found["parts"][name] = run_part(name, given.quick, RUN / "out")
+        except (RuntimeError, SystemExit) as error:
+            print(error, file=sys.stderr)
+            failed.append(name)
+            continue
+        found["measured"][name] = {
+            "date": time.strftime("%Y-%m-%d"),
+            "commit": commit.stdout.strip(),
+            "release": serving.newest_release().name,
+            "minutes": round((time.monotonic() - start) / 60, 1),
+        }
+        found["versions"] = versions()
+        result = write(folder, found, given.quick)
+    print((folder / "latest.md").read_text())
+    print(json.dumps(result))
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}; their own words are above")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
     python benchmarks/plan_latency.py        the gateway of `make run`; a part of `make bench`
 
 Closed loop: a number of callers, each sending its next request when the last is answered. Open loop: Poisson arrivals
-at half of the best closed-loop rate; latency counts from the planned arrival, so a stall is not hidden by the requests
-it delays. The last line printed is one JSON document.
+at a share of saturation, the best closed-loop rate of a first pass; latency counts from the planned arrival, so a stall
+is not hidden by the requests it delays. Loads take turns, round by round; percentiles are over the answers of all
+rounds, rates are medians. The last line printed is one JSON document.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import asyncio
 import json
 import os
 import platform
+import statistics
 import subprocess
 import time
 from decimal import Decimal
@@ -26,6 +28,9 @@ from onshelf import AsyncClient, Money, Product
 
 ROOT = Path(__file__).resolve().parent.parent
 PERCENTILES = (50, 95, 99)
+CALLERS = (1, 4, 16, 64)
+SHARES = (0.25, 0.5, 0.75)  # of saturation
+PROMISED = 0.5  # the share at which the README says what to expect
 
 
 def products_of(release: Path, count: int, seed: int) -> list[Product]:
@@ -86,29 +91,45 @@ def rounded(value: Any) -> Any:
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
-def row(name: str, rate: float, latencies: np.ndarray) -> dict[str, float | str]:
+def row(load: dict[str, Any], rates: list[float], rounds: list[np.ndarray]) -> dict[str, Any]:
     """One line of the result."""
-    return {"load": name, "plans_per_second": round(rate, 1)} | {
-        f"p{p}_ms": round(float(np.percentile(latencies, p)), 1) for p in PERCENTILES
+    every = np.concatenate(rounds)
+    return load | {
+        "plans_per_second": round(statistics.median(rates), 1),
+        "answers": len(every),
+        **{f"p{p}_ms": round(float(np.percentile(every, p)), 1) for p in PERCENTILES},
+        "p50_ms_of_rounds": [round(float(np.median(one)), 1) for one in rounds],
     }
 
 
 async def measure(arguments: argparse.Namespace) -> dict[str, object]:
     """All loads in one run."""
     release = max((p for p in arguments.releases.iterdir() if p.name.isdigit()), key=lambda p: int(p.name))
-    rows = []
+    limit, count = arguments.candidates, arguments.requests
     async with AsyncClient(arguments.address, timeout=60) as client:
-        limit = arguments.candidates
         probe = await client.plan_launch(products_of(release, 1, 0)[0], max_candidates=limit)
-        await closed_loop(client, products_of(release, 20, 1), 4, limit)
-        for seed, concurrency in track(list(enumerate((1, 4, 16), 2)), description="closed loop"):
-            rate, latencies = await closed_loop(
-                client, products_of(release, arguments.requests, seed), concurrency, limit
-            )
-            rows.append(row(f"closed loop, concurrency {concurrency}", rate, latencies))
-        half = 0.5 * max(float(line["plans_per_second"]) for line in rows)
-        latencies = await open_loop(client, products_of(release, arguments.requests, 9), half, 9, limit)
-        rows.append(row("open loop, Poisson, half of the best rate", half, latencies))
+        first = [  # warms up and finds saturation; not part of the result
+            (await closed_loop(client, products_of(release, max(count, 4 * callers), 1 + number), callers, limit))[0]
+            for number, callers in enumerate(CALLERS)
+        ]
+        best = max(first)
+        loads: list[dict[str, Any]] = [
+            *({"load": f"closed loop, concurrency {callers}", "callers": callers} for callers in CALLERS),
+            *({"load": f"open loop, {share:.0%} of saturation", "share": share} for share in SHARES),
+        ]
+        rates: list[list[float]] = [[] for _ in loads]
+        taken: list[list[np.ndarray]] = [[] for _ in loads]
+        for turn in track(range(arguments.rounds), description="rounds"):
+            for number in range(len(loads)) if turn % 2 == 0 else reversed(range(len(loads))):
+                load, seed = loads[number], 100 * (turn + 1) + number
+                some = products_of(release, max(count, 4 * load.get("callers", 0)), seed)
+                if "callers" in load:
+                    rate, latencies = await closed_loop(client, some, load["callers"], limit)
+                else:
+                    rate = load["share"] * best
+                    latencies = await open_loop(client, some, rate, seed, limit)
+                rates[number].append(rate)
+                taken[number].append(latencies)
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
     return {
         "command": "python benchmarks/plan_latency.py",
@@ -117,8 +138,10 @@ async def measure(arguments: argparse.Namespace) -> dict[str, object]:
         "date": time.strftime("%Y-%m-%d"),
         "model_release": probe.info.model_release.version,
         "candidates": probe.candidates_scored,
-        "requests": arguments.requests,
-        "rows": rows,
+        "requests": count,
+        "rounds": arguments.rounds,
+        "saturation_plans_per_second": round(best, 1),
+        "rows": [row(load, rate, of) for load, rate, of in zip(loads, rates, taken, strict=True)],
     }
 
 
@@ -128,8 +151,8 @@ def markdown(result: dict[str, object]) -> str:
     lines = [
         "# Latency of PlanLaunch\n",
         f"{result['command']} on {result['machine']}, {result['date']}, commit {result['commit']}. Every product is "
-        f"different, {result['candidates']} candidate actions a plan, {result['requests']} plans a row; client, "
-        "gateway and Triton share the machine.\n",
+        f"different, {result['candidates']} candidate actions a plan; {result['rounds']} x {result['requests']} "
+        "plans; client, gateway and Triton share the machine.\n",
         "| Load | Plans a second | p50 ms | p95 ms | p99 ms |\n|---|---|---|---|---|",
         *(f"| {r['load']} | {r['plans_per_second']} | {r['p50_ms']} | {r['p95_ms']} | {r['p99_ms']} |" for r in rows),
     ]
@@ -141,7 +164,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure PlanLaunch on a running gateway.")
     parser.add_argument("--address", default=None, help="host:port; default: the gateway of `make run`")
     parser.add_argument("--releases", type=Path, default=ROOT / "var/releases", help="folder of model releases")
-    parser.add_argument("--requests", type=int, default=400, help="plans for each load")
+    parser.add_argument("--requests", type=int, default=200, help="plans of a load and round")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of all loads")
     parser.add_argument("--candidates", type=int, default=None, help="candidate actions of a plan; default: all")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results", help="folder of the result")
     arguments = parser.parse_args()

@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import bench
 import numpy as np
+import serving
 from google.protobuf import text_format
 from plan_latency import ROOT, closed_loop, machine, products_of, rounded
 from tritonclient.grpc import model_config_pb2
@@ -82,10 +82,11 @@ def served(choice: Choice, version: str, source: Path) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="onshelf-bench-") as place:
         folder = Path(place)
         models = repository(source, version, choice, folder / "repository")
-        with LocalTriton(models, folder / "triton", venv=ROOT / ".venv-triton") as server:
-            bench.RUN.mkdir(parents=True, exist_ok=True)
-            with bench.gateway("ours", server.grpc_url) as address:
-                yield address
+        with (
+            LocalTriton(models, folder / "triton", venv=ROOT / ".venv-triton") as server,
+            serving.gateway("ours", server.grpc_url) as gateway,
+        ):
+            yield gateway.address
 
 
 async def measure(address: str, release: Path, seed: int, one: int, many: int, candidates: int) -> dict[str, float]:

@@ -29,6 +29,7 @@ from typing import Any
 import grpc
 import numpy as np
 from plan_latency import machine
+from process_memory import family
 from rich.progress import track
 
 from peers import environments, load, model
@@ -55,19 +56,6 @@ class Server:
     wire: str
     address: str
     process: subprocess.Popen[bytes] | None = None
-
-
-def family(pid: int) -> list[int]:
-    """A process and all that descend from it."""
-    children: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it just ended
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(path.parent.name))
-    found = [pid]
-    for member in found:  # grows while it is read
-        found += children.get(member, [])
-    return found
 
 
 def tell(server: Server, number: signal.Signals) -> None:
@@ -110,6 +98,7 @@ def start(name: str, command: list[str], wire: str, wait_policy: str = "PASSIVE"
             stderr=log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            cwd=LOGS,  # some leave a cache where they start
             env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | offline,
         )
     return Server(name, wire, f"127.0.0.1:{port}", process)
