@@ -6,7 +6,7 @@ Scaling keeps the dispersion r and takes the mean s times: variance s*mu + (s*mu
     I_p(r, k + 1), p = r / (r + mu) (Johnson, Kemp and Kotz, Univariate Discrete Distributions, chapter 5).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,10 +47,14 @@ class Forecasts:
     raw: RawOutcomes
     levels: Floats
     scale: float
+    _kept: dict[tuple[str, int], Floats] = field(default_factory=dict, repr=False, compare=False)
 
     def mean(self, weeks: int) -> Floats:
         """Expected units [n] over a horizon."""
-        return self.raw.mean[:, HORIZONS.index(weeks)] * self.scale
+        kept = self._kept.get(("mean", weeks))
+        if kept is None:
+            kept = self._kept["mean", weeks] = self.raw.mean[:, HORIZONS.index(weeks)] * self.scale
+        return kept
 
     def dispersion(self, weeks: int) -> Floats:
         """Dispersion r [n]."""
@@ -62,8 +66,11 @@ class Forecasts:
 
     def early_share(self, weeks: int) -> Floats:
         """Share [n] of the horizon's units that is sold in the first two weeks: half of the first four weeks' share."""
-        first = self.raw.mean[:, 0] / np.maximum(self.raw.mean[:, HORIZONS.index(weeks)], 1e-9)
-        return 0.5 * np.clip(first, HORIZONS[0] / weeks * 0.5, 1.0)
+        kept = self._kept.get(("early", weeks))
+        if kept is None:
+            first = self.raw.mean[:, 0] / np.maximum(self.raw.mean[:, HORIZONS.index(weeks)], 1e-9)
+            kept = self._kept["early", weeks] = 0.5 * np.clip(first, HORIZONS[0] / weeks * 0.5, 1.0)
+        return kept
 
     def units_at(
         self,

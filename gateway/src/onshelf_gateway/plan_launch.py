@@ -191,8 +191,10 @@ async def _plans(
     with call.stage("ranking"):
         frontier, rows, free = _rank(question, product, scored, open_rows)
     with call.stage("explanation"):
+        practice = list(range(len(grid.candidates), len(candidates)))
+        scored.prepare([*rows, *practice])
         plans = await _explain(scored, rows, list(range(1, len(rows) + 1)))
-        practised = await _explain(scored, list(range(len(grid.candidates), len(candidates))), [0])
+        practised = await _explain(scored, practice, [0])
     with call.stage("plans"):
         _notices(call, question, release, plans, free)
         response = launch_pb2.PlanLaunchResponse(

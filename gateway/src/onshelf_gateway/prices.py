@@ -169,14 +169,16 @@ class Pricing:
         """The best path as the contract's messages."""
         weeks = len(season.demand)
         promoted = max(0, min(PROMOTED_WEEKS + 1 - season.first, weeks))
-        prices = self.prices(list_price)
-        amounts = np.array([float(price) for price in prices])
-        full = amounts[0]
         if self._level_is_best(elasticity):
             wanted = season.levels[:, None] * np.cumsum(season.demand)
             total = np.minimum(wanted, season.stock).mean(axis=0)
             level = np.zeros(weeks - promoted, dtype=np.int64)
-            return self._steps(season, promoted, prices, level, np.diff(total, prepend=0.0), season.stock - total)
+            units = total.copy()
+            units[1:] -= total[:-1]
+            return self._steps(season, promoted, [list_price], level, units, season.stock - total)
+        prices = self.prices(list_price)
+        amounts = np.array([float(price) for price in prices])
+        full = amounts[0]
         later = falling(len(prices), weeks - promoted)
         rate = season.demand[:, None] * (amounts / full) ** -elasticity  # [weeks, prices]
         asked = np.broadcast_to(amounts, rate.shape).copy()
@@ -235,20 +237,22 @@ class Pricing:
         first, full = first_day_of_week(season.day, self.week_start), prices[0]
         discount = Decimal(repr(round(season.discount, 6)))
         asked = [full * (1 - discount)] * promoted + [prices[n] for n in later.tolist()]
+        amounts = {price: (float(1 - price / full), money.to_money(price, self.currency)) for price in asked}
         steps = []
-        for n, price in enumerate(asked):
+        for n, (price, sold, rest) in enumerate(zip(asked, units.tolist(), left.tolist(), strict=True)):
             phase = L.PRICE_PHASE_REGULAR if price == full else L.PRICE_PHASE_MARKDOWN
             if n < promoted and discount:
                 phase = L.PRICE_PHASE_LAUNCH_PROMOTION
+            off, amount = amounts[price]
             steps.append(
                 L.PriceStep(
                     week=season.first + n,
                     week_start_date=(first + WEEK * n).isoformat(),
                     phase=phase,
-                    discount=float(1 - price / full),
-                    price=money.to_money(price, self.currency),
-                    units=float(units[n]),
-                    stock_left=float(left[n]),
+                    discount=off,
+                    price=amount,
+                    units=sold,
+                    stock_left=rest,
                 )
             )
         return steps

@@ -1,6 +1,6 @@
 """Candidates of one product with all that is known of them: outcomes, money, objective; and plans made of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -59,6 +59,22 @@ class Scored:
     history: History
     nearest: float | None
     limits: PriceLimits
+    _demand: dict[int, tuple[Floats, Floats]] = field(default_factory=dict, repr=False, compare=False)
+
+    def demand(self, row: int) -> tuple[Floats, Floats]:
+        """Demand of one candidate in the days which its stock covers: at the stock's fractile [1], at LEVELS [5]."""
+        if row not in self._demand:
+            self.prepare([row])
+        return self._demand[row]
+
+    def prepare(self, rows: list[int]) -> None:
+        """Compute the demand of several candidates at once."""
+        at, count = np.array(rows, dtype=np.int64), len(LEVELS)
+        many = np.repeat(at, count)
+        wanted, part = np.tile(np.array(LEVELS), len(rows)), self.stocking.part[many]
+        levels = self.economics.forecasts.units_at(wanted, self.stocking.horizon, many, part).reshape(-1, count)
+        fractile = self.stocking.demand(at)
+        self._demand.update({row: (fractile[n : n + 1], levels[n]) for n, row in enumerate(rows)})
 
     @cached_property
     def actions(self) -> messages.Actions:
@@ -100,10 +116,8 @@ class Scored:
         """One candidate as a plan."""
         weeks, currency = self.objective.horizon_weeks, self.release.manifest.currency
         forecasts = self.economics.forecasts
-        stock = self.stocking.advice(row)
-        rows = np.repeat(row, len(LEVELS))
-        part = self.stocking.part[rows]
-        levels = demand_levels(forecasts.units_at(np.array(LEVELS), self.stocking.horizon, rows, part))
+        fractile, levels = self.demand(row)
+        stock, levels = self.stocking.advice(row, fractile), demand_levels(levels)
         demand = covered_weeks(weekly_units(forecasts, row, self.shares(row)), stock.covers_days)
         steps, response = self.price_path(row, demand, levels, 1, float(stock.units))
         quantiles = forecasts.quantiles(weeks, row)

@@ -80,9 +80,10 @@ class Stocking:
         sites = self.question.sites
         return int(least_units(sites.minimums, sites.multiples).sum())
 
-    def advice(self, row: int) -> types_pb2.StockAdvice:
-        """The advice for one candidate."""
-        question, demand = self.question, self.demand(np.array([row]))
+    def advice(self, row: int, demand: Floats | None = None) -> types_pb2.StockAdvice:
+        """The advice for one candidate; its `demand` [1] where it is known already."""
+        question = self.question
+        demand = self.demand(np.array([row])) if demand is None else demand
         units = int(self._units(demand)[0])
         advice = types_pb2.StockAdvice(
             units=units,
