@@ -43,6 +43,19 @@ async def test_a_bad_row_is_told_and_the_stream_goes_on(running, words) -> None:
     assert codes == {code_pb2.INVALID_ARGUMENT, code_pb2.ALREADY_EXISTS}
 
 
+async def test_a_row_that_cannot_be_read_ends_the_stream_after_those_before_it(running, words) -> None:
+    rows = [row(words, number).SerializeToString() for number in range(3)]
+    call = running.channel.stream_stream(
+        "/onshelf.v1.LaunchService/StreamPlans", response_deserializer=launch_pb2.StreamPlansResponse.FromString
+    )(iter([rows[0], rows[1], b"\xff\xff\xff", rows[2]]))
+    answers = [await call.read(), await call.read()]
+    assert sorted(answer.request_id for answer in answers) == ["row-0", "row-1"]
+    assert all(answer.HasField("plan") for answer in answers)
+    refusal = await words.refusal(call.read())
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_INVALID")
+    assert "request 3 of the stream cannot be read" in refusal.message
+
+
 async def test_a_model_that_fails_is_told_row_by_row(running, words) -> None:
     running.backend.failing["launch_outcome"] = ValueError("broken on purpose")
     answers = [answer async for answer in running.launch.StreamPlans(iter([row(words, 1)]))]

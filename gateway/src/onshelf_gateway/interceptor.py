@@ -19,6 +19,7 @@ from onshelf_gateway.calls import NS, Call
 from onshelf_gateway.errors import GatewayError, draining, not_implemented
 from onshelf_gateway.logs import UserHash
 from onshelf_gateway.settings import Settings
+from onshelf_gateway.unreadable import all_readable, readable, reader
 
 log = structlog.get_logger("onshelf_gateway.calls")
 PREFIXES = ("/onshelf.v1.", "/inference.")
@@ -57,21 +58,21 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             async def inner(_request: Any, _context: Any) -> Any:
                 raise not_implemented(method)
 
+        read = reader(handler.request_deserializer)
+
         async def answer(request: Any, context: Any) -> Any:
             async with self._call(method, metadata, context, request) as call:
-                return await self._within_deadline(call, inner, request, context)
+                return await self._within_deadline(call, inner, readable(request), context)
 
         if handler.stream_stream and inspect.isasyncgenfunction(handler.stream_stream):
             stream = handler.stream_stream
 
             async def answers(requests: Any, context: Any) -> AsyncIterator[Any]:
                 async with self._call(method, metadata, context, stream=True):
-                    async for response in stream(requests, context):
+                    async for response in stream(all_readable(requests), context):
                         yield response
 
-            return grpc.stream_stream_rpc_method_handler(
-                answers, handler.request_deserializer, handler.response_serializer
-            )
+            return grpc.stream_stream_rpc_method_handler(answers, read, handler.response_serializer)
 
         make = {
             (False, False): grpc.unary_unary_rpc_method_handler,
@@ -79,7 +80,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             (True, False): grpc.stream_unary_rpc_method_handler,
             (True, True): grpc.stream_stream_rpc_method_handler,
         }[handler.request_streaming, handler.response_streaming]
-        return make(answer, handler.request_deserializer, handler.response_serializer)
+        return make(answer, read, handler.response_serializer)
 
     @asynccontextmanager
     async def _call(

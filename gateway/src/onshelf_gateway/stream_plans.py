@@ -26,13 +26,18 @@ Response = launch_pb2.StreamPlansResponse
 
 
 async def stream_plans(gateway: Gateway, call: Call, requests: AsyncIterator[Request]) -> AsyncIterator[Response]:
-    """Answer StreamPlans; once the gateway drains, rows are refused, so that their sender ends the stream."""
+    """Answer StreamPlans; once the gateway drains, rows are refused, so that their sender ends the stream.
+
+    Raises:
+        GatewayError: DRAINING, where no row comes that could be refused; MESSAGE_INVALID, once all rows before the one
+            that cannot be read are answered: it has no id to answer under.
+    """
     source = aiter(requests)
     seen: set[str] = set()
     running: set[asyncio.Task[Response]] = set()
     stopping = asyncio.create_task(gateway.draining.wait())
     reading: asyncio.Task[Request | None] | None = None
-    ended = False
+    ended, failure = False, None
     try:
         while running or not ended:
             if reading is None and not ended and len(running) < gateway.settings.stream_in_flight:
@@ -45,13 +50,18 @@ async def stream_plans(gateway: Gateway, call: Call, requests: AsyncIterator[Req
             if stop and not done and not running:  # nothing comes: its sender would keep it open for ever
                 raise draining(gateway.settings.retry_after_ms)
             if reading is not None and reading.done():
-                request, reading = reading.result(), None
-                ended = request is None
+                try:
+                    request = reading.result()
+                except GatewayError as error:
+                    request, failure = None, error
+                reading, ended = None, request is None
                 if request is not None:
                     running.add(asyncio.create_task(_answer(gateway, call, request, seen)))
             for task in [task for task in running if task.done()]:
                 running.remove(task)
                 yield task.result()
+        if failure is not None:
+            raise failure
     finally:
         left: list[asyncio.Task[Any]] = [*running, stopping, *([reading] if reading else [])]
         for one in left:
