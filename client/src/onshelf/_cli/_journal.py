@@ -114,18 +114,17 @@ def _locked(path: Path) -> BinaryIO:
             file = path.open("ab")
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}") from None
-        if sys.platform == "win32":  # nothing keeps two runs apart there
-            return file
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            raise UsageError(
-                f"{path} is in use: another run writes the same --out; wait for it, or choose another --out"
-            ) from None
-        except OSError as error:
-            file.close()
-            raise UsageError(f"{path} cannot be locked: {error.strerror}; choose an --out elsewhere") from None
+        if sys.platform != "win32":  # where nothing keeps two runs apart
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+                raise UsageError(
+                    f"{path} is in use: another run writes the same --out; wait for it, or choose another --out"
+                ) from None
+            except OSError as error:
+                file.close()
+                raise UsageError(f"{path} cannot be locked: {error.strerror}; choose an --out elsewhere") from None
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file
