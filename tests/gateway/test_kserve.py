@@ -148,6 +148,32 @@ async def test_texts_of_many_callers_share_batches(triton: aio.InferenceServerCl
     assert running.backend.count("product_encoder_int8") == 1
 
 
+async def test_a_text_that_the_encoder_answers_with_nonsense_fails_its_own_caller_alone(triton, running) -> None:
+    original, gate = running.backend.infer, asyncio.Event()
+
+    async def nonsense(model, version, inputs, *rest):
+        await gate.wait()
+        outputs = await original(model, version, inputs, *rest)
+        if len(inputs["input_ids"]) > 1:  # whoever is the last of those that go together
+            outputs["embedding"][-1] = np.nan
+        return outputs
+
+    running.backend.infer = nonsense
+    try:
+        texts = [f"rye {n}" for n in range(8)]
+        calls = [asyncio.create_task(triton.infer("product_text", tensors({"text": [[text]]}))) for text in texts]
+        async with asyncio.timeout(30):
+            while running.server.interceptor.in_flight < len(texts):
+                await asyncio.sleep(0.01)
+        gate.set()
+        found = await asyncio.gather(*calls, return_exceptions=True)
+    finally:
+        del running.backend.infer
+    failed = [one for one in found if isinstance(one, Exception)]
+    assert len(failed) == 1
+    assert "embedding must hold finite numbers" in str(failed[0])
+
+
 @pytest.mark.parametrize("name", MODELS)
 async def test_metadata_and_configuration_agree(triton: aio.InferenceServerClient, name: str) -> None:
     """perf_analyzer reads both."""
