@@ -1,16 +1,18 @@
 """Several processes on one port: connections and metrics shared, the dead replaced, none without their starter."""
 
 import asyncio
+import itertools
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,11 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from onshelf.v1 import launch_pb2_grpc
+from onshelf.v1 import launch_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc
 from onshelf_gateway.processes import own_folder, remove_left_folders
 
 COUNT = 2
+USER = recommendation_pb2.GetUserProfileRequest(user_id="H00003")
 
 
 def children(pid: int) -> list[int]:
@@ -68,6 +71,23 @@ def left(folder: Path, name: str) -> Path:
     (made / "metrics" / "counter_7.db").write_bytes(b"\0")
     (made / "owner").write_text("7\n")
     return made
+
+
+async def line_of(process, event: str) -> dict[str, Any]:
+    """The next log line of an event; those before it are passed over."""
+    async with asyncio.timeout(30):
+        while True:
+            line = json.loads(await process.stderr.readline())
+            if line["event"] == event:
+                return dict(line)
+
+
+def ended(pid: int) -> bool:
+    """Whether a process has ended, be it that nobody has asked for its status yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
 @pytest.fixture
@@ -118,6 +138,57 @@ async def test_one_that_dies_is_replaced_and_the_port_stays_served(command, word
     os.kill(before[0], signal.SIGKILL)
     await until(lambda: len(set(children(process.pid)) - set(before)) == 1 and len(children(process.pid)) == COUNT)
     await ask(addresses["address"], words, 8)
+
+
+async def test_one_that_cannot_be_replaced_now_is_replaced_later(command, words):
+    process, addresses = command
+    before = children(process.pid)
+    held = {int(fd.name) for fd in Path(f"/proc/{process.pid}/fd").iterdir()}
+    free = next(number for number in itertools.count() if number not in held)
+    enough = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (free, enough[1]))  # no file more, so no pipe to a new one
+    os.kill(before[0], signal.SIGKILL)
+    assert (await line_of(process, "process_died"))["pid"] == before[0]
+    assert "Too many open files" in (await line_of(process, "process_not_started"))["reason"]
+    await ask(addresses["address"], words, 4)  # the other one serves
+    assert process.returncode is None
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, enough)
+    await until(lambda: len(set(children(process.pid)) - set(before)) == 1 and len(children(process.pid)) == COUNT)
+    await ask(addresses["address"], words, 8)
+
+
+async def test_a_user_has_one_hash_in_the_logs_of_all_processes(releases, tmp_path):
+    """Without --log-key, too, and in a process that came later."""
+    killed_before = left(tmp_path / "tmp", "killed")
+    async with started(releases, tmp_path) as (process, addresses):
+        assert (await line_of(process, "folder_removed"))["folder"] == str(killed_before)
+        (folder,) = (tmp_path / "tmp").iterdir()
+
+        def listening() -> set[int]:
+            pids = set()
+            for mark in folder.glob("process-*.json"):
+                with suppress(FileNotFoundError):  # a replacement is being started
+                    pids.add(json.loads(mark.read_text())["pid"])
+            return pids
+
+        async def hash_of_the_only_one() -> str:
+            async with grpc.aio.insecure_channel(addresses["address"]) as channel:
+                stub = recommendation_pb2_grpc.RecommendationServiceStub(channel)
+                await stub.GetUserProfile(USER, timeout=30, wait_for_ready=True)
+            return str((await line_of(process, "call"))["user"])
+
+        first, second = children(process.pid)
+        process.send_signal(signal.SIGSTOP)  # or it would replace them
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: ended(first))
+        of_second = await hash_of_the_only_one()
+        process.send_signal(signal.SIGCONT)
+        await until(lambda: len(listening() - {first}) == COUNT)
+        process.send_signal(signal.SIGSTOP)
+        os.kill(second, signal.SIGKILL)
+        await until(lambda: ended(second))
+        assert await hash_of_the_only_one() == of_second
+        process.send_signal(signal.SIGCONT)
 
 
 async def test_they_end_with_their_starter_and_the_next_one_tidies_up(command, tmp_path):
