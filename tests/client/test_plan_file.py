@@ -458,6 +458,20 @@ def test_a_file_that_is_another_journal_or_none_is_left_alone(tmp_path, content)
     assert path.read_text() == content
 
 
+def test_a_journal_belongs_to_one_run_at_a_time(server, run):
+    write("title\nchips\n")
+    with Journal(Path("plans.csv.journal"), "csv") as journal:
+        journal.add("a", {"status": "ok"})
+        status, err = run("--out", "plans.csv")
+        assert (status, server.calls) == (2, [])
+        assert "plans.csv.journal is in use: another run writes the same --out" in err
+        assert journal["a"] == {"status": "ok"}
+        assert run("--out", "other.csv")[0] == 0
+    status, _ = run("--out", "plans.csv")
+    assert status == 0
+    assert not Path("plans.csv.journal").exists()
+
+
 def test_a_model_that_is_away_for_a_moment_ends_no_run(server, run):
     server.fail("plan_launch", Unavailable("away", reason=ErrorReason.MODEL_UNAVAILABLE))
     write(TEN)

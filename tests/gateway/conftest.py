@@ -1,7 +1,9 @@
 """A gateway over fake models on a real port, and short words for requests."""
 
 import datetime as dt
-from collections.abc import AsyncIterator
+import io
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from google.type.money_pb2 import Money
 from grpc_status import rpc_status
 
 from onshelf.v1 import launch_pb2, launch_pb2_grpc, recommendation_pb2_grpc, types_pb2
+from onshelf_gateway import logs
 from onshelf_gateway.server import Server
 from onshelf_gateway.testing import FakeBackend, running_gateway, write_fake_release
 
@@ -83,6 +86,17 @@ def words() -> Words:
 @pytest.fixture(scope="session", autouse=True)
 def quiet_logs() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """The log lines since the test began, of all levels."""
+    captured = io.StringIO()
+    before = structlog.get_config()
+    logs.configure("debug")
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=captured))
+    yield lambda: [json.loads(line) for line in captured.getvalue().splitlines()]
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

@@ -365,3 +365,26 @@ async def test_long_titles_within_the_limit_are_cut_for_the_encoder(running, wor
     assert response.plans
     _, _, shapes = running.backend.calls[0]
     assert shapes["input_ids"] == (1, 64)
+
+
+BYTES = {
+    "no message": b"\xff\xff\xff",
+    "cut off": L.PlanLaunchRequest(**product()).SerializeToString()[:-1],
+    "not UTF-8": L.PlanLaunchRequest(**product(title="chips")).SerializeToString().replace(b"chips", b"\xffhips"),
+}
+
+
+@pytest.mark.parametrize("name", BYTES)
+async def test_bytes_that_are_no_request_are_refused_with_a_reason(name, running, words):
+    call = running.channel.unary_unary("/onshelf.v1.LaunchService/PlanLaunch")
+    refusal = await words.refusal(call(BYTES[name], timeout=30))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_INVALID")
+    assert refusal.message.startswith("the request cannot be read: ")
+    assert "onshelf.v1.PlanLaunchRequest" in refusal.message
+    assert not running.backend.calls
+    assert (await running.launch.PlanLaunch(words.plan())).plans
+
+
+async def test_bytes_that_are_no_request_of_tritons_protocol_are_refused_too(running, words):
+    call = running.channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+    assert (await words.refusal(call(b"\xff\xff\xff", timeout=30))).reason == "MESSAGE_INVALID"

@@ -40,6 +40,10 @@ class Encoder:
         return {"embedding": inputs["input_ids"].astype(np.float32)}
 
 
+def accept(_: dict[str, Any]) -> None:
+    """Every answer is one."""
+
+
 async def ask(encodings: Encodings, number: int, seconds: float = 5.0) -> float:
     found, _ = await encodings.get(RELEASE, [row(number)], time.monotonic() + seconds)
     return float(found[0]["embedding"][0])
@@ -47,7 +51,7 @@ async def ask(encodings: Encodings, number: int, seconds: float = 5.0) -> float:
 
 async def test_rows_that_wait_go_together_and_each_gets_its_own_answer():
     encoder = Encoder()
-    encodings = Encodings(encoder, 0, 0)
+    encodings = Encodings(encoder, accept, 0, 0)
     assert await asyncio.gather(*(ask(encodings, n) for n in range(20))) == [float(n) for n in range(20)]
     assert encoder.batches == [1] * DEPTH + [20 - DEPTH]
     assert not encodings._queues  # nothing holds the model release
@@ -55,16 +59,33 @@ async def test_rows_that_wait_go_together_and_each_gets_its_own_answer():
 
 async def test_equal_rows_under_way_are_read_once_and_kept():
     encoder = Encoder()
-    encodings = Encodings(encoder, 10, 1 << 20)
+    encodings = Encodings(encoder, accept, 10, 1 << 20)
     assert await asyncio.gather(*(ask(encodings, 7) for _ in range(5))) == [7.0] * 5
     assert await ask(encodings, 7) == 7.0
     assert encoder.batches == [1]
 
 
+async def test_an_answer_that_is_none_fails_its_own_row_and_is_not_kept():
+    def not_five(answer: dict[str, Any]) -> None:
+        if answer["embedding"][0] == 5:
+            raise ValueError("five is no answer")
+
+    encoder = Encoder()
+    encodings = Encodings(encoder, not_five, 100, 1 << 20)
+    found = await asyncio.gather(*(ask(encodings, n) for n in [*range(8), 5]), return_exceptions=True)
+    assert [str(one) for one in found if isinstance(one, Exception)] == ["five is no answer"] * 2
+    assert [one for one in found if not isinstance(one, Exception)] == [0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 7.0]
+    assert encoder.batches == [1] * DEPTH + [8 - DEPTH], "five went with others, once for both callers"
+    with pytest.raises(ValueError, match="five"):
+        await ask(encodings, 5)
+    assert await ask(encodings, 4) == 4.0
+    assert encoder.batches == [1] * DEPTH + [8 - DEPTH, 1]
+
+
 async def test_a_caller_who_leaves_as_his_batch_leaves_takes_no_place_along():
     """A batch may be cancelled before its task takes its first step."""
     encoder = Encoder()
-    encodings = Encodings(encoder, 0, 0)
+    encodings = Encodings(encoder, accept, 0, 0)
     for turn in range(4 * DEPTH):
         first = [asyncio.create_task(ask(encodings, 100 + n)) for n in range(DEPTH)]
         await asyncio.sleep(0)
@@ -88,7 +109,7 @@ async def test_a_caller_who_leaves_as_his_batch_leaves_takes_no_place_along():
 
 
 async def test_who_has_time_does_not_fail_with_who_has_none():
-    encodings = Encodings(Encoder(0.2), 0, 0)
+    encodings = Encodings(Encoder(0.2), accept, 0, 0)
     hasty = asyncio.create_task(ask(encodings, 3, seconds=0.1))
     await asyncio.sleep(0.02)
     assert await ask(encodings, 3, seconds=5.0) == 3.0
@@ -106,7 +127,7 @@ async def test_work_that_nobody_wants_any_more_is_stopped():
             stopped.set()
         return {}
 
-    encodings = Encodings(endless, 0, 0)
+    encodings = Encodings(endless, accept, 0, 0)
     waiting = [asyncio.create_task(ask(encodings, 5)) for _ in range(2)]
     await asyncio.sleep(0.01)
     waiting[0].cancel()

@@ -385,3 +385,57 @@ async def test_no_release_yet_is_unavailable(tmp_path: Path, words):
     ):
         refusal = await words.refusal(launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan()))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "MODEL_UNAVAILABLE")
+
+
+async def two_at_once(running, words, request, first) -> list:
+    """Two equal calls; `first` answers the first call of its model once both are under way."""
+    model, answer = first
+    original, came = running.backend.infer, []
+
+    async def held(name, *rest):
+        if name != model or came:
+            return await original(name, *rest)
+        came.append(name)
+        await _until(lambda: running.server.interceptor.in_flight == 2)
+        return await answer(original(name, *rest))
+
+    running.backend.infer = held
+    try:
+        calls = [asyncio.ensure_future(_result(running.launch.PlanLaunch(request, timeout=30))) for _ in range(2)]
+        return await asyncio.gather(*calls, return_exceptions=True)
+    finally:
+        del running.backend.infer
+
+
+async def as_it_is(answer):
+    return await answer
+
+
+async def gone(answer):
+    answer.close()
+    raise GONE
+
+
+async def test_a_refusal_by_content_is_shared_by_equal_plans_under_way(running, words):
+    limits = launch_pb2.PlanConstraints(min_gross_margin=0.9, promotion_budget=words.money(1))
+    request = words.plan(product=words.product(unit_cost=words.money(2.9)), constraints=limits)
+    both = await two_at_once(running, words, request, ("launch_outcome", as_it_is))
+    assert [error.code() for error in both] == [grpc.StatusCode.FAILED_PRECONDITION] * 2
+    assert both[0].details() == both[1].details()
+    assert running.backend.count("launch_outcome") == 1
+
+
+async def test_a_failure_that_passes_is_not_shared(running, words):
+    both = await two_at_once(running, words, words.plan(), ("launch_outcome", gone))
+    (failed,) = [one for one in both if isinstance(one, grpc.aio.AioRpcError)]
+    assert failed.code() == grpc.StatusCode.UNAVAILABLE
+    (plan,) = [one for one in both if one is not failed]
+    assert plan.plans
+    assert running.backend.count("launch_outcome") == 1, "the other one's, which went alone"
+
+
+async def test_a_degraded_answer_is_not_shared(running, words):
+    both = await two_at_once(running, words, words.plan(), ("audience_retrieval", gone))
+    assert sorted(plan.info.degraded for plan in both) == [False, True]
+    assert sorted(bool(plan.audience) for plan in both) == [False, True]
+    assert running.backend.count("launch_outcome") == 2

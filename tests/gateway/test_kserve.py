@@ -7,10 +7,11 @@ import grpc
 import numpy as np
 import pytest
 from tritonclient.grpc import aio, model_config_pb2, service_pb2, service_pb2_grpc
-from tritonclient.utils import np_to_triton_dtype
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from onshelf.v1 import launch_pb2
+from onshelf.v1 import launch_pb2, launch_pb2_grpc
 from onshelf_gateway.kserve.served import MODELS
+from onshelf_gateway.testing import running_gateway
 
 TITLE = "Honey lime tortilla chips, 12 oz"
 PLAN_INPUTS = {"title": [[TITLE]], "category": [["Grocery > Bag snacks"]], "list_price": [[2.99]]}
@@ -64,6 +65,65 @@ async def test_rows_of_a_batch_are_answered_one_by_one(triton: aio.InferenceServ
     assert both.as_numpy("launch_date")[1] == second.as_numpy("launch_date")[0]
 
 
+ROWS = {"title": [[f"{TITLE} {n}"] for n in range(16)], "max_candidates": [[50]] * 16}
+
+
+@pytest.mark.parametrize("permits", [1, 3, 64])
+async def test_rows_of_a_batch_take_turns_where_permits_are_few(releases, triton, permits: int) -> None:
+    async with (
+        running_gateway(releases, max_in_flight=permits) as (server, backend),
+        aio.InferenceServerClient(server.address) as client,
+    ):
+        original, at_once = backend.infer, [0]
+
+        async def counted(model, *rest):
+            if model != "launch_outcome":
+                return await original(model, *rest)
+            at_once.append(at_once[-1] + 1)
+            try:
+                await asyncio.sleep(0)
+                return await original(model, *rest)
+            finally:
+                at_once.append(at_once[-1] - 1)
+
+        backend.infer = counted
+        few = await client.infer("launch_plan", tensors(ROWS), client_timeout=60)
+        many = await triton.infer("launch_plan", tensors(ROWS), client_timeout=60)
+        assert few.as_numpy("units").tolist() == many.as_numpy("units").tolist()
+        assert backend.count("launch_outcome") == 16
+        assert max(at_once) <= permits
+        assert server.gateway.permits._free == permits
+
+
+async def test_a_batch_is_refused_where_no_permit_is_free(releases, words) -> None:
+    async with (
+        running_gateway(releases, max_in_flight=1) as (server, backend),
+        aio.InferenceServerClient(server.address) as client,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        backend.blocking.add("launch_outcome")
+        first = launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan(), timeout=30)
+        await asyncio.wait_for(backend.entered.wait(), 10)
+        with pytest.raises(InferenceServerException, match="as many as --max-in-flight allows"):
+            await client.infer("launch_plan", tensors(ROWS))
+        first.cancel()
+
+
+async def test_rows_that_wait_end_at_the_deadline_and_leave_no_permit_behind(releases) -> None:
+    async with (
+        running_gateway(releases, max_in_flight=3, default_deadline_ms=500) as (server, backend),
+        aio.InferenceServerClient(server.address) as client,
+    ):
+        backend.blocking.add("launch_outcome")
+        with pytest.raises(InferenceServerException, match="passed before the answer was ready"):
+            await client.infer("launch_plan", tensors(ROWS))
+        assert backend.count("launch_outcome") <= 3
+        assert server.gateway.permits._free == 3
+        backend.blocking.clear()
+        answer = await client.infer("launch_plan", tensors(ROWS), client_timeout=60)
+        assert answer.as_numpy("units").shape == (16, 1)
+
+
 async def test_an_audience_has_as_many_users_as_asked_for(triton: aio.InferenceServerClient) -> None:
     result = await triton.infer("audience", tensors({"title": [TITLE], "count": [5]}))
     assert result.as_numpy("user_ids").shape == (5,)
@@ -86,6 +146,32 @@ async def test_texts_of_many_callers_share_batches(triton: aio.InferenceServerCl
     batch = await triton.infer("product_text", tensors({"text": [[text] for text in texts]}))
     assert np.allclose(batch.as_numpy("embedding"), np.concatenate(alone))
     assert running.backend.count("product_encoder_int8") == 1
+
+
+async def test_a_text_that_the_encoder_answers_with_nonsense_fails_its_own_caller_alone(triton, running) -> None:
+    original, gate = running.backend.infer, asyncio.Event()
+
+    async def nonsense(model, version, inputs, *rest):
+        await gate.wait()
+        outputs = await original(model, version, inputs, *rest)
+        if len(inputs["input_ids"]) > 1:  # whoever is the last of those that go together
+            outputs["embedding"][-1] = np.nan
+        return outputs
+
+    running.backend.infer = nonsense
+    try:
+        texts = [f"rye {n}" for n in range(8)]
+        calls = [asyncio.create_task(triton.infer("product_text", tensors({"text": [[text]]}))) for text in texts]
+        async with asyncio.timeout(30):
+            while running.server.interceptor.in_flight < len(texts):
+                await asyncio.sleep(0.01)
+        gate.set()
+        found = await asyncio.gather(*calls, return_exceptions=True)
+    finally:
+        del running.backend.infer
+    failed = [one for one in found if isinstance(one, Exception)]
+    assert len(failed) == 1
+    assert "embedding must hold finite numbers" in str(failed[0])
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -1,10 +1,13 @@
 """Parts that need no server: the error table, money, quantiles, the grid, settings, the release loader."""
 
 import datetime as dt
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -229,15 +232,47 @@ def test_a_broken_release_is_refused_by_name(file, content, message, tmp_path):
         load_release(folder)
 
 
+def rewrite(folder: Path, name: str, column: str, values: Callable[[list[Any]], list[Any]]) -> None:
+    """Put other values into one column of a table."""
+    path = folder / f"{name}.arrow"
+    with pa.memory_map(str(path)) as source:
+        table = pa.ipc.open_file(source).read_all()
+    changed = pa.array(values(table[column].to_pylist()))
+    table = table.set_column(table.column_names.index(column), column, changed)
+    with pa.OSFile(str(folder / "new"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    (folder / "new").replace(path)
+
+
+@pytest.mark.parametrize(("name", "column"), [("products", "product_id"), ("users", "user_id")])
+def test_a_release_that_names_two_rows_alike_is_refused(name, column, tmp_path):
+    folder = write_fake_release(tmp_path)
+    rewrite(folder, name, column, lambda ids: [ids[1], *ids[1:]])
+    with pytest.raises(ReleaseError, match=rf"{name}\.arrow: {column} must be unique; rows that repeat one: 1"):
+        load_release(folder)
+
+
+def test_a_version_belongs_to_one_folder(tmp_path, logged):
+    """A copy of a release under another name is refused and said so once; the release itself serves."""
+    shutil.copytree(write_fake_release(tmp_path, 3), tmp_path / "5")
+    shutil.copytree(tmp_path / "3", tmp_path / "007")
+    releases = ReleaseSet(tmp_path)
+    assert [release.version for release in releases.refresh()] == [3]
+    assert releases.refresh() == []
+    refused = [line for line in logged() if line["event"] == "model_release_refused"]
+    assert sorted(line["folder"] for line in refused) == ["007", "5"], "each once"
+    why = "manifest.json: version 3 must be the name of its folder, which is 5, and another folder has it"
+    reasons = {line["folder"]: line["reason"] for line in refused}
+    assert reasons["5"].endswith(why)
+    assert "which is 007" in reasons["007"]
+    assert releases.get(0).folder == tmp_path / "3"
+    assert list(releases.loaded) == [3]
+
+
 def test_a_release_with_tables_of_another_shape_leaves_the_others_in_service(tmp_path):
     write_fake_release(tmp_path, 3)
     folder = write_fake_release(tmp_path, 4)
-    with pa.memory_map(str(folder / "launches.arrow")) as source:
-        table = pa.ipc.open_file(source).read_all()
-    table = table.set_column(table.column_names.index("coverage"), "coverage", pa.array(["none"] * table.num_rows))
-    with pa.OSFile(str(folder / "odd.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-    (folder / "odd.arrow").replace(folder / "launches.arrow")
+    rewrite(folder, "launches", "coverage", lambda rows: ["none"] * len(rows))
     releases = ReleaseSet(tmp_path)
     assert [release.version for release in releases.refresh()] == [3]
     assert releases.refresh() == [], "refused once, not tried again"

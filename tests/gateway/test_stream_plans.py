@@ -28,19 +28,62 @@ async def test_every_row_is_answered_under_its_id(running, words) -> None:
 
 
 async def test_a_bad_row_is_told_and_the_stream_goes_on(running, words) -> None:
-    rows = [row(words, 1), row(words, 2), row(words, 1), row(words, 3)]
+    rows = [row(words, 1), row(words, 2), row(words, 3)]
     rows[1].plan.product.title = ""
-    rows[3].plan.request_id = ""
+    rows[2].plan.request_id = ""
     answers = [answer async for answer in running.launch.StreamPlans(iter(rows))]
     found = sorted((answer.request_id, answer.error.reason, answer.error.field) for answer in answers)
     assert found == [
         ("", "FIELD_REQUIRED", "plan.request_id"),
         ("row-1", "", ""),
-        ("row-1", "REQUEST_ID_REUSED", "plan.request_id"),
         ("row-2", "FIELD_REQUIRED", "product.title"),
     ]
     codes = {answer.error.code for answer in answers if answer.HasField("error")}
-    assert codes == {code_pb2.INVALID_ARGUMENT, code_pb2.ALREADY_EXISTS}
+    assert codes == {code_pb2.INVALID_ARGUMENT}
+
+
+async def test_an_id_is_taken_until_its_row_is_answered(releases, words) -> None:
+    """So that a stream remembers the rows in flight alone, however many there were before."""
+    async with (
+        running_gateway(releases) as (server, backend),
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        original, gate = backend.infer, asyncio.Event()
+
+        async def held(model, *rest):
+            if model == "launch_outcome":
+                await gate.wait()
+            return await original(model, *rest)
+
+        backend.infer = held
+        call = launch_pb2_grpc.LaunchServiceStub(channel).StreamPlans()
+        for _ in range(3):
+            await call.write(row(words, 1))
+        twice = [await call.read(), await call.read()]
+        assert [(answer.request_id, answer.error.reason) for answer in twice] == [("row-1", "REQUEST_ID_REUSED")] * 2
+        assert {answer.error.code for answer in twice} == {code_pb2.ALREADY_EXISTS}
+        gate.set()
+        first = await call.read()
+        await call.write(row(words, 1))
+        again = await call.read()
+        assert (first.request_id, again.request_id) == ("row-1", "row-1")
+        assert first.plan.plan_id == again.plan.plan_id
+        assert first.plan.plans == again.plan.plans
+        await call.done_writing()
+        assert await call.read() is grpc.aio.EOF
+
+
+async def test_a_row_that_cannot_be_read_ends_the_stream_after_those_before_it(running, words) -> None:
+    rows = [row(words, number).SerializeToString() for number in range(3)]
+    call = running.channel.stream_stream(
+        "/onshelf.v1.LaunchService/StreamPlans", response_deserializer=launch_pb2.StreamPlansResponse.FromString
+    )(iter([rows[0], rows[1], b"\xff\xff\xff", rows[2]]))
+    answers = [await call.read(), await call.read()]
+    assert sorted(answer.request_id for answer in answers) == ["row-0", "row-1"]
+    assert all(answer.HasField("plan") for answer in answers)
+    refusal = await words.refusal(call.read())
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_INVALID")
+    assert "request 3 of the stream cannot be read" in refusal.message
 
 
 async def test_a_model_that_fails_is_told_row_by_row(running, words) -> None:

@@ -135,3 +135,4 @@ class ErrorReason(enum.Enum):
     MODEL_OUTPUT_INVALID = "model_output_invalid"
     MODEL_NOT_FOUND = "model_not_found"
     TENSOR_INVALID = "tensor_invalid"
+    MESSAGE_INVALID = "message_invalid"

@@ -140,6 +140,7 @@ REASONS: dict[ErrorReason, tuple[grpc.StatusCode, type[OnshelfError]]] = {
     ErrorReason.MODEL_OUTPUT_INVALID: (grpc.StatusCode.INTERNAL, ServiceFault),
     ErrorReason.MODEL_NOT_FOUND: (grpc.StatusCode.NOT_FOUND, NotFound),
     ErrorReason.TENSOR_INVALID: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
+    ErrorReason.MESSAGE_INVALID: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
 }
 
 # For errors without a reason that this version knows: those of gRPC itself, of proxies and of newer services.

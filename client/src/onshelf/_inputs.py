@@ -190,7 +190,10 @@ class HistoryEvent:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PlanRequest:
-    """One product of a stream, with what `plan_launch` takes. request_id is unique within the stream."""
+    """One product of a stream, with what `plan_launch` takes.
+
+    request_id differs from those of the stream's requests that are not answered yet; the service refuses it otherwise.
+    """
 
     request_id: str
     product: Product

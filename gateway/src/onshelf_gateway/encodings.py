@@ -23,6 +23,7 @@ MOST = 64  # max_batch_size of the encoder
 NAMES = ("input_ids", "attention_mask", "categorical_ids", "attributes")
 Row = dict[str, Array]  # one product's inputs and outputs, without the batch dimension
 Encode = Callable[[ModelRelease, dict[str, Array], float], Awaitable[dict[str, Array]]]
+Check = Callable[[Row], None]
 
 
 @dataclass
@@ -70,12 +71,14 @@ class Encodings:
     Args:
         encode: runs one batch: release, inputs [n, ...], seconds -> outputs [n, ...]. It may raise anything; all rows
             of the batch then fail with it.
+        check: raises for the outputs of one row that are no answer; that row alone then fails with it.
         entries: products kept; 0 keeps none.
         room: bytes that they may take.
     """
 
-    def __init__(self, encode: Encode, entries: int, room: int) -> None:
+    def __init__(self, encode: Encode, check: Check, entries: int, room: int) -> None:
         self._encode = encode
+        self._check = check
         self._kept: Recent[tuple[int, bytes], Row] = Recent(entries, room)
         self._under_way: dict[tuple[int, bytes], _Waiting] = {}
         self._queues: dict[tuple[int, int], _Queue] = {}
@@ -144,15 +147,20 @@ class Encodings:
             inputs = {name: np.stack([one.row[name] for one in batch.rows]) for name in NAMES}
             outputs = await self._encode(queue.release, inputs, batch.deadline - time.monotonic())
             for number, one in enumerate(batch.rows):
-                answer = {name: np.array(values[number]) for name, values in outputs.items()}
-                self._keep(one.key, answer)
-                if not one.answer.done():
-                    one.answer.set_result(answer)
+                self._settle(one, {name: np.array(values[number]) for name, values in outputs.items()})
         except Exception as error:  # noqa: BLE001  (whatever it is, it belongs to those who wait)
             for one in batch.rows:
-                if not one.answer.done():
-                    one.answer.set_exception(error)
-                    one.answer.exception()  # looked at: nobody may be left to
+                _fail(one, error)
+
+    def _settle(self, one: _Waiting, answer: Row) -> None:
+        try:
+            self._check(answer)
+        except Exception as error:  # noqa: BLE001  (it belongs to those who wait for this row)
+            _fail(one, error)
+            return
+        self._keep(one.key, answer)
+        if not one.answer.done():
+            one.answer.set_result(answer)
 
     def _came_back(self, queue: _Queue, batch: _Batch, _: "asyncio.Task[None]") -> None:
         for one in batch.rows:
@@ -167,3 +175,9 @@ class Encodings:
         self._kept.put(key, answer, size)
         metrics.encoder_cache_bytes.set(self._kept.weight)
         metrics.encoder_cache_entries.set(len(self._kept))
+
+
+def _fail(one: _Waiting, error: Exception) -> None:
+    if not one.answer.done():
+        one.answer.set_exception(error)
+        one.answer.exception()  # looked at: nobody may be left to

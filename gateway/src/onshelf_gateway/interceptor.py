@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -18,6 +19,7 @@ from onshelf_gateway.calls import NS, Call
 from onshelf_gateway.errors import GatewayError, draining, not_implemented
 from onshelf_gateway.logs import UserHash
 from onshelf_gateway.settings import Settings
+from onshelf_gateway.unreadable import all_readable, readable, reader
 
 log = structlog.get_logger("onshelf_gateway.calls")
 PREFIXES = ("/onshelf.v1.", "/inference.")
@@ -56,19 +58,21 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             async def inner(_request: Any, _context: Any) -> Any:
                 raise not_implemented(method)
 
+        read = reader(handler.request_deserializer)
+
         async def answer(request: Any, context: Any) -> Any:
-            return await self._answer(method, metadata, inner, request, context)
+            async with self._call(method, metadata, context, request) as call:
+                return await self._within_deadline(call, inner, readable(request), context)
 
         if handler.stream_stream and inspect.isasyncgenfunction(handler.stream_stream):
             stream = handler.stream_stream
 
             async def answers(requests: Any, context: Any) -> AsyncIterator[Any]:
-                async for response in self._stream(method, metadata, stream, requests, context):
-                    yield response
+                async with self._call(method, metadata, context, stream=True):
+                    async for response in stream(all_readable(requests), context):
+                        yield response
 
-            return grpc.stream_stream_rpc_method_handler(
-                answers, handler.request_deserializer, handler.response_serializer
-            )
+            return grpc.stream_stream_rpc_method_handler(answers, read, handler.response_serializer)
 
         make = {
             (False, False): grpc.unary_unary_rpc_method_handler,
@@ -76,13 +80,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             (True, False): grpc.stream_unary_rpc_method_handler,
             (True, True): grpc.stream_stream_rpc_method_handler,
         }[handler.request_streaming, handler.response_streaming]
-        return make(answer, handler.request_deserializer, handler.response_serializer)
+        return make(answer, read, handler.response_serializer)
 
-    async def _stream(
-        self, method: str, metadata: dict[str, Any], inner: Any, requests: Any, context: Any
-    ) -> AsyncIterator[Any]:
-        """A stream's answers; it may last as long as its caller's deadline allows, each row has its own."""
-        call = self._start(metadata, context, stream=True)
+    @asynccontextmanager
+    async def _call(
+        self, method: str, metadata: dict[str, Any], context: Any, request: Any = None, stream: bool = False
+    ) -> AsyncIterator[Call]:
+        """Around one call, or one stream: it may last as long as its caller's deadline allows, each row has its own."""
+        call = self._start(metadata, context, stream)
         _CURRENT.set(call)
         self.in_flight += 1
         metrics.in_flight.inc()
@@ -90,8 +95,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         try:
             if self.draining:
                 raise draining(self._settings.retry_after_ms)
-            async for response in inner(requests, context):
-                yield response
+            yield call
             context.set_trailing_metadata(((CALL_ID_KEY, call.call_id),))
         except GatewayError as error:
             code, failure = error.code.name, error
@@ -102,32 +106,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             code = "INTERNAL"
             log.exception("call_failed", method=method, call_id=call.call_id)
         finally:
-            self._finish(method, code, failure, call, None)
+            self._finish(method, code, failure, call, request)
         if code != "OK":
             await self._abort(context, call, failure)
-
-    async def _answer(self, method: str, metadata: dict[str, Any], inner: Any, request: Any, context: Any) -> Any:
-        call = self._start(metadata, context)
-        _CURRENT.set(call)
-        self.in_flight += 1
-        metrics.in_flight.inc()
-        code, failure = "OK", None
-        try:
-            response = await self._within_deadline(call, inner, request, context)
-            context.set_trailing_metadata(((CALL_ID_KEY, call.call_id),))
-            return response
-        except GatewayError as error:
-            code, failure = error.code.name, error
-        except asyncio.CancelledError:
-            code = "CANCELLED"
-            raise
-        except Exception:
-            code = "INTERNAL"
-            log.exception("call_failed", method=method, call_id=call.call_id)
-        finally:
-            self._finish(method, code, failure, call, request)
-        await self._abort(context, call, failure)
-        return None
 
     async def _abort(self, context: Any, call: Call, failure: GatewayError | None) -> None:
         if failure is None:  # what went wrong is in the log; its text may hold what callers must not see
@@ -137,7 +118,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         else:
             await context.abort_with_status(rpc_status.to_status(failure.status()))
 
-    def _start(self, metadata: dict[str, Any], context: Any, stream: bool = False) -> Call:
+    def _start(self, metadata: dict[str, Any], context: Any, stream: bool) -> Call:
         remaining = context.time_remaining()
         margin = self._settings.deadline_margin_ms / 1000
         own = self._settings.default_deadline_ms / 1000
@@ -158,8 +139,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         return call
 
     async def _within_deadline(self, call: Call, inner: Any, request: Any, context: Any) -> Any:
-        if self.draining:
-            raise draining(self._settings.retry_after_ms)
         late = GatewayError("DEADLINE_EXCEEDED", f"{call.deadline_name} passed before the answer was ready")
         if call.remaining() <= 0:
             raise late

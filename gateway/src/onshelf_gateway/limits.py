@@ -1,7 +1,8 @@
 """Permits: as many calls at once as the setting allows; the others are refused instead of waiting.
 
 Rows of streams wait: each stream has few of them on the way, and reads no further while they do. An eighth of the
-permits is kept for calls, so that streams do not turn them away.
+permits is kept for calls, so that streams do not turn them away. A batch of Triton's protocol takes as many permits as
+are free, at least one; its rows wait for one another.
 """
 
 import asyncio
@@ -46,6 +47,23 @@ class Permits:
             yield
         finally:
             self._give_back()
+
+    @contextmanager
+    def hold_some(self, call: Call, most: int) -> Iterator[int]:
+        """Hold as many permits as are free, at least 1 and at most `most`; gives how many.
+
+        Raises:
+            GatewayError: as `hold`.
+        """
+        with self.hold(call):
+            more = min(most - 1, self._free)
+            self._free -= more
+            metrics.permits.set(self._free)
+            try:
+                yield 1 + more
+            finally:
+                for _ in range(more):
+                    self._give_back()
 
     @asynccontextmanager
     async def wait(self, call: Call) -> AsyncIterator[None]:

@@ -163,7 +163,7 @@ class Models:
         self._retry_after_ms = retry_after_ms
         self._reachable = True
         self._waiting: set[asyncio.Timeout] = set()
-        self._encodings = Encodings(self._encode_batch, encoder_cache_entries, encoder_cache_bytes)
+        self._encodings = Encodings(self._encode_batch, self._check_row, encoder_cache_entries, encoder_cache_bytes)
 
     def reachable(self, answers: bool) -> None:
         """Say whether the server answers at all; while it does not, calls fail at once, waiting ones too."""
@@ -200,7 +200,13 @@ class Models:
         metrics.encoder_batch.observe(len(inputs["input_ids"]))
         outputs = SIGNATURES[self._encoder][1]
         out = await self._infer(self._encoder, release.version, inputs, outputs, seconds)
-        return {name: self._sound(self._encoder, name, out[name], len(inputs["input_ids"])) for name in outputs}
+        for name in outputs:
+            _check_batch(self._encoder, name, out[name], len(inputs["input_ids"]))
+        return {name: out[name] for name in outputs}
+
+    def _check_row(self, row: Row) -> None:
+        for name, value in row.items():
+            _check_finite(self._encoder, name, value)
 
     def _encoded_product(self, release: ModelRelease, row: Row, out: Row) -> EncodedProduct:
         given, ids = row["categorical_ids"][:3], out["completed_ids"][:3]
@@ -341,7 +347,10 @@ class Models:
         with call.stage(model, items) as stage, self._failures(call, model):
             out = await self._infer(model, release.version, inputs, outputs, call.remaining())
         await self._add_parts(call, release, model, before, stage)
-        return {name: self._sound(model, name, out[name], 1)[0] for name in outputs}
+        for name in outputs:
+            _check_batch(model, name, out[name], 1)
+            _check_finite(model, name, out[name])
+        return {name: out[name][0] for name in outputs}
 
     @contextmanager
     def _failures(self, call: Call, model: str) -> Iterator[None]:
@@ -361,12 +370,6 @@ class Models:
             raise _invalid(
                 model, f"it refused its input or answered nonsense; the log has it under call id {call.call_id}"
             ) from error
-
-    def _sound(self, model: str, name: str, value: Array, rows: int) -> Array:
-        if value.shape[0] != rows or (value.dtype.kind == "f" and not np.isfinite(value).all()):
-            metrics.model_failed(model, "invalid")
-            raise _invalid(model, f"{name} with shape {value.shape} must have a batch of {rows} and finite numbers")
-        return value
 
     async def _add_parts(
         self, call: Call, release: ModelRelease, model: str, before: ModelTimes | None, stage: Stage
@@ -442,6 +445,18 @@ def _wide(array: Array) -> Floats:
 
 def _invalid(model: str, why: str) -> GatewayError:
     return GatewayError("MODEL_OUTPUT_INVALID", f"model {model} broke its contract: {why}")
+
+
+def _check_batch(model: str, name: str, value: Array, rows: int) -> None:
+    if value.shape[0] != rows:
+        metrics.model_failed(model, "invalid")
+        raise _invalid(model, f"{name} with shape {value.shape} must have a batch of {rows}")
+
+
+def _check_finite(model: str, name: str, value: Array) -> None:
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        metrics.model_failed(model, "invalid")
+        raise _invalid(model, f"{name} must hold finite numbers")
 
 
 def _reasons(model: str, reasons: Array, rows: int) -> Ints:

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -33,9 +34,21 @@ Floats = NDArray[np.float64]
 
 
 async def plan_launch(
-    gateway: Gateway, call: Call, request: launch_pb2.PlanLaunchRequest, patient: bool = False
+    gateway: Gateway,
+    call: Call,
+    request: launch_pb2.PlanLaunchRequest,
+    patient: bool = False,
+    admitted: bool = False,
 ) -> launch_pb2.PlanLaunchResponse:
-    """Answer PlanLaunch; `patient`: as a row of a stream, which waits for a permit, and whose answer is not kept."""
+    """Answer PlanLaunch.
+
+    Args:
+        gateway: the parts that answer.
+        call: of this request alone.
+        request: the question.
+        patient: as a row of a stream, which waits for a permit, and whose answer is not kept.
+        admitted: as a row of a batch, for which its caller holds a permit.
+    """
     with call.stage("validate"):
         release = gateway.release(call, request.model_release)
         today = gateway.today(release)
@@ -51,7 +64,7 @@ async def plan_launch(
                 call.shorten(gateway.settings.default_deadline_ms / 1000, "the time of one plan")
                 async with asyncio.timeout(call.remaining()):
                     return await _plan(gateway, call, question, release, today)
-        with gateway.permits.hold(call):
+        with nullcontext() if admitted else gateway.permits.hold(call):
             return await _plan(gateway, call, question, release, today)
 
     if patient or call.trace:

@@ -4,16 +4,19 @@
 
 The kernel deals connections out among those that listen (SO_REUSEPORT). This process answers no calls: it holds the
 port, starts the others, replaces one that dies, serves the metrics of all as one (prometheus_client's multiprocess
-mode), and ends them by SIGTERM when it is ended. When it dies, they notice, drain and end.
+mode), and ends them by SIGTERM when it is ended. When it dies, they notice, drain and end; the folder that it leaves
+behind is removed at the next start.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -30,6 +33,7 @@ from onshelf_gateway.settings import Settings
 
 log = structlog.get_logger("onshelf_gateway.processes")
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+PREFIX, OWNER = "onshelf-gateway-", "owner"
 START_SECONDS = 60.0
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 1.0  # before a process that died is replaced
@@ -61,6 +65,43 @@ def held_port(listen: str) -> Iterator[str]:
         yield f"{host}:{held.getsockname()[1]}"
 
 
+@contextlib.contextmanager
+def own_folder(root: Path) -> Iterator[tuple[Path, int]]:
+    """A new folder below `root` for the time of the block, and the descriptor of its lock.
+
+    The lock says that the folder is in use: it ends with the last process that has the descriptor, however that ends.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
+    try:
+        with (folder / f".{OWNER}").open("w", encoding="utf-8") as owner:
+            owner.write(f"{os.getpid()}\n")
+            owner.flush()
+            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (folder / f".{OWNER}").rename(folder / OWNER)  # locked from the moment that it is there
+            yield folder, owner.fileno()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_left_folders(root: Path) -> None:
+    """Remove the folders below `root` of this user's gateways that were killed; those in use stay."""
+    for folder in root.glob(f"{PREFIX}*"):
+        try:
+            about = folder.lstat()
+            if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid():
+                continue
+            with (folder / OWNER).open("r+", encoding="utf-8") as owner:
+                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                pid = owner.read().strip()
+                shutil.rmtree(folder)
+        except (BlockingIOError, FileNotFoundError):  # in use; being made, or removed by another that starts
+            continue
+        except OSError as error:
+            log.warning("folder_not_removed", folder=str(folder), reason=str(error))
+        else:
+            log.info("folder_removed", folder=str(folder), left_by=pid)
+
+
 class Processes:
     """The processes of one gateway.
 
@@ -68,12 +109,14 @@ class Processes:
         settings: those of the command; `processes` is at least 2.
         address: host:port that all listen on.
         folder: for their metrics and addresses.
+        lock: descriptor of the folder's lock, for them to hold, too.
     """
 
-    def __init__(self, settings: Settings, address: str, folder: Path) -> None:
+    def __init__(self, settings: Settings, address: str, folder: Path, lock: int) -> None:
         self._settings = settings
         self._address = address
         self._folder = folder
+        self._lock = lock
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._stopping = threading.Event()
 
@@ -110,6 +153,7 @@ class Processes:
             [sys.executable, "-m", "onshelf_gateway.worker"],
             stdin=subprocess.PIPE,  # its end tells them that this process is gone
             env=os.environ | {METRICS_FOLDER: str(self._folder / "metrics")},
+            pass_fds=(self._lock,),
         )
         assert process.stdin is not None
         process.stdin.write(own.encode() + b"\n")  # not as an argument: it may hold the key of the logs
@@ -185,14 +229,13 @@ def serve_processes(settings: Settings) -> int:
     """
     if not settings.log_key:  # one for all, or a user would have several hashes
         settings = settings.model_copy(update={"log_key": secrets.token_hex(16)})
-    folder = Path(tempfile.mkdtemp(prefix="onshelf-gateway-"))
-    (folder / "metrics").mkdir()
-    os.environ[METRICS_FOLDER] = str(folder / "metrics")
-    try:
+    root = Path(tempfile.gettempdir())
+    remove_left_folders(root)
+    with own_folder(root) as (folder, lock):
+        (folder / "metrics").mkdir()
+        os.environ[METRICS_FOLDER] = str(folder / "metrics")
         with held_port(settings.listen) as address:
-            return Processes(settings, address, folder).run()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            return Processes(settings, address, folder, lock).run()
 
 
 def parse_worker(text: str) -> Settings:

@@ -350,6 +350,15 @@ def _table(folder: Path, name: str) -> pa.Table:
     return table
 
 
+def _named(folder: Path, name: str, id_column: str) -> pa.Table:
+    """A table whose rows are found by their id."""
+    table = _table(folder, name)
+    twice = table.num_rows - pc.count_distinct(table[id_column], mode="all").as_py()
+    if twice:
+        raise ReleaseError(f"{folder / name}.arrow: {id_column} must be unique; rows that repeat one: {twice}")
+    return table
+
+
 def _channels(table: pa.Table, path: Path) -> dict[str, Channel]:
     rows = table.select(list(_COLUMNS["channels"])).to_pylist()
     channels = {
@@ -405,7 +414,11 @@ def load_release(folder: Path) -> ModelRelease:
     except (OSError, ValueError) as error:
         raise ReleaseError(f"{folder / 'manifest.json'}: {error}") from error
     if folder.name != str(manifest.version):
-        raise ReleaseError(f"{folder / 'manifest.json'}: version {manifest.version} must be the folder's name")
+        other = ", and another folder has it" if (folder.parent / str(manifest.version)).exists() else ""
+        raise ReleaseError(
+            f"{folder / 'manifest.json'}: version {manifest.version} must be the name of its folder, which is "
+            f"{folder.name}{other}"
+        )
     try:
         tokenizer = Tokenizer.from_file(str(folder / manifest.tokenizer.file))
         vocabulary = load_vocabulary(_table(folder, "vocabulary"))
@@ -421,8 +434,8 @@ def load_release(folder: Path) -> ModelRelease:
         tokenizer,
         vocabulary,
         _channels(_table(folder, "channels"), folder / "channels.arrow"),
-        _table(folder, "products"),
-        _table(folder, "users"),
+        _named(folder, "products", "product_id"),
+        _named(folder, "users", "user_id"),
         _table(folder, "launches"),
         _life_cycle(folder),
         _facts(_table(folder, "categories"), folder / "categories.arrow"),

@@ -1,7 +1,8 @@
 """StreamPlans: many products on one stream, some at a time, each answered as soon as its plan is ready.
 
 Flow control is the transport's: the next request is read when fewer than `--stream-in-flight` are being answered, and
-none is while an answer waits to be taken. So a stream of any length needs the memory of a few plans.
+none is while an answer waits to be taken. So a stream of any length needs the memory of a few plans: ids are compared
+with those of the rows being answered only.
 """
 
 import asyncio
@@ -26,13 +27,17 @@ Response = launch_pb2.StreamPlansResponse
 
 
 async def stream_plans(gateway: Gateway, call: Call, requests: AsyncIterator[Request]) -> AsyncIterator[Response]:
-    """Answer StreamPlans; once the gateway drains, rows are refused, so that their sender ends the stream."""
+    """Answer StreamPlans; once the gateway drains, rows are refused, so that their sender ends the stream.
+
+    Raises:
+        GatewayError: DRAINING, where no row comes that could be refused; MESSAGE_INVALID, once all rows before the one
+            that cannot be read are answered: it has no id to answer under.
+    """
     source = aiter(requests)
-    seen: set[str] = set()
-    running: set[asyncio.Task[Response]] = set()
+    running: dict[asyncio.Task[Response], str] = {}  # with the ids that they keep from other rows
     stopping = asyncio.create_task(gateway.draining.wait())
     reading: asyncio.Task[Request | None] | None = None
-    ended = False
+    ended, failure = False, None
     try:
         while running or not ended:
             if reading is None and not ended and len(running) < gateway.settings.stream_in_flight:
@@ -45,13 +50,20 @@ async def stream_plans(gateway: Gateway, call: Call, requests: AsyncIterator[Req
             if stop and not done and not running:  # nothing comes: its sender would keep it open for ever
                 raise draining(gateway.settings.retry_after_ms)
             if reading is not None and reading.done():
-                request, reading = reading.result(), None
-                ended = request is None
+                try:
+                    request = reading.result()
+                except GatewayError as error:
+                    request, failure = None, error
+                reading, ended = None, request is None
                 if request is not None:
-                    running.add(asyncio.create_task(_answer(gateway, call, request, seen)))
+                    name = request.plan.request_id
+                    taken = name in running.values()
+                    running[asyncio.create_task(_answer(gateway, call, request, taken))] = "" if taken else name
             for task in [task for task in running if task.done()]:
-                running.remove(task)
                 yield task.result()
+                del running[task]  # once the answer is taken
+        if failure is not None:
+            raise failure
     finally:
         left: list[asyncio.Task[Any]] = [*running, stopping, *([reading] if reading else [])]
         for one in left:
@@ -63,15 +75,15 @@ async def _next(source: AsyncIterator[Request]) -> Request | None:
     return await anext(source, None)
 
 
-async def _answer(gateway: Gateway, stream: Call, request: Request, seen: set[str]) -> Response:
-    """One row: its plan, or why there is none; the stream goes on."""
+async def _answer(gateway: Gateway, stream: Call, request: Request, taken: bool) -> Response:
+    """One row: its plan, or why there is none; the stream goes on. `taken`: a row being answered has its id."""
     plan = request.plan
     own = stream.part()
     response = Response(request_id=plan.request_id)
     try:
         if gateway.draining.is_set():
             raise draining(gateway.settings.retry_after_ms)
-        _check_id(plan.request_id, seen)
+        _check_id(plan.request_id, taken)
         response.plan.CopyFrom(await plan_launch(gateway, own, plan, patient=True))
         code = "OK"
     except TimeoutError:
@@ -88,13 +100,12 @@ async def _answer(gateway: Gateway, stream: Call, request: Request, seen: set[st
     return response
 
 
-def _check_id(request_id: str, seen: set[str]) -> None:
+def _check_id(request_id: str, taken: bool) -> None:
     check = Checker()
     check.text("plan.request_id", request_id, 128, required=True)
     check.done()
-    if request_id in seen:
-        raise refuse("REQUEST_ID_REUSED", "plan.request_id", "was used before in this stream; use a new id")
-    seen.add(request_id)
+    if taken:
+        raise refuse("REQUEST_ID_REUSED", "plan.request_id", "is that of a row being answered; use a new id")
 
 
 def _tell(response: Response, error: GatewayError) -> str:

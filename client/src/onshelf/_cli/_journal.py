@@ -1,13 +1,18 @@
 """The journal beside an output file: what is done already, so that an interrupted run goes on where it was."""
 
+import contextlib
 import json
 import os
+import sys
 import uuid
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from onshelf._cli._failures import UsageError
+
+if sys.platform != "win32":
+    import fcntl
 
 _MARK = b'{"onshelf_journal": 1, '
 
@@ -16,19 +21,21 @@ class Journal:
     """Results by key, appended to a file as they come; in memory is only where each of them lies.
 
     A last line that was cut off is passed over; everything before it counts. `run` is an id that all parts of one
-    run share. Raises UsageError where the file cannot be written, or is no journal of this form.
+    run share. Raises UsageError where the file cannot be written, is no journal of this form, or is another process's
+    under way.
     """
 
     def __init__(self, path: Path, form: str) -> None:
         self.path = path
         self._places: dict[str, int] = {}
         self.run = uuid.uuid4().hex[:12]
-        kept = self._read(form) if path.exists() else 0
+        self._file = _locked(path)
         try:
-            self._file = path.open("ab")
+            kept = self._read(form)
             self._reader = path.open("rb")
-        except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}") from None
+        except (OSError, UsageError) as error:
+            self._file.close()
+            raise UsageError(f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)) from None
         self._file.truncate(kept)  # what a kill left half written
         self._file.seek(kept)
         if not kept:
@@ -49,8 +56,10 @@ class Journal:
 
     def remove(self) -> None:
         """Ends the journal: the output is complete."""
+        if sys.platform == "win32":  # which removes no open file
+            self._close()
+        self.path.unlink(missing_ok=True)  # while it is locked: afterwards it may be another run's
         self._close()
-        self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -96,3 +105,27 @@ class Journal:
         return UsageError(
             f"{self.path} is no journal of a run that writes {form}; move it away, or choose another --out"
         )
+
+
+def _locked(path: Path) -> BinaryIO:
+    """The file, to be appended to by this process alone; it is made where there is none."""
+    while True:
+        try:
+            file = path.open("ab")
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}") from None
+        if sys.platform != "win32":  # where nothing keeps two runs apart
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+                raise UsageError(
+                    f"{path} is in use: another run writes the same --out; wait for it, or choose another --out"
+                ) from None
+            except OSError as error:
+                file.close()
+                raise UsageError(f"{path} cannot be locked: {error.strerror}; choose an --out elsewhere") from None
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()  # a run that ended meanwhile has removed it

@@ -106,7 +106,8 @@ class LaunchServiceServicer(object):
         """Plans a whole file of products with flow control: the gateway reads on when fewer than a few (`--stream-in-flight`) are being
         planned. One answer per request, matched by `request_id`, in the order in which they are ready. Each row has the time that a
         PlanLaunch without a deadline has; the stream ends with its caller's deadline, or within a week. A gateway that shuts down refuses
-        further rows with DRAINING: end the stream, and send them to another one.
+        further rows with DRAINING: end the stream, and send them to another one. Bytes that are no request end the stream with
+        INVALID_ARGUMENT (MESSAGE_INVALID) once the rows before them are answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -241,7 +241,8 @@ class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServ
     """Plans a whole file of products with flow control: the gateway reads on when fewer than a few (`--stream-in-flight`) are being
     planned. One answer per request, matched by `request_id`, in the order in which they are ready. Each row has the time that a
     PlanLaunch without a deadline has; the stream ends with its caller's deadline, or within a week. A gateway that shuts down refuses
-    further rows with DRAINING: end the stream, and send them to another one.
+    further rows with DRAINING: end the stream, and send them to another one. Bytes that are no request end the stream with
+    INVALID_ARGUMENT (MESSAGE_INVALID) once the rows before them are answered.
     """
 
     PlanCalendar: _LaunchServicePlanCalendarType
@@ -327,7 +328,8 @@ class LaunchServiceServicer(metaclass=abc.ABCMeta):
         """Plans a whole file of products with flow control: the gateway reads on when fewer than a few (`--stream-in-flight`) are being
         planned. One answer per request, matched by `request_id`, in the order in which they are ready. Each row has the time that a
         PlanLaunch without a deadline has; the stream ends with its caller's deadline, or within a week. A gateway that shuts down refuses
-        further rows with DRAINING: end the stream, and send them to another one.
+        further rows with DRAINING: end the stream, and send them to another one. Bytes that are no request end the stream with
+        INVALID_ARGUMENT (MESSAGE_INVALID) once the rows before them are answered.
         """
 
     @abc.abstractmethod

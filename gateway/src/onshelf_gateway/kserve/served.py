@@ -61,20 +61,36 @@ class ServedModel:
 async def _launch_plan(gateway: Gateway, call: Call, version: int, given: Arrays, wanted: Sequence[str]) -> Arrays:
     release = gateway.release(call, version)
     requests = [_plan_request(release, row) for row in _rows(given)]
-    calls = [call] if len(requests) == 1 else [call.part() for _ in requests]
-    tasks = [
-        asyncio.create_task(plan_launch(gateway, own, request)) for own, request in zip(calls, requests, strict=True)
-    ]
+    if len(requests) == 1:
+        return _plan_outputs([await plan_launch(gateway, call, requests[0])], wanted)
+    with gateway.permits.hold_some(call, len(requests)) as permits:
+        return _plan_outputs(await _batch(gateway, call, requests, asyncio.Semaphore(permits)), wanted)
+
+
+async def _batch(
+    gateway: Gateway, call: Call, requests: Sequence[launch_pb2.PlanLaunchRequest], permits: asyncio.Semaphore
+) -> list[launch_pb2.PlanLaunchResponse]:
+    """The answers to several requests, as many at once as there are permits."""
+    calls = [call.part() for _ in requests]
+
+    async def answer(own: Call, request: launch_pb2.PlanLaunchRequest) -> launch_pb2.PlanLaunchResponse:
+        with own.stage("admit"):
+            await permits.acquire()
+        try:
+            return await plan_launch(gateway, own, request, admitted=True)
+        finally:
+            permits.release()
+
+    tasks = [asyncio.create_task(answer(own, request)) for own, request in zip(calls, requests, strict=True)]
     try:
-        answers = await asyncio.gather(*tasks)
+        return await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # their permits are given back next
         for own in calls:
-            if own is not call:
-                call.stages.extend(own.stages)
-                call.degraded |= own.degraded
-    return _plan_outputs(answers, wanted)
+            call.stages.extend(own.stages)
+            call.degraded |= own.degraded
 
 
 def _plan_request(release: ModelRelease, row: dict[str, Any]) -> launch_pb2.PlanLaunchRequest:
