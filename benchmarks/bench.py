@@ -56,7 +56,7 @@ PARTS = {
     "latency": Part(
         "latency of PlanLaunch, closed and open loop",
         "plan_latency.py --address {ours} --candidates 1000 --out {out}",
-        "--requests 12 --rounds 2",
+        "--requests 12 --rounds 2 --callers 1 16",
     ),
     "tax": Part(
         "what the gateway adds to its calls of Triton",

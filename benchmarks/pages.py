@@ -89,20 +89,20 @@ def _sweep(name: str, found: Document) -> str:
     rows = [
         [f"{row['size']:,}", f"{row['p50_ms']:,.2f}", f"{row['p95_ms']:,.2f}"]
         + [f"{row[key]:,.0f}" if key in row else "–" for key in ("gateway_peak_mb", "triton_peak_mb", "client_peak_mb")]
-        + [row.get("refused", 0)]
+        + [f"{row['plans_per_second']:.1f}" if "plans_per_second" in row else "–", row.get("refused", 0)]
         for row in found["rows"]
     ]
-    heads = [found["of"], "p50 ms", "p95 ms", "gateway MB", "Triton MB", "client MB", "refused"]
+    heads = [found["of"], "p50 ms", "p95 ms", "gateway MB", "Triton MB", "client MB", "plans/s", "refused"]
     steps = ", ".join(
         f"{step['from']:,} to {step['to']:,}: {step['growth_p50']:.2f} ± {step['noise_p50']:.2f}"
         for step in found["steps"]
     )
-    shipped = [
-        f"{row['size']} callers: {row['refused']} refusals, p50 {row['p50_ms']:.0f} ms of those answered"
-        for row in found.get("as_shipped", [])
+    waiting = [
+        f"{row['size']} callers: median {row['p50_ms']:,.0f} ms, {row['plans_per_second']:.1f} plans a second"
+        for row in found.get("nothing_refused", [])
     ]
-    words = [f"Growth of the median over growth of the size, 1 is linear: {steps}."]
-    words += [f"With the limits as shipped: {'; '.join(shipped)}."] if shipped else []
+    words = [f"Growth of {found.get('growth_of', 'the median')} over growth of the size, 1 is linear: {steps}."]
+    words += [f"Where nothing is refused (`--max-in-flight 1024`): {'; '.join(waiting)}."] if waiting else []
     return f"### {name}: {found['latency']}\n\n{table(heads, rows)}\n\n{' '.join(words)}\n"
 
 

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pyarrow.feather as feather
 from rich.progress import track
+from steady import FEWEST, Span, steady
 
 from onshelf import AsyncClient, Money, Product
 
@@ -46,18 +47,18 @@ def products_of(release: Path, count: int, seed: int) -> list[Product]:
 async def closed_loop(
     client: AsyncClient, products: list[Product], concurrency: int, candidates: int | None = None
 ) -> tuple[float, np.ndarray]:
-    """Requests a second and latencies [n] in milliseconds of `concurrency` callers."""
-    queue, latencies = iter(products), []
+    """Answers a second and latencies [n] in milliseconds of `concurrency` callers, while all of them ask."""
+    queue = iter(products)
 
-    async def caller() -> None:
+    async def caller() -> list[Span]:
+        spans = []
         for product in queue:
             start = time.perf_counter()
             await client.plan_launch(product, max_candidates=candidates)
-            latencies.append(1000 * (time.perf_counter() - start))
+            spans.append((start, time.perf_counter()))
+        return spans
 
-    start = time.perf_counter()
-    await asyncio.gather(*(caller() for _ in range(concurrency)))
-    return len(products) / (time.perf_counter() - start), np.array(latencies)
+    return steady(await asyncio.gather(*(caller() for _ in range(concurrency))))
 
 
 async def open_loop(
@@ -108,13 +109,12 @@ async def measure(arguments: argparse.Namespace) -> dict[str, object]:
     limit, count = arguments.candidates, arguments.requests
     async with AsyncClient(arguments.address, timeout=60) as client:
         probe = await client.plan_launch(products_of(release, 1, 0)[0], max_candidates=limit)
-        first = [  # warms up and finds saturation; not part of the result
-            (await closed_loop(client, products_of(release, max(count, 4 * callers), 1 + number), callers, limit))[0]
-            for number, callers in enumerate(CALLERS)
-        ]
-        best = max(first)
+        best = 0.0
+        for seed, callers in enumerate(arguments.callers, 1):  # warms up and finds saturation; not part of the result
+            some = products_of(release, max(count, FEWEST * callers), seed)
+            best = max(best, (await closed_loop(client, some, callers, limit))[0])
         loads: list[dict[str, Any]] = [
-            *({"load": f"closed loop, concurrency {callers}", "callers": callers} for callers in CALLERS),
+            *({"load": f"closed loop, concurrency {callers}", "callers": callers} for callers in arguments.callers),
             *({"load": f"open loop, {share:.0%} of saturation", "share": share} for share in SHARES),
         ]
         rates: list[list[float]] = [[] for _ in loads]
@@ -122,7 +122,7 @@ async def measure(arguments: argparse.Namespace) -> dict[str, object]:
         for turn in track(range(arguments.rounds), description="rounds"):
             for number in range(len(loads)) if turn % 2 == 0 else reversed(range(len(loads))):
                 load, seed = loads[number], 100 * (turn + 1) + number
-                some = products_of(release, max(count, 4 * load.get("callers", 0)), seed)
+                some = products_of(release, max(count, FEWEST * load.get("callers", 0)), seed)
                 if "callers" in load:
                     rate, latencies = await closed_loop(client, some, load["callers"], limit)
                 else:
@@ -165,6 +165,7 @@ def main() -> None:
     parser.add_argument("--address", default=None, help="host:port; default: the gateway of `make run`")
     parser.add_argument("--releases", type=Path, default=ROOT / "var/releases", help="folder of model releases")
     parser.add_argument("--requests", type=int, default=200, help="plans of a load and round")
+    parser.add_argument("--callers", type=int, nargs="+", default=list(CALLERS), help="of the closed loops")
     parser.add_argument("--rounds", type=int, default=5, help="turns of all loads")
     parser.add_argument("--candidates", type=int, default=None, help="candidate actions of a plan; default: all")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results", help="folder of the result")

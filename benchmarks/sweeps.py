@@ -39,6 +39,7 @@ from growth import Latencies
 from plan_latency import ROOT, machine, products_of, rounded
 from process_memory import family, forget_peak, memory
 from rich.progress import track
+from steady import FEWEST, Span, steady
 
 from onshelf.v1 import launch_pb2, launch_pb2_grpc
 from onshelf_exporter.graphs import run_graph, session
@@ -66,7 +67,7 @@ class Sizes:
     callers: tuple[int, ...] = (1, 4, 16, 64, 256)
     characters: tuple[int, ...] = (5, 16, 64, 128, 256, 512)  # 512 is the contract's limit
     streamed: tuple[int, ...] = (100, 1_000, 10_000)
-    plans: int = 20  # of a size and round, or three for each caller
+    plans: int = 20  # of a size and round, or four for each caller
     rounds: int = 5
 
 
@@ -90,16 +91,14 @@ class Servers:
 
 
 async def ask(address: str, asked: Sequence[launch_pb2.PlanLaunchRequest], callers: int = 1) -> Document:
-    """A closed loop: latencies of the answers, and how many were refused or are degraded.
+    """A closed loop: latencies while all callers ask, and how many were refused or are degraded.
 
     A refused caller waits as long as the gateway asks, and asks again; latencies are of calls that were answered.
     """
     queue = iter(asked)
     found: Document = {"refused": 0, "degraded": 0, "scored": 0}
-    latencies: list[float] = []
 
     async def answered(plan: Callable[..., Any], request: launch_pb2.PlanLaunchRequest) -> bool:
-        start = time.perf_counter()
         try:
             answer = await plan(request, timeout=SECONDS)
         except grpc.aio.AioRpcError as error:
@@ -107,23 +106,25 @@ async def ask(address: str, asked: Sequence[launch_pb2.PlanLaunchRequest], calle
                 raise
             found["refused"] += 1
             return False
-        latencies.append(1000 * (time.perf_counter() - start))
         found["degraded"] += answer.info.degraded
         found["scored"] = max(found["scored"], answer.candidates_scored)
         return True
 
+    async def caller(plan: Callable[..., Any]) -> list[Span]:
+        spans = []
+        for request in queue:
+            start = time.perf_counter()
+            while not await answered(plan, request):
+                await asyncio.sleep(RETRY_SECONDS)
+                start = time.perf_counter()
+            spans.append((start, time.perf_counter()))
+        return spans
+
     async with grpc.aio.insecure_channel(address) as channel:
         plan = launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch
-
-        async def caller() -> None:
-            for request in queue:
-                while not await answered(plan, request):
-                    await asyncio.sleep(RETRY_SECONDS)
-
-        start = time.perf_counter()
-        await asyncio.gather(*(caller() for _ in range(callers)))
-        found["plans_per_second"] = len(latencies) / (time.perf_counter() - start)
-    return found | {"latencies": np.array(latencies)}
+        spans = await asyncio.gather(*(caller(plan) for _ in range(callers)))
+    rate, latencies = steady(spans)
+    return found | {"plans_per_second": rate, "latencies": latencies}
 
 
 def products(count: int, seed: int, candidates: int = CANDIDATES) -> list[launch_pb2.PlanLaunchRequest]:
@@ -208,17 +209,19 @@ def scored(servers: Servers, sizes: Sizes) -> Document:
 
 
 def callers(servers: Servers, sizes: Sizes) -> Document:
-    """More callers at once, each asking again when it is answered; and the same with the limits as shipped."""
+    """More callers at once, each asking again when it is answered, with the limits as shipped.
+
+    Beside it the largest numbers of callers where nothing is refused: what the limit spares them.
+    """
 
     def make(size: int, seed: int) -> tuple[list[launch_pb2.PlanLaunchRequest], int]:
-        return products(max(sizes.plans, 3 * size), seed), size
+        return products(max(sizes.plans, FEWEST * size), seed), size
 
     rows, rounds = of_gateway(servers, sizes.callers, sizes.rounds, make)
-    result = growth.sweep("callers at once", "PlanLaunch, closed loop, nothing refused", rows, rounds)
-    busy = sizes.callers[-2:]
-    with serving.gateway("shipped", servers.triton.address) as shipped:
-        refusing, _ = of_gateway(Servers(servers.triton, shipped), busy, 1, make)
-    return result | {"as_shipped": refusing}
+    result = growth.sweep("callers at once", "PlanLaunch, closed loop, calls that are answered", rows, rounds)
+    with serving.gateway("ours", servers.triton.address) as patient:
+        waiting, _ = of_gateway(Servers(servers.triton, patient), sizes.callers[-2:], 1, make)
+    return result | {"nothing_refused": waiting}
 
 
 def text(servers: Servers, sizes: Sizes) -> Document:
@@ -323,6 +326,7 @@ def streamed(runs: dict[int, list[Document]]) -> Document:
     return {
         "of": "products of one stream",
         "latency": "StreamPlans, 8 on the way",
+        "growth_of": "the time of the whole stream",
         "rows": rows,
         "steps": steps,
         "worst_step": worst["growth_p50"],
@@ -359,7 +363,7 @@ def measured(names: Sequence[str], sizes: Sizes) -> Iterator[tuple[str, Document
         return
     with serving.triton() as triton:
         for name in (one for one in SERVED if one in names):
-            with serving.gateway("ours", triton.address) as gateway:
+            with serving.gateway("shipped" if name == "callers" else "ours", triton.address) as gateway:
                 sweep = SERVED[name](Servers(triton, gateway), sizes)
             yield name, sweep
         if "stream" in names:

@@ -22,6 +22,7 @@ SWEEP = {
     "noise": 0.02,
     "no_worse_than_linear": True,
 }
+CALLERS = SWEEP | {"nothing_refused": [{"size": 256, "p50_ms": 9000.0, "plans_per_second": 30.0}]}
 STREAM = SWEEP | {"worst_step": 1.02, "noise": 0.04, "peak_memory": {"gateway": 1.1, "client": 1.0}}
 SERVER = {"rps": 100.0, "p50_ms": 10.0, "p95_ms": 20.0, "p99_ms": 30.0, "title": "a server"}
 MODEL = {
@@ -62,7 +63,7 @@ PARTS = {
         },
         "failed": {"ray_serve": "why"},
     },
-    "sweeps": {"sweeps": {"candidates": SWEEP, "stream": STREAM}},
+    "sweeps": {"sweeps": {"candidates": SWEEP, "callers": CALLERS, "stream": STREAM}},
     "retrieval": {"ratios": {"retrieval_vs_bandwidth": 1.5}},
     "prepare": {"ratios": {"prepare_vs_pandas": 2.2, "prepare_vs_pandas_memory": 0.4}},
 }
@@ -102,7 +103,7 @@ def test_every_part_has_its_figures(result: dict) -> None:
         "p95_ms": 200.0,
         "p99_ms": 300.0,
     }
-    assert set(result["sweeps"]) == {"candidates", "stream"}
+    assert set(result["sweeps"]) == {"candidates", "callers", "stream"}
 
 
 def test_what_was_not_measured_is_null() -> None:
@@ -135,6 +136,7 @@ def test_the_page_has_every_part(result: dict) -> None:
         "0.85 of the 47.0 that the models allow",
         "Not batched: launch_outcome.",
         "10 to 100: 0.18 ± 0.02",
+        "256 callers: median 9,000 ms, 30.0 plans a second",
         "![latency](plots/latency.png)",
         "| prepare | 2026-01-02 | abc | 12 | 1.0 |",
     ):
@@ -150,7 +152,8 @@ def test_a_quick_check_is_marked_and_never_copied(result: dict) -> None:
 
 def test_plots_are_drawn(result: dict, tmp_path: Path) -> None:
     drawn = plots.draw(result, tmp_path)
-    assert [path.name for path in drawn] == ["latency.png", "peers.png", "sweep_candidates.png", "sweep_stream.png"]
+    names = ["latency.png", "peers.png", "sweep_candidates.png", "sweep_callers.png", "sweep_stream.png"]
+    assert [path.name for path in drawn] == names
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
 
 
