@@ -167,7 +167,8 @@ def _with_index(con: Backend, interactions: ir.Table, products: ir.Table, users:
     """Interactions with indices, an order key, and revenue: where unknown, from the list price if there is one."""
     day = interactions.user_id + "/" + interactions.time.date().cast("string")
     table = interactions.inner_join(products, "product_id").inner_join(users, "user_id")
-    revenue = ibis.coalesce(table.revenue, ibis.greatest(table.list_price * table.quantity - table.discount, 0.0))
+    listed = table.list_price * table.quantity - table.discount
+    revenue = ibis.coalesce(table.revenue, ibis.ifelse(listed < 0, 0.0, listed))  # unknown without a list price
     table = table.select(
         "product_id", "product_index", "user_index", "week", "kind", "quantity", "discount", "coupon_discount",
         revenue=revenue.fill_null(0.0),
