@@ -68,9 +68,9 @@ def measure(folder: Path, source: list[str], rounds: int, settings: list[str]) -
             shutil.rmtree(exported if name == EXPORTER else by_pandas, ignore_errors=True)
             one = run(commands[name], log)
             if name == PANDAS:
-                imports = json.loads(log.read_text().splitlines()[-1])["seconds_of_imports_of_the_engine"]
-                one["seconds"] -= imports
-                one["cpu_seconds"] -= imports
+                told = json.loads(log.read_text().splitlines()[-1])
+                for key in ("seconds", "cpu_seconds"):
+                    one[key] -= told[f"{key}_of_imports_of_the_engine"]
             runs[name].append(one)
             print(f"round {turn + 1}, {name}: {one['seconds']:.1f} s, {one['megabytes']:.0f} MB", file=sys.stderr)
     medians = {

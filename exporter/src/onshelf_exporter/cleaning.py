@@ -105,15 +105,20 @@ RULES: tuple[Rule, ...] = (
 MAX_PRICE_RATIO = 100.0  # a unit price this many times above or below its product's median is in another unit
 
 
-def price_outliers(table: ir.Table) -> ir.Table:
-    """Interactions with a column `outlier`: purchases at a unit price far from the median of their product."""
+def price_outliers(table: ir.Table, keep: Callable[[ir.Table], ir.Table]) -> ir.Table:
+    """Interactions with a column `outlier`: purchases at a unit price far from the median of their product.
+
+    Args:
+        table: interactions.
+        keep: computes a table once; the medians of all products are.
+    """
     value = (table.revenue + table.discount.fill_null(0.0)) / table.quantity
     bought = (table.kind == "purchase") & (table.quantity > 0) & (value > 0)
     priced = table.mutate(unit_value=ibis.ifelse(bought, value, ibis.null("float64")))
     medians = priced.group_by("product_id").agg(
         median_value=priced.unit_value.median(), lines=priced.unit_value.count()
     )
-    joined = priced.left_join(medians, "product_id").drop("product_id_right")
+    joined = priced.left_join(keep(medians), "product_id").drop("product_id_right")
     ratio = joined.unit_value / joined.median_value
     far = (joined.lines >= 5) & ((ratio > MAX_PRICE_RATIO) | (ratio < 1 / MAX_PRICE_RATIO))
     return joined.mutate(outlier=far.fill_null(False)).drop("unit_value", "median_value", "lines")
@@ -292,7 +297,7 @@ class Cleaner:
         return marked.filter(~marked.left_out).select(*table.columns)
 
     def _price_outliers(self, table: ir.Table) -> ir.Table:
-        marked = self.keep(price_outliers(table))
+        marked = price_outliers(table, self.keep)
         rows = self._count(marked.filter(marked.outlier))
         self._note("interactions", "price_outlier", OUTLIER_PRICE, "changed", rows)
         nothing = ibis.null("float64")

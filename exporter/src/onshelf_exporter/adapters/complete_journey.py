@@ -125,18 +125,18 @@ def read(con: Backend, source: Path | None) -> Source:
             "what": f"product of a department without merchandise: {', '.join(NOT_MERCHANDISE)}",
         }
     )
-    interactions = _interactions(of_merchandise("transactions"))
+    interactions = _interactions(con, of_merchandise("transactions"))
     count_others("promotions")
     again = engine.read(con, data_folder(source) / "promotions.parquet")
     placed = _promotions(con, raw["promotions"], again, merchandise)
     tables = {
-        "products": _products(con, merchandise),
+        "products": con.create_table("cj_products", _products(con, merchandise), temp=True),
         "interactions": interactions,
         "promotions": placed.rows,
         "channels": _channels(),
         "campaigns": _campaigns(raw["campaign_descriptions"], raw["campaigns"]),
         "coupons": _coupons(of_merchandise("coupons")),
-        "users": _users(raw["transactions"], raw["demographics"]),
+        "users": con.create_table("cj_users", _users(raw["transactions"], raw["demographics"]), temp=True),
     }
     return Source(
         tables=tables,
@@ -176,9 +176,9 @@ def _products(con: Backend, products: ir.Table) -> ir.Table:
     named = products.mutate(category_path=path, private_label=products.brand == "Private")
     named = titles.with_titles(con, named)
     return named.select(
-        product_id=named.product_id.cast("string"),
+        product_id=named.product_id,
         title=named.title,
-        brand=named.manufacturer_id.cast("string"),
+        brand=named.manufacturer_id,
         private_label=named.private_label,
         category_path=named.category_path,
         category_path_readable=named.category_path_readable,
@@ -186,14 +186,18 @@ def _products(con: Backend, products: ir.Table) -> ir.Table:
     )
 
 
-def _interactions(transactions: ir.Table) -> ir.Table:
+def _interactions(con: Backend, transactions: ir.Table) -> ir.Table:
+    instants = transactions.select("transaction_timestamp").distinct()  # one for each basket
+    local = instants.mutate(local_time=engine.local_time(instants.transaction_timestamp, TIMEZONE))
+    local = con.create_table("cj_times", local, temp=True)
+    transactions = transactions.left_join(local, "transaction_timestamp")
     return transactions.select(
-        user_id=transactions.household_id.cast("string"),
-        product_id=transactions.product_id.cast("string"),
-        site_id=transactions.store_id.cast("string"),
-        order_id=transactions.basket_id.cast("string"),
+        user_id=transactions.household_id,
+        product_id=transactions.product_id,
+        site_id=transactions.store_id,
+        order_id=transactions.basket_id,
         kind=ibis.literal("purchase"),
-        time=engine.local_time(transactions.transaction_timestamp, TIMEZONE),
+        time=transactions.local_time,
         quantity=transactions.quantity.cast("float64"),
         revenue=transactions.sales_value,
         discount=transactions.retail_disc + transactions.coupon_match_disc,
@@ -263,7 +267,7 @@ def _campaigns(descriptions: ir.Table, targets: ir.Table) -> ir.Table:
     audience = targets.group_by("campaign_id").agg(audience=targets.household_id.cast("string").collect())
     joined = descriptions.left_join(audience, "campaign_id")
     return joined.select(
-        campaign_id=joined.campaign_id.cast("string"),
+        campaign_id=joined.campaign_id,
         name=ibis.literal("Coupon campaign ") + joined.campaign_id.cast("string"),
         kind=joined.campaign_type.lower().replace(" ", "_"),
         start_date=joined.start_date.date(),
@@ -274,9 +278,9 @@ def _campaigns(descriptions: ir.Table, targets: ir.Table) -> ir.Table:
 
 def _coupons(coupons: ir.Table) -> ir.Table:
     return coupons.select(
-        coupon_id=coupons.coupon_upc.cast("string"),
-        campaign_id=coupons.campaign_id.cast("string"),
-        product_id=coupons.product_id.cast("string"),
+        coupon_id=coupons.coupon_upc,
+        campaign_id=coupons.campaign_id,
+        product_id=coupons.product_id,
     )
 
 
@@ -284,7 +288,7 @@ def _users(transactions: ir.Table, demographics: ir.Table) -> ir.Table:
     users = transactions.select("household_id").distinct()
     joined = users.left_join(demographics, "household_id")
     return joined.select(
-        user_id=joined.household_id.cast("string"),
+        user_id=joined.household_id,
         age=joined.age,
         income=joined.income,
         home_ownership=joined.home_ownership,
