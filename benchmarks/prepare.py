@@ -42,7 +42,7 @@ def run(command: list[str], log: Path) -> dict[str, float]:
     return {"seconds": seconds, "cpu_seconds": used.ru_utime + used.ru_stime, "megabytes": used.ru_maxrss / 1024}
 
 
-def measure(folder: Path, source: list[str], rounds: int, threads: int, memory_gb: float) -> dict[str, Any]:
+def measure(folder: Path, source: list[str], rounds: int, settings: list[str]) -> dict[str, Any]:
     """All rounds, and what the two results differ in."""
     runs: dict[str, list[dict[str, float]]] = {EXPORTER: [], PANDAS: []}
     exported, by_pandas, log = folder / "data", folder / "pandas", folder / "log"
@@ -58,7 +58,8 @@ def measure(folder: Path, source: list[str], rounds: int, threads: int, memory_g
                 "--out",
                 str(exported),
             ),
-            *("--threads", str(threads), "--memory-gb", str(memory_gb), *source),
+            *settings,
+            *source,
         ],
         PANDAS: [sys.executable, str(ROOT / "benchmarks/prepare_pandas.py"), "--out", str(by_pandas), *source],
     }
@@ -67,9 +68,9 @@ def measure(folder: Path, source: list[str], rounds: int, threads: int, memory_g
             shutil.rmtree(exported if name == EXPORTER else by_pandas, ignore_errors=True)
             one = run(commands[name], log)
             if name == PANDAS:
-                imports = json.loads(log.read_text().splitlines()[-1])["seconds_of_imports_of_the_engine"]
-                one["seconds"] -= imports
-                one["cpu_seconds"] -= imports
+                told = json.loads(log.read_text().splitlines()[-1])
+                for key in ("seconds", "cpu_seconds"):
+                    one[key] -= told[f"{key}_of_imports_of_the_engine"]
             runs[name].append(one)
             print(f"round {turn + 1}, {name}: {one['seconds']:.1f} s, {one['megabytes']:.0f} MB", file=sys.stderr)
     medians = {
@@ -120,21 +121,23 @@ def main() -> None:
     """Measure, write, print; the exit status is 1 where a row or value differs."""
     parser = argparse.ArgumentParser(description="Measure data preparation beside pandas.")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each")
-    parser.add_argument("--threads", type=int, default=2, help="threads of the exporter's engine")
-    parser.add_argument("--memory-gb", type=float, default=4.0, help="memory of the exporter's engine in GB")
+    parser.add_argument("--threads", type=int, help="threads of the exporter's engine (default: the exporter's)")
+    parser.add_argument("--memory-gb", type=float, help="memory of its engine in GB (default: the exporter's)")
     parser.add_argument("--source", type=Path, help="folder of the source's files (default: the installed package's)")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results", help="folder of the result")
     arguments = parser.parse_args()
     source = ["--source", str(arguments.source)] if arguments.source else []
+    given = {"--threads": arguments.threads, "--memory-gb": arguments.memory_gb}
+    flags = [text for name, value in given.items() if value is not None for text in (name, str(value))]
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(Path(folder), source, arguments.rounds, arguments.threads, arguments.memory_gb)
-    settings = {"rounds": arguments.rounds, "threads": arguments.threads, "memory_gb": arguments.memory_gb}
+        found = measure(Path(folder), source, arguments.rounds, flags)
     result = rounded(
         {
             "command": "make bench-prepare",
             "machine": f"{machine()}, load {os.getloadavg()[0]:.1f}",
             "date": time.strftime("%Y-%m-%d"),
-            **settings,
+            "rounds": arguments.rounds,
+            "settings": " ".join(flags) or "the exporter's defaults",
             **found,
         }
     )

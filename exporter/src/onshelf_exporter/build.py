@@ -1,7 +1,7 @@
 """Builds the folders `canonical` and `features` of a dataset from an adapter's source."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,9 +9,10 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from onshelf_exporter import cleaning, engine, launches, schema, validation, weekly
+from onshelf_exporter import cleaning, engine, launches, promotions, schema, validation, weekly
 from onshelf_exporter.adapters.base import Source
 from onshelf_exporter.errors import DataError, InvalidDataError
+from onshelf_exporter.promotions import Distinct, Promotions
 from onshelf_exporter.titles import LEVEL
 from onshelf_exporter.weeks import RetailCalendar, first_day_of_week
 
@@ -29,16 +30,16 @@ class Prepared:
     calendar: RetailCalendar = field(default_factory=lambda: RetailCalendar(dt.date(1970, 1, 5)))
     rows: dict[str, int] = field(default_factory=dict)
     cleaning: list[dict[str, object]] = field(default_factory=list)
+    promotions: Distinct | None = None  # the canonical table as numbers; None = as it is written
 
 
-def canonical(con: Backend, source: Source, folder: Path, scratch: Path, tell: Tell) -> Prepared:
+def canonical(con: Backend, source: Source, folder: Path, tell: Tell) -> Prepared:
     """Validate, clean and write the canonical tables.
 
     Args:
         con: the engine.
         source: what an adapter read.
         folder: empty folder to write to.
-        scratch: empty folder for what is between two steps.
         tell: is told what is being done.
 
     Raises:
@@ -50,7 +51,7 @@ def canonical(con: Backend, source: Source, folder: Path, scratch: Path, tell: T
         raise DataError(
             missing[0], "", "required table is missing", hint="Only products and interactions are required."
         )
-    cleaner = cleaning.Cleaner(con, scratch, prepared.cleaning)
+    cleaner = cleaning.Cleaner(con, prepared.cleaning)
     order = [name for name in schema.TABLES if name in source.tables]
     tables: dict[str, ir.Table] = {}
     problems: list[DataError] = []
@@ -75,15 +76,21 @@ def canonical(con: Backend, source: Source, folder: Path, scratch: Path, tell: T
         tell(f"Cleaning {name}")
         table = tables[name]
         if name == "interactions":
+            table = cleaner.keep(table)  # read many times below
             _set_calendar(prepared, table, source)
-        if name == "interactions":
             table = table.mutate(week=prepared.calendar.week_column(table.time.date()))
+        path = folder / f"{name}.parquet"
         if name == "promotions":
             first = prepared.calendar.first_day(prepared.first_week)
             after = prepared.calendar.first_day(prepared.last_week + 1)
-            table = table.filter(table.date >= first, table.date < after)
-        products = None if name == "products" else tables["products"]
-        tables[name] = cleaner.clean(name, table, products, folder / f"{name}.parquet")
+            given = source.promotions or promotions.numbered(con, source.tables[name], source.timezone)
+            inside = given.rows.filter(given.rows.date >= first, given.rows.date < after)
+            given = Promotions(inside, given.texts)
+            prepared.promotions = cleaner.clean_promotions(given, tables["products"], path)
+            tables[name] = engine.read(con, path)
+        else:
+            products = None if name == "products" else tables["products"]
+            tables[name] = cleaner.clean(name, table, products, path)
         prepared.rows[name] = engine.number(tables[name].count())
     return prepared
 
@@ -103,9 +110,14 @@ def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell:
     tables = {name: engine.read(con, path) for name, path in paths.items()}
     out = root / "features"
 
-    def save(name: str, table: ir.Table, order_by: list[str]) -> ir.Table:
+    def save(
+        name: str, table: ir.Table, order_by: list[str], texts: Mapping[str, Sequence[str]] | None = None
+    ) -> ir.Table:
         tell(f"Features {name}")
-        engine.write(con, table, out / f"{name}.parquet", order_by)
+        if texts is None:
+            engine.write(con, table, out / f"{name}.parquet", order_by)
+        else:
+            engine.write_numbered(con, table, out / f"{name}.parquet", texts, order_by)
         saved = engine.read(con, out / f"{name}.parquet")
         prepared.rows[f"features/{name}"] = engine.number(saved.count())
         return saved
@@ -124,12 +136,15 @@ def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell:
 
     sales = save("product_weeks", weekly.product_weeks(purchases), ["product_index", "week"])
     if "promotions" in tables:
-        promotions = tables["promotions"].inner_join(product_index, "product_id").fill_null({"site_id": ""})
-        promotions = promotions.mutate(week=prepared.calendar.week_column(promotions.date)).drop("date")
-        promoted = weekly.promotion_weeks(promotions)
+        single = prepared.promotions or promotions.distinct(
+            con, promotions.numbered(con, tables["promotions"], source.timezone)
+        )
+        texts = {name: single.texts[name] for name in ("product_id", "channel_id")}
+        promoted = weekly.promotion_weeks(single, prepared.calendar)
+        promoted = _with_product_index(con, promoted, texts["product_id"], product_index)
+        promoted = save("promotion_weeks", promoted, ["product_index", "week", "channel_id"], texts)
     else:
-        promoted = _no_promotions()
-    promoted = save("promotion_weeks", promoted, ["product_index", "week", "channel_id"])
+        promoted = save("promotion_weeks", _no_promotions(), ["product_index", "week", "channel_id"])
     save(
         "user_product_weeks",
         weekly.user_product_weeks(interactions),
@@ -167,7 +182,8 @@ def _with_index(con: Backend, interactions: ir.Table, products: ir.Table, users:
     """Interactions with indices, an order key, and revenue: where unknown, from the list price if there is one."""
     day = interactions.user_id + "/" + interactions.time.date().cast("string")
     table = interactions.inner_join(products, "product_id").inner_join(users, "user_id")
-    revenue = ibis.coalesce(table.revenue, ibis.greatest(table.list_price * table.quantity - table.discount, 0.0))
+    listed = table.list_price * table.quantity - table.discount
+    revenue = ibis.coalesce(table.revenue, ibis.ifelse(listed < 0, 0.0, listed))  # unknown without a list price
     table = table.select(
         "product_id", "product_index", "user_index", "week", "kind", "quantity", "discount", "coupon_discount",
         revenue=revenue.fill_null(0.0),
@@ -175,6 +191,18 @@ def _with_index(con: Backend, interactions: ir.Table, products: ir.Table, users:
         order_key=ibis.coalesce(table.order_id, day),
     )  # fmt: skip
     return con.create_table("indexed_interactions", table, temp=True)
+
+
+def _with_product_index(
+    con: Backend, promoted: ir.Table, product_ids: Sequence[str], product_index: ir.Table
+) -> ir.Table:
+    """Weeks of promotion, whose products are numbers of `product_ids`, with the index of each product."""
+    numbers = {"number": range(1, len(product_ids) + 1), "text": product_ids}
+    numbered = engine.small_table(numbers, schema={"number": "int32", "text": "string"})
+    numbered = numbered.inner_join(product_index, numbered.text == product_index.product_id)
+    numbered = con.create_table("promoted_products", numbered.select("number", "product_index"), temp=True)
+    joined = promoted.inner_join(numbered, promoted.product_id == numbered.number)
+    return joined.select("product_id", "product_index", "week", "channel_id", "coverage")
 
 
 def _no_promotions() -> ir.Table:

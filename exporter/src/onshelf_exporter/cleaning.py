@@ -6,10 +6,13 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 
-from onshelf_exporter import engine, schema
+from onshelf_exporter import engine, promotions, schema
 from onshelf_exporter.errors import DataError
+from onshelf_exporter.promotions import Distinct, Promotions
 from onshelf_exporter.validation import FORGIVING, MAX_MISSING
 
 MAX_LINE_QUANTITY = 1_000.0  # units in one line of a receipt beyond which a quantity is a measure, not a count
@@ -102,15 +105,20 @@ RULES: tuple[Rule, ...] = (
 MAX_PRICE_RATIO = 100.0  # a unit price this many times above or below its product's median is in another unit
 
 
-def price_outliers(table: ir.Table) -> ir.Table:
-    """Interactions with a column `outlier`: purchases at a unit price far from the median of their product."""
+def price_outliers(table: ir.Table, keep: Callable[[ir.Table], ir.Table]) -> ir.Table:
+    """Interactions with a column `outlier`: purchases at a unit price far from the median of their product.
+
+    Args:
+        table: interactions.
+        keep: computes a table once; the medians of all products are.
+    """
     value = (table.revenue + table.discount.fill_null(0.0)) / table.quantity
     bought = (table.kind == "purchase") & (table.quantity > 0) & (value > 0)
     priced = table.mutate(unit_value=ibis.ifelse(bought, value, ibis.null("float64")))
     medians = priced.group_by("product_id").agg(
         median_value=priced.unit_value.median(), lines=priced.unit_value.count()
     )
-    joined = priced.left_join(medians, "product_id").drop("product_id_right")
+    joined = priced.left_join(keep(medians), "product_id").drop("product_id_right")
     ratio = joined.unit_value / joined.median_value
     far = (joined.lines >= 5) & ((ratio > MAX_PRICE_RATIO) | (ratio < 1 / MAX_PRICE_RATIO))
     return joined.mutate(outlier=far.fill_null(False)).drop("unit_value", "median_value", "lines")
@@ -137,18 +145,32 @@ def described() -> list[tuple[str, str, str]]:
     return [*incomplete, *unknown, ("interactions", "repeated_event", EVENT_SEEN), *listed, *last]
 
 
+def _marked(rules: list[Rule], table: ir.Table) -> ir.Table:
+    """The table after some rules, with a column found_<rule> for each, and `left_out`."""
+    marked = table.mutate(left_out=ibis.literal(False))
+    for rule in rules:
+        mark = f"found_{rule.name}"
+        marked = marked.mutate(**{mark: rule.found(marked).fill_null(False) & ~marked.left_out})
+        if rule.change is None:
+            marked = marked.mutate(left_out=marked.left_out | marked[mark])
+        else:
+            new = rule.change(marked).items()
+            marked = marked.mutate(
+                **{column: ibis.ifelse(marked[mark], value, marked[column]) for column, value in new}
+            )
+    return marked
+
+
 @dataclass
 class Cleaner:
     """Applies the rules to one table after another and keeps the report.
 
     Attributes:
         con: the engine.
-        scratch: folder for what is between two steps: the largest table does not fit into memory.
         report: one row {table, rule, what, action, rows} for each rule, those that found nothing too.
     """
 
     con: Backend
-    scratch: Path
     report: list[dict[str, object]]
 
     def clean(self, name: str, table: ir.Table, products: ir.Table | None, path: Path) -> ir.Table:
@@ -163,20 +185,55 @@ class Cleaner:
         Raises:
             DataError: more than half of the rows would be left out as incomplete or of unknown products.
         """
-        if name == "interactions":  # read many times below; promotions, the largest, only once
-            table = self._keep(table)
         table, before = self._complete(name, table, products)
         if name == "interactions":
             table = self._repeated(table)
-            for rule in (rule for rule in RULES if rule.table == name):
-                table = self._apply(rule, table)
+            table = self._apply([rule for rule in RULES if rule.table == name], table)
             table = self._price_outliers(table)
             before = self._count(table)
-        single = table if any(table[column].type().is_array() for column in table.columns) else table.distinct()
+            single = self._single(table)
+        else:
+            single = table if any(table[column].type().is_array() for column in table.columns) else table.distinct()
         engine.write(self.con, single, path)
         written = engine.read(self.con, path)
         self._note(name, "duplicate", DUPLICATE, "left out", before - self._count(written))
         return written
+
+    def clean_promotions(self, given: Promotions, products: ir.Table, path: Path) -> Distinct:
+        """Apply the rules of promotions and write them.
+
+        Args:
+            given: promotions as numbers.
+            products: the clean products.
+            path: Parquet file to write.
+
+        Raises:
+            DataError: more than half of the rows would be left out as incomplete or of unknown products.
+        """
+        single = promotions.distinct(self.con, given)
+        rows, cells = single.rows, single.cells
+        whole = (cells.product_id > 0) & (cells.channel_id > 0) & cells.date.notnull()
+        counts = cells.group_by("product_id").agg(
+            given=cells.given.sum(), whole=ibis.ifelse(whole, cells.given, 0).sum()
+        )
+        texts = pa.array(single.texts["product_id"], pa.string())
+        known = pc.is_in(texts, self.con.to_pyarrow(products.product_id).combine_chunks()).to_pylist()
+        strangers = {number for number, is_known in enumerate(known, start=1) if not is_known}
+        counted = self.con.to_pyarrow(counts).to_pylist()
+        total, complete = (sum(row[name] for row in counted) for name in ("given", "whole"))
+        foreign = sum(row["whole"] for row in counted if row["product_id"] in strangers)
+        self._judge("promotions", total, complete, foreign)
+        if complete < total:
+            rows = rows.filter(rows.product_id > 0, rows.channel_id > 0, rows.date.notnull())
+            cells = cells.filter(whole)
+        if foreign:
+            unknown = engine.small_table({"product_id": sorted(strangers)}, {"product_id": "int32"})
+            rows, cells = (table.anti_join(unknown, "product_id") for table in (rows, cells))
+        rows = rows.select(*(column.name for column in schema.columns("promotions")))
+        engine.write_numbered(self.con, rows, path, single.texts)
+        again = engine.number(cells.given.sum()) - engine.number(cells.sites.sum())
+        self._note("promotions", "duplicate", DUPLICATE, "left out", again)
+        return Distinct(rows, single.texts, cells)
 
     def _complete(self, name: str, table: ir.Table, products: ir.Table | None) -> tuple[ir.Table, int]:
         """Leave out rows without a required value, and rows of unknown products: the table, and its number of rows."""
@@ -195,6 +252,15 @@ class Cleaner:
         foreign = 0
         if by and products is not None:
             foreign = engine.number(counted.anti_join(products, "product_id").complete.sum())
+        self._judge(name, rows, whole, foreign)
+        kept = table.filter(complete) if whole < rows else table
+        if foreign and products is not None:
+            kept = kept.semi_join(products, "product_id")
+        return kept, whole - foreign
+
+    def _judge(self, name: str, rows: int, whole: int, foreign: int) -> None:
+        """Report rows without a required value and rows of unknown products; refuse a table of which they are most."""
+        needed = [column.name for column in schema.columns(name) if column.required]
         lacking = rows - whole
         what = f"no {' or no '.join(needed)}: left out"
         self._note(name, "incomplete", what, "left out", lacking)
@@ -203,10 +269,6 @@ class Cleaner:
             rule = f"at least half of the rows must have {', '.join(needed)}, and a product_id of the table products"
             counts = {"rows": rows, "without a required value": lacking, "of unknown products": foreign}
             raise DataError(name, "", rule, lacking + foreign, [counts])
-        kept = table.filter(complete) if lacking else table
-        if foreign and products is not None:
-            kept = kept.semi_join(products, "product_id")
-        return kept, whole - foreign
 
     def _repeated(self, table: ir.Table) -> ir.Table:
         """One row for each event id, the earliest."""
@@ -218,21 +280,24 @@ class Cleaner:
             return table
         place = ibis.row_number().over(group_by=table.event_id, order_by=[table.time, table.product_id])
         numbered = table.mutate(place=place)
-        return self._keep(numbered.filter(numbered.event_id.isnull() | (numbered.place == 0)).drop("place"))
+        return self.keep(numbered.filter(numbered.event_id.isnull() | (numbered.place == 0)).drop("place"))
 
-    def _apply(self, rule: Rule, table: ir.Table) -> ir.Table:
-        found = rule.found(table).fill_null(False)
-        rows = self._count(table.filter(found))
-        if rule.change is None:
-            action, changed = "left out", table.filter(~found)
-        else:
-            new = {column: ibis.ifelse(found, value, table[column]) for column, value in rule.change(table).items()}
-            action, changed = "changed", table.mutate(new)
-        self._note(rule.table, rule.name, rule.what, action, rows)
-        return self._keep(changed) if rows else table
+    def _apply(self, rules: list[Rule], table: ir.Table) -> ir.Table:
+        """Apply rules one after another, in one pass that counts and one that changes."""
+        marked = _marked(rules, table)
+        counts = marked.agg(**{rule.name: marked[f"found_{rule.name}"].sum().fill_null(0) for rule in rules})
+        found = {name: int(rows) for name, rows in counts.to_pyarrow().to_pylist()[0].items()}
+        for rule in rules:
+            action = "left out" if rule.change is None else "changed"
+            self._note(rule.table, rule.name, rule.what, action, found[rule.name])
+        needed = [rule for rule in rules if found[rule.name]]  # one that finds nothing changes nothing for the next
+        if not needed:
+            return table
+        marked = _marked(needed, table)
+        return marked.filter(~marked.left_out).select(*table.columns)
 
     def _price_outliers(self, table: ir.Table) -> ir.Table:
-        marked = self._keep(price_outliers(table))
+        marked = price_outliers(table, self.keep)
         rows = self._count(marked.filter(marked.outlier))
         self._note("interactions", "price_outlier", OUTLIER_PRICE, "changed", rows)
         nothing = ibis.null("float64")
@@ -241,11 +306,19 @@ class Cleaner:
             discount=ibis.ifelse(marked.outlier, 0.0, marked.discount),
         ).drop("outlier")
 
-    def _keep(self, table: ir.Table) -> ir.Table:
-        """The table, computed once, in a file of the scratch folder."""
-        path = self.scratch / f"{ibis.util.gen_name('kept')}.parquet"
-        engine.write(self.con, table, path, compression="snappy")
-        return engine.read(self.con, path)
+    def _single(self, table: ir.Table) -> ir.Table:
+        """Each row once. Only rows that share a hash with another, few where repeats are few, are compared."""
+        hashed = table.mutate(hashed=ibis.struct({column: table[column] for column in table.columns}).hash())
+        again = hashed.group_by("hashed").agg(rows=hashed.count()).filter(lambda t: t.rows > 1)
+        again = self.con.create_table(ibis.util.gen_name("again"), again, temp=True)
+        if not self._count(again):
+            return table
+        compared = hashed.semi_join(again, "hashed").distinct()
+        return hashed.anti_join(again, "hashed").union(compared).drop("hashed")
+
+    def keep(self, table: ir.Table) -> ir.Table:
+        """The table, computed once and held by the engine, which puts on disk what does not fit into its memory."""
+        return self.con.create_table(ibis.util.gen_name("kept"), table, temp=True)
 
     def _count(self, table: ir.Table) -> int:
         return engine.number(table.count())

@@ -216,7 +216,7 @@ KIN = (("department", "category", "type"), ("department", "category"), ("departm
 def hot_deck(
     con: Backend, receivers: ir.Table, donors: ir.Table, value: str, levels: tuple[tuple[str, ...], ...]
 ) -> ir.Table:
-    """Impute by hot deck: each receiver takes the value of one donor, drawn by a hash of both.
+    """Impute by hot deck: each receiver takes the value of one donor, drawn by a hash of both, the earliest of several.
 
     A drawn value is distributed as observed ones are, so that nothing tells it from them; a median would mark every
     launch without a sale.
@@ -232,6 +232,8 @@ def hot_deck(
         product_index and `value`, of receivers that found a donor.
     """
     waiting = con.create_table(ibis.util.gen_name("receivers"), receivers, temp=True)
+    if levels[-1]:  # most donors share nothing with any receiver
+        donors = donors.semi_join(waiting.select(*levels[-1]), levels[-1])
     deck = con.create_table(ibis.util.gen_name("donors"), donors, temp=True)
     found: list[ir.Table] = []
     for keys in levels:
@@ -241,7 +243,9 @@ def hot_deck(
             right, [*predicates, waiting.launch_week >= right.known_from, waiting.product_index != right.donor]
         )
         ticket = (pairs.product_index.cast("string") + "/" + pairs.donor.cast("string")).hexdigest("md5")
-        drawn = pairs.group_by("product_index").agg(pairs[value].argmin(ticket).name(value))
+        # a donor known from several weeks has one ticket for all: the earliest week counts, not the order of the rows
+        order = ticket + "/" + pairs.known_from.cast("string").lpad(6, "0") + "/" + pairs.donor.cast("string")
+        drawn = pairs.group_by("product_index").agg(pairs[value].argmin(order).name(value))
         found.append(con.create_table(ibis.util.gen_name("drawn"), drawn, temp=True))
         waiting = con.create_table(
             ibis.util.gen_name("receivers"), waiting.anti_join(found[-1], "product_index"), temp=True

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 ADAPTERS = ("complete_journey", "parquet")
 CODE = (
-    "abbreviations.csv", "titles.py", "build.py", "cleaning.py", "engine.py", "launches.py", "prepare.py", "schema.py",
-    "validation.py",
-    "weekly.py", "weeks.py", "adapters/base.py", "adapters/complete_journey.py", "adapters/parquet.py",
+    "abbreviations.csv", "titles.py", "build.py", "cleaning.py", "engine.py", "launches.py", "prepare.py",
+    "promotions.py", "schema.py", "validation.py", "weekly.py", "weeks.py",
+    "adapters/base.py", "adapters/complete_journey.py", "adapters/parquet.py",
 )  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=int, default=2, help="threads (default: %(default)s)")
     parser.add_argument(
-        "--memory-gb", type=float, default=4.0, help="memory of the engine in GB (default: %(default)s)"
+        "--memory-gb", type=float, default=1.5, help="memory of the engine in GB (default: %(default)s)"
     )
     parser.add_argument("--force", action="store_true", help="prepare again even when nothing has changed")
 
@@ -75,7 +75,7 @@ def prepare(
     adapter: str | None = None,
     source: Path | None = None,
     threads: int = 2,
-    memory_gb: float = 4.0,
+    memory_gb: float = 1.5,
     force: bool = False,
     console: Console | None = None,
 ) -> Path:
@@ -185,7 +185,7 @@ def _build(
                 (staging / folder).mkdir()
             tell("Reading the source")
             read = adapter.read(con, source)
-            prepared = build.canonical(con, read, staging / "canonical", staging / "spill", tell)
+            prepared = build.canonical(con, read, staging / "canonical", tell)
             build.features(con, read, prepared, staging, tell)
             con.disconnect()
         shutil.rmtree(staging / "spill", ignore_errors=True)

@@ -160,6 +160,9 @@ def _keys(name: str, table: ir.Table) -> list[DataError]:
     key = schema.KEYS[name]
     if not key:
         return []
+    shared = table.group_by(*key).agg(rows=table.count()).filter(lambda t: t.rows > 1)
+    if not engine.number(shared.count()):
+        return []
     plain = [column for column in table.columns if not table[column].type().is_array()]
     again = table.select(*plain).distinct().group_by(*key).agg(rows=lambda t: t.count()).filter(lambda t: t.rows > 1)
     samples = again.order_by(*key).limit(SAMPLES).to_pyarrow().to_pylist()

@@ -3,7 +3,10 @@
 import ibis
 import ibis.expr.types as ir
 
+from onshelf_exporter import engine
 from onshelf_exporter.engine import MONEY, exact_sum
+from onshelf_exporter.promotions import Distinct
+from onshelf_exporter.weeks import RetailCalendar
 
 
 def indexed(table: ir.Table, key: str, index: str) -> ir.Table:
@@ -38,24 +41,28 @@ def product_weeks(purchases: ir.Table) -> ir.Table:
     return sums.mutate(price=price).drop("list_value", "priced_units")
 
 
-def promotion_weeks(promotions: ir.Table) -> ir.Table:
+def promotion_weeks(promotions: Distinct, calendar: RetailCalendar) -> ir.Table:
     """Coverage by product, week and channel.
 
-    Args:
-        promotions: product_id, product_index, site_id, week, channel_id.
-
     Returns:
-        product_id, product_index, week, channel_id, coverage: share in (0, 1] of the sites that promote anything in
-        that week that carry this product in this channel.
+        product_id, channel_id (numbers of texts, see `Promotions`), week, coverage: share in (0, 1] of the sites that
+        promote anything in that week that carry this product in this channel.
     """
-    sites = promotions.group_by("week").agg(sites=promotions.site_id.nunique())
-    carried = promotions.group_by("product_id", "product_index", "week", "channel_id").agg(
-        carrying=promotions.site_id.nunique()
-    )
+    days = promotions.cells.select("date").distinct().to_pyarrow()["date"].to_pylist()
+    weeks = [calendar.week(day) for day in days]
+    of_day = engine.small_table({"date": days, "week": weeks}, schema={"date": "date", "week": "int32"})
+    sites = promotions.rows.select("date", "site_id").distinct().inner_join(of_day, "date")
+    sites = sites.group_by("week").agg(promoting=sites.site_id.nunique())
+    if len(set(weeks)) == len(weeks):
+        carried = promotions.cells.inner_join(of_day, "date").rename(carrying="sites")
+    else:  # a site may promote a product on several days of a week
+        rows = (
+            promotions.rows.inner_join(of_day, "date").select("product_id", "week", "channel_id", "site_id").distinct()
+        )
+        carried = rows.group_by("product_id", "week", "channel_id").agg(carrying=rows.count())
     joined = carried.inner_join(sites, "week")
-    return joined.select(
-        "product_id", "product_index", "week", "channel_id", coverage=joined.carrying.cast("float64") / joined.sites
-    )
+    coverage = joined.carrying.cast("float64") / joined.promoting
+    return joined.select("product_id", "week", "channel_id", coverage=coverage)
 
 
 def user_product_weeks(interactions: ir.Table) -> ir.Table:

@@ -189,3 +189,18 @@ def test_hot_deck_takes_nothing_from_the_future() -> None:
     )
     found = launches.hot_deck(con, receivers, donors, "price", (("type",), ())).to_pyarrow().to_pylist()
     assert found == [{"product_index": 1, "price": 1.0}]
+
+
+def test_hot_deck_is_the_same_whatever_the_order_of_its_donors() -> None:
+    """A donor known from two weeks has one ticket with two values: the earlier is taken."""
+    con = engine.connect()
+    receivers = ibis.memtable(pa.table({"product_index": [1, 7], "launch_week": [10, 12], "type": ["a", "a"]}))
+    rows = [(donor, week, "a", donor + week / 100) for donor in range(2, 6) for week in (5, 6, 9)]
+    drawn = []
+    for order in (rows, rows[::-1], rows[5:] + rows[:5]):
+        columns = dict(zip(("donor", "known_from", "type", "price"), zip(*order, strict=True), strict=True))
+        donors = ibis.memtable(pa.table({name: list(values) for name, values in columns.items()}))
+        found = launches.hot_deck(con, receivers, donors, "price", (("type",), ()))
+        drawn.append(found.order_by("product_index").to_pyarrow().to_pylist())
+    assert drawn[0] == drawn[1] == drawn[2]
+    assert all(round(row["price"] % 1, 2) == 0.05 for row in drawn[0])

@@ -155,6 +155,24 @@ def test_outliers(shop: Path, tmp_path: Path) -> None:
     assert weeks.revenue.max() < 10_000
 
 
+def test_a_purchase_of_unknown_revenue_counts_for_no_price(shop: Path, tmp_path: Path) -> None:
+    """Without a list price nothing is known of it: neither its revenue nor its units are part of a price."""
+    table = pq.read_table(shop / "interactions.parquet").to_pandas().sort_values("time", ignore_index=True)
+    week_one = table[table.time < pd.Timestamp("2024-01-08")]
+    product = week_one.product_id.value_counts().index[0]
+    first = week_one.index[week_one.product_id == product][0]
+    table.loc[first, "revenue"] = None
+    table.loc[first, "discount"] = 0.0
+    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), shop / "interactions.parquet")
+    change_table(shop, "products", list_price=lambda old: [None] * len(old))
+    weeks = pd.read_parquet(prepare("shop", tmp_path / "data", source=shop) / "features" / "product_weeks.parquet")
+    row = weeks[(weeks.product_id == product) & (weeks.week == 1)].iloc[0]
+    sold = week_one[week_one.product_id == product]
+    known = sold.drop(index=first)
+    assert row.units == sold.quantity.sum()
+    assert row.price == pytest.approx((known.revenue + known.discount).sum() / known.quantity.sum())
+
+
 BAD = {
     "negative list price": (
         "products",

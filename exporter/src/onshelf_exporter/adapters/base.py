@@ -9,6 +9,7 @@ import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
 from onshelf_exporter.launches import LaunchRule
+from onshelf_exporter.promotions import Promotions
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Source:
         food_departments: departments of food.
         dropped: rows that the adapter itself left out, by rule and table: counted in the report.
         week_one: first day of week 1; None = the retail week of the first interaction.
+        promotions: the table promotions as numbers, where the adapter has numbered it; `tables` then holds its rows.
     """
 
     tables: Mapping[str, ir.Table]
@@ -38,6 +40,7 @@ class Source:
     food_departments: tuple[str, ...] = ()
     dropped: list[dict[str, object]] = field(default_factory=list)
     week_one: dt.date | None = None
+    promotions: Promotions | None = None
 
 
 @dataclass(frozen=True)

