@@ -25,6 +25,7 @@ class Gateway:
             "ONSHELF_METRICS_PORT": "0",
             "ONSHELF_ADDRESS_FILE": str(address_file),
             "ONSHELF_LOG_KEY": "a key of the tests",
+            "ONSHELF_STORE": f"sqlite:///{folder / 'store.db'}",
         }
         with self.log.open("w") as log:
             self.process = subprocess.Popen(

@@ -119,7 +119,11 @@ async def _plan(
         optional(call, models.find_launches(call, release, encoded.embedding), "similar launches are")
     )
     retrieving = asyncio.create_task(
-        optional(call, models.find_audience(call, release, encoded, product.ids), "the audience is")
+        optional(
+            call,
+            models.find_audience(call, release, encoded.embedding, encoded.product_vector, product.ids),
+            "the audience is",
+        )
     )
     tasks = (scoring, finding, retrieving)
     try:
