@@ -43,6 +43,10 @@ PARTS: dict[str, tuple[str, str]] = {
         "beside other servers of the same BERT",
         "-m peers.run --gateway ours={ours} --gateway ours_fp32={ours_fp32} --out {out}",
     ),
+    "catalog": (
+        "upserts of products, and how soon all processes know them",
+        "catalog.py --triton {triton} --out {out}",
+    ),
     "retrieval": ("exact retrieval beside the memory's bandwidth", "large_retrieval.py --out {out}"),
     "prepare": ("data preparation beside pandas", "prepare.py --out {out}"),
 }
@@ -97,7 +101,7 @@ def gateway(name: str, triton_address: str) -> Iterator[str]:
     state.unlink(missing_ok=True)
     words = ["--releases", ROOT / "var/releases", "--triton", triton_address, "--listen", "127.0.0.1:0"]
     words += ["--metrics-port", 0, "--address-file", state, "--encoder-model", GATEWAYS[name]]
-    words += ["--encoder-cache-entries", 0, "--max-in-flight", 1024]
+    words += ["--encoder-cache-entries", 0, "--max-in-flight", 1024, "--store", f"sqlite:///{RUN / 'store.db'}"]
     with (RUN / f"{name}.log").open("w") as log:
         process = subprocess.Popen([sys.executable, "-m", "onshelf_gateway", *map(str, words)], stderr=log)
         try:
@@ -130,6 +134,10 @@ def figures(parts: dict[str, Result]) -> Result:
         "retrieval_vs_bandwidth": of("retrieval", "ratios", "retrieval_vs_bandwidth"),
         "prepare_vs_pandas": of("prepare", "ratios", "prepare_vs_pandas"),
     }
+    upserts, visible = (
+        of("catalog", "upserts_per_minute"),
+        of("catalog", "visible_everywhere", "from_sending", "max_ms"),
+    )
     peers = of("peers", "peers") or {}
     return {
         "ratios": ratios,
@@ -139,6 +147,7 @@ def figures(parts: dict[str, Result]) -> Result:
             for name, row in peers.items()
             if isinstance(row, dict)
         },
+        "catalog": {"upserts_per_minute": upserts, "visible_max_ms": visible},
         "sweeps": {"catalogue": of("retrieval", "sweep")},
     }
 
@@ -168,6 +177,13 @@ def markdown(result: Result) -> str:
     lines.append(
         f"| milliseconds that the gateway adds, median | {'–' if tax is None else f'{tax:.2f}'} | at most 1.5 |"
     )
+    catalog = result["catalog"]
+    for name, what, goal in (
+        ("upserts_per_minute", "products upserted a minute", "at least 10,000"),
+        ("visible_max_ms", "milliseconds until every process has one, at most", "at most 1,000"),
+    ):
+        value = catalog[name]
+        lines.append(f"| {what} | {'–' if value is None else f'{value:,.0f}'} | {goal} |")
     latency = result["parts"].get("latency")
     if latency:
         lines += [
