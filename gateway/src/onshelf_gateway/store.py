@@ -51,6 +51,7 @@ class Store:
         Raises:
             StoreError: the URL is none, or the database cannot be reached, written or brought up to date.
         """
+        opened = False
         try:
             url = make_url(self._given)
             if url.get_backend_name() not in ("sqlite", "postgresql"):
@@ -60,12 +61,16 @@ class Store:
             else:
                 self._engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5})
             self._migrate()
+            opened = True
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise StoreError(f"no usable URL of a database: {error}") from error
         except CommandError as error:
             raise StoreError(f"its schema is none that this version knows: {error}") from error
         except (SQLAlchemyError, OSError) as error:
             raise StoreError(_reason(error)) from error
+        finally:
+            if not opened:
+                self.close()
 
     def close(self) -> None:
         """Let go of connections."""
