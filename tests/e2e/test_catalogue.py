@@ -86,7 +86,9 @@ def test_the_same_product_upserted_gets_the_score_and_place_of_the_releases_own(
         again = client.recommend_products(user, new_product_share=0.3, count=60).products
         same = {product.product_id for product in again} & {product.product_id for product in mixed[user]}
         assert len(same) >= 57
-    print(f"{len(moves)} pairs: scores differ by {np.median(differences):.4f}, at most {max(differences):.4f}; places by")
+    print(
+        f"{len(moves)} pairs: scores differ by {np.median(differences):.4f}, at most {max(differences):.4f}; places by"
+    )
     print(f"{np.median(moves)}, at most {max(moves)} of 200")
     # what is left is between the encoder as it is served and the bfloat16 with which training read the titles
     assert np.median(differences) < 0.02

@@ -365,6 +365,20 @@ async def test_without_the_encoder_nothing_is_taken(shop, words):
     assert "N1" not in await shop.ids(scope=NEW)
 
 
+async def test_of_more_than_are_scored_the_likeliest_are_and_those_in_the_categories(shop):
+    kinds = ("Classic puzzles", *["Honey lime tortilla chips", "Ginger shampoo", "Cherry kids yogurt"] * 3)
+    products = [T.Product(product_id=f"N{n}", title=f"{kinds[n % 10]} {n}") for n in range(1100)]
+    await shop.upsert(*products[:700])
+    await shop.upsert(*products[700:])
+    shop.backend.calls.clear()
+    found = await shop.recommend(scope=NEW)
+    assert len(found.products) == 200
+    await shop.ids(scope=NEW, categories=["Toys"])
+    shapes = [shape["closest"] for model, _, shape in shop.backend.calls if model == "product_fit"]
+    assert shapes[0] == (1, 1024)
+    assert shapes[1] == (1, 256), "110 toys, and no more"
+
+
 async def test_product_fit_is_asked_only_where_it_can_matter(shop):
     await shop.recommend(scope=NEW)
     await shop.upsert(chips())

@@ -16,6 +16,8 @@ from onshelf_gateway.release import ModelRelease
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 MOST = PRODUCT_BUCKETS[-1]  # products that are scored for a user, at most
+KIN_WEIGHTS = {1: 1.0, 2: 2.0, 3: 1.0}  # of category, type and brand in the first order of more than MOST
+PLACE_WEIGHT = 0.3
 LISTED = 200  # new products that take part in a list, as in product_retrieval
 LAST = 1e6  # place of what is not in a list
 
@@ -168,7 +170,7 @@ class Shelf:
         """The upserted products that product_fit is to score for a user; None where there are none.
 
         All of them, up to MOST. Of more, those in the categories asked for; and of more than MOST of these, the best by
-        purchases of the same department, category, type and brand, and by the place among the factors.
+        purchases of the same category, type and brand, and a little by the place among the factors.
 
         Args:
             user: as `Models.encode_user` says.
@@ -191,18 +193,18 @@ class Shelf:
         )
 
     def _cheap(self, user: EncodedUser, at: Ints) -> NDArray[np.float32]:
-        """A first order of upserted products [n]: each part in its standard deviations."""
+        """A first order of upserted products [n]: each part in its standard deviations, weighted."""
         ids = self.delta.array("categorical_ids")[at]
         inside = (user.history > 0) & (user.history <= self.release.products.num_rows)
         bought = self.release.product_ids[user.history[inside] - 1]
         weights = user.event_weights[inside][:, [0, 2]].sum(axis=1)
-        parts = [self.delta.array("product_vectors")[at] @ user.vector]
-        for level in range(ids.shape[1]):
+        parts = [(self.delta.array("product_vectors")[at] @ user.vector, PLACE_WEIGHT)]
+        for level, weight in KIN_WEIGHTS.items():
             size = int(max(bought[:, level].max(initial=0), ids[:, level].max(initial=0))) + 1
             counts = np.bincount(bought[:, level], weights, minlength=size)
             counts[0] = 0.0
-            parts.append(np.log1p(counts)[ids[:, level]].astype(np.float32))
-        return np.asarray(sum((part - part.mean()) / max(float(part.std()), 1e-6) for part in parts))
+            parts.append((np.log1p(counts)[ids[:, level]].astype(np.float32), weight))
+        return np.asarray(sum(weight * (part - part.mean()) / max(float(part.std()), 1e-6) for part, weight in parts))
 
 
 def merged(new: Retrieved, fits: Retrieved) -> Retrieved:
