@@ -171,7 +171,7 @@ class _Listed:
         """Which are new: launched lately, or upserted and not in the release's catalogue."""
         own, beyond, _ = self._split(rows)
         result = beyond.copy()
-        result[own] = self.release.new_products[rows[own]]
+        result[own] = self.shelf.new(rows[own])
         return result
 
     def ids(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:

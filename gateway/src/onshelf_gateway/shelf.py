@@ -158,6 +158,10 @@ class Shelf:
         """Which rows of the release's catalogue may be shown."""
         return np.asarray(self._known[rows] & ~self._gone[rows])
 
+    def new(self, rows: Ints) -> Bools:
+        """Which rows of the release's catalogue are new: launched lately, or upserted before its data knew them."""
+        return np.asarray(self.release.new_products[rows] | self._replaced_new[rows])
+
     def ids(self, rows: Ints) -> Ints:
         """Category and brand ids of rows of the release's catalogue [n, 4]."""
         return np.asarray(self._ids[rows])
