@@ -184,7 +184,7 @@ class Shelf:
         if len(at) > MOST and categories is not None:
             at = at[categories[at]]
         if len(at) > MOST:
-            at = at[np.sort(np.argpartition(-self._cheap(user, at), MOST)[:MOST])]
+            at = at[np.sort(np.argpartition(-self._first_order(user, at), MOST)[:MOST])]
         if not len(at):
             return None
         rows = self.delta.array("rows")[at]
@@ -196,19 +196,37 @@ class Shelf:
             {name: np.asarray(self.delta.array(name)[at]) for name in FIT_INPUTS},
         )
 
-    def _cheap(self, user: EncodedUser, at: Ints) -> NDArray[np.float32]:
-        """A first order of upserted products [n]: each part in its standard deviations, weighted."""
-        ids = self.delta.array("categorical_ids")[at]
+    def _first_order(self, user: EncodedUser, at: Ints) -> NDArray[np.float32]:
         inside = (user.history > 0) & (user.history <= self.release.products.num_rows)
         bought = self.release.product_ids[user.history[inside] - 1]
-        weights = user.event_weights[inside][:, [0, 2]].sum(axis=1)
-        parts = [(self.delta.array("product_vectors")[at] @ user.vector, PLACE_WEIGHT)]
-        for level, weight in KIN_WEIGHTS.items():
-            size = int(max(bought[:, level].max(initial=0), ids[:, level].max(initial=0))) + 1
-            counts = np.bincount(bought[:, level], weights, minlength=size)
-            counts[0] = 0.0
-            parts.append((np.log1p(counts)[ids[:, level]].astype(np.float32), weight))
-        return np.asarray(sum(weight * (part - part.mean()) / max(float(part.std()), 1e-6) for part, weight in parts))
+        vectors, ids = self.delta.array("product_vectors")[at], self.delta.array("categorical_ids")[at]
+        return first_order(user.vector, bought, user.event_weights[inside], vectors, ids)
+
+
+def first_order(
+    user_vector: NDArray[np.float32],
+    bought: Ints,
+    weights: NDArray[np.float32],
+    product_vectors: NDArray[np.float32],
+    categorical_ids: Ints,
+) -> NDArray[np.float32]:
+    """A cheap score of products for a user [n]: each part in its standard deviations, weighted.
+
+    Args:
+        user_vector: [64].
+        bought: categorical ids of the history's events [events, 4].
+        weights: event weights of these [events, 4].
+        product_vectors: [n, 64].
+        categorical_ids: [n, 4].
+    """
+    strength = weights[:, [0, 2]].sum(axis=1)
+    parts = [(product_vectors @ user_vector, PLACE_WEIGHT)]
+    for level, weight in KIN_WEIGHTS.items():
+        size = int(max(bought[:, level].max(initial=0), categorical_ids[:, level].max(initial=0))) + 1
+        counts = np.bincount(bought[:, level], strength, minlength=size)
+        counts[0] = 0.0  # unknown ids are not alike
+        parts.append((np.log1p(counts)[categorical_ids[:, level]].astype(np.float32), weight))
+    return np.asarray(sum(weight * (part - part.mean()) / max(float(part.std()), 1e-6) for part, weight in parts))
 
 
 def merged(new: Retrieved, fits: Retrieved) -> Retrieved:
