@@ -1,7 +1,9 @@
 """UpsertProducts and DeleteProducts over fake models: what they change in every other answer."""
 
 import asyncio
+import contextlib
 import datetime as dt
+import sqlite3
 
 import grpc
 import pytest
@@ -377,6 +379,35 @@ async def test_of_more_than_are_scored_the_likeliest_are_and_those_in_the_catego
     shapes = [shape["closest"] for model, _, shape in shop.backend.calls if model == "product_fit"]
     assert shapes[0] == (1, 1024)
     assert shapes[1] == (1, 256), "110 toys, and no more"
+
+
+async def test_a_store_that_fails_is_told_and_nothing_is_changed(root, words):
+    async with Running(root) as shop:
+        await shop.upsert(chips())
+        path = shop.server.settings.store.removeprefix("sqlite:///")
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("ALTER TABLE catalogue_state RENAME TO elsewhere")
+        for call in (shop.upsert(chips("N2")), shop.delete("N1")):
+            refusal = await words.refusal(call)
+            assert refusal.code == grpc.StatusCode.UNAVAILABLE
+            assert refusal.reason == "STORE_UNAVAILABLE"
+            assert refusal.retry is not None
+            assert "catalogue_state" not in refusal.message, "what the database says is for the log"
+
+        async def told():
+            return "CATALOGUE_INCOMPLETE" in words.notices(await shop.recommend(scope=NEW))
+
+        await until(told)
+        assert "N1" in await shop.ids(scope=NEW), "what is known goes on being served"
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("ALTER TABLE elsewhere RENAME TO catalogue_state")
+        await until(lambda: _untold(shop, words))
+        await shop.upsert(chips("N2"))
+        assert {"N1", "N2"} <= set(await shop.ids(scope=NEW))
+
+
+async def _untold(shop, words):
+    return "CATALOGUE_INCOMPLETE" not in words.notices(await shop.recommend(scope=NEW))
 
 
 async def test_product_fit_is_asked_only_where_it_can_matter(shop):
