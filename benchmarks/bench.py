@@ -82,6 +82,11 @@ PARTS = {
         "--peers onnx_grpc fastapi_torch --rounds 1 --seconds 1 --concurrency 4",
     ),
     "sweeps": Part("how latency and memory grow", "sweeps.py --out {out}", "--quick"),
+    "catalog": Part(
+        "upserts of products, and how soon all processes know them",
+        "catalog.py --triton {triton} --out {out}",
+        "--products 200 --at-once 50 --looks 5",
+    ),
     "retrieval": Part(
         "exact retrieval beside the memory's bandwidth",
         "large_retrieval.py --out {out}",

@@ -1,6 +1,7 @@
 """The named figures of benchmarks/results/latest.json, out of what the parts of `make bench` printed.
 
-`ratios`, `gateway_tax_ms`, `promise`, `peers`, `gateways` and `sweeps`; null, or empty, where nothing was measured.
+`ratios`, `gateway_tax_ms`, `promise`, `catalog`, `peers`, `gateways` and `sweeps`; null, or
+empty, where nothing was measured.
 """
 
 from typing import Any
@@ -35,6 +36,10 @@ def figures(parts: dict[str, Document]) -> Document:
         },
         "gateway_tax_ms": at(parts, "tax", "gateway_tax_ms"),
         "promise": _promise(parts),
+        "catalog": {
+            "upserts_per_minute": at(parts, "catalog", "upserts_per_minute"),
+            "visible_max_ms": at(parts, "catalog", "visible_everywhere", "from_sending", "max_ms"),
+        },
         "peers": _servers(parts, "peers"),
         "gateways": _servers(parts, "gateways"),
         "sweeps": at(parts, "sweeps", "sweeps") or {},

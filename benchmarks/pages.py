@@ -19,7 +19,7 @@ class Goal:
 
     def cells(self, result: Document) -> list[str]:
         """What, measured, goal, reached."""
-        value, goal = self.value(result), f"at {'least' if self.least else 'most'} {self.limit:g}"
+        value, goal = self.value(result), f"at {'least' if self.least else 'most'} {self.limit:,g}"
         if value is None:
             return [self.what, "–", goal, "–"]
         reached = value >= self.limit if self.least else value <= self.limit
@@ -34,6 +34,10 @@ def _tax(result: Document) -> float | None:
     return result.get("gateway_tax_ms")
 
 
+def _catalog(name: str) -> Callable[[Document], float | None]:
+    return lambda result: result.get("catalog", {}).get(name)
+
+
 GOALS = (
     Goal("plans a second over a tutorial's planner, one BERT forward per candidate", _ratio("seed"), 100, True),
     Goal("texts a second over the best other server of the same BERT", _ratio("best_peer"), 2, True),
@@ -45,6 +49,8 @@ GOALS = (
     Goal("exact retrieval of one query over bytes / bandwidth", _ratio("retrieval_vs_bandwidth"), 2, False),
     Goal("pandas' time over that of the preparation", _ratio("prepare_vs_pandas"), 2, True),
     Goal("memory of the preparation over that of pandas", _ratio("prepare_vs_pandas_memory"), 0.5, False),
+    Goal("products upserted a minute", _catalog("upserts_per_minute"), 10_000, True),
+    Goal("milliseconds until every process has an upserted product", _catalog("visible_max_ms"), 1_000, False),
     Goal("memory for the longest stream over that for the shortest", _ratio("stream_memory"), 1.2, False),
 )
 

@@ -69,7 +69,8 @@ def gateway(name: str, triton_address: str, *flags: str) -> Iterator[Server]:
     RUN.mkdir(parents=True, exist_ok=True)
     state.unlink(missing_ok=True)
     words = ["--releases", str(RELEASES), "--triton", triton_address, "--listen", "127.0.0.1:0"]
-    words += ["--metrics-port", "-1", "--address-file", str(state), *GATEWAYS[name], *flags]
+    words += ["--metrics-port", "-1", "--address-file", str(state), "--store", f"sqlite:///{RUN / name}.db"]
+    words += [*GATEWAYS[name], *flags]
     with log_file.open("w") as log:
         process = subprocess.Popen([sys.executable, "-m", "onshelf_gateway", *words], stderr=log)
         try:

@@ -3,7 +3,8 @@
 #
 #   docker build --file deploy/gateway.Dockerfile --tag onshelf-gateway:0.1.0.dev0 .
 #
-# Model releases are mounted at /var/lib/onshelf/releases; the address of Triton is ONSHELF_TRITON. It writes nothing.
+# Model releases are mounted at /var/lib/onshelf/releases; the address of Triton is ONSHELF_TRITON. It writes to /var/lib/onshelf/store
+# alone, where a volume keeps what must outlive the container.
 
 # A version tag, not a digest: add @sha256:... of the image that you pulled and checked.
 ARG PYTHON_TAG=3.11.14-slim-bookworm
@@ -24,12 +25,13 @@ RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels ./client ./
 FROM python:${PYTHON_TAG}
 RUN groupadd --gid 10001 onshelf \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin onshelf \
-    && install --directory --owner 10001 --group 10001 /var/lib/onshelf/releases
+    && install --directory --owner 10001 --group 10001 /var/lib/onshelf/releases /var/lib/onshelf/store
 COPY --from=build /opt/onshelf /opt/onshelf
 ENV PATH=/opt/onshelf/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     ONSHELF_RELEASES=/var/lib/onshelf/releases \
+    ONSHELF_STORE=sqlite:////var/lib/onshelf/store/onshelf.db \
     ONSHELF_LISTEN=0.0.0.0:50051 \
     ONSHELF_METRICS_HOST=0.0.0.0 \
     ONSHELF_METRICS_PORT=8502

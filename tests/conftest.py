@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent))  # `import shops`, `small_release`, `stack` in every part's tests
 
+# gateways that a test starts without naming a store: none of them finds what another run left
+os.environ.setdefault("ONSHELF_STORE", f"sqlite:///{tempfile.mkdtemp(prefix='onshelf-store-')}/onshelf.db")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch is loaded: two threads do not spin for each other
 
 if TYPE_CHECKING:

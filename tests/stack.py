@@ -17,7 +17,7 @@ GATEWAY = Path(sys.executable).parent / "onshelf-gateway"
 class Gateway:
     """A gateway process on a port of its own."""
 
-    def __init__(self, releases: Path, triton: str, folder: Path) -> None:
+    def __init__(self, releases: Path, triton: str, folder: Path, store: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "gateway.log"
         address_file = folder / "gateway.address"
@@ -25,6 +25,7 @@ class Gateway:
             "ONSHELF_METRICS_PORT": "0",
             "ONSHELF_ADDRESS_FILE": str(address_file),
             "ONSHELF_LOG_KEY": "a key of the tests",
+            "ONSHELF_STORE": store or f"sqlite:///{folder / 'store.db'}",
         }
         with self.log.open("w") as log:
             self.process = subprocess.Popen(

@@ -65,6 +65,7 @@ PARTS = {
     },
     "sweeps": {"sweeps": {"candidates": SWEEP, "callers": CALLERS, "stream": STREAM}},
     "retrieval": {"ratios": {"retrieval_vs_bandwidth": 1.5}},
+    "catalog": {"upserts_per_minute": 12_000.0, "visible_everywhere": {"from_sending": {"max_ms": 400.0}}},
     "prepare": {"ratios": {"prepare_vs_pandas": 2.2, "prepare_vs_pandas_memory": 0.4}},
 }
 MEASURED = {name: {"date": "2026-01-02", "commit": "abc", "release": "12", "minutes": 1.0} for name in PARTS}

@@ -82,6 +82,8 @@ ARGUMENTS = {
     "find_audience": {"product": CHIPS, "count": 10, "segments": True},
     "find_similar_launches": {"product_id": "995242", "count": 3},
     "get_user_profile": {"user_id": "1364", "model_release": 7},
+    "upsert_products": {"products": (CHIPS, Product(title="lime chips", product_id="p-2"))},
+    "delete_products": {"product_ids": ("p-1", "p-2")},
 }
 
 

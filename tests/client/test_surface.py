@@ -27,6 +27,7 @@ SURFACE = [
     "CountForecast",
     "DateWindow",
     "DeadlineExceeded",
+    "DeleteProductsResult",
     "ErrorReason",
     "EvaluatePlanResult",
     "EventKind",
@@ -64,6 +65,7 @@ SURFACE = [
     "PriceStep",
     "PriceTax",
     "Product",
+    "ProductError",
     "Quantile",
     "RecommendProductsResult",
     "RecommendationScope",
@@ -83,6 +85,7 @@ SURFACE = [
     "Unavailable",
     "UnitsBasis",
     "UpdateForecastResult",
+    "UpsertProductsResult",
     "UserProfile",
     "WeekForecast",
 ]

@@ -13,6 +13,7 @@ import yaml  # type: ignore[import-untyped]
 from dockerfile import DEPLOY, ROOT, effective, read
 
 BASE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+VOLUMES = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["volumes"]
 GPU = yaml.safe_load((DEPLOY / "compose.gpu.yaml").read_text())["services"]
 WHOLE = {**BASE, **{name: service for name, service in GPU.items() if name not in BASE}}
 ADDED = {name: service for name, service in GPU.items() if name in BASE}
@@ -88,10 +89,14 @@ def test_the_gateway_starts_after_triton_is_healthy() -> None:
 
 def test_models_and_releases_are_mounted_read_only_where_the_images_look() -> None:
     gateway, triton = BASE["gateway"]["volumes"], BASE["triton"]["volumes"]
-    assert [(v["target"], v["read_only"]) for v in gateway + triton] == [
-        (read("gateway")[1][-1].values("ENV")[0].split("ONSHELF_RELEASES=")[1].split()[0], True),
+    variables = read("gateway")[1][-1].values("ENV")[0]
+    store = variables.split("ONSHELF_STORE=sqlite:///")[1].split()[0]
+    assert [(v["target"], v.get("read_only", False)) for v in gateway + triton] == [
+        (variables.split("ONSHELF_RELEASES=")[1].split()[0], True),
+        (str(Path(store).parent), False),
         ("/models", True),
     ]
+    assert [v["source"] for v in gateway if v["type"] == "volume"] == list(VOLUMES), "kept beyond the container"
     engines = {v["target"]: v.get("read_only", False) for v in GPU["triton-engines"]["volumes"]}
     assert engines == {"/models": True, "/releases": True, "/engines": False}
     binds = [v for service in WHOLE.values() for v in service["volumes"] if v["type"] == "bind"]

@@ -68,10 +68,18 @@ def releases(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def confined(folder: Path) -> list[str]:
-    """What stands before a command so that it may write nowhere and has no capabilities; empty where not allowed."""
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The volume that the gateway may write to."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def confined(folder: Path, store: Path) -> list[str]:
+    """What stands before a command so that it may write to the store alone and has no capabilities; empty where not
+    allowed."""
     drop = "setpriv --no-new-privs --bounding-set=-all --inh-caps=-all"
-    prefix = ["unshare", "--mount", "sh", "-c", f'mount -o remount,bind,ro / && exec {drop} "$@"', "sh"]
+    mounts = f"mount --bind {store} {store} && mount -o remount,bind,ro /"
+    prefix = ["unshare", "--mount", "sh", "-c", f'{mounts} && exec {drop} "$@"', "sh"]
     try:
         if subprocess.run([*prefix, "true"], capture_output=True).returncode:
             return []
@@ -103,11 +111,12 @@ def test_the_environment_is_light_and_of_the_tested_versions(image: Path) -> Non
 
 
 async def test_the_gateway_starts_confined_and_without_triton(
-    image: Path, releases: Path, folder: Path, confined: list[str]
+    image: Path, releases: Path, folder: Path, store: Path, confined: list[str]
 ) -> None:
     variables = environment(STAGES, IMAGE)
     variables |= {"PATH": f"{image / 'bin'}:/usr/bin:/bin", "ONSHELF_RELEASES": str(releases)}
     variables |= {"ONSHELF_LISTEN": "127.0.0.1:0", "ONSHELF_METRICS_HOST": "127.0.0.1", "ONSHELF_METRICS_PORT": "0"}
+    variables |= {"ONSHELF_STORE": f"sqlite:///{store}/onshelf.db"}
     variables |= {"ONSHELF_TRITON": "127.0.0.1:9"}  # the discard service: nothing listens there
     (entrypoint,) = words(effective(STAGES, IMAGE, "ENTRYPOINT"))
     before = sorted(folder.rglob("*"))
@@ -139,6 +148,7 @@ async def test_the_gateway_starts_confined_and_without_triton(
             await process.wait()
     assert process.returncode == 0
     assert sorted(folder.rglob("*")) == before, "it wrote into its own folders"
+    assert (store / "onshelf.db").exists()
 
 
 async def test_the_health_check_passes_where_the_gateway_serves(image: Path, releases: Path) -> None:

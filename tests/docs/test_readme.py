@@ -34,7 +34,9 @@ COMMANDS = [line.split("  #")[0].strip() for line in block("bash").splitlines() 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_commands_run_as_written(command, gateway, system, tmp_path):
-    (tmp_path / "products.csv").write_text("title,category,price\nPotato chips,Bag snacks,2.99\nOat milk,Milk,3.49\n")
+    (tmp_path / "products.csv").write_text(
+        "id,title,category,price\nR1,Potato chips,Bag snacks,2.99\nR2,Oat milk,Milk,3.49\n"
+    )
     words = shlex.split(command.replace('"..."', '"Kettle cooked potato chips"'))
     words[0] = str(BIN / "onshelf")
     result = subprocess.run([*words, "--address", gateway.address], cwd=tmp_path, capture_output=True, text=True)

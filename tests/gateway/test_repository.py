@@ -41,8 +41,9 @@ def fits(array: np.ndarray, tensor) -> bool:
 
 
 async def test_the_fake_takes_and_gives_what_the_configurations_say(releases, running, words):
-    from onshelf.v1 import recommendation_pb2
+    from onshelf.v1 import catalog_pb2, catalog_pb2_grpc, recommendation_pb2
 
+    catalog = catalog_pb2_grpc.CatalogServiceStub(running.channel)
     seen: dict[str, tuple[dict, dict]] = {}
     original = FakeBackend.infer
 
@@ -54,9 +55,12 @@ async def test_the_fake_takes_and_gives_what_the_configurations_say(releases, ru
     running.backend.infer = record
     try:
         await running.launch.PlanLaunch(words.plan())
-        await running.recommend.RecommendProducts(recommendation_pb2.RecommendProductsRequest(user_id="H00003"))
+        await catalog.UpsertProducts(catalog_pb2.UpsertProductsRequest(products=[words.product(product_id="new")]))
+        request = recommendation_pb2.RecommendProductsRequest(user_id="H00003", new_product_share=0.2)
+        await running.recommend.RecommendProducts(request)
     finally:
         del running.backend.infer
+        await catalog.DeleteProducts(catalog_pb2.DeleteProductsRequest(product_ids=["new"]))
     assert set(seen) == set(SIGNATURES) - {"product_encoder"}
     for model, (inputs, outputs) in seen.items():
         parsed = config(model)

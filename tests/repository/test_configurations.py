@@ -15,7 +15,14 @@ ROOT = Path(__file__).parents[2]
 REPOSITORY = ROOT / "model_repository"
 NAMES = sorted(path.parent.name for path in REPOSITORY.glob("*/config.pbtxt"))
 QUEUE_POLICY = ("default_queue_policy", "priority_queue_policy", "priority_levels", "default_priority_level")
-FULL_PRECISION = ("launch_outcome", "user_encoder", "product_retrieval", "audience_retrieval")
+FULL_PRECISION = (
+    "launch_outcome",
+    "user_encoder",
+    "product_retrieval",
+    "product_neighbours",
+    "product_fit",
+    "audience_retrieval",
+)
 ONNX_TYPES = {"tensor(int64)": "TYPE_INT64", "tensor(float)": "TYPE_FP32"}
 
 
@@ -132,10 +139,12 @@ def test_opsets_name_no_other_domain_that_tensorrt_does_not_know(small_release: 
 
 
 def test_every_bucket_that_the_gateway_pads_to_has_its_warm_up_and_fits_the_profile() -> None:
-    from onshelf_gateway.models import CANDIDATE_BUCKETS, HISTORY_BUCKETS
+    from onshelf_gateway.models import CANDIDATE_BUCKETS, HISTORY_BUCKETS, NEIGHBOURS_AT_ONCE, PRODUCT_BUCKETS
 
-    for name in ("user_encoder", "product_retrieval"):
+    for name in ("user_encoder", "product_retrieval", "product_fit"):
         assert {warm.inputs["history_products"].dims[0] for warm in read(name).model_warmup} == set(HISTORY_BUCKETS)
+    assert {warm.inputs["embeddings"].dims[0] for warm in read("product_fit").model_warmup} == set(PRODUCT_BUCKETS)
+    assert read("product_neighbours").max_batch_size >= NEIGHBOURS_AT_ONCE
     config = read("launch_outcome")
     warmed = {warm.inputs["candidates"].dims[0] for warm in config.model_warmup}
     assert set(CANDIDATE_BUCKETS) <= warmed

@@ -56,6 +56,7 @@ from onshelf._results import (
     CategoryInterest,
     CategoryResolution,
     CountForecast,
+    DeleteProductsResult,
     EvaluatePlanResult,
     FindAudienceResult,
     FindSimilarLaunchesResult,
@@ -69,6 +70,7 @@ from onshelf._results import (
     OutcomeForecast,
     PastLaunch,
     PlanLaunchResult,
+    ProductError,
     Quantile,
     RecommendedProduct,
     RecommendProductsResult,
@@ -79,6 +81,7 @@ from onshelf._results import (
     TimingEvidence,
     UnitsBasis,
     UpdateForecastResult,
+    UpsertProductsResult,
     UserProfile,
 )
 from onshelf._stock_results import (
@@ -110,6 +113,7 @@ __all__ = [
     "CountForecast",
     "DateWindow",
     "DeadlineExceeded",
+    "DeleteProductsResult",
     "ErrorReason",
     "EvaluatePlanResult",
     "EventKind",
@@ -147,6 +151,7 @@ __all__ = [
     "PriceStep",
     "PriceTax",
     "Product",
+    "ProductError",
     "Quantile",
     "RecommendProductsResult",
     "RecommendationScope",
@@ -166,6 +171,7 @@ __all__ = [
     "Unavailable",
     "UnitsBasis",
     "UpdateForecastResult",
+    "UpsertProductsResult",
     "UserProfile",
     "WeekForecast",
 ]

@@ -292,6 +292,24 @@ class AsyncClient:
         result: _results.GetUserProfileResult = await self._call(_rpcs.GET_USER_PROFILE, arguments, timeout)
         return result
 
+    async def upsert_products(
+        self, products: Sequence[_inputs.Product], *, timeout: float | None = None
+    ) -> _results.UpsertProductsResult:
+        """Adds or replaces 1 to 1,000 products, each with a product_id: recommended and found from now on.
+
+        Products that break a rule are in the result's errors; the others are taken. Safe to repeat.
+        """
+        result: _results.UpsertProductsResult = await self._call(_rpcs.UPSERT_PRODUCTS, {"products": products}, timeout)
+        return result
+
+    async def delete_products(
+        self, product_ids: Sequence[str], *, timeout: float | None = None
+    ) -> _results.DeleteProductsResult:
+        """Removes 1 to 1,000 products from retrieval, those of the model release, too. Safe to repeat."""
+        arguments = {"product_ids": product_ids}
+        result: _results.DeleteProductsResult = await self._call(_rpcs.DELETE_PRODUCTS, arguments, timeout)
+        return result
+
     async def health(self, service: str = "", *, timeout: float | None = None) -> _results.Health:
         """What the service says of itself now. service: a gRPC service name, by default the whole."""
         seconds = self._config.timeout if timeout is None else timeout

@@ -53,6 +53,7 @@ class NoticeCode(enum.Enum):
     STOCK_SHORTENED = "stock_shortened"
     STOCK_RAISED = "stock_raised"
     SALES_FOR_DEMAND = "sales_for_demand"
+    CATALOGUE_INCOMPLETE = "catalogue_incomplete"
 
 
 class SupportLevel(enum.Enum):
@@ -136,3 +137,6 @@ class ErrorReason(enum.Enum):
     MODEL_NOT_FOUND = "model_not_found"
     TENSOR_INVALID = "tensor_invalid"
     MESSAGE_INVALID = "message_invalid"
+    CATALOGUE_FULL = "catalogue_full"
+    STORE_UNAVAILABLE = "store_unavailable"
+    MODEL_RELEASE_TOO_OLD = "model_release_too_old"

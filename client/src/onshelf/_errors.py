@@ -141,6 +141,9 @@ REASONS: dict[ErrorReason, tuple[grpc.StatusCode, type[OnshelfError]]] = {
     ErrorReason.MODEL_NOT_FOUND: (grpc.StatusCode.NOT_FOUND, NotFound),
     ErrorReason.TENSOR_INVALID: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
     ErrorReason.MESSAGE_INVALID: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
+    ErrorReason.CATALOGUE_FULL: (grpc.StatusCode.RESOURCE_EXHAUSTED, Overloaded),
+    ErrorReason.STORE_UNAVAILABLE: (grpc.StatusCode.UNAVAILABLE, Unavailable),
+    ErrorReason.MODEL_RELEASE_TOO_OLD: (grpc.StatusCode.FAILED_PRECONDITION, InvalidRequest),
 }
 
 # For errors without a reason that this version knows: those of gRPC itself, of proxies and of newer services.

@@ -385,6 +385,34 @@ class GetUserProfileResult:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ProductError:
+    """Why a product was not taken: its position among those sent, from 0, the name of an ErrorReason, and the field."""
+
+    index: int = 0
+    reason: str = ""
+    field: str = ""
+    message: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UpsertProductsResult:
+    """What became of products: how many were added and replaced, and why the others were refused."""
+
+    added: int = 0
+    replaced: int = 0
+    errors: tuple[ProductError, ...] = ()
+    info: ResponseInfo = ResponseInfo()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeleteProductsResult:
+    """How many products were removed, and how many ids were not in the catalogue."""
+
+    deleted: int = 0
+    unknown: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class StreamedPlan:
     """The answer to one request of a stream: a plan, or why there is none."""
 

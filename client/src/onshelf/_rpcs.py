@@ -5,7 +5,7 @@ import dataclasses
 from google.protobuf.message import Message
 
 from onshelf import _results
-from onshelf.v1 import launch_pb2, recommendation_pb2
+from onshelf.v1 import catalog_pb2, launch_pb2, recommendation_pb2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +22,10 @@ class Rpc:
 
 _LAUNCH = "/onshelf.v1.LaunchService/"
 _RECOMMENDATION = "/onshelf.v1.RecommendationService/"
+_CATALOG = "/onshelf.v1.CatalogService/"
 
-# PlanLaunch is safe because the client always sends a request id; the others only read.
+# PlanLaunch is safe because the client always sends a request id; changes of the catalogue leave the same when they are
+# made twice (the second time they count as replaced, or as unknown); the others only read.
 PLAN_LAUNCH = Rpc(
     method="plan_launch",
     path=_LAUNCH + "PlanLaunch",
@@ -81,6 +83,22 @@ GET_USER_PROFILE = Rpc(
     result=_results.GetUserProfileResult,
     retry_safe=True,
 )
+UPSERT_PRODUCTS = Rpc(
+    method="upsert_products",
+    path=_CATALOG + "UpsertProducts",
+    request=catalog_pb2.UpsertProductsRequest,
+    response=catalog_pb2.UpsertProductsResponse,
+    result=_results.UpsertProductsResult,
+    retry_safe=True,
+)
+DELETE_PRODUCTS = Rpc(
+    method="delete_products",
+    path=_CATALOG + "DeleteProducts",
+    request=catalog_pb2.DeleteProductsRequest,
+    response=catalog_pb2.DeleteProductsResponse,
+    result=_results.DeleteProductsResult,
+    retry_safe=True,
+)
 
 RPCS: tuple[Rpc, ...] = (
     PLAN_LAUNCH,
@@ -90,4 +108,6 @@ RPCS: tuple[Rpc, ...] = (
     FIND_AUDIENCE,
     FIND_SIMILAR_LAUNCHES,
     GET_USER_PROFILE,
+    UPSERT_PRODUCTS,
+    DELETE_PRODUCTS,
 )

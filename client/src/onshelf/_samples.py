@@ -308,4 +308,15 @@ _SAMPLES: dict[str, Any] = {
         ),
         info=_INFO,
     ),
+    "upsert_products": r.UpsertProductsResult(
+        added=1,
+        replaced=1,
+        errors=(
+            r.ProductError(
+                index=2, reason="FIELD_REQUIRED", field="products[2].title", message="is empty and required"
+            ),
+        ),
+        info=_INFO,
+    ),
+    "delete_products": r.DeleteProductsResult(deleted=2, unknown=1),
 }

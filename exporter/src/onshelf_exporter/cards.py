@@ -85,10 +85,10 @@ CARDS = {
         ),
     ),
     "recommendations": Card(
-        "user_encoder and product_retrieval: products for a user",
-        ("user_encoder", "product_retrieval"),
+        "user_encoder, product_retrieval, product_neighbours and product_fit: products for a user",
+        ("user_encoder", "product_retrieval", "product_neighbours", "product_fit"),
         "Score what the user bought before by habit, find what users like this one buy together, and fit new products "
-        "to the history; with the products of the history that speak for each.",
+        "to the history, also those that came after the release; with the products of the history that speak for each.",
         "Lists of products for a household that has a history.",
         "Inferring who somebody is. Users without any history, for whom the list is what sells anyway.",
         "warm",

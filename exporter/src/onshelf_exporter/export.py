@@ -138,7 +138,27 @@ def _rows(training: Run, role: str) -> dict[str, Arrays]:
         user = [torch.from_numpy(samples[tensor.name]) for tensor in SIGNATURES["user_encoder"].inputs]
         said = modules["user_encoder"](*user)
     samples |= {t.name: value.numpy() for t, value in zip(SIGNATURES["user_encoder"].outputs, said, strict=True)}
-    return {name: {t.name: samples[t.name] for t in signature.inputs} for name, signature in SIGNATURES.items()}
+    fit = _fit_rows(samples, modules["product_neighbours"])
+    return {
+        name: fit if name == "product_fit" else {t.name: samples[t.name] for t in signature.inputs}
+        for name, signature in SIGNATURES.items()
+    }
+
+
+def _fit_rows(samples: Arrays, neighbours: nn.Module) -> Arrays:
+    """Inputs of product_fit: every user beside eight of the launches."""
+    users, launches = len(samples["user_vector"]), len(samples["embedding"])
+    with torch.no_grad():
+        limits, closest = neighbours(torch.from_numpy(samples["embedding"]))
+    mine = (np.arange(users)[:, None] * 3 + np.arange(8)[None, :]) % launches
+    names = ("user_vector", "profile", "history_products", "repeat_weights", "event_weights")
+    return {name: samples[name] for name in names} | {
+        "embeddings": samples["embedding"][mine],
+        "categorical_ids": samples["categorical_ids"][mine],
+        "product_vectors": samples["product_vector"][mine],
+        "neighbour_limits": limits.numpy()[mine],
+        "closest": closest.numpy()[mine, 0],
+    }
 
 
 def _few(rows: Arrays, count: int) -> Arrays:

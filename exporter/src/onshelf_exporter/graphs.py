@@ -33,6 +33,8 @@ STRAYS = {  # share of rows (rounded up), and the most that one may differ
     "launch_outcome": (0.01, 2e-2),
     "user_encoder": (0.05, 5e-2),
     "product_retrieval": (0.05, 5e-2),
+    "product_neighbours": (0.05, 5e-2),
+    "product_fit": (0.05, 5e-2),
     "audience_retrieval": (0.05, 5e-2),
 }
 # What an output differs by counts less where float32 keeps few digits: a variance sums squares of counts far out, and a

@@ -92,6 +92,25 @@ _SIGNATURES = {
             Tensor("new_reason_events", "INT64", ("reasons",)),
         ),
     ),
+    "product_neighbours": Signature(
+        (Tensor("embedding", "FP32", (128,)),),
+        (Tensor("neighbour_limits", "FP32", (3,)), Tensor("closest", "FP32", (1,))),
+    ),
+    "product_fit": Signature(
+        (
+            Tensor("user_vector", "FP32", (64,)),
+            Tensor("profile", "FP32", (16,)),
+            Tensor("history_products", "INT64", ("events",)),
+            Tensor("repeat_weights", "FP32", ("events",)),
+            Tensor("event_weights", "FP32", ("events", 4)),
+            Tensor("embeddings", "FP32", ("products", 128)),
+            Tensor("categorical_ids", "INT64", ("products", 4)),
+            Tensor("product_vectors", "FP32", ("products", 64)),
+            Tensor("neighbour_limits", "FP32", ("products", 3)),
+            Tensor("closest", "FP32", ("products",)),
+        ),
+        (Tensor("fit_scores", "FP32", ("products",)), Tensor("fit_reason_events", "INT64", ("fit_reasons",))),
+    ),
     "audience_retrieval": Signature(
         (
             Tensor("embedding", "FP32", (128,)),

@@ -225,6 +225,8 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
         "launch_outcome": OutcomeGraph(outcome.model, outcome.curve),
         "user_encoder": towers.user_encoder,
         "product_retrieval": towers.product_retrieval,
+        "product_neighbours": towers.product_neighbours,
+        "product_fit": towers.product_fit,
         "audience_retrieval": towers.audience_retrieval,
         "launch_retrieval": LaunchRetrieval(
             torch.from_numpy(embeddings[launched[complete]]), recipe.release.similar_launches

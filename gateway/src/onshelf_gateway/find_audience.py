@@ -5,8 +5,7 @@ from onshelf_gateway import audience, messages
 from onshelf_gateway.calls import Call
 from onshelf_gateway.checks import Checker
 from onshelf_gateway.gateway import Gateway
-from onshelf_gateway.product import understand
-from onshelf_gateway.subjects import parse_subject
+from onshelf_gateway.subjects import parse_subject, read_subject
 
 
 async def find_audience(
@@ -17,11 +16,13 @@ async def find_audience(
         release = gateway.release(call, request.model_release)
         check = Checker()
         count = int(check.number("count", request.count, 0, 3840)) if request.HasField("count") else 100
-        question = parse_subject(check, request, release)
+        parsed = parse_subject(check, request, gateway.catalogue.shelf(call, release))
         check.done()
     with gateway.permits.hold(call):
-        product = await understand(call, release, gateway.models, gateway.settings, question, price_matters=False)
-        found = await gateway.models.find_audience(call, release, product.encoded, product.ids)
+        product = await read_subject(gateway, call, release, parsed)
+        found = await gateway.models.find_audience(
+            call, release, product.embedding, product.product_vector, product.ids
+        )
         with call.stage("response", len(found.indices)):
             response = recommendation_pb2.FindAudienceResponse(
                 users=audience.members(release, found, count), category=product.category.message()

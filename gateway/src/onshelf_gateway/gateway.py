@@ -1,4 +1,4 @@
-"""What the services share: settings, model releases, models, permits and kept answers."""
+"""What the services share: settings, model releases, models, permits, the catalogue and kept answers."""
 
 import asyncio
 import datetime as dt
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from onshelf.v1 import launch_pb2
 from onshelf_gateway.calls import Call
+from onshelf_gateway.catalogue import Catalogue
 from onshelf_gateway.idempotency import Answers, Shared
 from onshelf_gateway.limits import Permits
 from onshelf_gateway.models import Models
@@ -23,6 +24,7 @@ class Gateway:
     releases: ReleaseSet
     models: Models
     permits: Permits
+    catalogue: Catalogue
     answers: Answers[launch_pb2.PlanLaunchResponse] = field(init=False)
     shared: Shared[launch_pb2.PlanLaunchResponse] = field(init=False, default_factory=Shared)
     draining: asyncio.Event = field(init=False, default_factory=asyncio.Event)

@@ -1,4 +1,4 @@
-"""Typed calls of the six models: shapes and numbers checked, time measured, failures as errors of the contract."""
+"""Typed calls of the models: shapes and numbers checked, time measured, failures as errors of the contract."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -34,12 +34,16 @@ Ints = NDArray[np.int64]
 LAUNCH_OUTCOME = "launch_outcome"
 USER_ENCODER = "user_encoder"
 PRODUCT_RETRIEVAL = "product_retrieval"
+PRODUCT_NEIGHBOURS = "product_neighbours"
+PRODUCT_FIT = "product_fit"
 AUDIENCE_RETRIEVAL = "audience_retrieval"
 LAUNCH_RETRIEVAL = "launch_retrieval"
 
 CANDIDATE_BUCKETS = (64, 256, 1024, 2048, 4096, 10_240)
 HISTORY_LENGTH = 256
 HISTORY_BUCKETS = (16, 64, 256)
+PRODUCT_BUCKETS = (16, 64, 256, 1024)  # products that product_fit scores at once
+NEIGHBOURS_AT_ONCE = 32
 COUNT_POLLS, COUNT_POLL_S = 20, 0.005  # of a traced call, until the model server has counted it
 REASONS = 2  # products of a history named as reasons
 
@@ -67,6 +71,22 @@ SIGNATURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     PRODUCT_RETRIEVAL: (
         ("user_vector", "profile", "history_products", "repeat_weights", "event_weights", "new_product_share"),
         ("product_indices", "scores", "reason_events", "new_indices", "new_scores", "new_reason_events"),
+    ),
+    PRODUCT_NEIGHBOURS: (("embedding",), ("neighbour_limits", "closest")),
+    PRODUCT_FIT: (
+        (
+            "user_vector",
+            "profile",
+            "history_products",
+            "repeat_weights",
+            "event_weights",
+            "embeddings",
+            "categorical_ids",
+            "product_vectors",
+            "neighbour_limits",
+            "closest",
+        ),
+        ("fit_scores", "fit_reason_events"),
     ),
     AUDIENCE_RETRIEVAL: (
         ("embedding", "categorical_ids", "product_vector"),
@@ -172,19 +192,6 @@ class Models:
             for waiting in self._waiting:
                 waiting.reschedule(asyncio.get_running_loop().time())
 
-    async def encode_product(
-        self,
-        call: Call,
-        release: ModelRelease,
-        input_ids: Ints,
-        mask: Ints,
-        categorical_ids: Sequence[int],
-        attributes: Sequence[float],
-    ) -> EncodedProduct:
-        """Read one product: ids, mask [tokens]; categorical ids [4]; attributes [2]: price or 0, private label."""
-        row = encoder_row(input_ids, mask, categorical_ids, attributes)
-        return self._encoded_product(release, row, (await self.encode_rows(call, release, [row]))[0])
-
     async def encode_rows(self, call: Call, release: ModelRelease, rows: Sequence[Row]) -> list[Row]:
         """Read products, in batches with whatever else waits: the outputs of each, in order."""
         tokens = sum(len(row["input_ids"]) for row in rows)
@@ -208,7 +215,12 @@ class Models:
         for name, value in row.items():
             _check_finite(self._encoder, name, value)
 
-    def _encoded_product(self, release: ModelRelease, row: Row, out: Row) -> EncodedProduct:
+    def encoded_product(self, release: ModelRelease, row: Row, out: Row) -> EncodedProduct:
+        """What the encoder said of one `row`: one of those that `encode_rows` gives.
+
+        Raises:
+            GatewayError: MODEL_OUTPUT_INVALID.
+        """
         given, ids = row["categorical_ids"][:3], out["completed_ids"][:3]
         sizes = [len(release.vocabulary.levels[level].names) for level in LEVELS]
         if ((ids < 0) | (ids >= sizes) | ((given > 0) & (ids != given))).any():
@@ -273,14 +285,66 @@ class Models:
             _wide(out["repeat_rate"])[:count, 0],
         )
 
+    async def find_neighbours(
+        self, call: Call, release: ModelRelease, embeddings: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What `fit_products` needs of products [n, 128] besides: neighbour limits [n, 3] and closest [n]."""
+        outputs = SIGNATURES[PRODUCT_NEIGHBOURS][1]
+        parts: list[dict[str, Array]] = []
+        with call.stage(PRODUCT_NEIGHBOURS, len(embeddings)), self._failures(call, PRODUCT_NEIGHBOURS):
+            for start in range(0, len(embeddings), NEIGHBOURS_AT_ONCE):
+                rows = embeddings[start : start + NEIGHBOURS_AT_ONCE]
+                inputs = {"embedding": rows}
+                out = await self._infer(PRODUCT_NEIGHBOURS, release.version, inputs, outputs, call.remaining())
+                for name in outputs:
+                    _check_batch(PRODUCT_NEIGHBOURS, name, out[name], len(rows))
+                    _check_finite(PRODUCT_NEIGHBOURS, name, out[name])
+                parts.append(out)
+        limits = np.concatenate([part["neighbour_limits"].reshape(-1, 3) for part in parts])
+        return limits, np.concatenate([part["closest"].reshape(-1) for part in parts])
+
+    async def fit_products(
+        self, call: Call, release: ModelRelease, user: EncodedUser, products: Arrays
+    ) -> tuple[Floats, Ints]:
+        """How products that are not the release's fit a user: scores [n], as its new products have, and reasons [n, 2].
+
+        Args:
+            call: under way.
+            release: whose models answer.
+            user: from `encode_user`.
+            products: `embeddings` [n, 128], `categorical_ids` [n, 4], `product_vectors` [n, 64], `neighbour_limits`
+                [n, 3] and `closest` [n], n at most the last of PRODUCT_BUCKETS; padded to a bucket.
+        """
+        count = len(products["closest"])
+        pad = bucket(count, PRODUCT_BUCKETS) - count
+        inputs: dict[str, Array] = {
+            "user_vector": user.vector[None],
+            "profile": user.profile[None],
+            "history_products": user.history[None],
+            "repeat_weights": user.repeat_weights[None],
+            "event_weights": user.event_weights[None],
+        }
+        for name, values in products.items():
+            inputs[name] = np.pad(values, ((0, pad), *((0, 0),) * (values.ndim - 1)))[None]
+        out = await self._run(call, release, PRODUCT_FIT, inputs, items=count)
+        reasons = _reasons(PRODUCT_FIT, out["fit_reason_events"], len(user.history))
+        if out["fit_scores"].shape != (count + pad,) or len(reasons) != count + pad:
+            raise _invalid(PRODUCT_FIT, f"{count + pad} products have scores {out['fit_scores'].shape}")
+        return _wide(out["fit_scores"])[:count], reasons[:count]
+
     async def find_audience(
-        self, call: Call, release: ModelRelease, encoded: EncodedProduct, categorical_ids: Sequence[int]
+        self,
+        call: Call,
+        release: ModelRelease,
+        embedding: Array,
+        product_vector: Array,
+        categorical_ids: Sequence[int],
     ) -> Retrieved:
         """Users most likely to buy: rows of users.arrow, and of products.arrow as reasons."""
         inputs: dict[str, Array] = {
-            "embedding": encoded.embedding[None, :],
+            "embedding": embedding[None, :],
             "categorical_ids": np.array([categorical_ids], dtype=np.int64),
-            "product_vector": encoded.product_vector[None, :],
+            "product_vector": product_vector[None, :],
         }
         out = await self._run(call, release, AUDIENCE_RETRIEVAL, inputs)
         reasons = _reasons(AUDIENCE_RETRIEVAL, out["reason_products"], release.products.num_rows)

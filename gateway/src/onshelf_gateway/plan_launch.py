@@ -105,7 +105,11 @@ async def _plan(
     product = await understand(call, release, gateway.models, gateway.settings, question.product)
     encoded, models = product.encoded, gateway.models
     retrieving = asyncio.create_task(
-        optional(call, models.find_audience(call, release, encoded, product.ids), "the audience is")
+        optional(
+            call,
+            models.find_audience(call, release, encoded.embedding, encoded.product_vector, product.ids),
+            "the audience is",
+        )
     )
     finding = asyncio.create_task(
         optional(call, models.find_launches(call, release, encoded.embedding), "similar launches are")

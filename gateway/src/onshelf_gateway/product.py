@@ -6,13 +6,14 @@ from decimal import Decimal
 from onshelf.v1 import types_pb2
 from onshelf_gateway import money
 from onshelf_gateway.calls import Call
-from onshelf_gateway.categories import Category, completed, named_category
+from onshelf_gateway.categories import Category, NamedCategory, completed, named_category
+from onshelf_gateway.encodings import Row
 from onshelf_gateway.errors import refuse
-from onshelf_gateway.models import EncodedProduct, Models
+from onshelf_gateway.models import EncodedProduct, Models, encoder_row
 from onshelf_gateway.questions import ProductQuestion
 from onshelf_gateway.release import CategoryFacts, ModelRelease
 from onshelf_gateway.settings import Settings
-from onshelf_gateway.text import tokenize
+from onshelf_gateway.text import Tokens, tokenize
 
 T = types_pb2
 
@@ -50,23 +51,12 @@ async def understand(
         GatewayError: TEXT_NOT_UNDERSTOOD, or a failure of the model.
     """
     with call.stage("tokenize") as stage:
-        tokens = tokenize(release, question)
-        stage.items = int(tokens.mask.sum())
-        _check_title(call, release, settings, question, tokens.unknown_share)
-        named = named_category(release.vocabulary, question.category_path)
-        brand = release.vocabulary.brand(question.brand) if question.brand else 0
-    attributes = (float(question.list_price or 0), question.private_label)
-    encoded = await models.encode_product(call, release, tokens.input_ids, tokens.mask, (*named.ids, brand), attributes)
-    category = completed(release.vocabulary, named, encoded.category_ids, encoded.confidence)
-    _notice_category(call, question, category, named.unknown)
-    if question.brand and not brand:
-        call.notice(
-            T.NOTICE_CODE_BRAND_UNKNOWN,
-            f"brand {question.brand!r} is not in the history; planned as unknown",
-            "product.brand",
-        )
-    for path in question.ignored:
-        call.notice(T.NOTICE_CODE_FIELD_IGNORED, f"{path} is kept but has no effect in this model release", path)
+        ready = prepare(call, release, settings, question)
+        stage.items = int(ready.tokens.mask.sum())
+    row = ready.row()
+    encoded = models.encoded_product(release, row, (await models.encode_rows(call, release, [row]))[0])
+    category = completed(release.vocabulary, ready.named, encoded.category_ids, encoded.confidence)
+    notice_reading(call, ready, category)
     facts = release.category_facts(category.ids)
     price = question.list_price
     if price is None:
@@ -81,8 +71,49 @@ async def understand(
             )
     elif price_matters:
         _notice_price(call, release, question, facts, price)
-    ids = (*category.ids, brand)
+    ids = (*category.ids, ready.brand)
     return UnderstoodProduct(question, encoded, category, facts, ids, price, (float(price), question.private_label))
+
+
+@dataclass(frozen=True)
+class PreparedProduct:
+    """A product ready to be read by the encoder; `brand` is its id, 0 unknown."""
+
+    question: ProductQuestion
+    tokens: Tokens
+    named: NamedCategory
+    brand: int
+
+    def row(self) -> Row:
+        """The encoder's inputs."""
+        attributes = (float(self.question.list_price or 0), self.question.private_label)
+        return encoder_row(self.tokens.input_ids, self.tokens.mask, (*self.named.ids, self.brand), attributes)
+
+
+def prepare(call: Call, release: ModelRelease, settings: Settings, question: ProductQuestion) -> PreparedProduct:
+    """Tokenise a product and look its names up.
+
+    Raises:
+        GatewayError: TEXT_NOT_UNDERSTOOD.
+    """
+    tokens = tokenize(release, question)
+    _check_title(call, release, settings, question, tokens.unknown_share)
+    named = named_category(release.vocabulary, question.category_path)
+    return PreparedProduct(question, tokens, named, release.vocabulary.brand(question.brand) if question.brand else 0)
+
+
+def notice_reading(call: Call, ready: PreparedProduct, category: Category) -> None:
+    """Remarks on what was unknown, inferred or left out."""
+    question = ready.question
+    _notice_category(call, question, category, ready.named.unknown)
+    if question.brand and not ready.brand:
+        call.notice(
+            T.NOTICE_CODE_BRAND_UNKNOWN,
+            f"brand {question.brand!r} is not in the history; planned as unknown",
+            "product.brand",
+        )
+    for path in question.ignored:
+        call.notice(T.NOTICE_CODE_FIELD_IGNORED, f"{path} is kept but has no effect in this model release", path)
 
 
 def _check_title(

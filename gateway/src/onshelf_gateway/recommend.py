@@ -1,5 +1,9 @@
-"""RecommendProducts: history -> user vector -> products, filtered by scope, categories and exclusions."""
+"""RecommendProducts: history -> user vector -> products, filtered by scope, categories and exclusions.
 
+Products that were upserted since the model release are scored beside its own new ones, and share their places.
+"""
+
+import asyncio
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +16,10 @@ from onshelf_gateway.checks import Checker
 from onshelf_gateway.errors import GatewayError, Violation
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.history import History, read_history
-from onshelf_gateway.models import Retrieved
+from onshelf_gateway.models import EncodedUser, Retrieved
+from onshelf_gateway.optional import optional
 from onshelf_gateway.release import ModelRelease
+from onshelf_gateway.shelf import Candidates, Shelf, merged, shared
 from onshelf_gateway.vocabulary import LEVELS
 
 R = recommendation_pb2
@@ -86,6 +92,7 @@ async def recommend_products(
     with call.stage("validate"):
         release = gateway.release(call, request.model_release)
         question = parse(request, release)
+        shelf = gateway.catalogue.shelf(call, release)
     with gateway.permits.hold(call):
         with call.stage("history"):
             history = read_history(call, release, question.row, question.events)
@@ -98,11 +105,12 @@ async def recommend_products(
         user = await gateway.models.encode_user(
             call, release, history.products, history.ages, history.quantities, history.kinds, history.profile
         )
-        everything, new = await gateway.models.find_products(call, release, user, question.new_product_share)
+        everything, new, upserted = await _find(gateway, call, shelf, question, user)
         found = new if question.scope == R.RECOMMENDATION_SCOPE_NEW_PRODUCTS else everything
         with call.stage("response", len(found.indices)):
-            kept = _filter(call, release, question, history, found)
-            response = R.RecommendProductsResponse(products=_products(release, question, history, kept))
+            listed = _Listed(shelf, upserted)
+            kept = _filter(call, listed, question, history, found)
+            response = R.RecommendProductsResponse(products=_products(listed, question, history, kept))
             if len(response.products) < question.count:
                 call.notice(
                     types_pb2.NOTICE_CODE_CANDIDATES_LIMITED,
@@ -114,32 +122,116 @@ async def recommend_products(
     return response
 
 
-def _filter(call: Call, release: ModelRelease, question: Question, history: History, found: Retrieved) -> Retrieved:
+async def _find(
+    gateway: Gateway, call: Call, shelf: Shelf, question: Question, user: EncodedUser
+) -> tuple[Retrieved, Retrieved, Candidates | None]:
+    """All products and new products alone, best first, with the upserted ones that were scored among them."""
+    models, release, share = gateway.models, shelf.release, question.new_product_share
+    upserted = None
+    if share > 0 or question.scope == R.RECOMMENDATION_SCOPE_NEW_PRODUCTS:  # without sales they come nowhere else
+        categories = question.categories
+        inside = _in_categories(call, shelf, categories, shelf.delta.array("categorical_ids")) if categories else None
+        upserted = shelf.candidates(user, inside)
+    if upserted is None:
+        everything, new = await models.find_products(call, release, user, share)
+        return everything, shelf.without_replaced(new), None
+    fitting = asyncio.create_task(
+        optional(call, models.fit_products(call, release, user, upserted.inputs), "upserted products are")
+    )
+    try:
+        everything, new = await models.find_products(call, release, user, 0.0)
+        scored = await fitting
+    finally:
+        fitting.cancel()
+        await asyncio.gather(fitting, return_exceptions=True)
+    if scored is None:
+        return shared(everything, new, share), new, None
+    order = np.lexsort((-upserted.changes, -scored[0]))
+    new = merged(shelf.without_replaced(new), Retrieved(upserted.rows, *scored).take(order))
+    return shared(everything, new, share), new, upserted
+
+
+class _Listed:
+    """What is known of the products of an answer: rows of the release's catalogue; beyond its end, upserted ones."""
+
+    def __init__(self, shelf: Shelf, upserted: Candidates | None) -> None:
+        self.shelf, self.release = shelf, shelf.release
+        self._end = shelf.release.products.num_rows
+        self._upserted = upserted
+
+    def offered(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which may be shown; an upserted one as long as it was not deleted meanwhile."""
+        own, beyond, extra = self._split(rows)
+        result = np.zeros(len(rows), dtype=bool)
+        result[own] = self.shelf.offered(rows[own])
+        result[beyond] = [self.shelf.product(name) is not None for name in extra]
+        return result
+
+    def new(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which are new: launched lately, or upserted and not in the release's catalogue."""
+        own, beyond, _ = self._split(rows)
+        result = beyond.copy()
+        result[own] = self.shelf.new(rows[own])
+        return result
+
+    def ids(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Category and brand ids [n, 4]."""
+        own, beyond, _ = self._split(rows)
+        result = np.zeros((len(rows), 4), dtype=np.int64)
+        result[own] = self.shelf.ids(rows[own])
+        if self._upserted is not None:
+            result[beyond] = self._upserted.inputs["categorical_ids"][rows[beyond] - self._end]
+        return result
+
+    def names(self, rows: NDArray[np.int64]) -> list[str]:
+        """Product ids."""
+        own, beyond, extra = self._split(rows)
+        result = np.empty(len(rows), dtype=object)
+        result[own] = [self.release.product_names[row] for row in rows[own].tolist()]
+        result[beyond] = extra
+        return [str(name) for name in result]
+
+    def among(self, rows: NDArray[np.int64], names: frozenset[str]) -> NDArray[np.bool_]:
+        """Which have one of these product ids."""
+        own, beyond, extra = self._split(rows)
+        result = np.zeros(len(rows), dtype=bool)
+        known = self.release.product_rows
+        result[own] = np.isin(rows[own], [known[name] for name in names if name in known])
+        result[beyond] = [name in names for name in extra]
+        return result
+
+    def _split(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], list[str]]:
+        """Which are the release's, which are not, and the ids of the latter."""
+        beyond = rows >= self._end
+        extra = [] if self._upserted is None else self._upserted.names[rows[beyond] - self._end].tolist()
+        return ~beyond, beyond, extra
+
+
+def _filter(call: Call, listed: _Listed, question: Question, history: History, found: Retrieved) -> Retrieved:
     rows = found.indices
-    keep = release.known_products[rows]
+    keep = listed.offered(rows)
     bought = np.isin(rows, history.bought)
     if question.scope == R.RECOMMENDATION_SCOPE_NEW_TO_USER:
         keep &= ~bought
     elif question.scope == R.RECOMMENDATION_SCOPE_BOUGHT_BEFORE:
         keep &= bought
     elif question.scope == R.RECOMMENDATION_SCOPE_NEW_PRODUCTS:
-        keep &= release.new_products[rows]
+        keep &= listed.new(rows)
     if question.categories:
-        keep &= _in_categories(call, release, question.categories, rows)
-    excluded = [release.product_rows[name] for name in question.excluded if name in release.product_rows]
-    keep &= ~np.isin(rows, excluded)
+        keep &= _in_categories(call, listed.shelf, question.categories, listed.ids(rows))
+    if question.excluded:
+        keep &= ~listed.among(rows, question.excluded)
     return found.take(np.flatnonzero(keep)[: question.count])
 
 
-def _in_categories(
-    call: Call, release: ModelRelease, names: tuple[str, ...], rows: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    ids = release.product_ids[rows]
-    inside = np.zeros(len(rows), dtype=bool)
+def _in_categories(call: Call, shelf: Shelf, names: tuple[str, ...], ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which products, by their category and brand ids [n, 4], are in one of the categories."""
+    vocabulary = shelf.release.vocabulary
+    inside = np.zeros(len(ids), dtype=bool)
     for n, name in enumerate(names):
-        places = release.vocabulary.find(name)
+        places = vocabulary.find(name)
         if not places:
-            nearest = ", ".join(release.vocabulary.nearest(name)) or "none"
+            nearest = ", ".join(vocabulary.nearest(name)) or "none"
             call.notice(
                 types_pb2.NOTICE_CODE_CATEGORY_UNKNOWN,
                 f"category {name!r} is not in the history and holds no product; nearest names: {nearest}",
@@ -150,12 +242,10 @@ def _in_categories(
     return inside
 
 
-def _products(
-    release: ModelRelease, question: Question, history: History, kept: Retrieved
-) -> list[R.RecommendedProduct]:
-    titles = release.products["title"].take(kept.indices).to_pylist()
-    names = release.products["product_id"].take(kept.indices).to_pylist()
-    category = release.product_ids[kept.indices]
+def _products(listed: _Listed, question: Question, history: History, kept: Retrieved) -> list[R.RecommendedProduct]:
+    release = listed.release
+    names = listed.names(kept.indices)
+    category, new = listed.ids(kept.indices), listed.new(kept.indices)
     shares = (
         np.zeros(len(release.vocabulary.levels[LEVELS[1]].names))
         if question.row is None
@@ -164,18 +254,18 @@ def _products(
     result = []
     for n, row in enumerate(kept.indices.tolist()):
         ids = (int(category[n][0]), int(category[n][1]), int(category[n][2]))
-        bought, fresh = bool(np.isin(row, history.bought)), bool(release.new_products[row])
+        bought, fresh = bool(np.isin(row, history.bought)), bool(new[n])
         speaks = _speaks(history, kept, n)
         result.append(
             R.RecommendedProduct(
                 product_id=names[n],
-                title=titles[n],
+                title=listed.shelf.title(names[n]),
                 category_path=release.vocabulary.path(ids),
                 score=float(kept.scores[n]),
                 bought_before=bought,
                 new_product=fresh,
                 reason=_reason(release, history, row, ids, float(shares[ids[1]]), bought, fresh, speaks),
-                reason_product_ids=[release.products["product_id"][other].as_py() for other in speaks],
+                reason_product_ids=[release.product_names[other] for other in speaks],
             )
         )
     return result

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,6 +86,12 @@ class ModelRelease:
     def version(self) -> int:
         """The version number that all its models carry."""
         return self.manifest.version
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Version and content of its models: a version that is published anew with others is another release."""
+        content = hashlib.sha256(repr(sorted(self.manifest.models.items())).encode()).hexdigest()[:16]
+        return f"{self.version}:{content}"
 
     @cached_property
     def plannable(self) -> list[Channel]:

@@ -28,6 +28,7 @@ from onshelf.v1 import (
 )
 from onshelf_gateway import metrics
 from onshelf_gateway.backend import InferenceBackend
+from onshelf_gateway.catalogue import Catalogue
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.health import Health, Monitor
 from onshelf_gateway.interceptor import CallInterceptor
@@ -41,6 +42,7 @@ from onshelf_gateway.services.launch import LaunchService
 from onshelf_gateway.services.model_release import ModelReleaseService
 from onshelf_gateway.services.recommendation import RecommendationService
 from onshelf_gateway.settings import Settings
+from onshelf_gateway.store import StoreError
 
 log = structlog.get_logger("onshelf_gateway.server")
 QUIET_SECONDS = 0.3  # calls under way to a draining server get a reason; a stopped server would cancel them
@@ -66,6 +68,7 @@ class Server:
             settings.encoder_cache_entries,
             settings.encoder_cache_mib << 20,
         )
+        self.catalogue = Catalogue(settings, self.models, self.releases)
         self.monitor = Monitor(settings, backend, self.models, self.releases, self.health)
         self.interceptor = CallInterceptor(settings)
         self.address = ""
@@ -79,15 +82,20 @@ class Server:
         """Load model releases, listen, and begin to watch Triton.
 
         Raises:
-            OSError: an address cannot be listened on.
+            OSError: an address cannot be listened on, or the store cannot be used.
         """
         settings = self.settings
         await asyncio.to_thread(self.releases.refresh)
+        try:
+            await self.catalogue.start()
+        except StoreError as error:
+            raise OSError(f"--store: cannot be used: {error}") from error
         gateway = self.gateway = Gateway(
             settings,
             self.releases,
             self.models,
             Permits(settings.max_in_flight, settings.retry_after_ms),
+            self.catalogue,
         )
         size = settings.max_message_mib << 20
         self._server = server = grpc.aio.server(
@@ -101,7 +109,7 @@ class Server:
         )
         launch_pb2_grpc.add_LaunchServiceServicer_to_server(LaunchService(gateway), server)  # type: ignore[abstract]
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(RecommendationService(gateway), server)  # type: ignore[abstract]
-        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(), server)  # type: ignore[abstract]
+        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(gateway), server)  # type: ignore[abstract]
         feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackService(), server)  # type: ignore[abstract]
         model_release_pb2_grpc.add_ModelReleaseServiceServicer_to_server(ModelReleaseService(), server)  # type: ignore[abstract]
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(InferenceService(gateway, self.health), server)
@@ -120,6 +128,7 @@ class Server:
         await self.monitor.probe()
         await server.start()
         self._tasks.append(asyncio.create_task(self.monitor.run()))
+        self._tasks.append(asyncio.create_task(self.catalogue.run()))
         if settings.reload_seconds:
             self._tasks.append(asyncio.create_task(self.releases.watch(settings.reload_seconds)))
         if settings.address_file is not None:
@@ -145,6 +154,7 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.catalogue.close()
         await self.backend.close()
         if self._metrics is not None:
             await asyncio.to_thread(self._metrics.shutdown)

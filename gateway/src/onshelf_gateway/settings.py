@@ -26,6 +26,23 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore", frozen=True)
 
     releases: Path = _row(Path("var/releases"), "folder", "Where `onshelf-exporter publish` puts model releases.")
+    store: str = _row(
+        "sqlite:///var/store/onshelf.db",
+        "URL",
+        "Database for what must outlive a restart: SQLite, or PostgreSQL (postgresql+psycopg://..., with the extra "
+        "`postgresql`). All processes of one service share it.",
+    )
+    catalogue_entries: int = _row(
+        50_000,
+        "products",
+        "Upserted products kept beside the model release, about 2 kB each in every process; more are refused with "
+        "RESOURCE_EXHAUSTED.",
+        ge=1,
+        le=1_000_000,
+    )
+    catalogue_poll_ms: int = _row(
+        200, "ms", "How often the store is asked whether other processes changed the catalogue.", ge=10, le=60_000
+    )
     triton: str = _row("localhost:8001", "host:port", "Triton's gRPC address.")
     listen: str = _row("127.0.0.1:50051", "host:port", "Where the gateway listens. Port 0 picks a free one.")
     processes: int = _row(

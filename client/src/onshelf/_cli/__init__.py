@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from onshelf._cli import _commands, _health, _plan, _replay, _update
+from onshelf._cli import _catalog, _commands, _health, _plan, _replay, _update
 from onshelf._cli._failures import BAD_INPUT, INTERRUPTED, OTHER, STATUSES, UsageError, describe, exit_status
 from onshelf._errors import OnshelfError
 
@@ -19,6 +19,7 @@ COMMANDS = {
     "audience": (_commands.AUDIENCE_HELP, _commands.add_audience_arguments, _commands.audience),
     "similar": (_commands.SIMILAR_HELP, _commands.add_similar_arguments, _commands.similar),
     "profile": (_commands.PROFILE_HELP, _commands.add_profile_arguments, _commands.profile),
+    "catalog": (_catalog.HELP, _catalog.add_arguments, _catalog.run),
     "replay": (_replay.HELP, _replay.add_arguments, _replay.run),
     "health": (_health.HELP, _health.add_arguments, _health.run),
 }

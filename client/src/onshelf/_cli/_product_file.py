@@ -1,10 +1,11 @@
 """Reads a file of products as shops keep them: any common header names, also Chinese, any usual encoding and
-delimiter.
+delimiter; or a JSON object a line, with the same names.
 """
 
 import csv
 import dataclasses
 import io
+import json
 import re
 import sys
 import unicodedata
@@ -83,9 +84,12 @@ def read_products(path: Path) -> ProductFile:
     lines = text.splitlines()
     if not lines:
         raise UsageError(f"--file {path} is empty; it needs a header line and a line for each product")
-    delimiter = max(",;\t|", key=lines[0].count)
-    # The reader gets the text itself, since a quoted cell may hold line breaks.
-    header, *rows = csv.reader(io.StringIO(text), delimiter=delimiter)
+    if path.suffix == ".jsonl":
+        header, *rows = _json_lines(text, path)
+    else:
+        delimiter = max(",;\t|", key=lines[0].count)
+        # The reader gets the text itself, since a quoted cell may hold line breaks.
+        header, *rows = csv.reader(io.StringIO(text), delimiter=delimiter)
     fields = [_FIELD_OF.get(_normal(name)) for name in header]
     if "title" not in fields:
         known = ", ".join(HEADERS["title"].split())
@@ -107,6 +111,32 @@ def read_products(path: Path) -> ProductFile:
         unused=tuple(name for name, field in zip(header, fields, strict=True) if field is None and name.strip()),
         encoding=encoding,
     )
+
+
+def _json_lines(text: str, path: Path) -> list[list[str]]:
+    """The header, all names in the order of their first use, and the cells of each line."""
+    objects = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                found = json.loads(line, parse_float=str, parse_int=str)  # an amount stays as it is written
+            except ValueError as error:
+                raise UsageError(f"--file {path}: line {number} is no JSON: {error}") from None
+            if not isinstance(found, dict):
+                raise UsageError(f"--file {path}: line {number} is no JSON object")
+            objects.append({name: _cell(value, path, number) for name, value in found.items()})
+    header = list(dict.fromkeys(name for one in objects for name in one))
+    return [header, *([one.get(name, "") for name in header] for one in objects)]
+
+
+def _cell(value: object, path: Path, line: int) -> str:
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return " > ".join(value)  # a category path
+    if value is None or isinstance(value, bool):
+        return "yes" if value else ""
+    if not isinstance(value, str):
+        raise UsageError(f"--file {path}: line {line} has {value!r}; a value is a text, a number or a list of texts")
+    return value
 
 
 def _decode(data: bytes, path: Path) -> tuple[str, str]:

@@ -62,14 +62,17 @@ class CatalogServiceServicer(object):
     """
 
     def UpsertProducts(self, request, context):
-        """Adds or replaces products; they are encoded and retrievable at once. Not served yet.
+        """Adds or replaces products; they are read by the models of the release in service and retrievable at once, in other processes within
+        a second, and kept across restarts. They come among new products (scope NEW_PRODUCTS, `new_product_share`) and as `product_id` of
+        FindAudience and FindSimilarLaunches. Of a product that the model release has, title, category and encoding are replaced; what was
+        bought together with it stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteProducts(self, request, context):
-        """Removes products from retrieval. Not served yet.
+        """Removes products from retrieval, those of the model release, too; they may still be named as reasons.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

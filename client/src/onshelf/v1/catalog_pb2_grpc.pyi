@@ -133,10 +133,14 @@ class CatalogServiceStub(typing.Generic[_CatalogServiceUpsertProductsType, _Cata
     ], channel: grpc.aio.Channel) -> None: ...
 
     UpsertProducts: _CatalogServiceUpsertProductsType
-    """Adds or replaces products; they are encoded and retrievable at once. Not served yet."""
+    """Adds or replaces products; they are read by the models of the release in service and retrievable at once, in other processes within
+    a second, and kept across restarts. They come among new products (scope NEW_PRODUCTS, `new_product_share`) and as `product_id` of
+    FindAudience and FindSimilarLaunches. Of a product that the model release has, title, category and encoding are replaced; what was
+    bought together with it stays.
+    """
 
     DeleteProducts: _CatalogServiceDeleteProductsType
-    """Removes products from retrieval. Not served yet."""
+    """Removes products from retrieval, those of the model release, too; they may still be named as reasons."""
 
     SearchProducts: _CatalogServiceSearchProductsType
     """Products by title, category or meaning. Not served yet."""
@@ -172,7 +176,11 @@ class CatalogServiceServicer(metaclass=abc.ABCMeta):
         request: onshelf.v1.catalog_pb2.UpsertProductsRequest,
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.catalog_pb2.UpsertProductsResponse, collections.abc.Awaitable[onshelf.v1.catalog_pb2.UpsertProductsResponse]]:
-        """Adds or replaces products; they are encoded and retrievable at once. Not served yet."""
+        """Adds or replaces products; they are read by the models of the release in service and retrievable at once, in other processes within
+        a second, and kept across restarts. They come among new products (scope NEW_PRODUCTS, `new_product_share`) and as `product_id` of
+        FindAudience and FindSimilarLaunches. Of a product that the model release has, title, category and encoding are replaced; what was
+        bought together with it stays.
+        """
 
     @abc.abstractmethod
     def DeleteProducts(
@@ -180,7 +188,7 @@ class CatalogServiceServicer(metaclass=abc.ABCMeta):
         request: onshelf.v1.catalog_pb2.DeleteProductsRequest,
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.catalog_pb2.DeleteProductsResponse, collections.abc.Awaitable[onshelf.v1.catalog_pb2.DeleteProductsResponse]]:
-        """Removes products from retrieval. Not served yet."""
+        """Removes products from retrieval, those of the model release, too; they may still be named as reasons."""
 
     @abc.abstractmethod
     def SearchProducts(

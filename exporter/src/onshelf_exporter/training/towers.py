@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor, nn
 
+from onshelf_exporter.models.fit import ProductFit, ProductNeighbours
 from onshelf_exporter.models.habits import OTHER_WEIGHT
 from onshelf_exporter.models.kinship import LevelCounts, fit_features, fit_sums, matches, neighbour_limits
 from onshelf_exporter.models.product_encoder import ProductTower
@@ -32,7 +33,7 @@ from onshelf_exporter.training.factors import content_map, fit_factors
 from onshelf_exporter.training.facts import catalogue_at, level_counts
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.rankers import Lists, Rows, fit_lists, fit_scorers, thinned
-from onshelf_exporter.training.user_tables import user_tables
+from onshelf_exporter.training.user_tables import distinct, user_tables
 
 Floats = NDArray[np.float32]
 
@@ -95,6 +96,8 @@ class TowerResult:
     user_encoder: UserEncoderGraph
     product_retrieval: ProductRetrieval
     audience_retrieval: AudienceRetrieval
+    product_neighbours: ProductNeighbours
+    product_fit: ProductFit
     tower: ProductTower
     products: Tensor
     history: Histories
@@ -183,10 +186,13 @@ def assemble(
         closest = closest_users(tables, state.catalogue.get_buffer("content")[numbers])
     fresh = NewProducts(state.catalogue, state.levels, launch, numbers, places[chosen], closest)
     audience = AudienceRetrieval(tables, state.levels, launch, profile, shelves.vectors, limits.users)
+    contents, content = (torch.from_numpy(part) for part in distinct(state.catalogue))
     return TowerResult(
         user_encoder=UserEncoderGraph(state.catalogue, scorers["repeat"]).eval(),
         product_retrieval=ProductRetrieval(state.catalogue, scorers["first_buy"], fresh, limits.products).eval(),
         audience_retrieval=audience.eval(),
+        product_neighbours=ProductNeighbours(tables.similar).eval(),
+        product_fit=ProductFit(state.catalogue, contents, content, fresh).eval(),
         tower=tower,
         products=places,
         history=state.past,

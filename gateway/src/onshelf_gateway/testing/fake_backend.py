@@ -10,8 +10,9 @@ from tritonclient.grpc import model_config_pb2, service_pb2
 
 from onshelf_gateway.backend import Array, Arrays, BackendUnavailableError, ModelTimes
 from onshelf_gateway.forecasts import nb_quantile
-from onshelf_gateway.models import SIGNATURES
+from onshelf_gateway.models import SIGNATURES, Retrieved
 from onshelf_gateway.release import ModelRelease, load_release
+from onshelf_gateway.shelf import shared
 
 VOCABULARY, EMBEDDING, VECTOR = 50_000, 128, 64
 ELASTICITY, COVERAGE, DISCOUNT, COUPON = 1.8, 0.7, 1.1, 0.15
@@ -52,6 +53,8 @@ class FakeBackend:
             "launch_outcome": self._launch_outcome,
             "user_encoder": self._user_encoder,
             "product_retrieval": self._product_retrieval,
+            "product_neighbours": self._product_neighbours,
+            "product_fit": self._product_fit,
             "audience_retrieval": self._audience_retrieval,
             "launch_retrieval": self._launch_retrieval,
         }
@@ -203,16 +206,41 @@ class FakeBackend:
         new = _best(
             "new_indices", "new_scores", np.where(release.new_products, scores, -1e4), release.new_products.sum()
         )
+        share = float(inputs["new_product_share"][0, 0])
+        listed = shared(
+            Retrieved(best["product_indices"][0], best["scores"][0]),
+            Retrieved(*(value[0] for value in new.values())),
+            share,
+        )
+        best = {"product_indices": listed.indices[None], "scores": listed.scores[None].astype(np.float32)}
         best["reason_events"] = self._reasons(release, best["product_indices"][0], history)
         new["new_reason_events"] = self._reasons(release, new["new_indices"][0], history)
         return best | new
 
+    def _product_neighbours(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:  # noqa: ARG002
+        rows = len(inputs["embedding"])
+        return {
+            "neighbour_limits": np.full((rows, 3), 0.5, dtype=np.float32),
+            "closest": np.ones((rows, 1), dtype=np.float32),
+        }
+
+    def _product_fit(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
+        """As `product_retrieval` scores new products that are not in the history."""
+        vectors, history = inputs["product_vectors"][0], inputs["history_products"][0]
+        return {
+            "fit_scores": (vectors @ inputs["user_vector"][0])[None].astype(np.float32),
+            "fit_reason_events": self._most_alike(release, vectors, history),
+        }
+
     def _reasons(self, release: ModelRelease, rows: Array, history: Array) -> Array:
         """The most alike event of each product, and no second one."""
+        return self._most_alike(release, self._product_vectors(release)[rows], history)
+
+    def _most_alike(self, release: ModelRelease, products: Array, history: Array) -> Array:
         vectors = self._product_vectors(release)
-        alike = np.where(history > 0, vectors[rows] @ vectors[np.maximum(history - 1, 0)].T, -np.inf)
+        alike = np.where(history > 0, products @ vectors[np.maximum(history - 1, 0)].T, -np.inf)
         best = np.where((history > 0).any(), alike.argmax(axis=1), -1)
-        return np.stack([best, np.full(len(rows), -1)], axis=1).reshape(1, -1).astype(np.int64)
+        return np.stack([best, np.full(len(products), -1)], axis=1).reshape(1, -1).astype(np.int64)
 
     def _audience_retrieval(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
         vectors = self._product_vectors(release)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from onshelf_gateway.manifest import CANDIDATE_COLUMNS, CHANNEL_SLOTS
+from onshelf_gateway.models import SIGNATURES
 from onshelf_gateway.weeks import WEEKS_OF_YEAR, week_of_year
 
 SHOP = {  # department -> category -> type -> median price
@@ -42,8 +44,12 @@ def write_fake_release(
     currency: str = "USD",
     prices_include_tax: bool | None = False,
     week_start: str = "monday",
+    models: Iterable[str] = tuple(SIGNATURES),
 ) -> Path:
-    """Write a release below `root`; returns its folder. The folder appears complete, by one rename."""
+    """Write a release below `root`; returns its folder. The folder appears complete, by one rename.
+
+    `models` are those that its manifest names; older releases have fewer.
+    """
     staging, folder = root / f".staging-{version}", root / str(version)
     staging.mkdir(parents=True)
     shop = _Shop(as_of, week_start)
@@ -73,7 +79,7 @@ def write_fake_release(
         "max_channels": CHANNEL_SLOTS,
         "tokenizer": {"file": "tokenizer.json", "max_length": 64, "unk_token": "[UNK]", "pad_id": 0},
         "language": "en",
-        "models": {},
+        "models": {name: {"file": f"{name}/{version}/model.onnx"} for name in models},
     }
     (staging / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     staging.rename(folder)

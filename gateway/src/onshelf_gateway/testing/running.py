@@ -1,5 +1,6 @@
 """A gateway on a free port of this machine, over fake models."""
 
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,12 +13,16 @@ from onshelf_gateway.testing.fake_backend import FakeBackend
 
 @asynccontextmanager
 async def running_gateway(releases: Path, **settings: Any) -> AsyncIterator[tuple[Server, FakeBackend]]:
-    """Serve the releases below a folder; `settings` are rows of `Settings` that differ from their defaults."""
+    """Serve the releases below a folder; `settings` are rows of `Settings` that differ from their defaults.
+
+    The store is a new one beside the releases, unless it is given.
+    """
     chosen: dict[str, Any] = {
         "listen": "127.0.0.1:0",
         "metrics_port": -1,
         "probe_interval_ms": 50,
         "reload_seconds": 0.0,
+        "store": f"sqlite:///{releases.parent / f'store-{uuid.uuid4().hex}.db'}",
         **settings,
     }
     backend = FakeBackend(releases)
