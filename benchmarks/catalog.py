@@ -66,7 +66,9 @@ def titles(release: Path, count: int, seed: int, levels: int = 3) -> list[Produc
         Product(
             product_id=f"new-{seed}-{n}",
             title=f"{row.title} no. {n}",
-            category_path=tuple(known[level, getattr(row, f"{level}_id")] for level in LEVELS[:levels]),
+            category_path=tuple(
+                known[level, number] for level in LEVELS[:levels] if (number := getattr(row, f"{level}_id"))
+            ),
             list_price=Money(f"{max(float(row.price), 0.5):.2f}", "USD") if row.price > 0 else None,
         )
         for n, row in enumerate(rows.itertuples())
@@ -176,7 +178,11 @@ async def measure(arguments: argparse.Namespace, addresses: list[str]) -> dict[s
             "from_sending": spread([one[0] for one in idle]),
             "from_the_answer": spread([one[1] for one in idle]),
         },
-        "visible_during_upserts": {"looks": len(busy), "from_sending": spread([one[0] for one in busy])}
+        "visible_during_upserts": {
+            "looks": len(busy),
+            "from_sending": spread([one[0] for one in busy]),
+            "from_the_answer": spread([one[1] for one in busy]),
+        }
         if busy
         else None,
         "recommend_products_by_entries": recommended,
