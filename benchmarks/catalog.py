@@ -4,7 +4,8 @@
 
 Starts gateways of its own, each one process on a port of its own, that share a new store on this disk. Every product
 has a title of its own, so that no cache can know it. `upserts_per_minute` counts what was answered, so what is durable
-and retrievable, by callers that send to the first gateway. A product is visible where FindSimilarLaunches by its id
+and retrievable, by callers that send to the first gateway; products have their category path, or the department alone,
+and then the encoder reads most of them twice. A product is visible where FindSimilarLaunches by its id
 answers, which every process is asked every few milliseconds; the time is that of the slowest process, from sending the
 upsert and from its answer, while nothing else happens and during the upserts. The last line printed is one JSON
 document.
@@ -20,16 +21,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.feather as feather
-from plan_latency import ROOT, machine, products_of, rounded
+from plan_latency import ROOT, machine, rounded
 
-from onshelf import AsyncClient, NotFound, OnshelfError, Product
+from onshelf import AsyncClient, Money, NotFound, OnshelfError, Product
 
+LEVELS = ("department", "category", "type")
 LOOK_S = 0.005  # between two looks whether a product is visible
 WAIT_S = 30.0
 
@@ -54,14 +55,23 @@ def gateway(releases: Path, triton: str, folder: Path, number: int) -> Iterator[
             process.wait()
 
 
-def titles(release: Path, count: int, seed: int) -> list[Product]:
-    """Products with distinct titles and ids, and categories, as a retailer's file has them."""
-    table = feather.read_table(release / "vocabulary.arrow", columns=["level", "readable_name"]).to_pandas()
-    names = table[table["level"] == "category"]["readable_name"].to_numpy()[1:]
-    random = np.random.default_rng(seed)
+def titles(release: Path, count: int, seed: int, levels: int = 3) -> list[Product]:
+    """Products with distinct titles and ids; of their category path so many levels are given, from the broadest on."""
+    names = [f"{level}_id" for level in LEVELS]
+    table = feather.read_table(release / "products.arrow", columns=["title", "price", *names]).to_pandas()
+    words = feather.read_table(release / "vocabulary.arrow", columns=["level", "id", "readable_name"]).to_pandas()
+    known = {(row.level, row.id): row.readable_name for row in words.itertuples()}
+    rows = table.drop_duplicates("title").sample(n=count, random_state=seed, replace=True)
     return [
-        replace(product, product_id=f"new-{seed}-{n}", category_path=(str(random.choice(names)),))
-        for n, product in enumerate(products_of(release, count, seed))
+        Product(
+            product_id=f"new-{seed}-{n}",
+            title=f"{row.title} no. {n}",
+            category_path=tuple(
+                known[level, number] for level in LEVELS[:levels] if (number := getattr(row, f"{level}_id"))
+            ),
+            list_price=Money(f"{max(float(row.price), 0.5):.2f}", "USD") if row.price > 0 else None,
+        )
+        for n, row in enumerate(rows.itertuples())
     ]
 
 
@@ -149,7 +159,9 @@ async def measure(arguments: argparse.Namespace, addresses: list[str]) -> dict[s
     seconds, calls = await upsert_all(clients[0], products, arguments.at_once, arguments.callers)
     ended.set()
     busy = await looking
-    recommended[str(len(products))] = await recommend(clients[0], users, 0.2)
+    inferred = titles(release, max(len(products) // 4, arguments.at_once), 5, levels=1)
+    longer, _ = await upsert_all(clients[0], inferred, arguments.at_once, arguments.callers)
+    recommended[str(len(products) + len(inferred))] = await recommend(clients[0], users, 0.2)
     for client in clients:
         await client.close()
     return {
@@ -159,13 +171,18 @@ async def measure(arguments: argparse.Namespace, addresses: list[str]) -> dict[s
         "products_a_call": arguments.at_once,
         "callers": arguments.callers,
         "upserts_per_minute": 60 * len(products) / seconds,
+        "upserts_per_minute_department_only": 60 * len(inferred) / longer,
         "call": spread(calls),
         "visible_everywhere": {
             "looks": len(idle),
             "from_sending": spread([one[0] for one in idle]),
             "from_the_answer": spread([one[1] for one in idle]),
         },
-        "visible_during_upserts": {"looks": len(busy), "from_sending": spread([one[0] for one in busy])}
+        "visible_during_upserts": {
+            "looks": len(busy),
+            "from_sending": spread([one[0] for one in busy]),
+            "from_the_answer": spread([one[1] for one in busy]),
+        }
         if busy
         else None,
         "recommend_products_by_entries": recommended,
