@@ -4,9 +4,10 @@
 
 In turns, every product a different one: PlanLaunch over the network; and, without a gateway, the calls that this very
 plan makes of Triton, with the same tensors in the same order (the encoder, then three at the same time), by the same
-stubs. The tax is the difference of the medians. Beside it: the difference to the calls as timed at the gateway's own
-stubs, which is smaller, as what the gateway computes while it waits for the audience counts for nothing there. The last
-line printed is one JSON document.
+stubs. The tax is the median of a plan less that of its critical path: the encoder's call and the longest of the others,
+as timed at the gateway's stubs. Beside it, what a plan takes over the bare calls: that is more, as what the gateway
+computes while it waits for the audience takes cores from the models and counts for nothing at its own stubs; and what a
+call that asks no model takes at the same pace. The last line printed is one JSON document.
 """
 
 import argparse
@@ -22,10 +23,12 @@ import grpc
 import numpy as np
 from plan_latency import ROOT, machine
 from rich.progress import track
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from onshelf.v1 import launch_pb2, launch_pb2_grpc
 from onshelf_gateway.backend import Array, Arrays, TritonBackend
 from onshelf_gateway.calls import Call
+from onshelf_gateway.catalogue import Catalogue
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.limits import Permits
 from onshelf_gateway.models import AUDIENCE_RETRIEVAL, LAUNCH_OUTCOME, LAUNCH_RETRIEVAL, Models
@@ -85,6 +88,14 @@ def stub_milliseconds(answer: launch_pb2.PlanLaunchResponse) -> float:
     return encoder + max(length for stage, _, length in spans if stage in ALONGSIDE)
 
 
+async def empty(channel: grpc.aio.Channel, pause: float) -> float:
+    """Milliseconds of a call that asks no model, after a pause as long as a plan: a core that slept wakes up slowly."""
+    await asyncio.sleep(pause)
+    start = time.perf_counter()
+    await service_pb2_grpc.GRPCInferenceServiceStub(channel).ServerLive(service_pb2.ServerLiveRequest())
+    return 1e3 * (time.perf_counter() - start)
+
+
 async def measure(
     triton: str, address: str, releases: Path, count: int, rounds: int, candidates: int
 ) -> dict[str, Any]:
@@ -97,8 +108,14 @@ async def measure(
     known = ReleaseSet(settings.releases)
     await asyncio.to_thread(known.refresh)
     models = Models(backend, settings.encoder_model, settings.retry_after_ms)
-    inside = Gateway(settings, known, models, Permits(settings.max_in_flight, settings.retry_after_ms))
-    taken: dict[str, list[float]] = {"plan": [], "bare": [], "stubs": []}
+    inside = Gateway(
+        settings,
+        known,
+        models,
+        Permits(settings.max_in_flight, settings.retry_after_ms),
+        Catalogue(settings, models, known),
+    )
+    taken: dict[str, list[float]] = {"plan": [], "bare": [], "stubs": [], "empty": []}
     scored = 0
     async with grpc.aio.insecure_channel(address) as channel:
         stub = launch_pb2_grpc.LaunchServiceStub(channel)
@@ -118,19 +135,24 @@ async def measure(
                 await plan_launch(inside, call, request)
                 recorded, backend.asked = backend.asked, []
                 plans["bare"].append(await bare(backend, recorded))
+            pause = statistics.median(plans["plan"]) / 1e3
+            plans["empty"] = [await empty(channel, pause) for _ in asked]
             if turn >= 0:  # the first answers are slower
                 for name, values in plans.items():
                     taken[name].append(statistics.median(values))
     await backend.close()
     medians = {name: statistics.median(values) for name, values in taken.items()}
-    differences = np.array(taken["plan"]) - np.array(taken["bare"])
+    tax = np.array(taken["plan"]) - np.array(taken["stubs"])
+    over_bare = np.array(taken["plan"]) - np.array(taken["bare"])
     return {
-        "gateway_tax_ms": float(np.median(differences)),
-        "gateway_tax_rounds_ms": [float(value) for value in differences],
-        "over_its_own_stubs_ms": medians["plan"] - medians["stubs"],
+        "gateway_tax_ms": float(np.median(tax)),
+        "gateway_tax_rounds_ms": tax.tolist(),
+        "over_bare_calls_ms": float(np.median(over_bare)),
+        "over_bare_calls_rounds_ms": over_bare.tolist(),
         "plan_p50_ms": medians["plan"],
         "bare_calls_p50_ms": medians["bare"],
         "stubs_p50_ms": medians["stubs"],
+        "empty_call_p50_ms": medians["empty"],
         "candidates": scored,
         "plans": count * rounds,
         "machine": machine(),

@@ -106,7 +106,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             code = "INTERNAL"
             log.exception("call_failed", method=method, call_id=call.call_id)
         finally:
-            self._finish(method, code, failure, call, request)
+            ended = (method, code, failure, call, request, time.monotonic_ns())
+            if code == "OK":  # the answer leaves first
+                asyncio.get_running_loop().call_soon(self._finish, *ended)
+            else:
+                self._finish(*ended)
         if code != "OK":
             await self._abort(context, call, failure)
 
@@ -151,11 +155,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 raise late from error
             raise
 
-    def _finish(self, method: str, code: str, failure: GatewayError | None, call: Call, request: Any) -> None:
+    def _finish(
+        self, method: str, code: str, failure: GatewayError | None, call: Call, request: Any, ended_ns: int
+    ) -> None:
         self.in_flight -= 1
         metrics.in_flight.dec()
         call.error_reason = failure.reason if failure else ""
-        seconds = (time.monotonic_ns() - call.started_ns) / NS
+        seconds = (ended_ns - call.started_ns) / NS
         metrics.call_done(method, code, call, seconds)
         fields: dict[str, object] = {
             "method": method,
