@@ -248,11 +248,13 @@ def graphs() -> dict[str, onnx.ModelProto]:
         ENCODER: _model(
             {"input_ids": (TensorProto.INT64, texts), "attention_mask": (TensorProto.INT64, texts)}
             | {"categorical_ids": (TensorProto.INT64, ids), "attributes": (TensorProto.FLOAT, ["n", 2])},
-            {"embedding": (TensorProto.FLOAT, ["n", 64]), "product_vector": (TensorProto.FLOAT, ["n", 64])},
+            {"embedding": (TensorProto.FLOAT, ["n", 64]), "product_vector": (TensorProto.FLOAT, ["n", 64])}
+            | {"completed_ids": (TensorProto.INT64, ids)},
             [
                 helper.make_node("Cast", ["categorical_ids"], ["as_float"], to=TensorProto.FLOAT),
                 helper.make_node("MatMul", ["as_float", "pick"], ["product_vector"]),
                 helper.make_node("Identity", ["product_vector"], ["embedding"]),
+                helper.make_node("Identity", ["categorical_ids"], ["completed_ids"]),
             ],
             {"pick": pick},
         ),
