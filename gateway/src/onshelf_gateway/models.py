@@ -161,6 +161,16 @@ class EncodedUser:
     history: Ints
     profile: Array
 
+    def inputs(self) -> dict[str, Array]:
+        """What product_retrieval and product_fit read of the user, with the batch dimension."""
+        return {
+            "user_vector": self.vector[None],
+            "profile": self.profile[None],
+            "history_products": self.history[None],
+            "repeat_weights": self.repeat_weights[None],
+            "event_weights": self.event_weights[None],
+        }
+
 
 def bucket(length: int, buckets: Sequence[int]) -> int:
     """The smallest bucket that holds `length`; the last one where none does."""
@@ -317,13 +327,7 @@ class Models:
         """
         count = len(products["closest"])
         pad = bucket(count, PRODUCT_BUCKETS) - count
-        inputs: dict[str, Array] = {
-            "user_vector": user.vector[None],
-            "profile": user.profile[None],
-            "history_products": user.history[None],
-            "repeat_weights": user.repeat_weights[None],
-            "event_weights": user.event_weights[None],
-        }
+        inputs = user.inputs()
         for name, values in products.items():
             inputs[name] = np.pad(values, ((0, pad), *((0, 0),) * (values.ndim - 1)))[None]
         out = await self._run(call, release, PRODUCT_FIT, inputs, items=count)
@@ -384,14 +388,8 @@ class Models:
     ) -> tuple[Retrieved, Retrieved]:
         """Products for a user, and new products alone: rows of products.arrow, and positions in the history as
         reasons."""
-        inputs: dict[str, Array] = {
-            "user_vector": user.vector[None],
-            "profile": user.profile[None],
-            "history_products": user.history[None],
-            "repeat_weights": user.repeat_weights[None],
-            "event_weights": user.event_weights[None],
-            "new_product_share": np.array([[new_product_share]], dtype=np.float32),
-        }
+        inputs = user.inputs()
+        inputs["new_product_share"] = np.array([[new_product_share]], dtype=np.float32)
         out = await self._run(call, release, PRODUCT_RETRIEVAL, inputs)
         rows, events = release.products.num_rows, len(user.history)
         found = []
