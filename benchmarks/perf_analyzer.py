@@ -13,6 +13,7 @@ import csv
 import ctypes.util
 import fcntl
 import json
+import math
 import os
 import re
 import shlex
@@ -226,12 +227,17 @@ class Load:
         """As perf_analyzer takes it. Always asynchronous: with one thread for each of 64 requests it can hang."""
         if self.concurrency:
             return ("--async", "--concurrency-range", str(self.concurrency))
-        return ("--async", "--request-rate-range", f"{self.rate:.3g}", "--request-distribution", "poisson")
+        return ("--async", "--request-rate-range", f"{self.sent_rate:g}", "--request-distribution", "poisson")
+
+    @property
+    def sent_rate(self) -> float:
+        """The rate as perf_analyzer is told it: three digits, as a row says it."""
+        return float(f"{self.rate:.3g}")
 
     def requests(self, expected_rate: float, seconds: float, most: int) -> int:
-        """How many requests take about so long."""
+        """How many requests take about so long; of an open loop at least a second's, fewer perf_analyzer refuses."""
         wanted = max(FEWEST, 4 * self.concurrency, round((self.rate or expected_rate) * seconds))
-        return min(wanted, most)
+        return min(max(wanted, math.ceil(self.sent_rate)), most)
 
 
 RECORD = re.compile(rb'"timestamp":(\d+),(.*?)"response_timestamps":\[(\d+)(?:,\d+)*\]', re.DOTALL)

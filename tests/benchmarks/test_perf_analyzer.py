@@ -123,6 +123,14 @@ def test_loads_in_the_words_of_perf_analyzer():
     assert Load(rate=500).requests(10, seconds=100, most=10_000) == 10_000
 
 
+@pytest.mark.parametrize("rate", [1137.8, 1142.2, 2275.6, 999.96])
+def test_an_open_loop_sends_at_least_a_second_of_requests(rate):
+    load = Load(rate=rate)
+    (told,) = (word for word in load.words if word[0].isdigit())
+    assert load.requests(10, seconds=1, most=10_000) >= float(told)
+    assert load.requests(10, seconds=0.5, most=10_000) >= float(told)
+
+
 def test_server_side_is_what_was_counted_between():
     before = dict.fromkeys(("inferences", "executions", "answers", *perf_analyzer.TIMES), 5)
     after = before | {"inferences": 13, "executions": 7, "answers": 13, "queue": 8_000_005, "compute_infer": 16_000_005}
