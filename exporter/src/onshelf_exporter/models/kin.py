@@ -123,7 +123,7 @@ def group_keys(ids: Tensor, label: Tensor, sizes: tuple[int, int, int, int]) -> 
         label: FP32 [batch], 1, 0 or -1.
         sizes: ids per level.
     """
-    known = (ids > 0) & (ids < torch.tensor(sizes))
+    known = torch.stack([(ids[:, level] > 0) & (ids[:, level] < size) for level, size in enumerate(sizes)], dim=1)
     ids = torch.where(known, ids, torch.zeros_like(ids))
     brand, kind, category = ids[:, BRAND], ids[:, TYPE], ids[:, CATEGORY]
     paired = known[:, BRAND : BRAND + 1] & known[:, CATEGORY : TYPE + 1]
