@@ -140,7 +140,8 @@ def repeat_features(habits: Habits, likes: Tensor, own: Tensor, facts: Tensor, p
         ],
         dim=2,
     )
-    total = torch.log1p((habits.decayed[:, :, [SHORT, LONG]] * habits.first.unsqueeze(2)).sum(1, keepdim=True))
+    lately = torch.stack([habits.decayed[:, :, SHORT], habits.decayed[:, :, LONG]], dim=2)
+    total = torch.log1p((lately * habits.first.unsqueeze(2)).sum(1, keepdim=True))
     events = habits.first.shape[1]
     user = torch.cat([profile.unsqueeze(1), total], dim=2).expand(-1, events, -1)
     return torch.cat([columns, log(habits.decayed + FLOOR), log(habits.other + FLOOR), facts, user], dim=2)
