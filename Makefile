@@ -115,8 +115,8 @@ gateway: triton stop-gateway ## Start the gateway in front of it
 tensorrt-engines: setup ## Build native TensorRT engines into a sibling repository (needs a GPU and the pinned container)
 	@$(EXPORTER) tensorrt-engines --repository model_repository
 
-bench: setup ## Measure serving on this machine: latency, the gateway's tax, limits, alternatives (PARTS="tax seed" for some)
-	@$(BIN)/python benchmarks/bench.py $(if $(PARTS),--parts $(PARTS))
+bench: setup ## Measure serving on this machine beside its limits and alternatives (PARTS="tax seed" for some, QUICK=1 to check)
+	@$(BIN)/python benchmarks/bench.py $(if $(PARTS),--parts $(PARTS)) $(if $(QUICK),--quick)
 
 perf-analyzer: setup ## Measure Triton's models and the running gateway by NVIDIA's perf_analyzer
 	@triton=$$($(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton --field grpc_url); \
@@ -161,6 +161,7 @@ verify-proto: setup ## Stubs and reference are fresh; buf lint; nothing incompat
 	@$(BIN)/python proto/generate.py --check --lint --breaking && $(BIN)/python proto/document.py --check
 
 verify-docs: setup ## Generated documents are fresh
+	@$(BIN)/python benchmarks/readme.py --check
 	@$(BIN)/python -m onshelf_gateway.settings | diff - docs/configuration.md || { echo "stale: docs/configuration.md: run \`make docs\`" >&2; exit 1; }
 	@$(BIN)/python -m onshelf_exporter.schema --check docs/data.md
 

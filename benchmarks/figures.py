@@ -1,12 +1,17 @@
 """The named figures of benchmarks/results/latest.json, out of what the parts of `make bench` printed.
 
-`ratios`, `gateway_tax_ms`, `promise`, `catalog`, `peers`, `gateways` and `sweeps`; null, or
-empty, where nothing was measured.
+`ratios`, `gateway_tax_ms`, `promise`, `limits`, `catalog`, `peers`, `gateways` and `sweeps`; null, or empty, where
+nothing was measured.
 """
 
 from typing import Any
 
 from plan_latency import PROMISED
+
+from onshelf_gateway.settings import Settings
+
+BUSY_TIMES = 3  # the default deadline is at least so many times the 99 % latency while all permits are taken
+ALONE_SHARE = 0.1  # of the default deadline: the most that a plan of the most candidates takes alone
 
 Document = dict[str, Any]
 
@@ -36,6 +41,7 @@ def figures(parts: dict[str, Document]) -> Document:
         },
         "gateway_tax_ms": at(parts, "tax", "gateway_tax_ms"),
         "promise": _promise(parts),
+        "limits": _limits(parts),
         "catalog": {
             "upserts_per_minute": at(parts, "catalog", "upserts_per_minute"),
             "visible_max_ms": at(parts, "catalog", "visible_everywhere", "from_sending", "max_ms"),
@@ -65,3 +71,23 @@ def _promise(parts: dict[str, Document]) -> Document | None:
         return None
     keys = ("plans_per_second", "p50_ms", "p95_ms", "p99_ms")
     return {"candidates": parts["latency"]["candidates"], **{key: row[key] for key in keys}}
+
+
+def _limits(parts: dict[str, Document]) -> Document:
+    """What the gateway's default deadline and most candidates rest on: milliseconds that they must allow, or keep."""
+    permits, deadline, candidates = (
+        Settings.model_fields[name].default for name in ("max_in_flight", "default_deadline_ms", "max_candidates")
+    )
+    rows = at(parts, "latency", "rows") or []
+    busy = next((row["p99_ms"] for row in rows if row.get("callers") == permits), None)
+    largest = at(parts, "sweeps", "sweeps", "candidates", "rows") or []
+    alone = next((row["p50_ms"] for row in largest if row.get("asked_for") == candidates), None)
+    return {
+        "max_in_flight": permits,
+        "default_deadline_ms": deadline,
+        "all_permits_taken_p99_ms": busy,
+        "deadline_at_least_ms": None if busy is None else BUSY_TIMES * busy,
+        "max_candidates": candidates,
+        "most_candidates_alone_p50_ms": alone,
+        "alone_at_most_ms": ALONE_SHARE * deadline,
+    }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from figures import Document, at
+from figures import ALONE_SHARE, BUSY_TIMES, Document, at
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,28 @@ def promise(result: Document) -> str:
     )
 
 
+def limits(result: Document) -> str:
+    """The gateway's default limits beside what they rest on."""
+    found = result["limits"]
+    deadline, alone = found["default_deadline_ms"], found["most_candidates_alone_p50_ms"]
+    busy, needed, most = found["all_permits_taken_p99_ms"], found["deadline_at_least_ms"], found["alone_at_most_ms"]
+    rows = [
+        [
+            f"`--default-deadline-ms`: {deadline:,}",
+            f"at least {BUSY_TIMES} times the 99 % latency while all {found['max_in_flight']} permits are taken",
+            "–" if busy is None else f"{busy:,.0f} ms",
+            "–" if busy is None else "yes" if deadline >= needed else "no",
+        ],
+        [
+            f"`--max-candidates`: {found['max_candidates']:,}",
+            f"a plan of so many takes, alone, at most {most:,.0f} ms, {ALONE_SHARE:.0%} of that deadline",
+            "–" if alone is None else f"{alone:,.0f} ms",
+            "–" if alone is None else "yes" if alone <= most else "no",
+        ],
+    ]
+    return table(["Default", "rests on", "Measured", "Kept"], rows)
+
+
 def _sweep(name: str, found: Document) -> str:
     rows = [
         [f"{row['size']:,}", f"{row['p50_ms']:,.2f}", f"{row['p95_ms']:,.2f}"]
@@ -134,6 +156,7 @@ def markdown(result: Document, plots: list[Path]) -> str:
         "that is missing was not measured.\n",
         f"{promise(result)}\n",
         f"{goals(result)}\n",
+        f"{limits(result)}\n",
     ]
     if result.get("quick"):
         lines.insert(1, "**A quick check that everything runs: these are no measurements.**\n")

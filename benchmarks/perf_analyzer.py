@@ -10,20 +10,15 @@ products again and again. Triton's models have no cache. The last line printed i
 
 import argparse
 import csv
-import ctypes.util
-import fcntl
 import json
 import math
-import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version as package_version
@@ -34,13 +29,10 @@ from typing import Any
 import numpy as np
 import perf_analyzer_input as inputs
 import tritonclient.grpc as triton_grpc
+from perf_analyzer_page import Row, headline, line, markdown, rounded
+from perf_analyzer_tool import PerfAnalyzer, PerfAnalyzerError, install
 from plan_latency import PERCENTILES, ROOT, machine
 from tritonclient.utils import InferenceServerException
-
-CLIENT = "tritonclient==2.51.0"  # its binary runs on glibc 2.34; the one of PyPI's perf-analyzer needs 2.38
-CUDA = "nvidia-cuda-runtime-cu12==12.9.79"
-B64 = ("libb64-0d", "libb64.so.0d")  # Debian's package, its library
-STAMP = f"{CLIENT} {CUDA} {B64[0]}"
 
 TRITON_MODELS = (
     "product_encoder_int8",
@@ -62,152 +54,6 @@ COLD_HITS = 0.01  # a row with a larger share of hits is not called cold
 FEWEST = 100  # requests of a row
 EXPORT_BYTES = 200_000  # of one request and its answer; perf_analyzer writes larger ones into its records at great cost
 TIMES = ("queue", "compute_input", "compute_infer", "compute_output")
-Row = dict[str, Any]
-
-
-class PerfAnalyzerError(Exception):
-    """perf_analyzer cannot be fetched, does not run here, or a run of it failed."""
-
-
-@dataclass(frozen=True)
-class PerfAnalyzer:
-    """An installed perf_analyzer."""
-
-    folder: Path
-
-    @property
-    def program(self) -> Path:
-        """The executable."""
-        return self.folder / "bin" / "perf_analyzer"
-
-    def version(self) -> str:
-        """As it says it."""
-        found = re.search(r"Version (\S+)", self.run("--version"))
-        return found[1] if found else "unknown"
-
-    def run(self, *words: str, timeout: float = 60) -> str:
-        """Run it with its libraries; returns what it printed.
-
-        Raises:
-            PerfAnalyzerError: it failed, or did not end within `timeout` seconds.
-        """
-        libraries = os.pathsep.join(filter(None, (str(self.folder / "lib"), os.environ.get("LD_LIBRARY_PATH"))))
-        try:
-            done = subprocess.run(
-                [str(self.program), *words],
-                env=os.environ | {"LD_LIBRARY_PATH": libraries},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise PerfAnalyzerError(f"perf_analyzer did not end within {timeout:.0f} s") from error
-        except OSError as error:
-            raise PerfAnalyzerError(f"{self.program} does not start: {error}") from error
-        if done.returncode:
-            raise PerfAnalyzerError(complaint(done.stderr + "\n" + done.stdout) or f"exit status {done.returncode}")
-        return done.stdout + done.stderr
-
-
-def complaint(printed: str) -> str:
-    """What failed: the server's own words, or the first line that says so, as the whole manual follows some errors."""
-    if refused := re.search(r"^Thread \[\d+\] had error: (.+)", printed, re.M):
-        return refused[1]
-    lines = [line.strip() for line in printed.splitlines() if line.strip()]
-    said = (line for line in lines if re.search(r"\berror\b|fail|cannot|refused", line, re.I))
-    return next(said, "".join(lines[-1:]))
-
-
-def install(folder: Path) -> PerfAnalyzer:
-    """Fetch perf_analyzer and its libraries into `folder`; done at once where it is there.
-
-    Raises:
-        PerfAnalyzerError: naming what could not be fetched and why, or why it does not run here.
-    """
-    folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    tool, stamp = PerfAnalyzer(folder), folder / "installed"
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if stamp.is_file() and stamp.read_text() == STAMP and tool.program.is_file():
-            return tool
-        print(f"fetching perf_analyzer into {folder} (18 MB)", file=sys.stderr)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-            new = PerfAnalyzer(Path(temporary) / "new")
-            _fetch(Path(temporary), new)
-            try:
-                new.version()
-            except PerfAnalyzerError as error:
-                raise PerfAnalyzerError(
-                    f"perf_analyzer needs Linux on x86_64, glibc 2.34 and OpenSSL 3; it does not run here: {error}"
-                ) from error
-            (new.folder / stamp.name).write_text(STAMP)
-            shutil.rmtree(folder, ignore_errors=True)
-            new.folder.rename(folder)
-    return tool
-
-
-def _fetch(temporary: Path, tool: PerfAnalyzer) -> None:
-    """Lay the program and its libraries out."""
-    for part in ("bin", "lib"):
-        (tool.folder / part).mkdir(parents=True)
-    _take(_wheel(CLIENT, "manylinux1_x86_64", temporary), "/bin/perf_analyzer", tool.program)
-    tool.program.chmod(0o755)
-    library = "libcudart.so.12"
-    _take(_wheel(CUDA, "manylinux2014_x86_64", temporary), f"/{library}", tool.folder / "lib" / library)
-    if ctypes.util.find_library("b64") != B64[1]:
-        _b64(temporary, tool.folder / "lib")
-
-
-def _wheel(requirement: str, platform: str, folder: Path) -> Path:
-    name = requirement.partition("==")[0]
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--no-deps", "--quiet"]
-    _step(requirement, [*command, "--only-binary=:all:", "--platform", platform, "--dest", str(folder), requirement])
-    return next(folder.glob(f"{name.replace('-', '_')}-*.whl"))
-
-
-def _take(wheel: Path, ending: str, target: Path) -> None:
-    """One file of a wheel."""
-    with zipfile.ZipFile(wheel) as archive:
-        found = [name for name in archive.namelist() if name.endswith(ending)]
-        if len(found) != 1:
-            raise PerfAnalyzerError(f"{wheel.name} holds {len(found)} files that end in {ending}; one is needed")
-        with archive.open(found[0]) as source, target.open("wb") as sink:
-            shutil.copyfileobj(source, sink)
-
-
-def _b64(temporary: Path, folder: Path) -> None:
-    """libb64 out of Debian's package, not installed; where apt has no lists of packages, with lists of its own."""
-    package, library = B64
-    missing = [name for name in ("apt-get", "dpkg") if shutil.which(name) is None]
-    if missing:
-        raise PerfAnalyzerError(
-            f"perf_analyzer needs {library}; without {' and '.join(missing)} it cannot be taken from Debian's "
-            f"package {package}: install it by this system's own means"
-        )
-    try:
-        _step(package, ["apt-get", "--quiet", "download", package], temporary)
-    except PerfAnalyzerError:
-        own = []
-        for name in ("State::Lists", "Cache"):
-            place = temporary / name
-            (place / "partial").mkdir(parents=True)
-            own += ["-o", f"Dir::{name}={place}"]
-        _step(f"the lists of packages for {package}", ["apt-get", "--quiet", *own, "update"], temporary)
-        _step(package, ["apt-get", "--quiet", *own, "download", package], temporary)
-    unpacked = temporary / package
-    _step(package, ["dpkg", "-x", str(next(temporary.glob(f"{package}_*.deb"))), str(unpacked)])
-    shutil.copy(next(unpacked.rglob(library)), folder / library)
-
-
-def _step(what: str, command: list[str], folder: Path | None = None) -> None:
-    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines()
-        raise PerfAnalyzerError(f"{what} could not be fetched: {lines[-1] if lines else f'exit {done.returncode}'}")
 
 
 @dataclass(frozen=True)
@@ -531,104 +377,6 @@ def measure(arguments: argparse.Namespace, tool: PerfAnalyzer) -> Row:
         "headline": headline(rows),
         "rows": [rounded(row) for row in rows],
     }
-
-
-def headline(rows: list[Row]) -> list[Row]:
-    """For each model of the gateway the best cold rate and the latency at the lightest load; else Triton's."""
-    good = [row for row in rows if "error" not in row and row["load"].startswith("concurrency")]
-    chosen = [row for row in good if row["cache"] == "cold"] or [row for row in good if row["cache"] == "none"]
-    result = []
-    for key in dict.fromkeys((row["server"], row["model"], row["size"]) for row in chosen):
-        own = [row for row in chosen if (row["server"], row["model"], row["size"]) == key]
-        alone = min(own, key=lambda row: int(row["load"].split()[1]))
-        best = max(own, key=lambda row: float(row["per_second"]))
-        result.append(
-            rounded(
-                {
-                    **dict(zip(("server", "model", "size"), key, strict=True)),
-                    "cache": best["cache"],
-                    "best_per_second": best["per_second"],
-                    "best_load": best["load"],
-                    "lightest_load": alone["load"],
-                    **{f"p{p}_ms": alone[f"p{p}_ms"] for p in PERCENTILES},
-                }
-            )
-        )
-    return result
-
-
-def rounded(row: Row) -> Row:
-    """Three decimals are more than is known."""
-    return {
-        key: rounded(value) if isinstance(value, dict) else round(value, 3) if isinstance(value, float) else value
-        for key, value in row.items()
-    }
-
-
-def line(row: Row) -> str:
-    """A row while it runs."""
-    hits = f", hit rate {row['hit_rate']:.1%}" if "hit_rate" in row else ""
-    latencies = ", ".join(f"p{p} {row[f'p{p}_ms']:.1f}" for p in PERCENTILES)
-    return f"{row['load']}: {row['per_second']:.1f}/s, {latencies} ms{hits}"
-
-
-def markdown(result: Row) -> str:
-    """The result as a page."""
-    good = [row for row in result["rows"] if "error" not in row]
-    versions = ", ".join(f"{name} {value}" for name, value in result["versions"].items())
-    names, sides = [f"p{p} ms" for p in PERCENTILES], ["Queue ms", "Compute ms", "Batch"]
-    lines = [
-        "# perf_analyzer\n",
-        f"`{result['command']}` on {result['machine']}, {result['date']}, commit {result['commit']}; {versions}. Input "
-        f"files of {result['products']:,} distinct products (fewer where one request is large: column Products). Cold: "
-        f"each request a product never sent before; warm: {result['warm_products']} products again and again; no "
-        "cache: Triton's models. The hit rate is that of the gateway's cache of encodings while the row ran. Client "
-        "and servers share the machine where the addresses are local.\n",
-        *_table(
-            ["Headline", "Cache", "Best rate a second", "at", "Lightest load", *names],
-            [
-                [_model(row), row["cache"], f"{row['best_per_second']:,.1f}", row["best_load"], row["lightest_load"]]
-                + [f"{row[f'p{p}_ms']:.2f}" for p in PERCENTILES]
-                for row in result["headline"]
-            ],
-        ),
-        *_table(
-            ["Model", "Cache", "Load", "Products", "Requests", "A second", *names, "Hit rate", *sides],
-            [
-                [_model(row), "no cache" if row["cache"] == "none" else row["cache"], row["load"]]
-                + [f"{row['file_products']:,}", f"{row['requests']:,}", f"{row['per_second']:,.1f}"]
-                + [f"{row[f'p{p}_ms']:.2f}" for p in PERCENTILES]
-                + [f"{row['hit_rate']:.1%}" if "hit_rate" in row else "–"]
-                + [f"{row[key]:.2f}" if key in row else "–" for key in ("queue_ms", "compute_ms", "batch")]
-                for row in good
-            ],
-        ),
-    ]
-    parts = [(row, name, part) for row in good for name, part in row.get("composing", {}).items()]
-    if parts:
-        lines += _table(
-            ["Gateway's model", "Cache", "Load", "asks", *sides],
-            [
-                [row["model"], row["cache"], row["load"], name]
-                + [f"{part[key]:.2f}" for key in ("queue_ms", "compute_ms", "batch")]
-                for row, name, part in parts
-            ],
-        )
-    lines += [
-        f"Not measured: {_model(row)}, {row['cache']}, {row.get('load', 'warming up')}: {row['error']}\n"
-        for row in result["rows"]
-        if "error" in row
-    ]
-    return "\n".join(lines)
-
-
-def _model(row: Row) -> str:
-    return f"{row['server']}: {row['model']}" + (f", {row['size']}" if row["size"] else "")
-
-
-def _table(heads: list[str], cells: list[list[Any]]) -> list[str]:
-    body = ["| " + " | ".join(map(str, row)) + " |" for row in cells]
-    return ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|", *body, ""]
 
 
 def newest(releases: Path) -> Path:

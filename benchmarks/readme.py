@@ -29,7 +29,7 @@ def section(result: Document) -> str:
     dates = sorted({one["date"] for one in result["measured"].values()})
     when = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "not yet"
     return (
-        f"{pages.promise(result)}\n\n{pages.goals(result)}\n\n"
+        f"{pages.promise(result)}\n\n{pages.limits(result)}\n\n{pages.goals(result)}\n\n"
         f"`{result['command']}` on {result['machine']}, measured {when}; – was not measured. Plots and tables: "
         "[benchmarks/results/latest.md](benchmarks/results/latest.md)."
     )

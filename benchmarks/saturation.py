@@ -32,6 +32,7 @@ import serving
 from gateway_tax import requests
 from google.protobuf import text_format
 from perf_analyzer import Bench, Load, Server
+from perf_analyzer_tool import PerfAnalyzer, PerfAnalyzerError, install
 from plan_latency import ROOT, machine
 from rich.progress import track
 from tritonclient.grpc import model_config_pb2
@@ -249,7 +250,7 @@ class Rig:
         return path
 
 
-def measure(given: argparse.Namespace, tool: perf_analyzer.PerfAnalyzer, folder: Path) -> dict[str, Any]:
+def measure(given: argparse.Namespace, tool: PerfAnalyzer, folder: Path) -> dict[str, Any]:
     """All rounds."""
     release = serving.newest_release()
     models = folder / "models"
@@ -289,10 +290,10 @@ def main() -> None:
     parser.add_argument("--tool", type=Path, default=ROOT / "var/perf_analyzer", help="folder of perf_analyzer")
     given = parser.parse_args()
     try:
-        tool = perf_analyzer.install(given.tool)
+        tool = install(given.tool)
         with tempfile.TemporaryDirectory(prefix="saturation") as folder:
             result = measure(given, tool, Path(folder))
-    except perf_analyzer.PerfAnalyzerError as error:
+    except PerfAnalyzerError as error:
         raise SystemExit(str(error)) from error
     print(table(result), file=sys.stderr)
     print(json.dumps(result))

@@ -12,6 +12,7 @@ another one. Writes benchmarks/results/sweeps.json and a plot of each sweep; the
 import argparse
 import asyncio
 import csv
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -41,7 +42,7 @@ from process_memory import family, forget_peak, memory
 from rich.progress import track
 from steady import FEWEST, Span, steady
 
-from onshelf.v1 import launch_pb2, launch_pb2_grpc
+from onshelf.v1 import launch_pb2, launch_pb2_grpc, types_pb2
 from onshelf_exporter.graphs import run_graph, session
 from onshelf_gateway.backend import TritonBackend
 from onshelf_gateway.models import CANDIDATE_BUCKETS, LAUNCH_OUTCOME, SIGNATURES, bucket
@@ -61,7 +62,7 @@ T = TypeVar("T")
 class Sizes:
     """What is measured, and how often."""
 
-    candidates: tuple[int, ...] = (10, 100, 1_000, 10_000)  # 10,000 is the contract's limit
+    candidates: tuple[int, ...] = (10, 100, 1_000, 10_000, 100_000)  # 10,000 is the default limit
     scored: tuple[int, ...] = (10, 100, 1_000, 10_000, 100_000)
     catalogue: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     callers: tuple[int, ...] = (1, 4, 16, 64, 256)
@@ -168,17 +169,33 @@ def of_gateway(
 
 
 def candidates(servers: Servers, sizes: Sizes) -> Document:
-    """PlanLaunch with more candidate actions, one caller."""
-    rows, rounds = of_gateway(
-        servers, sizes.candidates, sizes.rounds, lambda size, seed: (products(sizes.plans, seed, size), 1)
-    )
+    """PlanLaunch with more candidate actions, one caller; for a window of a year, which has so many."""
+    window = a_year()
+
+    def make(size: int, seed: int) -> tuple[list[launch_pb2.PlanLaunchRequest], int]:
+        asked = products(max(2, min(sizes.plans, 200_000 // size)), seed, size)
+        for request in asked:
+            request.window.CopyFrom(window)
+            request.constraints.max_discount = 0.9
+            request.constraints.allow_coupon = True
+        return asked, 1
+
+    rows, rounds = of_gateway(servers, sizes.candidates, sizes.rounds, make)
     for one in rows:
         one |= {"asked_for": one["size"], "size": one.pop("candidates")}
     return growth.sweep("candidate actions of a plan", "PlanLaunch, one caller", rows, rounds)
 
 
+def a_year() -> types_pb2.DateWindow:
+    """From the first day that may be launched on."""
+    manifest = json.loads((serving.newest_release() / "manifest.json").read_text())
+    first = dt.date.fromisoformat(manifest["as_of"])
+    last = first + dt.timedelta(days=364)
+    return types_pb2.DateWindow(start_date=first.isoformat(), end_date=last.isoformat())
+
+
 def scored(servers: Servers, sizes: Sizes) -> Document:
-    """launch_outcome alone, past the contract's limit by calls of 10,240 candidates one after the other."""
+    """launch_outcome alone, in calls of at most 10,240 candidates one after the other, as a plan asks it."""
     release = serving.newest_release()
     signature = inputs.Signature.of(triton_grpc.InferenceServerClient(servers.triton.address), LAUNCH_OUTCOME)
     catalogue = inputs.Catalogue(release)
@@ -353,6 +370,10 @@ SERVED: dict[str, Callable[[Servers, Sizes], Document]] = {
     "text": text,
 }
 SWEEPS = ("catalogue", *SERVED, "stream")
+GATEWAY = {  # of a sweep: the gateway's name and further flags
+    "candidates": ("ours", "--max-candidates", "100000"),
+    "callers": ("shipped",),
+}
 
 
 def measured(names: Sequence[str], sizes: Sizes) -> Iterator[tuple[str, Document]]:
@@ -363,7 +384,8 @@ def measured(names: Sequence[str], sizes: Sizes) -> Iterator[tuple[str, Document
         return
     with serving.triton() as triton:
         for name in (one for one in SERVED if one in names):
-            with serving.gateway("shipped" if name == "callers" else "ours", triton.address) as gateway:
+            which, *flags = GATEWAY.get(name, ("ours",))
+            with serving.gateway(which, triton.address, *flags) as gateway:
                 sweep = SERVED[name](Servers(triton, gateway), sizes)
             yield name, sweep
         if "stream" in names:

@@ -9,6 +9,7 @@ import gpu
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 SCRIPT = Path(gpu.__file__)
 CPU = torch.device("cpu")
@@ -46,3 +47,34 @@ def test_packed_models_keep_whole_numbers_and_shapes(tmp_path: Path) -> None:
     assert torch.isfinite(again(torch.ones(2, 300))).all()
     assert again[0].weight.shape == (200, 300)
     assert again[0].weight.std() > 0
+
+
+class Made(TorchDispatchMode):
+    """Keeps what is made of Python's numbers: on a GPU each is a copy that a recorded graph may not hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tensors: list[torch.Size] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.lift_fresh.default:
+            self.tensors.append(result.shape)
+        return result
+
+
+def test_a_list_as_an_index_is_noticed() -> None:
+    with Made() as made:
+        torch.ones(3, 3)[:, [0, 2]]
+    assert made.tensors == [torch.Size([2])]
+
+
+MODELS = [one for one in gpu.cases(quick=True) if one.precision == "fp32" and "vectors" not in one.model]
+
+
+@pytest.mark.parametrize("case", MODELS, ids=lambda one: one.model)
+def test_a_model_can_be_recorded_as_one_graph(case: gpu.Case, small_release) -> None:
+    module = gpu.load_run(small_release.run.folder / "production")[case.model].eval()
+    with torch.inference_mode(), Made() as made:
+        module(*case.inputs)
+    assert made.tensors == []

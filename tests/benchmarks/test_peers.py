@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentTypeError
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from itertools import repeat
 
 import grpc
@@ -116,6 +117,38 @@ async def test_http_over_kept_connections(http: str, path: str) -> None:
             assert answers == [b'{"text": "%d"}' % i for i in range(5)]
         assert isinstance(call, load.Http)
         assert len(call.idle) == 5, "as many connections as were used at once"
+
+
+@asynccontextmanager
+async def answered_by(handler: Callable[..., Awaitable[None]]) -> AsyncIterator[load.Call]:
+    server = await asyncio.start_server(handler, "127.0.0.1", 0)
+    address = "{}:{}".format(*server.sockets[0].getsockname())
+    async with server, load.Client(wire("/embed"), address) as call:
+        yield call
+
+
+async def test_a_kept_connection_that_the_server_closed_is_replaced() -> None:
+    asked = []
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.append(await reader.readexactly(2))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
+
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with answered_by(once) as call:
+        for _ in range(3):
+            assert await call(b"{}") == b"{}"
+            await asyncio.sleep(0.05)
+    assert asked == [b"{}"] * 3
+    async with answered_by(never) as call:
+        with pytest.raises(asyncio.IncompleteReadError):
+            await call(b"{}")
 
 
 async def test_an_answer_that_is_not_200_is_an_error(http: str) -> None:

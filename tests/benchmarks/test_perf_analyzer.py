@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import perf_analyzer
 import perf_analyzer_input as inputs
+import perf_analyzer_page
+import perf_analyzer_tool
 import pytest
-from perf_analyzer import Load, PerfAnalyzerError
+from perf_analyzer import Load
 from perf_analyzer_input import Catalogue, Signature, Tensor
+from perf_analyzer_tool import PerfAnalyzerError
 
 EXPORT = (  # as it writes it, shortened; an answer's bytes need not be UTF-8
     b'{"experiments":[{"experiment":{"mode":"concurrency","value":2},"requests":['
@@ -54,7 +57,7 @@ ENCODER = Signature(
 
 @pytest.fixture(scope="module")
 def tool(tmp_path_factory):
-    return perf_analyzer.install(tmp_path_factory.mktemp("tool") / "perf_analyzer")
+    return perf_analyzer_tool.install(tmp_path_factory.mktemp("tool") / "perf_analyzer")
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def test_install_fetches_a_working_program_once(tool, monkeypatch):
     assert tool.version() == "2.51.0"
     before = tool.program.stat()
     monkeypatch.setenv("PATH", "")  # nothing can be fetched now
-    assert perf_analyzer.install(tool.folder) == tool
+    assert perf_analyzer_tool.install(tool.folder) == tool
     assert tool.program.stat() == before
     assert sorted(path.name for path in tool.folder.parent.iterdir()) == ["perf_analyzer", "perf_analyzer.lock"]
 
@@ -74,9 +77,9 @@ def test_install_fetches_a_working_program_once(tool, monkeypatch):
 def test_what_cannot_be_fetched_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(PerfAnalyzerError, match=r"libb64\.so\.0d; without apt-get and dpkg"):
-        perf_analyzer._b64(tmp_path, tmp_path)
+        perf_analyzer_tool._b64(tmp_path, tmp_path)
     with pytest.raises(PerfAnalyzerError, match="no-such-package==1 could not be fetched"):
-        perf_analyzer._wheel("./no-such-package==1", "any", tmp_path)
+        perf_analyzer_tool._wheel("./no-such-package==1", "any", tmp_path)
 
 
 def test_a_failed_run_says_why(tool):
@@ -90,7 +93,7 @@ def test_a_refused_request_is_told_in_the_words_of_the_server():
     printed = (
         "Failed to retrieve results from inference request.\nThread [3] had error: 8 requests are being answered\n\n"
     )
-    assert perf_analyzer.complaint(printed) == "8 requests are being answered"
+    assert perf_analyzer_tool.complaint(printed) == "8 requests are being answered"
 
 
 def test_export_is_read():
@@ -148,7 +151,7 @@ def test_headline_is_cold():
         about | {"cache": "none", "model": "launch_outcome", "load": "concurrency 1", "per_second": 99.0},
         about | {"cache": "cold", "load": "concurrency 64", "error": "refused"},
     ]
-    (top,) = perf_analyzer.headline(rows)
+    (top,) = perf_analyzer_page.headline(rows)
     assert (top["cache"], top["best_per_second"], top["best_load"]) == ("cold", 20.0, "concurrency 16")
     assert (top["lightest_load"], top["p50_ms"]) == ("concurrency 1", 2.0)
 

@@ -144,6 +144,22 @@ def test_the_page_has_every_part(result: dict) -> None:
         assert words in page, words
 
 
+def test_default_limits_stand_beside_what_they_rest_on(result: dict) -> None:
+    rows = [{"callers": 64, "load": "closed loop, concurrency 64", "p99_ms": 1400.0}]
+    grown = {"rows": [{"asked_for": 10_000, "size": 9_721, "p50_ms": 123.0}]}
+    parts = {"latency": {"candidates": 961, "rows": rows}, "sweeps": {"sweeps": {"candidates": grown}}}
+    found = figures(parts)["limits"]
+    assert (found["max_in_flight"], found["max_candidates"]) == (64, 10_000)
+    assert found["deadline_at_least_ms"] == 3 * 1400 <= found["default_deadline_ms"]
+    kept = pages.limits(result | {"limits": found})
+    assert [row.split(" | ")[-2:] for row in kept.splitlines()[2:]] == [["1,400 ms", "yes |"], ["123 ms", "yes |"]]
+    late = found | {"deadline_at_least_ms": 6000.0, "most_candidates_alone_p50_ms": 501.0}
+    missed = pages.limits(result | {"limits": late})
+    assert [row.split(" | ")[-1] for row in missed.splitlines()[2:]] == ["no |", "no |"]
+    unknown = pages.limits(result)
+    assert all(row.endswith("| – | – |") for row in unknown.splitlines()[2:])
+
+
 def test_a_quick_check_is_marked_and_never_copied(result: dict) -> None:
     result["quick"] = True
     assert "no measurements" in pages.markdown(result, [])

@@ -1,5 +1,7 @@
 """Products upserted into a real model release on a real Triton: recommended as the release's own new ones are."""
 
+from contextlib import ExitStack
+
 import numpy as np
 import pyarrow.feather as feather
 import pytest
@@ -125,6 +127,35 @@ def test_a_product_planned_today_is_recommended_today_in_every_process_and_after
     for other in (one, two):
         wait_until(lambda other=other: not known(other), "the other processes to forget it")
         assert not _seen_by(other, anyone[0])
+
+
+def test_processes_of_one_gateway_share_the_catalogue(start, monkeypatch):
+    monkeypatch.setenv("ONSHELF_PROCESSES", "3")
+    address = start().address
+    with ExitStack() as stack:
+        clients = []  # each has a connection of its own, to any of the processes
+        for number in range(12):
+            options = [("grpc.use_local_subchannel_pool", 1), ("onshelf.test", number)]
+            clients.append(stack.enter_context(Client(address, timeout=30, channel_options=options)))
+        ids = [f"tea-{number}" for number in range(len(clients))]
+        for product_id, client in zip(ids, clients, strict=True):
+            client.upsert_products([Product(product_id=product_id, title="Iced tea with peach, can")])
+
+        def known(client: Client) -> int:
+            return sum(_known(client, product_id) for product_id in ids)
+
+        for client in clients:
+            wait_until(lambda client=client: known(client) == len(ids), "every process to know every product")
+        assert clients[0].delete_products(ids).deleted == len(ids)
+        for client in clients:
+            wait_until(lambda client=client: known(client) == 0, "every process to forget them")
+
+
+def _known(client: Client, product_id: str) -> bool:
+    try:
+        return bool(client.find_similar_launches(product_id=product_id, count=1).launches)
+    except NotFound:
+        return False
 
 
 def _seen_by(client: Client, user: str) -> bool:

@@ -3,12 +3,14 @@
 import asyncio
 import datetime as dt
 
+import grpc
 import pytest
 
-from onshelf.v1 import launch_pb2, types_pb2
+from onshelf.v1 import launch_pb2, launch_pb2_grpc, types_pb2
 from onshelf_gateway.plan_launch import _explain
+from onshelf_gateway.testing import running_gateway
 
-T = types_pb2
+T, L = types_pb2, launch_pb2
 
 
 def cents(money) -> int:
@@ -288,10 +290,46 @@ async def test_a_long_window_is_thinned_and_says_so(running, words):
     assert len(response.timing) == 52
     many = await running.launch.PlanLaunch(words.plan(max_candidates=10_000))
     assert 2048 < many.candidates_scored <= 10_000
+    assert running.backend.count("launch_outcome") == 2
     one = await running.launch.PlanLaunch(words.plan(max_candidates=1))
     assert one.candidates_scored == 1
     assert not one.HasField("practice_plan")
     assert len(one.plans) == 1
+
+
+async def test_as_many_candidates_as_a_gateway_allows_are_scored_in_parts(releases, words):
+    request = words.plan(
+        window=T.DateWindow(start_date="2018-01-01", end_date="2018-12-30"),
+        constraints=L.PlanConstraints(max_discount=0.9, allow_coupon=True),
+        max_candidates=30_000,
+    )
+    async with (
+        running_gateway(releases, max_candidates=30_000) as (server, backend),
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        launch = launch_pb2_grpc.LaunchServiceStub(channel)
+        answer = await launch.PlanLaunch(request)
+        assert 20_480 < answer.candidates_scored <= 30_000
+        scored = [row.items for row in answer.info.timings if row.stage == "launch_outcome"]
+        assert scored == [10_240, 10_240, answer.candidates_scored - 20_480]
+        assert backend.count("launch_outcome") == 3
+        request.max_candidates = 10_000
+        fewer = await launch.PlanLaunch(request)
+        assert len(fewer.plans) == len(answer.plans) == 5
+        assert max(plan.objective_value for plan in fewer.plans) <= max(plan.objective_value for plan in answer.plans)
+        request.max_candidates = 30_001
+        refusal = await words.refusal(launch.PlanLaunch(request))
+    assert (refusal.reason, refusal.fields) == ("VALUE_OUT_OF_RANGE", ["max_candidates"])
+    assert "30000" in refusal.message.replace(",", "")
+
+
+async def test_a_gateway_may_allow_fewer_candidates_than_are_usual(releases, words):
+    async with (
+        running_gateway(releases, max_candidates=100) as (server, _),
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        answer = await launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan())
+    assert 50 < answer.candidates_scored <= 100
 
 
 async def test_seasons_in_another_year_are_marked(running, words):

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Prepared:
     promotions: Distinct | None = None  # the canonical table as numbers; None = as it is written
 
 
-def canonical(con: Backend, source: Source, folder: Path, tell: Tell) -> Prepared:
+def canonical(con: Backend, source: Source, folder: Path, tell: Tell, pool: Executor) -> Prepared:
     """Validate, clean and write the canonical tables.
 
     Args:
@@ -41,6 +42,7 @@ def canonical(con: Backend, source: Source, folder: Path, tell: Tell) -> Prepare
         source: what an adapter read.
         folder: empty folder to write to.
         tell: is told what is being done.
+        pool: writes promotions beside what follows; `Prepared.promotions.written` tells when they are.
 
     Raises:
         DataError: a table breaks a rule of the schema.
@@ -86,12 +88,12 @@ def canonical(con: Backend, source: Source, folder: Path, tell: Tell) -> Prepare
             given = source.promotions or promotions.numbered(con, source.tables[name], source.timezone)
             inside = given.rows.filter(given.rows.date >= first, given.rows.date < after)
             given = Promotions(inside, given.texts)
-            prepared.promotions = cleaner.clean_promotions(given, tables["products"], path)
-            tables[name] = engine.read(con, path)
+            prepared.promotions = cleaner.clean_promotions(given, tables["products"], path, pool)
+            prepared.rows[name] = engine.number(prepared.promotions.cells.sites.sum())
         else:
             products = None if name == "products" else tables["products"]
             tables[name] = cleaner.clean(name, table, products, path)
-        prepared.rows[name] = engine.number(tables[name].count())
+            prepared.rows[name] = engine.number(tables[name].count())
     return prepared
 
 
@@ -107,6 +109,8 @@ def _set_calendar(prepared: Prepared, interactions: ir.Table, source: Source) ->
 def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell: Tell) -> None:
     """Write the weekly features of a dataset whose canonical tables are in `root / "canonical"`."""
     paths = {path.stem: path for path in sorted((root / "canonical").glob("*.parquet"))}
+    if prepared.promotions is not None:  # may still be written
+        paths.pop("promotions", None)
     tables = {name: engine.read(con, path) for name, path in paths.items()}
     out = root / "features"
 
@@ -135,10 +139,10 @@ def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell:
     purchases = interactions.filter(interactions.kind == "purchase")
 
     sales = save("product_weeks", weekly.product_weeks(purchases), ["product_index", "week"])
-    if "promotions" in tables:
-        single = prepared.promotions or promotions.distinct(
-            con, promotions.numbered(con, tables["promotions"], source.timezone)
-        )
+    single = prepared.promotions
+    if single is None and "promotions" in tables:
+        single = promotions.distinct(con, promotions.numbered(con, tables["promotions"], source.timezone))
+    if single is not None:
         texts = {name: single.texts[name] for name in ("product_id", "channel_id")}
         promoted = weekly.promotion_weeks(single, prepared.calendar)
         promoted = _with_product_index(con, promoted, texts["product_id"], product_index)

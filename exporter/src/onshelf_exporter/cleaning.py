@@ -1,6 +1,7 @@
 """Cleaning rules: what is repaired or left out, each counted in report.json."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -199,13 +200,14 @@ class Cleaner:
         self._note(name, "duplicate", DUPLICATE, "left out", before - self._count(written))
         return written
 
-    def clean_promotions(self, given: Promotions, products: ir.Table, path: Path) -> Distinct:
-        """Apply the rules of promotions and write them.
+    def clean_promotions(self, given: Promotions, products: ir.Table, path: Path, pool: Executor) -> Distinct:
+        """Apply the rules of promotions, and begin to write them.
 
         Args:
             given: promotions as numbers.
             products: the clean products.
             path: Parquet file to write.
+            pool: writes it, as other tables need not wait for the largest; `Distinct.written` tells when.
 
         Raises:
             DataError: more than half of the rows would be left out as incomplete or of unknown products.
@@ -228,12 +230,13 @@ class Cleaner:
             cells = cells.filter(whole)
         if foreign:
             unknown = engine.small_table({"product_id": sorted(strangers)}, {"product_id": "int32"})
+            unknown = self.con.create_table(ibis.util.gen_name("unknown"), unknown)
             rows, cells = (table.anti_join(unknown, "product_id") for table in (rows, cells))
         rows = rows.select(*(column.name for column in schema.columns("promotions")))
-        engine.write_numbered(self.con, rows, path, single.texts)
+        written = pool.submit(engine.numbered_write(self.con, rows, path, single.texts))
         again = engine.number(cells.given.sum()) - engine.number(cells.sites.sum())
         self._note("promotions", "duplicate", DUPLICATE, "left out", again)
-        return Distinct(rows, single.texts, cells)
+        return Distinct(rows, single.texts, cells, written)
 
     def _complete(self, name: str, table: ir.Table, products: ir.Table | None) -> tuple[ir.Table, int]:
         """Leave out rows without a required value, and rows of unknown products: the table, and its number of rows."""

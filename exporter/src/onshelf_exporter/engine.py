@@ -1,13 +1,14 @@
 """The embedded engine (DuckDB under Ibis): how it is opened, and how tables are read and written."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
+from duckdb import DuckDBPyConnection
 from ibis.backends.duckdb import Backend
 
 from onshelf_exporter.errors import SourceError
@@ -57,9 +58,30 @@ def write_numbered(
     con: Backend, table: ir.Table, path: Path, texts: Mapping[str, Sequence[str]], order_by: list[str] | None = None
 ) -> None:
     """Write a table whose columns of `texts` hold numbers, with the texts they stand for: 1 is the first, 0 none."""
-    rows = table.mutate(**{name: (table[name].nullif(0) - 1).cast("int32") for name in texts})
-    view = con.create_view(ibis.util.gen_name("numbered"), rows)
+    view = con.create_view(ibis.util.gen_name("numbered"), _counted_from_zero(table, texts))
     rows = view.order_by(order_by) if order_by else view
+    _write_numbered(con.con, con.compile(rows), table, path, texts)
+    con.drop_view(view.get_name())
+
+
+def numbered_write(con: Backend, table: ir.Table, path: Path, texts: Mapping[str, Sequence[str]]) -> Callable[[], None]:
+    """What does the same in another thread, by a connection of its own: it sees no temporary tables."""
+    query, connection = con.compile(_counted_from_zero(table, texts)), con.con.cursor()
+
+    def write() -> None:
+        with connection:
+            _write_numbered(connection, query, table, path, texts)
+
+    return write
+
+
+def _counted_from_zero(table: ir.Table, texts: Mapping[str, Sequence[str]]) -> ir.Table:
+    return table.mutate(**{name: (table[name].nullif(0) - 1).cast("int32") for name in texts})
+
+
+def _write_numbered(
+    connection: DuckDBPyConnection, query: str, table: ir.Table, path: Path, texts: Mapping[str, Sequence[str]]
+) -> None:
     dictionaries = {name: pa.array(values, pa.string()) for name, values in texts.items()}
     kinds = {name: kind.to_pyarrow() for name, kind in table.schema().items()}
     kinds |= {name: pa.dictionary(pa.int32(), pa.string()) for name in texts}
@@ -68,7 +90,7 @@ def write_numbered(
         name for name in kinds if name not in texts
     ]  # those of texts help no reader, and cost a third of the time
     with pq.ParquetWriter(path, schema, compression="zstd", store_schema=False, write_statistics=ranges) as writer:
-        for batch in con.con.sql(con.compile(rows)).to_arrow_reader(BATCH):
+        for batch in connection.sql(query).to_arrow_reader(BATCH):
             columns = [
                 pa.DictionaryArray.from_arrays(column, dictionaries[name])
                 if name in texts
@@ -76,7 +98,6 @@ def write_numbered(
                 for name, column in zip(kinds, batch.columns, strict=True)
             ]
             writer.write_batch(pa.record_batch(columns, schema=schema))
-    con.drop_view(view.get_name())
 
 
 def exact_sum(column: ir.Value, where: ir.Value | None = None, kind: str = MONEY) -> ir.Value:
@@ -100,6 +121,9 @@ def local_time(time: ir.Value, timezone: str) -> ir.Value:
     """Times of an instant in UTC, or with a zone, as the local time of day in `timezone`: timestamp without a zone."""
     instant = time if getattr(time.type(), "timezone", None) else _instant("UTC", time)
     return _of_day(timezone, instant)
+
+
+# What follows declares functions of the engine for Ibis, which reads their names and types; the bodies never run.
 
 
 def _instant_in(zone: str, time: dt.datetime) -> dt.datetime:

@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,7 +174,7 @@ def _build(
     steps: list[dict[str, object]] = []
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     try:
-        with Progress(*columns, console=console, transient=True) as progress:
+        with Progress(*columns, console=console, transient=True) as progress, ThreadPoolExecutor(1) as pool:
             task = progress.add_task("Opening")
 
             def tell(step: str) -> None:
@@ -185,8 +186,10 @@ def _build(
                 (staging / folder).mkdir()
             tell("Reading the source")
             read = adapter.read(con, source)
-            prepared = build.canonical(con, read, staging / "canonical", tell)
+            prepared = build.canonical(con, read, staging / "canonical", tell, pool)
             build.features(con, read, prepared, staging, tell)
+            if prepared.promotions and prepared.promotions.written:
+                prepared.promotions.written.result()
             con.disconnect()
         shutil.rmtree(staging / "spill", ignore_errors=True)
         described = {

@@ -2,9 +2,11 @@
 
 To hash, compare and write 20 million texts costs more than all else of the stage. Products, channels and sites are
 numbered by their texts once; a row is then three small numbers and a date, and texts are put back where it is written.
+No table here is a temporary one of the engine: another of its connections reads them, to write the canonical table.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import ibis
@@ -39,9 +41,11 @@ class Distinct(Promotions):
 
     Attributes:
         cells: the columns of CELL, `sites` (how many there are) and `given` (how many rows there were before).
+        written: done when they are written; None where nothing writes them.
     """
 
     cells: ir.Table
+    written: Future[None] | None = None
 
 
 def numbered(con: Backend, given: ir.Table, timezone: str) -> Promotions:
@@ -57,9 +61,7 @@ def numbered(con: Backend, given: ir.Table, timezone: str) -> Promotions:
         texts[name] = in_order(stated.values())
         rows = with_number(con, rows, name, stated, texts[name], f"{name}_number")
     columns = {name: rows[f"{name}_number"] if name in names else ibis.literal(0, type="int8") for name in TEXTS}
-    return Promotions(
-        con.create_table(ibis.util.gen_name("promotions"), rows.select("date", **columns), temp=True), texts
-    )
+    return Promotions(con.create_table(ibis.util.gen_name("promotions"), rows.select("date", **columns)), texts)
 
 
 def in_order(texts: Iterable[str | None]) -> list[str]:
@@ -92,7 +94,7 @@ def with_number(
         f"{name}_of": pa.array(known.keys(), table[column].type().to_pyarrow()),
         name: pa.array(known.values(), kind),
     }
-    numbers = con.create_table(ibis.util.gen_name("numbers"), pa.table(columns), temp=True)
+    numbers = con.create_table(ibis.util.gen_name("numbers"), pa.table(columns))
     same = [table[column] == numbers[f"{name}_of"]]
     if len(known) == len(stated):  # an inner join with few whole numbers is a look-up
         return table.inner_join(numbers, same).drop(f"{name}_of")
@@ -114,17 +116,17 @@ def distinct(con: Backend, promotions: Promotions) -> Distinct:
         high=ibis.ifelse(bit < BITS, 0, one << (bit - BITS)).bit_or(),
     )
     sure = masked.given == engine.bit_count(masked.low) + engine.bit_count(masked.high)
-    cells = con.create_table(ibis.util.gen_name("cells"), masked.select(*CELL, "given", sure=sure), temp=True)
+    cells = con.create_table(ibis.util.gen_name("cells"), masked.select(*CELL, "given", sure=sure))
     doubtful = cells.filter(~cells.sure)
     if not engine.number(doubtful.count()):
         return Distinct(rows, promotions.texts, cells.select(*CELL, "given", sites=cells.given))
     compared = rows.semi_join(doubtful, _same(rows, doubtful)).distinct()
-    compared = con.create_table(ibis.util.gen_name("compared"), compared, temp=True)
+    compared = con.create_table(ibis.util.gen_name("compared"), compared)
     counted = compared.group_by(*CELL).agg(sites=compared.count())
     counted = doubtful.inner_join(counted, _same(doubtful, counted)).select(*CELL, "given", "sites")
     sites = cells.filter(cells.sure).select(*CELL, "given", sites=cells.given).union(counted)
     single = rows.anti_join(doubtful, _same(rows, doubtful)).union(compared)
-    return Distinct(single, promotions.texts, con.create_table(ibis.util.gen_name("cells"), sites, temp=True))
+    return Distinct(single, promotions.texts, con.create_table(ibis.util.gen_name("cells"), sites))
 
 
 def _same(one: ir.Table, other: ir.Table) -> list[ir.Value]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import structlog
@@ -260,18 +260,36 @@ class Models:
         attributes: Sequence[float],
         candidates: NDArray[np.float32],
     ) -> RawOutcomes:
-        """Score candidate actions [n, 37] in one call; padded to a bucket by repeating the last row."""
-        count = len(candidates)
-        size = bucket(count, CANDIDATE_BUCKETS)
-        padded = np.concatenate([candidates, np.repeat(candidates[-1:], size - count, axis=0)])
-        if padded.shape[1] != len(CANDIDATE_COLUMNS):
-            raise ValueError(f"candidates have {padded.shape[1]} columns, expected {len(CANDIDATE_COLUMNS)}")
+        """Score candidate actions [n, 37], n at least 1, in one call.
+
+        More than the last of CANDIDATE_BUCKETS take a call for each so many, one after the other: what they take of
+        memory is bounded then, and other plans get their turn between them.
+        """
+        if candidates.shape[1] != len(CANDIDATE_COLUMNS):
+            raise ValueError(f"candidates have {candidates.shape[1]} columns, expected {len(CANDIDATE_COLUMNS)}")
         inputs: dict[str, Array] = {
             "embedding": embedding[None, :],
             "categorical_ids": np.array([categorical_ids], dtype=np.int64),
             "attributes": np.array([attributes], dtype=np.float32),
-            "candidates": padded[None].astype(np.float32),
         }
+        most = CANDIDATE_BUCKETS[-1]
+        parts = [
+            await self._score(call, release, inputs, candidates[first : first + most])
+            for first in range(0, len(candidates), most)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        names = [each.name for each in fields(RawOutcomes)]
+        return RawOutcomes(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    async def _score(
+        self, call: Call, release: ModelRelease, product: Arrays, candidates: NDArray[np.float32]
+    ) -> RawOutcomes:
+        """Score no more candidates than fit into a bucket; padded to it by repeating the last row."""
+        count = len(candidates)
+        size = bucket(count, CANDIDATE_BUCKETS)
+        padded = np.concatenate([candidates, np.repeat(candidates[-1:], size - count, axis=0)])
+        inputs = {**product, "candidates": padded[None].astype(np.float32)}
         out = await self._run(call, release, LAUNCH_OUTCOME, inputs, items=count)
         levels = len(release.manifest.quantile_levels)
         shapes = {

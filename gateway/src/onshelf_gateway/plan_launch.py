@@ -52,7 +52,7 @@ async def plan_launch(
     with call.stage("validate"):
         release = gateway.release(call, request.model_release)
         today = gateway.today(release)
-        question = parse_plan(request, release, today)
+        question = parse_plan(request, release, today, gateway.settings.max_candidates)
         content = content_hash(request)
         known = None if patient else gateway.answers.get(request.request_id, content)
     if known is not None:

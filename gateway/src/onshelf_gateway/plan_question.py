@@ -66,7 +66,9 @@ class PlanQuestion:
     ignored: tuple[str, ...]
 
 
-def parse_plan(request: launch_pb2.PlanLaunchRequest, release: ModelRelease, today: dt.date) -> PlanQuestion:
+def parse_plan(
+    request: launch_pb2.PlanLaunchRequest, release: ModelRelease, today: dt.date, most_candidates: int
+) -> PlanQuestion:
     """Check a request against the release; `today` is the first day that may be launched on.
 
     Raises:
@@ -84,7 +86,8 @@ def parse_plan(request: launch_pb2.PlanLaunchRequest, release: ModelRelease, tod
     objective = parse_objective(check, request.objective, cost_known)
     stock = parse_stock(check, request.stock_policy, release)
     max_plans = int(check.number("max_plans", request.max_plans, 0, 50)) or 5
-    max_candidates = int(check.number("max_candidates", request.max_candidates, 0, 10_000)) or DEFAULT_CANDIDATES
+    usual = min(DEFAULT_CANDIDATES, most_candidates)
+    max_candidates = int(check.number("max_candidates", request.max_candidates, 0, most_candidates)) or usual
     audience = (
         int(check.number("audience_size", request.audience_size, 0, 1000)) if request.HasField("audience_size") else 20
     )

@@ -79,7 +79,15 @@ class Settings(BaseSettings):
         8, "plans", "Plans of one stream that are made at the same time; the stream is read no faster.", ge=1, le=1_000
     )
     max_watches: int = _row(256, "watches", "Watches of health at the same time; more are refused.", ge=1, le=1_000_000)
-    default_deadline_ms: int = _row(10_000, "ms", "Deadline of a call that brings none.", ge=1, le=600_000)
+    max_candidates: int = _row(
+        10_000,
+        "candidates",
+        "Most candidate actions of one plan; 10,240 are scored at a time. So many as 100,000 keep a core busy for "
+        "seconds.",
+        ge=1,
+        le=100_000,
+    )
+    default_deadline_ms: int = _row(5_000, "ms", "Deadline of a call that brings none.", ge=1, le=600_000)
     max_deadline_ms: int = _row(
         60_000, "ms", "Longest that any call may take; a later deadline is cut to it.", ge=1, le=3_600_000
     )

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import ibis
@@ -84,6 +85,30 @@ def test_numbers_are_written_as_their_texts(tmp_path: Path) -> None:
     assert written.schema.field("title").type == pa.string()
     assert written.to_pydict() == {"week": [1, 2, 3], "title": [None, "绿茶", "vase"]}
     assert con.con.sql("SHOW TABLES").fetchall() == [("rows",)], "nothing is left behind"
+
+
+def test_numbers_are_written_by_another_thread_while_the_engine_works_on(tmp_path: Path) -> None:
+    con = engine.connect()
+    numbers = pa.table({"day": range(3_000_000), "title": pa.array([1, 2, 0] * 1_000_000, pa.int8())})
+    rows = con.create_table("rows", numbers)
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(engine.numbered_write(con, rows, tmp_path / "a.parquet", {"title": ["vase", "绿茶"]}))
+        while not written.done():
+            assert engine.number(rows.day.sum()) == sum(range(3_000_000))
+    written.result()
+    texts = pd.read_parquet(tmp_path / "a.parquet").sort_values("day")["title"].tolist()
+    assert texts == ["vase", "绿茶", None] * 1_000_000
+
+
+def test_promotions_that_cannot_be_written_leave_nothing_behind(tmp_path: Path, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    shop = write_shop(tmp_path / "shop", products=30, users=40, weeks=20)
+    monkeypatch.setattr(engine, "numbered_write", lambda *_: full)
+    with pytest.raises(OSError, match="no space left"):
+        prepare("shop", tmp_path / "data", source=shop)
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 def test_promotions_of_unknown_products_and_without_a_channel(tmp_path: Path) -> None:

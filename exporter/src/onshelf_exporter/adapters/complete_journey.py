@@ -247,7 +247,7 @@ def _promotions(con: Backend, one: ir.Table, other: ir.Table, merchandise: ir.Ta
                 site_id=table.site,
             )
         )
-    rows = con.create_table("cj_promotions", parts[0].union(parts[1]), temp=True)
+    rows = con.create_table("cj_promotions", parts[0].union(parts[1]))
     return Promotions(rows, texts)
 
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from onshelf_exporter.models.habits import known_events
 from onshelf_exporter.models.kinship import EDGE, counted_limits, fit_features, fit_sums, lean, matches, nearness
-from onshelf_exporter.models.scorer import NONE
 from onshelf_exporter.models.towers import Catalogue, NewProducts, pair_features, strongest, support
 from onshelf_exporter.models.user_tables import SimilarPurchases
 
@@ -80,8 +80,7 @@ class ProductFit(nn.Module):
         [batch, products, 128], INT64 [batch, products, 4], FP32 [batch, products, 64], [batch, products, 3], [batch,
         products] -> fit_scores FP32 [batch, products], as new_scores; fit_reason_events INT64 [batch, products * 2]."""
         ids = self.get_buffer("ids")
-        inside = (history_products > 0) & (history_products < ids.shape[0]) & (repeat_weights > NONE / 2)
-        products = torch.where(inside, history_products, torch.zeros_like(history_products))
+        products, inside = known_events(history_products, repeat_weights, ids.shape[0])
         weights = (event_weights * inside.unsqueeze(2)).unsqueeze(1)
         bought = self.get_buffer("contents")[self.get_buffer("content")[products].long()]
         similarity = torch.matmul(embeddings, bought.transpose(1, 2))

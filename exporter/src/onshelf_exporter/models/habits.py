@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from onshelf_exporter.models.scorer import NONE
+
 HALF_LIVES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # weeks
 LONG = HALF_LIVES.index(16.0)
 SHORT = HALF_LIVES.index(4.0)
@@ -49,8 +51,7 @@ def read_habits(products: Tensor, ages: Tensor, quantities: Tensor, kinds: Tenso
     before = (place.unsqueeze(0) < place.unsqueeze(1)).float()
     first = there.float() * ((same * before).sum(2) < 0.5).float()
     buys = same * bought.unsqueeze(1)
-    rates = torch.tensor(HALF_LIVES, device=products.device)
-    decay = torch.exp2(-ages.unsqueeze(2) / rates)
+    decay = torch.exp2(torch.stack([-ages / weeks for weeks in HALF_LIVES], dim=2))
     figures = torch.cat([decay, torch.ones_like(decay[:, :, :1]), quantities.clamp(0.0, 100.0).unsqueeze(2)], dim=2)
     sums = torch.matmul(buys, figures)
     count = sums[:, :, len(HALF_LIVES)]
@@ -73,6 +74,18 @@ def read_habits(products: Tensor, ages: Tensor, quantities: Tensor, kinds: Tenso
         kind_last=(later * kin + NEVER * (1 - kin)).amin(2),
         taste=torch.sqrt(decayed[:, :, LONG] + OTHER_WEIGHT * other[:, :, 1]) * first,
     )
+
+
+def known_events(history_products: Tensor, repeat_weights: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+    """The events that a retrieval reads of what `user_encoder` says: product numbers, 0 for others, and which they are.
+
+    Args:
+        history_products: product numbers INT64 [batch, events].
+        repeat_weights: FP32 [batch, events], NONE but at first events of products.
+        rows: of the table of products, row 0 among them.
+    """
+    inside = (history_products > 0) & (history_products < rows) & (repeat_weights > NONE / 2)
+    return torch.where(inside, history_products, torch.zeros_like(history_products)), inside
 
 
 def event_weights(habits: Habits) -> Tensor:
@@ -127,7 +140,8 @@ def repeat_features(habits: Habits, likes: Tensor, own: Tensor, facts: Tensor, p
         ],
         dim=2,
     )
-    total = torch.log1p((habits.decayed[:, :, [SHORT, LONG]] * habits.first.unsqueeze(2)).sum(1, keepdim=True))
+    lately = torch.stack([habits.decayed[:, :, SHORT], habits.decayed[:, :, LONG]], dim=2)
+    total = torch.log1p((lately * habits.first.unsqueeze(2)).sum(1, keepdim=True))
     events = habits.first.shape[1]
     user = torch.cat([profile.unsqueeze(1), total], dim=2).expand(-1, events, -1)
     return torch.cat([columns, log(habits.decayed + FLOOR), log(habits.other + FLOOR), facts, user], dim=2)

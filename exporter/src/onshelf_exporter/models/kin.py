@@ -77,8 +77,8 @@ def kin_features(statistics: Tensor, overall: Tensor, attributes: Tensor, entere
     repeat = _shrunk(value["tried_again"], value["tried"], overall[:, 1], PRIOR_PAIRS)
     price = attributes[:, 0:1]
     prices = [GROUPS.index(group) for group in PRICE_GROUPS]
-    count = value["priced"][:, prices]
-    usual = value["log_price"][:, prices] / count.clamp(min=1.0)
+    count = torch.stack([value["priced"][:, group] for group in prices], dim=1)
+    usual = torch.stack([value["log_price"][:, group] for group in prices], dim=1) / count.clamp(min=1.0)
     nearest = torch.where(count[:, 1:2] > 0, usual[:, 1:2], usual[:, 0:1])
     nearest = torch.where(count[:, 2:3] > 0, usual[:, 2:3], nearest)
     log_price = torch.where(price > 0, torch.log(price.clamp(min=0.01)), nearest)
@@ -123,7 +123,7 @@ def group_keys(ids: Tensor, label: Tensor, sizes: tuple[int, int, int, int]) -> 
         label: FP32 [batch], 1, 0 or -1.
         sizes: ids per level.
     """
-    known = (ids > 0) & (ids < torch.tensor(sizes))
+    known = torch.stack([(ids[:, level] > 0) & (ids[:, level] < size) for level, size in enumerate(sizes)], dim=1)
     ids = torch.where(known, ids, torch.zeros_like(ids))
     brand, kind, category = ids[:, BRAND], ids[:, TYPE], ids[:, CATEGORY]
     paired = known[:, BRAND : BRAND + 1] & known[:, CATEGORY : TYPE + 1]

@@ -88,7 +88,8 @@ def split_leaves(values: Tensor, features: Tensor) -> Leaves:
     units = values[:, : 2 * SUPPORT].reshape(-1, 2, SUPPORT)
     buyers = values[:, 2 * SUPPORT : 2 * (SUPPORT + BUYER_SUPPORT)].reshape(-1, 2, BUYER_SUPPORT)
     repeat = values[:, -2:-1].clamp(min=0.0) / values[:, -1:].clamp(min=1e-3)
-    odds = torch.cat([torch.logit(repeat.clamp(1e-3, 1 - 1e-3)), features[:, list(REPEATS)]], dim=1)
+    kin = [features[:, column : column + 1] for column in REPEATS]
+    odds = torch.cat([torch.logit(repeat.clamp(1e-3, 1 - 1e-3)), *kin], dim=1)
     return Leaves(units.clamp(0.0, 1.0), buyers.clamp(0.0, 1.0), odds, features[:, LOG_PRICE : LOG_PRICE + 1])
 
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from onshelf_exporter.models.habits import event_weights, read_habits, repeat_features
+from onshelf_exporter.models.habits import event_weights, known_events, read_habits, repeat_features
 from onshelf_exporter.models.kinship import (
     LATELY,
     LevelCounts,
@@ -230,8 +230,7 @@ class ProductRetrieval(nn.Module):
         product_indices INT64 and scores (log odds) FP32 [batch, k], best first; reason_events INT64 [batch, k * 2],
         positions in the history or -1; the same of new products alone: new_indices, new_scores, new_reason_events."""
         ids = self.get_buffer("ids")
-        inside = (history_products > 0) & (history_products < ids.shape[0]) & (repeat_weights > NONE / 2)
-        products = torch.where(inside, history_products, torch.zeros_like(history_products))
+        products, inside = known_events(history_products, repeat_weights, ids.shape[0])
         weights = event_weights * inside.unsqueeze(2)
         none = torch.full_like(user_vector[:, :1], NONE)
 
