@@ -1,7 +1,8 @@
 """The embedded engine (DuckDB under Ibis): how it is opened, and how tables are read and written."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import ibis
@@ -34,6 +35,20 @@ def connect(threads: int = 2, memory_gb: float = 4.0, spill: Path | None = None)
     if spill is not None:
         settings["temp_directory"] = str(spill)
     return ibis.duckdb.connect(":memory:", **settings)
+
+
+@contextmanager
+def beside(con: Backend) -> Iterator[Backend]:
+    """Another connection to an open engine, for another thread: it sees the tables but temporary ones.
+
+    A file of one row group is read by one thread, however many the engine has; several such files, or the same one for
+    several tables, are read at the same time by connections of their own.
+    """
+    other = ibis.duckdb.from_connection(con.con.cursor())
+    try:
+        yield other
+    finally:
+        other.disconnect()
 
 
 def read(con: Backend, path: Path) -> ir.Table:

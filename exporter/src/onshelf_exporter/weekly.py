@@ -27,18 +27,23 @@ def product_weeks(purchases: ir.Table) -> ir.Table:
         product_id, product_index, week, units, revenue, discount, buyers, baskets, price (regular unit price =
         (revenue + discount) / units, null where that is zero). Only weeks with purchases.
     """
-    sums = purchases.group_by("product_id", "product_index", "week").agg(
+    by = ["product_index", "week"]
+    sums = purchases.group_by("product_id", *by).agg(
         units=exact_sum(purchases.quantity),
         revenue=exact_sum(purchases.revenue),
         discount=exact_sum(purchases.discount),
         list_value=exact_sum(purchases.revenue.cast(MONEY) + purchases.discount.cast(MONEY)),
-        buyers=purchases.user_index.nunique(),
-        baskets=purchases.order_key.nunique(),
         priced_units=exact_sum(purchases.quantity, where=purchases.priced),
     )
+    # to count distinct rows takes two thirds of what counting the distinct values of many small groups does
+    buyers = purchases.select(*by, "user_index").distinct().group_by(*by).agg(buyers=lambda rows: rows.count())
+    baskets = purchases.select(*by, "order_key").distinct().group_by(*by).agg(baskets=lambda rows: rows.count())
+    sums = sums.inner_join(buyers, by).inner_join(baskets, by)
     priced = (sums.priced_units > 0) & (sums.list_value > 0)
     price = ibis.ifelse(priced, sums.list_value / sums.priced_units, ibis.null("float64"))
-    return sums.mutate(price=price).drop("list_value", "priced_units")
+    return sums.select(
+        "product_id", "product_index", "week", "units", "revenue", "discount", "buyers", "baskets", price=price
+    )
 
 
 def promotion_weeks(promotions: Distinct, calendar: RetailCalendar) -> ir.Table:

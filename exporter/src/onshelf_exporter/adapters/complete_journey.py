@@ -5,6 +5,7 @@ The package is found, not imported: its Parquet files are read straight from its
 
 import datetime as dt
 import importlib.util
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ CHANNELS = (
 COUPON_CHANNEL = ("coupon_campaign", "Coupon campaign")
 
 FIRST_LAUNCH_ID = 13_510_000  # ids are chronological above 13.2 million; smaller ones were registered earlier
+MERCHANDISE, INTERACTIONS = "cj_merchandise", "cj_interactions"  # tables of the engine
+
 WEEK_ONE = dt.date(2016, 12, 26)  # week 1 holds only its last day, Sunday 2017-01-01
 TIMEZONE = "America/New_York"  # weeks of the data turn at 05:00 UTC in winter and 04:00 UTC in summer
 
@@ -96,7 +99,7 @@ def read(con: Backend, source: Path | None) -> Source:
     """The canonical tables as expressions over the package's files."""
     raw = {path.stem: engine.read(con, path) for path in files(source)}
     merchandise = raw["products"].filter(raw["products"].department.notin(NOT_MERCHANDISE))
-    merchandise = con.create_table("cj_merchandise", merchandise, temp=True)
+    merchandise = con.create_table(MERCHANDISE, merchandise)
     dropped: list[dict[str, object]] = []
 
     def count_others(name: str) -> None:
@@ -112,30 +115,30 @@ def read(con: Backend, source: Path | None) -> Source:
             }
         )
 
-    def of_merchandise(name: str) -> ir.Table:
-        count_others(name)
-        return raw[name].semi_join(merchandise, "product_id")
-
-    dropped.append(
-        {
-            "table": "products",
-            "rule": "not_merchandise",
-            "action": "left out",
-            "rows": engine.number(raw["products"].count()) - engine.number(merchandise.count()),
-            "what": f"product of a department without merchandise: {', '.join(NOT_MERCHANDISE)}",
-        }
-    )
-    interactions = _interactions(con, of_merchandise("transactions"))
-    count_others("promotions")
-    again = engine.read(con, data_folder(source) / "promotions.parquet")
-    placed = _promotions(con, raw["promotions"], again, merchandise)
+    folder = data_folder(source)
+    with ThreadPoolExecutor(3) as pool:  # each of the two largest files has one row group
+        buying = pool.submit(_interactions, con, folder)
+        dropped.append(
+            {
+                "table": "products",
+                "rule": "not_merchandise",
+                "action": "left out",
+                "rows": engine.number(raw["products"].count()) - engine.number(merchandise.count()),
+                "what": f"product of a department without merchandise: {', '.join(NOT_MERCHANDISE)}",
+            }
+        )
+        count_others("transactions")
+        count_others("promotions")
+        placed = _promotions(con, pool, folder, raw["promotions"], merchandise)
+        count_others("coupons")
+        buying.result()
     tables = {
         "products": con.create_table("cj_products", _products(con, merchandise), temp=True),
-        "interactions": interactions,
+        "interactions": con.table(INTERACTIONS),
         "promotions": placed.rows,
         "channels": _channels(),
         "campaigns": _campaigns(raw["campaign_descriptions"], raw["campaigns"]),
-        "coupons": _coupons(of_merchandise("coupons")),
+        "coupons": _coupons(raw["coupons"].semi_join(merchandise, "product_id")),
         "users": con.create_table("cj_users", _users(raw["transactions"], raw["demographics"]), temp=True),
     }
     return Source(
@@ -186,69 +189,77 @@ def _products(con: Backend, products: ir.Table) -> ir.Table:
     )
 
 
-def _interactions(con: Backend, transactions: ir.Table) -> ir.Table:
-    instants = transactions.select("transaction_timestamp").distinct()  # one for each basket
-    local = instants.mutate(local_time=engine.local_time(instants.transaction_timestamp, TIMEZONE))
-    local = con.create_table("cj_times", local, temp=True)
-    transactions = transactions.left_join(local, "transaction_timestamp")
-    return transactions.select(
-        user_id=transactions.household_id,
-        product_id=transactions.product_id,
-        site_id=transactions.store_id,
-        order_id=transactions.basket_id,
-        kind=ibis.literal("purchase"),
-        time=transactions.local_time,
-        quantity=transactions.quantity.cast("float64"),
-        revenue=transactions.sales_value,
-        discount=transactions.retail_disc + transactions.coupon_match_disc,
-        coupon_discount=transactions.coupon_disc,
-    )
+def _interactions(engine_of: Backend, folder: Path) -> None:
+    """Make the table INTERACTIONS of the source's transactions of merchandise."""
+    with engine.beside(engine_of) as con:
+        transactions = engine.read(con, folder / "transactions.parquet")
+        transactions = transactions.semi_join(con.table(MERCHANDISE), "product_id")
+        instants = transactions.select("transaction_timestamp").distinct()  # one for each basket
+        local = instants.mutate(local_time=engine.local_time(instants.transaction_timestamp, TIMEZONE))
+        local = con.create_table("cj_times", local, temp=True)
+        transactions = transactions.left_join(local, "transaction_timestamp")
+        interactions = transactions.select(
+            user_id=transactions.household_id,
+            product_id=transactions.product_id,
+            site_id=transactions.store_id,
+            order_id=transactions.basket_id,
+            kind=ibis.literal("purchase"),
+            time=transactions.local_time,
+            quantity=transactions.quantity.cast("float64"),
+            revenue=transactions.sales_value,
+            discount=transactions.retail_disc + transactions.coupon_match_disc,
+            coupon_discount=transactions.coupon_disc,
+        )
+        con.create_table(INTERACTIONS, interactions)
 
 
-def _promotions(con: Backend, one: ir.Table, other: ir.Table, merchandise: ir.Table) -> Promotions:
+def _promotions(con: Backend, pool: Executor, folder: Path, given: ir.Table, merchandise: ir.Table) -> Promotions:
     """Promotions of merchandise as numbers, held by the engine: a row for each display and each mailer placement.
 
     Args:
         con: the engine.
-        one: the source's promotions.
-        other: the same, opened twice: one pass for each kind of channel costs less than a copy for both.
+        pool: for a pass over the source for each kind of channel, which costs less than a copy for both.
+        folder: of the source.
+        given: its promotions.
         merchandise: products.
     """
     names = {(kind, code): channel_id for kind, code, channel_id, _ in CHANNELS}
-    of_kind = {"display": one, "mailer": other}
-    sites = {site: None if site is None else str(site) for site in _values(con, one, "store_id")}
+    sites = {site: None if site is None else str(site) for site in _values(con, given, "store_id")}
     products = {product: str(product) for product in _values(con, merchandise, "product_id")}
     channels = {
         kind: {
             code: names.get((kind, code), f"{kind}_{code}")
-            for code in _values(con, table, f"{kind}_location")
+            for code in _values(con, given, f"{kind}_location")
             if code not in (None, "0")
         }
-        for kind, table in of_kind.items()
+        for kind in ("display", "mailer")
     }
     texts = {
         "product_id": promotions.in_order(products.values()),
         "channel_id": promotions.in_order([*channels["display"].values(), *channels["mailer"].values()]),
         "site_id": promotions.in_order(sites.values()),
     }
-    parts = []
-    for kind, table in of_kind.items():
+
+    def place(kind: str) -> str:
         column = f"{kind}_location"
-        table = table.filter(table[column] != "0")
-        table = promotions.with_number(con, table, "product_id", products, texts["product_id"], "product")
-        table = promotions.with_number(con, table, column, channels[kind], texts["channel_id"], "channel")
-        table = promotions.with_number(con, table, "store_id", sites, texts["site_id"], "site")
-        days = ((table.week - 1) * 7).cast("int32")
-        parts.append(
-            table.select(
+        with engine.beside(con) as other:
+            table = engine.read(other, folder / "promotions.parquet")
+            table = table.filter(table[column] != "0")
+            table = promotions.with_number(other, table, "product_id", products, texts["product_id"], "product")
+            table = promotions.with_number(other, table, column, channels[kind], texts["channel_id"], "channel")
+            table = promotions.with_number(other, table, "store_id", sites, texts["site_id"], "site")
+            days = ((table.week - 1) * 7).cast("int32")
+            rows = table.select(
                 date=engine.later(ibis.literal(WEEK_ONE), days),
                 product_id=table.product,
                 channel_id=table.channel,
                 site_id=table.site,
             )
-        )
-    rows = con.create_table("cj_promotions", parts[0].union(parts[1]))
-    return Promotions(rows, texts)
+            other.create_table(f"cj_{kind}", rows)
+        return f"cj_{kind}"
+
+    display, mailer = (con.table(name) for name in pool.map(place, channels))
+    return Promotions(display.union(mailer), texts)
 
 
 def _values(con: Backend, table: ir.Table, column: str) -> list[Any]:
