@@ -1,9 +1,11 @@
 """Parts that need no server: the error table, money, quantiles, the grid, settings, the release loader."""
 
 import datetime as dt
+import gc
 import shutil
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -18,13 +20,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from onshelf.v1 import errors_pb2
-from onshelf_gateway import errors, money, settings
+from onshelf_gateway import errors, heap, money, settings
 from onshelf_gateway.candidates import channel_sets, spread
 from onshelf_gateway.forecasts import Forecasts, nb_level, nb_quantile
 from onshelf_gateway.idempotency import Answers
 from onshelf_gateway.logs import UserHash
 from onshelf_gateway.models import RawOutcomes, bucket
-from onshelf_gateway.release import ReleaseError, load_release
+from onshelf_gateway.release import ModelRelease, ReleaseError, load_release
 from onshelf_gateway.releases import ReleaseSet
 from onshelf_gateway.testing import write_fake_release
 from onshelf_gateway.weeks import launch_days, week_of_year
@@ -277,6 +279,34 @@ def test_a_release_with_tables_of_another_shape_leaves_the_others_in_service(tmp
     assert [release.version for release in releases.refresh()] == [3]
     assert releases.refresh() == [], "refused once, not tried again"
     assert releases.get(0).version == 3
+
+
+def test_a_release_in_use_is_out_of_the_collectors_sight_and_one_that_is_gone_is_freed(tmp_path):
+    for version in (3, 4):
+        write_fake_release(tmp_path, version)
+    releases, seen = ReleaseSet(tmp_path), []
+
+    def changed() -> None:
+        heap.settle()
+        seen.append(any(isinstance(one, ModelRelease) for one in gc.get_objects()))
+
+    releases.changed = changed
+    try:
+        releases.refresh()
+        gone = weakref.ref(releases.loaded[3])
+        loop = [releases.loaded[3]]
+        loop.append(loop)  # only the collector frees it
+        heap.settle()
+        del loop
+        shutil.rmtree(tmp_path / "3")
+        releases.refresh()
+        releases.refresh()
+        assert gone() is None
+        assert releases.get(0).version == 4
+    finally:
+        gc.unfreeze()
+    assert seen == [False, False], "once for what was loaded, once for what is gone"
+    assert any(isinstance(one, ModelRelease) for one in gc.get_objects()), "it would be seen"
 
 
 def test_releases_are_the_same_every_time(tmp_path):

@@ -1,7 +1,7 @@
 """The set of loaded model releases: by version, the one in service, and new ones as they are published."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,6 +24,9 @@ class ReleaseSet:
 
     The one in service is the highest production version whose models Triton serves, as `promote` says: a newer one
     takes over when it is ready there, without a restart, and a plan never meets models that are still loading.
+
+    Attributes:
+        changed: called after releases were loaded or dropped.
     """
 
     def __init__(self, root: Path, retry_after_ms: int = 1_000) -> None:
@@ -33,6 +36,7 @@ class ReleaseSet:
         self._refused: dict[Path, float] = {}
         self._loaded_at: dict[Path, float] = {}
         self._serving = 0
+        self.changed: Callable[[], object] = lambda: None
 
     @property
     def loaded(self) -> Mapping[int, ModelRelease]:
@@ -112,6 +116,8 @@ class ReleaseSet:
             self._releases = kept | {release.version: release for release in new}
         if self.serving is None and self.production:
             self.promote(self.production[0])
+        if new or gone:
+            self.changed()
         return new
 
     async def watch(self, interval: float) -> None:

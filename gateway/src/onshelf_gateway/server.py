@@ -26,7 +26,7 @@ from onshelf.v1 import (
     recommendation_pb2,
     recommendation_pb2_grpc,
 )
-from onshelf_gateway import metrics
+from onshelf_gateway import heap, metrics
 from onshelf_gateway.backend import InferenceBackend
 from onshelf_gateway.catalogue import Catalogue
 from onshelf_gateway.gateway import Gateway
@@ -191,5 +191,7 @@ async def serve(settings: Settings, backend: InferenceBackend, stop: asyncio.Eve
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Server(settings, backend):
+    async with Server(settings, backend) as server:
+        server.releases.changed = heap.settle  # by the thread that looks for releases
+        heap.settle()
         await stop.wait()
