@@ -11,7 +11,7 @@ from plan_latency import PROMISED
 from onshelf_gateway.settings import Settings
 
 BUSY_TIMES = 3  # the default deadline is at least so many times the 99 % latency while all permits are taken
-ALONE_SHARE = 0.1  # of the default deadline: the most that a plan of the most candidates takes alone
+ALONE_SHARE = 0.05  # of the default deadline: the most that a plan of the most candidates takes alone
 
 Document = dict[str, Any]
 

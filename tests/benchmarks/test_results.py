@@ -153,7 +153,7 @@ def test_default_limits_stand_beside_what_they_rest_on(result: dict) -> None:
     assert found["deadline_at_least_ms"] == 3 * 1400 <= found["default_deadline_ms"]
     kept = pages.limits(result | {"limits": found})
     assert [row.split(" | ")[-2:] for row in kept.splitlines()[2:]] == [["1,400 ms", "yes |"], ["123 ms", "yes |"]]
-    late = found | {"deadline_at_least_ms": 6000.0, "most_candidates_alone_p50_ms": 501.0}
+    late = found | {"deadline_at_least_ms": 12000.0, "most_candidates_alone_p50_ms": 501.0}
     missed = pages.limits(result | {"limits": late})
     assert [row.split(" | ")[-1] for row in missed.splitlines()[2:]] == ["no |", "no |"]
     unknown = pages.limits(result)

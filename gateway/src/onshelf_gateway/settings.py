@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         ge=1,
         le=100_000,
     )
-    default_deadline_ms: int = _row(5_000, "ms", "Deadline of a call that brings none.", ge=1, le=600_000)
+    default_deadline_ms: int = _row(10_000, "ms", "Deadline of a call that brings none.", ge=1, le=600_000)
     max_deadline_ms: int = _row(
         60_000, "ms", "Longest that any call may take; a later deadline is cut to it.", ge=1, le=3_600_000
     )
