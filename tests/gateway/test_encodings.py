@@ -11,7 +11,7 @@ import pytest
 from onshelf_gateway.backend import BackendTimeoutError
 from onshelf_gateway.encodings import DEPTH, Encodings
 
-RELEASE: Any = SimpleNamespace(version=1)
+RELEASE: Any = SimpleNamespace(version=1, fingerprint="one")
 
 
 def row(number: int) -> dict[str, np.ndarray]:
@@ -135,3 +135,12 @@ async def test_work_that_nobody_wants_any_more_is_stopped():
     assert not stopped.is_set()
     waiting[1].cancel()
     await asyncio.wait_for(stopped.wait(), 2)
+
+
+async def test_a_release_with_other_models_under_the_same_version_is_read_anew():
+    encoder = Encoder()
+    encodings = Encodings(encoder, accept, 10, 1 << 20)
+    other: Any = SimpleNamespace(version=1, fingerprint="two")
+    await ask(encodings, 7)
+    _, hits = await encodings.get(other, [row(7)], time.monotonic() + 5)
+    assert (hits, encoder.batches) == (0, [1, 1])

@@ -30,7 +30,7 @@ Check = Callable[[Row], None]
 class _Waiting:
     """A row that waits for its answer, until when, and who wants it."""
 
-    key: tuple[int, bytes]
+    key: tuple[str, bytes]
     row: Row
     deadline: float
     answer: asyncio.Future[Row] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -79,9 +79,9 @@ class Encodings:
     def __init__(self, encode: Encode, check: Check, entries: int, room: int) -> None:
         self._encode = encode
         self._check = check
-        self._kept: Recent[tuple[int, bytes], Row] = Recent(entries, room)
-        self._under_way: dict[tuple[int, bytes], _Waiting] = {}
-        self._queues: dict[tuple[int, int], _Queue] = {}
+        self._kept: Recent[tuple[str, bytes], Row] = Recent(entries, room)
+        self._under_way: dict[tuple[str, bytes], _Waiting] = {}
+        self._queues: dict[tuple[str, int], _Queue] = {}
 
     async def get(self, release: ModelRelease, rows: Sequence[Row], deadline: float) -> tuple[list[Row], int]:
         """The outputs of rows, and how many of them were kept from before.
@@ -94,7 +94,7 @@ class Encodings:
         found: list[Row | _Waiting] = []
         hits = 0
         for row in rows:
-            key = (release.version, b"".join(row[name].tobytes() for name in NAMES))
+            key = (release.fingerprint, b"".join(row[name].tobytes() for name in NAMES))
             known = self._kept.get(key)
             if known is not None:
                 hits += 1
@@ -103,7 +103,7 @@ class Encodings:
             waiting = self._under_way.get(key)
             if waiting is None or waiting.ends_too_early(deadline):
                 waiting = self._under_way[key] = _Waiting(key, row, deadline)
-                size = (release.version, len(row["input_ids"]))
+                size = (release.fingerprint, len(row["input_ids"]))
                 self._queues.setdefault(size, _Queue(release)).rows.append(waiting)
             waiting.deadline = max(waiting.deadline, deadline)
             waiting.wanted += 1
@@ -170,7 +170,7 @@ class Encodings:
         queue.under_way -= 1
         self._leave()
 
-    def _keep(self, key: tuple[int, bytes], answer: Row) -> None:
+    def _keep(self, key: tuple[str, bytes], answer: Row) -> None:
         size = len(key[1]) + sum(value.nbytes for value in answer.values())
         self._kept.put(key, answer, size)
         metrics.encoder_cache_bytes.set(self._kept.weight)
