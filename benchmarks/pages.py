@@ -8,6 +8,8 @@ from typing import Any
 import figures
 from figures import ALONE_SHARE, BUSY_TIMES, Document, at
 
+from onshelf_gateway.models import CANDIDATE_BUCKETS, bucket
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -84,8 +86,9 @@ def promise(result: Document) -> str:
     found = result.get("promise")
     if not found:
         return "What to expect of a plan was not measured yet."
+    scored = bucket(found["candidates"], CANDIDATE_BUCKETS)
     return (
-        f"A plan of {found['candidates']:,} candidates for a product never seen before takes {found['p50_ms']:.0f} ms "
+        f"A plan of {found['candidates']:,} candidates, scored as {scored:,}, for a product never seen before takes {found['p50_ms']:.0f} ms "
         f"(median) and {found['p99_ms']:.0f} ms (99 %) at half of saturation: {found['plans_per_second']:.1f} plans a "
         f"second, Poisson arrivals, counted from the planned arrival. Client, gateway and Triton share the machine: "
         f"{result['machine']}."
