@@ -88,10 +88,10 @@ def promise(result: Document) -> str:
         return "What to expect of a plan was not measured yet."
     scored = bucket(found["candidates"], CANDIDATE_BUCKETS)
     return (
-        f"A plan of {found['candidates']:,} candidates, scored as {scored:,}, for a product never seen before takes {found['p50_ms']:.0f} ms "
-        f"(median) and {found['p99_ms']:.0f} ms (99 %) at half of saturation: {found['plans_per_second']:.1f} plans a "
-        f"second, Poisson arrivals, counted from the planned arrival. Client, gateway and Triton share the machine: "
-        f"{result['machine']}."
+        f"A plan of {found['candidates']:,} candidates, scored as {scored:,}, for a product never seen before takes "
+        f"{found['p50_ms']:.0f} ms (median) and {found['p99_ms']:.0f} ms (99 %) at half of saturation: "
+        f"{found['plans_per_second']:.1f} plans a second, Poisson arrivals, counted from the planned arrival. Client, "
+        f"gateway and Triton share the machine: {result['machine']}."
     )
 
 
