@@ -5,7 +5,7 @@
 Starts gateways of its own, each one process on a port of its own, that share a new store on this disk. Every product
 has a title of its own, so that no cache can know it. `upserts_per_minute` counts what was answered, so what is durable
 and retrievable, by callers that send to the first gateway; products have their category path, or the department alone,
-and then the encoder reads most of them twice. A product is visible where FindSimilarLaunches by its id
+so that the encoder finds the rest. A product is visible where FindSimilarLaunches by its id
 answers, which every process is asked every few milliseconds; the time is that of the slowest process, from sending the
 upsert and from its answer, while nothing else happens and during the upserts. The last line printed is one JSON
 document.

@@ -41,7 +41,7 @@ def figures(parts: dict[str, Document]) -> Document:
         },
         "gateway_tax_ms": at(parts, "tax", "gateway_tax_ms"),
         "promise": _promise(parts),
-        "limits": _limits(parts),
+        "limits": limits(parts),
         "catalog": {
             "upserts_per_minute": at(parts, "catalog", "upserts_per_minute"),
             "visible_max_ms": at(parts, "catalog", "visible_everywhere", "from_sending", "max_ms"),
@@ -73,7 +73,7 @@ def _promise(parts: dict[str, Document]) -> Document | None:
     return {"candidates": parts["latency"]["candidates"], **{key: row[key] for key in keys}}
 
 
-def _limits(parts: dict[str, Document]) -> Document:
+def limits(parts: dict[str, Document]) -> Document:
     """What the gateway's default deadline and most candidates rest on: milliseconds that they must allow, or keep."""
     permits, deadline, candidates = (
         Settings.model_fields[name].default for name in ("max_in_flight", "default_deadline_ms", "max_candidates")
@@ -86,7 +86,7 @@ def _limits(parts: dict[str, Document]) -> Document:
         "max_in_flight": permits,
         "default_deadline_ms": deadline,
         "all_permits_taken_p99_ms": busy,
-        "deadline_at_least_ms": None if busy is None else BUSY_TIMES * busy,
+        "deadline_at_least_ms": None if busy is None else round(BUSY_TIMES * busy, 1),
         "max_candidates": candidates,
         "most_candidates_alone_p50_ms": alone,
         "alone_at_most_ms": ALONE_SHARE * deadline,

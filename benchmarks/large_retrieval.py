@@ -372,6 +372,14 @@ def serve(path: Path, vectors: Floats, folder: Path, venv: Path, rounds: int) ->
     }
 
 
+def worst_of_best_threads(rows: list[dict[str, Any]]) -> float:
+    """Medians over the limit: of products and users the worse, at the number of threads that is best for it."""
+    best: dict[str, float] = {}
+    for row in rows:
+        best[row["of"]] = min(row["times_limit"], best.get(row["of"], row["times_limit"]))
+    return max(best.values())
+
+
 def table(rows: Iterable[dict[str, Any]]) -> str:
     """Rows as text."""
     lines = [f"{'vectors':>9} {'of':8}  {'graph':38} threads batch  best ms  median ms  limit ms  x limit  recall"]
@@ -418,7 +426,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     best = max(reading.best.values())
     for row in rows:
         row["limit_ms"] = 1e3 * 4 * WIDTH * row["vectors"] / best
-        row["times_limit"] = row["best_ms"] / row["limit_ms"]
+        row["times_limit"] = row["median_ms"] / row["limit_ms"]
     ones = [row for row in rows if (row["vectors"], row["batch"], row["graph"]) == (size, 1, RECOMMENDED)]
     exact = [row for row in rows if row["graph"] != INT8]
     return {
@@ -430,8 +438,8 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "gigabytes_per_second": {str(threads): value / 1e9 for threads, value in reading.best.items()},
         "recommended": RECOMMENDED,
         "ratios": {
-            "retrieval_vs_bandwidth": min(row["times_limit"] for row in ones),
-            "retrieval_vs_bandwidth_one_thread": min(row["times_limit"] for row in ones if row["threads"] == 1),
+            "retrieval_vs_bandwidth": worst_of_best_threads(ones),
+            "retrieval_vs_bandwidth_one_thread": worst_of_best_threads([row for row in ones if row["threads"] == 1]),
         },
         "exact": min(row["recall"] for row in exact) == 1.0,
         "sweep": [

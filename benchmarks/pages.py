@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import figures
 from figures import ALONE_SHARE, BUSY_TIMES, Document, at
+
+from onshelf_gateway.models import CANDIDATE_BUCKETS, bucket
 
 
 @dataclass(frozen=True)
@@ -83,23 +86,25 @@ def promise(result: Document) -> str:
     found = result.get("promise")
     if not found:
         return "What to expect of a plan was not measured yet."
+    scored = bucket(found["candidates"], CANDIDATE_BUCKETS)
     return (
-        f"A plan of {found['candidates']:,} candidates for a product never seen before takes {found['p50_ms']:.0f} ms "
-        f"(median) and {found['p99_ms']:.0f} ms (99 %) at half of saturation: {found['plans_per_second']:.1f} plans a "
-        f"second, Poisson arrivals, counted from the planned arrival. Client, gateway and Triton share the machine: "
-        f"{result['machine']}."
+        f"A plan of {found['candidates']:,} candidates, scored as {scored:,}, for a product never seen before takes "
+        f"{found['p50_ms']:.0f} ms (median) and {found['p99_ms']:.0f} ms (99 %) at half of saturation: "
+        f"{found['plans_per_second']:.1f} plans a second, Poisson arrivals, counted from the planned arrival. Client, "
+        f"gateway and Triton share the machine: {result['machine']}."
     )
 
 
 def limits(result: Document) -> str:
     """The gateway's default limits beside what they rest on."""
-    found = result["limits"]
+    found = figures.limits(result["parts"])  # of the settings as they are now, whenever the parts were measured
     deadline, alone = found["default_deadline_ms"], found["most_candidates_alone_p50_ms"]
     busy, needed, most = found["all_permits_taken_p99_ms"], found["deadline_at_least_ms"], found["alone_at_most_ms"]
     rows = [
         [
             f"`--default-deadline-ms`: {deadline:,}",
-            f"at least {BUSY_TIMES} times the 99 % latency while all {found['max_in_flight']} permits are taken",
+            f"at least {BUSY_TIMES} times the 99 % latency while all {found['max_in_flight']} permits are taken, each "
+            "plan with 1,000 candidates",
             "–" if busy is None else f"{busy:,.0f} ms",
             "–" if busy is None else "yes" if deadline >= needed else "no",
         ],
@@ -148,6 +153,17 @@ def _saturation(found: Document) -> str:
     )
 
 
+def _encoder(found: Document) -> str:
+    texts = found["texts_per_second"]
+    by = f", {found['in_process_by']}" if "in_process_by" in found else ""
+    return (
+        f"{found['model']}, {found['tokens']} tokens: {texts['in_process']:,.0f} texts a second in one process "
+        f"(batches of {found['best_batch']}{by}), {found['share_of_matrix_products']:.2f} of what a large matrix "
+        f"product of its precision reaches there; through Triton {texts['triton_batches']:,.0f} in batches as large, "
+        f"{texts['triton_single']:,.0f} one by one ({found['single_texts_vs_inprocess']:.2f} of the process).\n"
+    )
+
+
 def markdown(result: Document, plots: list[Path]) -> str:
     """The results as a page; `plots` are relative to it."""
     lines = [
@@ -183,6 +199,8 @@ def markdown(result: Document, plots: list[Path]) -> str:
         lines += [f"\nNot measured: {missing}.\n" if missing else ""]
     if saturation := parts.get("saturation"):
         lines += ["## Saturation\n", _saturation(saturation)]
+    if encoder := parts.get("encoder"):
+        lines += ["## The encoder beside the machine\n", _encoder(encoder)]
     if result["sweeps"]:
         lines += ["## Growth\n", *(_sweep(name, one) for name, one in result["sweeps"].items() if one)]
     lines += [f"![{path.stem.replace('_', ' ')}]({path})\n" for path in plots]

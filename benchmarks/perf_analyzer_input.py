@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 
 Array = NDArray[Any]
 Row = dict[str, Array]
-TOKEN_BUCKETS = (16, 32, 64)
+TOKEN_BUCKETS = (16, 24, 32, 64)
 CANDIDATES = 1024
 EVENTS = 64  # of a user's history
 FILE_BYTES = 64 << 20  # of tensors in one file; perf_analyzer holds all of them in memory

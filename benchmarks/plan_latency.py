@@ -3,9 +3,9 @@
     python benchmarks/plan_latency.py        the gateway of `make run`; a part of `make bench`
 
 Closed loop: a number of callers, each sending its next request when the last is answered. Open loop: Poisson arrivals
-at a share of saturation, the best rate of the closed loops, as the median over the passes so far; latency counts from
-the planned arrival, so a stall is not hidden by the requests it delays. Loads take turns, round by round; percentiles
-are over the answers of all rounds, rates are medians. The last line printed is one JSON document.
+at a share of saturation, the best rate of closed loops, as the median of three passes before the rounds; latency counts
+from the planned arrival, so a stall is not hidden by the requests it delays. Loads take turns, round by round;
+percentiles are over the answers of all rounds, rates are medians. The last line printed is one JSON document.
 """
 
 import argparse
@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PERCENTILES = (50, 95, 99)
 CALLERS = (1, 4, 16, 64)
 SHARES = (0.25, 0.5, 0.75)  # of saturation
+PASSES = 3  # over the closed loops, to find saturation
 PROMISED = 0.5  # the share at which the README says what to expect
 
 
@@ -109,11 +110,14 @@ async def measure(arguments: argparse.Namespace) -> dict[str, object]:
     limit, count = arguments.candidates, arguments.requests
     async with AsyncClient(arguments.address, timeout=60) as client:
         probe = await client.plan_launch(products_of(release, 1, 0)[0], max_candidates=limit)
-        first = []
-        for seed, callers in enumerate(arguments.callers, 1):  # warms up and finds saturation; not part of the result
-            some = products_of(release, max(count, FEWEST * callers), seed)
-            first.append((await closed_loop(client, some, callers, limit))[0])
-        best = [max(first)]  # of each pass
+        passes = []
+        for turn in range(1 + PASSES):  # the first warms up
+            found = []
+            for number, callers in enumerate(arguments.callers):
+                some = products_of(release, max(count, FEWEST * callers), 10 * turn + number)
+                found.append((await closed_loop(client, some, callers, limit))[0])
+            passes.append(max(found))
+        saturation = statistics.median(passes[1:])
         loads: list[dict[str, Any]] = [
             *({"load": f"closed loop, concurrency {callers}", "callers": callers} for callers in arguments.callers),
             *({"load": f"open loop, {share:.0%} of saturation", "share": share} for share in SHARES),
@@ -121,7 +125,6 @@ async def measure(arguments: argparse.Namespace) -> dict[str, object]:
         rates: list[list[float]] = [[] for _ in loads]
         taken: list[list[np.ndarray]] = [[] for _ in loads]
         for turn in track(range(arguments.rounds), description="rounds"):
-            saturation = statistics.median(best)
             for number in range(len(loads)) if turn % 2 == 0 else reversed(range(len(loads))):
                 load, seed = loads[number], 100 * (turn + 1) + number
                 some = products_of(release, max(count, FEWEST * load.get("callers", 0)), seed)
@@ -132,7 +135,6 @@ async def measure(arguments: argparse.Namespace) -> dict[str, object]:
                     latencies = await open_loop(client, some, rate, seed, limit)
                 rates[number].append(rate)
                 taken[number].append(latencies)
-            best.append(max(rate[-1] for load, rate in zip(loads, rates, strict=True) if "callers" in load))
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
     return {
         "command": "python benchmarks/plan_latency.py",
@@ -143,8 +145,8 @@ async def measure(arguments: argparse.Namespace) -> dict[str, object]:
         "candidates": probe.candidates_scored,
         "requests": count,
         "rounds": arguments.rounds,
-        "saturation_plans_per_second": round(statistics.median(best), 1),
-        "saturation_of_passes": [round(one, 1) for one in best],
+        "saturation_plans_per_second": round(saturation, 1),
+        "saturation_of_passes": [round(one, 1) for one in passes[1:]],
         "rows": [row(load, rate, of) for load, rate, of in zip(loads, rates, taken, strict=True)],
     }
 

@@ -59,8 +59,10 @@ def main() -> None:
         new = replaced(old, section(json.loads(given.result.read_text())))
     except ValueError as error:
         raise SystemExit(str(error)) from error
-    if given.check and new != old:
-        raise SystemExit("stale: README.md: run `python benchmarks/readme.py`")
+    if given.check:
+        if new != old:
+            raise SystemExit("stale: README.md: run `python benchmarks/readme.py`")
+        return
     given.readme.write_text(new)
 
 

@@ -47,11 +47,13 @@ class Http:
     async def __call__(self, body: bytes) -> bytes:
         """The body of the answer; raises ConnectionError where the status is not 200.
 
-        A kept connection that the server closed meanwhile, as servers do after some idle seconds, is replaced.
+        A kept connection that the server closed meanwhile, as servers do after some idle seconds, is replaced: where no
+        byte of an answer came, the request is sent again.
         """
         while True:
             kept = bool(self.idle)
             reader, writer = self.idle.pop() if kept else await asyncio.open_connection(self.host, int(self.port))
+            head = b""
             try:
                 writer.write(b"%b%d\r\n\r\n%b" % (self.head, len(body), body))
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -59,8 +61,10 @@ class Http:
                 break
             except BaseException as error:
                 writer.close()
-                unread = isinstance(error, asyncio.IncompleteReadError) and not error.partial
-                if not kept or not (unread or isinstance(error, ConnectionError)):
+                closed = isinstance(error, ConnectionError) or (
+                    isinstance(error, asyncio.IncompleteReadError) and not error.partial
+                )
+                if head or not kept or not closed:
                     raise
         self.idle.append((reader, writer))
         if not head.startswith(b"HTTP/1.1 200"):

@@ -151,6 +151,21 @@ async def test_a_kept_connection_that_the_server_closed_is_replaced() -> None:
             await call(b"{}")
 
 
+async def test_an_answer_that_breaks_off_on_a_kept_connection_is_an_error() -> None:
+    async def breaks_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for body in (b"{}", b""):
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(2)
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n" + body)
+            await writer.drain()
+        writer.close()
+
+    async with answered_by(breaks_off) as call:
+        assert await call(b"{}") == b"{}"
+        with pytest.raises(asyncio.IncompleteReadError):
+            await call(b"{}")
+
+
 async def test_an_answer_that_is_not_200_is_an_error(http: str) -> None:
     async with load.Client(wire("/no"), http) as call:
         with pytest.raises(ConnectionError, match="503 Busy"):

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import threading
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from importlib.metadata import entry_points
 
@@ -37,8 +37,10 @@ from onshelf import (
     PlanLaunchResult,
     Product,
     RecommendationScope,
+    ResponseInfo,
     ServiceFault,
     SiteStock,
+    StageTiming,
     StockPolicy,
     StockSite,
     Unavailable,
@@ -46,6 +48,7 @@ from onshelf import (
 from onshelf._cli import main
 from onshelf._cli._failures import OPTIONS
 from onshelf._cli._json_form import to_json
+from onshelf._cli._trace_view import _in_order
 from onshelf.testing import sample_answer
 
 
@@ -427,6 +430,21 @@ def test_a_trace_is_a_waterfall_with_parts_below_their_stage(run):
     starts = [line.index("█") for line in lines[2:6]]
     assert starts == sorted(starts)
     assert "in the service" in lines[-1]
+
+
+def test_parts_stand_below_the_call_that_they_are_of():
+    def stage(name: str, start: float) -> StageTiming:
+        return StageTiming(stage=name, start=timedelta(milliseconds=start), duration=timedelta(milliseconds=3))
+
+    names = [("launch_outcome", 1), ("audience_retrieval", 2), ("launch_outcome", 5)]
+    timings = [stage(name, start) for name, start in names]
+    timings += [stage(f"{name}.{part}", start) for name, start in names for part in ("queue", "compute")]
+    found = _in_order(ResponseInfo(timings=tuple(timings)))
+    assert [(one.stage, one.start / timedelta(milliseconds=1)) for one in found] == [
+        *(("launch_outcome", 1), ("launch_outcome.queue", 1), ("launch_outcome.compute", 1)),
+        *(("audience_retrieval", 2), ("audience_retrieval.queue", 2), ("audience_retrieval.compute", 2)),
+        *(("launch_outcome", 5), ("launch_outcome.queue", 5), ("launch_outcome.compute", 5)),
+    ]
 
 
 def test_colours_are_for_people_only(server, run, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 from onshelf_gateway.backend import BackendTimeoutError
 from onshelf_gateway.encodings import DEPTH, Encodings
 
-RELEASE: Any = SimpleNamespace(version=1)
+RELEASE: Any = SimpleNamespace(version=1, fingerprint="one")
 
 
 def row(number: int) -> dict[str, np.ndarray]:
@@ -91,7 +91,6 @@ async def test_a_caller_who_leaves_as_his_batch_leaves_takes_no_place_along():
         await asyncio.sleep(0)
         second = asyncio.create_task(ask(encodings, 200 + turn))
         await asyncio.sleep(0)
-        queue = next(iter(encodings._queues.values()))
         leave = encodings._leave
 
         def leave_and_lose(second: Any = second, leave: Any = leave) -> None:
@@ -104,7 +103,7 @@ async def test_a_caller_who_leaves_as_his_batch_leaves_takes_no_place_along():
         with pytest.raises(asyncio.CancelledError):
             await second
         await asyncio.sleep(0.05)
-        assert queue.under_way == 0
+        assert encodings._batches == 0
     assert await asyncio.wait_for(ask(encodings, 1), 2) == 1.0
 
 
@@ -135,3 +134,40 @@ async def test_work_that_nobody_wants_any_more_is_stopped():
     assert not stopped.is_set()
     waiting[1].cancel()
     await asyncio.wait_for(stopped.wait(), 2)
+
+
+async def test_a_release_with_other_models_under_the_same_version_is_read_anew():
+    encoder = Encoder()
+    encodings = Encodings(encoder, accept, 10, 1 << 20)
+    other: Any = SimpleNamespace(version=1, fingerprint="two")
+    await ask(encodings, 7)
+    _, hits = await encodings.get(other, [row(7)], time.monotonic() + 5)
+    assert (hits, encoder.batches) == (0, [1, 1])
+
+
+async def test_no_more_batches_leave_than_are_computed_and_the_row_that_waits_longest_is_next():
+    under_way, most, left = 0, 0, []
+
+    async def encode(_: Any, inputs: dict[str, Any], __: float) -> dict[str, Any]:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        left.append((inputs["input_ids"].shape[1], len(inputs["input_ids"])))
+        await asyncio.sleep(0.01)
+        under_way -= 1
+        return {"embedding": inputs["input_ids"][:, :1].astype(np.float32)}
+
+    def of_length(tokens: int, number: int) -> dict[str, np.ndarray]:
+        ids = np.full(tokens, number, dtype=np.int64)
+        return row(number) | {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+
+    async def wanted(tokens: int, number: int) -> float:
+        found, _ = await encodings.get(RELEASE, [of_length(tokens, number)], time.monotonic() + 5)
+        return float(found[0]["embedding"][0])
+
+    encodings = Encodings(encode, accept, 0, 0)
+    lengths = [16] * DEPTH + [64, 16, 32, 64, 16, 16]
+    answers = await asyncio.gather(*(wanted(tokens, number) for number, tokens in enumerate(lengths)))
+    assert answers == [float(number) for number in range(len(lengths))]
+    assert most == DEPTH
+    assert left == [(16, 1)] * DEPTH + [(64, 2), (16, 3), (32, 1)]

@@ -288,7 +288,7 @@ def test_a_release_in_use_is_out_of_the_collectors_sight_and_one_that_is_gone_is
 
     def changed() -> None:
         heap.settle()
-        seen.append(any(isinstance(one, ModelRelease) for one in gc.get_objects()))
+        seen.append(any(type(one) is ModelRelease for one in gc.get_objects()))
 
     releases.changed = changed
     try:
@@ -306,7 +306,7 @@ def test_a_release_in_use_is_out_of_the_collectors_sight_and_one_that_is_gone_is
     finally:
         gc.unfreeze()
     assert seen == [False, False], "once for what was loaded, once for what is gone"
-    assert any(isinstance(one, ModelRelease) for one in gc.get_objects()), "it would be seen"
+    assert any(type(one) is ModelRelease for one in gc.get_objects()), "it would be seen"
 
 
 def test_releases_are_the_same_every_time(tmp_path):

@@ -313,10 +313,13 @@ async def test_as_many_candidates_as_a_gateway_allows_are_scored_in_parts(releas
         scored = [row.items for row in answer.info.timings if row.stage == "launch_outcome"]
         assert scored == [10_240, 10_240, answer.candidates_scored - 20_480]
         assert backend.count("launch_outcome") == 3
-        request.max_candidates = 10_000
-        fewer = await launch.PlanLaunch(request)
-        assert len(fewer.plans) == len(answer.plans) == 5
-        assert max(plan.objective_value for plan in fewer.plans) <= max(plan.objective_value for plan in answer.plans)
+        every = [*answer.plans, answer.practice_plan, *answer.frontier]
+        actions = {one.action.SerializeToString(): one.action for one in every}
+        for data, action in actions.items():  # each forecast is that of its own action
+            alone = await launch.EvaluatePlan(L.EvaluatePlanRequest(product=request.product, action=action))
+            means = {plan.action.SerializeToString(): units(plan) for plan in [*answer.plans, answer.practice_plan]}
+            means |= {point.action.SerializeToString(): point.units for point in answer.frontier}
+            assert units(alone.plan) == pytest.approx(means[data], rel=1e-5)
         request.max_candidates = 30_001
         refusal = await words.refusal(launch.PlanLaunch(request))
     assert (refusal.reason, refusal.fields) == ("VALUE_OUT_OF_RANGE", ["max_candidates"])

@@ -37,6 +37,11 @@ def connect(threads: int = 2, memory_gb: float = 4.0, spill: Path | None = None)
     return ibis.duckdb.connect(":memory:", **settings)
 
 
+def threads(con: Backend) -> int:
+    """How many threads the engine was opened with."""
+    return int(con.con.execute("SELECT current_setting('threads')").fetchall()[0][0])
+
+
 @contextmanager
 def beside(con: Backend) -> Iterator[Backend]:
     """Another connection to an open engine, for another thread: it sees the tables but temporary ones.

@@ -92,6 +92,13 @@ class Call:
         if not any(n.code == code and n.field == field_path and n.message == message for n in self.notices):
             self.notices.append(types_pb2.Notice(code=code, field=field_path, message=message))
 
+    def spent(self) -> dict[str, int]:
+        """Nanoseconds by name of the stage, in order of beginning; a stage may occur several times."""
+        total: dict[str, int] = {}
+        for stage in self.stages:
+            total[stage.name] = total.get(stage.name, 0) + stage.duration_ns
+        return total
+
     def timings(self) -> list[types_pb2.StageTiming]:
         """The stages as the contract's messages, by start."""
         return [_timing(stage) for stage in sorted(self.stages, key=lambda s: s.start_ns)]

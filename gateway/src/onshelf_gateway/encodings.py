@@ -1,8 +1,8 @@
 """Encode once: products already read are kept, rows that wait go to the encoder together, equal ones only once.
 
-Rows of one model release and one length in tokens form a queue. While fewer than `DEPTH` batches of a queue are under
-way a row leaves at once; otherwise it waits for one to come back and leaves with all that wait, at most `MOST` at a
-time. So batches grow with the load, and nobody waits for a clock.
+Rows of one model release and one length in tokens form a queue. While fewer than `DEPTH` batches are under way a row
+leaves at once; otherwise it waits for one to come back. Then the queue of the row that waits longest leaves, all of it,
+at most `MOST` rows at a time. So batches grow with the load, and nobody waits for a clock.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from onshelf_gateway.backend import Array
 from onshelf_gateway.recent import Recent
 from onshelf_gateway.release import ModelRelease
 
-DEPTH = 2  # one is computed while the next one waits in the model server
+DEPTH = 2  # batches under way: one for each of the encoder's instances, or one computed while the next one waits there
 MOST = 64  # max_batch_size of the encoder
 NAMES = ("input_ids", "attention_mask", "categorical_ids", "attributes")
 Row = dict[str, Array]  # one product's inputs and outputs, without the batch dimension
@@ -30,12 +30,13 @@ Check = Callable[[Row], None]
 class _Waiting:
     """A row that waits for its answer, until when, and who wants it."""
 
-    key: tuple[int, bytes]
+    key: tuple[str, bytes]
     row: Row
     deadline: float
     answer: asyncio.Future[Row] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     wanted: int = 0
     batch: "_Batch | None" = None
+    since: float = field(default_factory=time.monotonic)
 
     def ends_too_early(self, deadline: float) -> bool:
         """Whether its batch, which has left, is given up in less than half of the time that a later caller has."""
@@ -58,11 +59,10 @@ class _Batch:
 
 @dataclass
 class _Queue:
-    """Rows of one release and length."""
+    """Rows of one release and length that wait."""
 
     release: ModelRelease
     rows: list[_Waiting] = field(default_factory=list)
-    under_way: int = 0
 
 
 class Encodings:
@@ -79,9 +79,10 @@ class Encodings:
     def __init__(self, encode: Encode, check: Check, entries: int, room: int) -> None:
         self._encode = encode
         self._check = check
-        self._kept: Recent[tuple[int, bytes], Row] = Recent(entries, room)
-        self._under_way: dict[tuple[int, bytes], _Waiting] = {}
-        self._queues: dict[tuple[int, int], _Queue] = {}
+        self._kept: Recent[tuple[str, bytes], Row] = Recent(entries, room)
+        self._under_way: dict[tuple[str, bytes], _Waiting] = {}
+        self._queues: dict[tuple[str, int], _Queue] = {}
+        self._batches = 0  # under way
 
     async def get(self, release: ModelRelease, rows: Sequence[Row], deadline: float) -> tuple[list[Row], int]:
         """The outputs of rows, and how many of them were kept from before.
@@ -94,7 +95,7 @@ class Encodings:
         found: list[Row | _Waiting] = []
         hits = 0
         for row in rows:
-            key = (release.version, b"".join(row[name].tobytes() for name in NAMES))
+            key = (release.fingerprint, b"".join(row[name].tobytes() for name in NAMES))
             known = self._kept.get(key)
             if known is not None:
                 hits += 1
@@ -103,7 +104,7 @@ class Encodings:
             waiting = self._under_way.get(key)
             if waiting is None or waiting.ends_too_early(deadline):
                 waiting = self._under_way[key] = _Waiting(key, row, deadline)
-                size = (release.version, len(row["input_ids"]))
+                size = (release.fingerprint, len(row["input_ids"]))
                 self._queues.setdefault(size, _Queue(release)).rows.append(waiting)
             waiting.deadline = max(waiting.deadline, deadline)
             waiting.wanted += 1
@@ -123,29 +124,30 @@ class Encodings:
         return answers, hits
 
     def _leave(self) -> None:
-        for size, queue in list(self._queues.items()):
-            while queue.rows and queue.under_way < DEPTH:
-                batch = [one for one in queue.rows[:MOST] if one.wanted]
-                for gone in (one for one in queue.rows[:MOST] if not one.wanted):
-                    if self._under_way.get(gone.key) is gone:
-                        del self._under_way[gone.key]
-                    gone.answer.cancel()
-                del queue.rows[:MOST]
-                if batch:
-                    queue.under_way += 1
-                    together = _Batch(batch, max(one.deadline for one in batch))
-                    for one in batch:
-                        one.batch = together
-                    together.task = asyncio.create_task(self._run(queue, together))
-                    # also where it is cancelled before its first step
-                    together.task.add_done_callback(partial(self._came_back, queue, together))
-            if not queue.rows and not queue.under_way:
+        while self._queues and self._batches < DEPTH:
+            size = min(self._queues, key=lambda key: self._queues[key].rows[0].since)
+            queue = self._queues[size]
+            batch = [one for one in queue.rows[:MOST] if one.wanted]
+            for gone in (one for one in queue.rows[:MOST] if not one.wanted):
+                if self._under_way.get(gone.key) is gone:
+                    del self._under_way[gone.key]
+                gone.answer.cancel()
+            del queue.rows[:MOST]
+            if not queue.rows:
                 del self._queues[size]  # it holds its model release
+            if batch:
+                self._batches += 1
+                together = _Batch(batch, max(one.deadline for one in batch))
+                for one in batch:
+                    one.batch = together
+                together.task = asyncio.create_task(self._run(queue.release, together))
+                # also where it is cancelled before its first step
+                together.task.add_done_callback(partial(self._came_back, together))
 
-    async def _run(self, queue: _Queue, batch: _Batch) -> None:
+    async def _run(self, release: ModelRelease, batch: _Batch) -> None:
         try:
             inputs = {name: np.stack([one.row[name] for one in batch.rows]) for name in NAMES}
-            outputs = await self._encode(queue.release, inputs, batch.deadline - time.monotonic())
+            outputs = await self._encode(release, inputs, batch.deadline - time.monotonic())
             for number, one in enumerate(batch.rows):
                 self._settle(one, {name: np.array(values[number]) for name, values in outputs.items()})
         except Exception as error:  # noqa: BLE001  (whatever it is, it belongs to those who wait)
@@ -162,15 +164,15 @@ class Encodings:
         if not one.answer.done():
             one.answer.set_result(answer)
 
-    def _came_back(self, queue: _Queue, batch: _Batch, _: "asyncio.Task[None]") -> None:
+    def _came_back(self, batch: _Batch, _: "asyncio.Task[None]") -> None:
         for one in batch.rows:
             if self._under_way.get(one.key) is one:
                 del self._under_way[one.key]
             one.answer.cancel()  # nothing where there is an answer
-        queue.under_way -= 1
+        self._batches -= 1
         self._leave()
 
-    def _keep(self, key: tuple[int, bytes], answer: Row) -> None:
+    def _keep(self, key: tuple[str, bytes], answer: Row) -> None:
         size = len(key[1]) + sum(value.nbytes for value in answer.values())
         self._kept.put(key, answer, size)
         metrics.encoder_cache_bytes.set(self._kept.weight)

@@ -169,7 +169,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             "ms": round(seconds * 1000, 2),
             "call_id": call.call_id,
             "model_release": call.release_version,
-            "stages": {stage.name: round(stage.duration_ns / 1e6, 2) for stage in call.stages},
+            "stages": {name: round(spent / 1e6, 2) for name, spent in call.spent().items()},
         }
         if failure is not None:
             fields["reason"] = failure.reason

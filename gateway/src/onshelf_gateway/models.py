@@ -262,8 +262,8 @@ class Models:
     ) -> RawOutcomes:
         """Score candidate actions [n, 37], n at least 1, in one call.
 
-        More than the last of CANDIDATE_BUCKETS take a call for each so many, one after the other: what they take of
-        memory is bounded then, and other plans get their turn between them.
+        More than the last of CANDIDATE_BUCKETS take a call for each so many, one after the other: the model server's
+        memory is bounded then, and it computes for other plans between them.
         """
         if candidates.shape[1] != len(CANDIDATE_COLUMNS):
             raise ValueError(f"candidates have {candidates.shape[1]} columns, expected {len(CANDIDATE_COLUMNS)}")
@@ -288,8 +288,9 @@ class Models:
         """Score no more candidates than fit into a bucket; padded to it by repeating the last row."""
         count = len(candidates)
         size = bucket(count, CANDIDATE_BUCKETS)
-        padded = np.concatenate([candidates, np.repeat(candidates[-1:], size - count, axis=0)])
-        inputs = {**product, "candidates": padded[None].astype(np.float32)}
+        padded = np.empty((1, size, candidates.shape[1]), dtype=np.float32)
+        padded[0, :count], padded[0, count:] = candidates, candidates[-1]
+        inputs = {**product, "candidates": padded}
         out = await self._run(call, release, LAUNCH_OUTCOME, inputs, items=count)
         levels = len(release.manifest.quantile_levels)
         shapes = {
@@ -304,13 +305,13 @@ class Models:
                 raise _invalid(LAUNCH_OUTCOME, f"{name} has shape {out[name].shape}, expected {shape}")
         if (out["units_mean"] < 0).any() or (out["units_dispersion"] <= 0).any():
             raise _invalid(LAUNCH_OUTCOME, "units_mean must not be negative, units_dispersion must be above 0")
-        quantiles = np.maximum.accumulate(_wide(out["units_quantiles"])[:count], axis=2)
+        quantiles = np.maximum.accumulate(_wide(out["units_quantiles"][:count]), axis=2)
         return RawOutcomes(
-            _wide(out["units_mean"])[:count],
-            _wide(out["units_dispersion"])[:count],
-            np.maximum(quantiles, 0.0),
-            _wide(out["buyers_mean"])[:count],
-            _wide(out["repeat_rate"])[:count, 0],
+            _wide(out["units_mean"][:count]),
+            _wide(out["units_dispersion"][:count]),
+            np.maximum(quantiles, 0.0, out=quantiles),
+            _wide(out["buyers_mean"][:count]),
+            _wide(out["repeat_rate"][:count, 0]),
         )
 
     async def find_neighbours(

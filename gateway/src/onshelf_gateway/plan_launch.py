@@ -102,6 +102,7 @@ def _own(call: Call, made: launch_pb2.PlanLaunchResponse) -> launch_pb2.PlanLaun
 async def _plan(
     gateway: Gateway, call: Call, question: PlanQuestion, release: ModelRelease, today: dt.date
 ) -> launch_pb2.PlanLaunchResponse:
+    most = gateway.settings.max_candidates
     product = await understand(call, release, gateway.models, gateway.settings, question.product)
     encoded, models = product.encoded, gateway.models
     retrieving = asyncio.create_task(
@@ -118,7 +119,7 @@ async def _plan(
     try:
         for _ in range(STEPS_TO_SEND):
             await asyncio.sleep(0)
-        grid, candidates = _candidates(call, question, release, product, today)
+        grid, candidates = _candidates(call, question, release, product, today, most)
         scoring = asyncio.create_task(
             models.score_candidates(
                 call, release, encoded.embedding, product.ids, product.attributes, candidates.features(release)
@@ -141,9 +142,10 @@ async def _plan(
 
 
 def _candidates(
-    call: Call, question: PlanQuestion, release: ModelRelease, product: UnderstoodProduct, today: dt.date
+    call: Call, question: PlanQuestion, release: ModelRelease, product: UnderstoodProduct, today: dt.date, most: int
 ) -> tuple[Grid, Candidates]:
-    """The grid, and its candidates with the one that past practice would have chosen after them."""
+    """The grid, and its candidates with the one that past practice would have chosen after them. `most` is what a
+    request may ask for."""
     with call.stage("candidates") as stage:
         grid = build_grid(
             question,
@@ -161,8 +163,8 @@ def _candidates(
     if grid.limited:
         call.notice(
             T.NOTICE_CODE_CANDIDATES_LIMITED,
-            f"the grid was thinned evenly to {len(grid.candidates):,} candidates; raise max_candidates, or narrow the "
-            "window",
+            f"the grid was thinned evenly to {len(grid.candidates):,} candidates; "
+            + ("raise max_candidates, or narrow the window" if question.max_candidates < most else "narrow the window"),
             "max_candidates",
         )
     return grid, candidates

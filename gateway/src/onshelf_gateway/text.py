@@ -10,7 +10,7 @@ from tokenizers import Encoding
 from onshelf_gateway.questions import ProductQuestion
 from onshelf_gateway.release import ModelRelease
 
-TOKEN_BUCKETS = (16, 32, 64)
+TOKEN_BUCKETS = (16, 24, 32, 64)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def encoder_text(product: ProductQuestion) -> str:
 
 
 def tokenize(release: ModelRelease, product: ProductQuestion) -> Tokens:
-    """Tokenise, cut at the encoder's length (its closing token kept), pad to 16, 32 or 64.
+    """Tokenise, cut at the encoder's length (its closing token kept), pad to 16, 24, 32 or 64.
 
     The unknown share is counted over the words of the title: a word that holds any unknown token counts as unknown, a
         sign that is neither letter nor digit (an emoji, a bullet) does not count.

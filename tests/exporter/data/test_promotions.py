@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from shops import change_table, write_shop
 
-from onshelf_exporter import engine, promotions, weekly
-from onshelf_exporter.errors import DataError
+from onshelf_exporter import build, engine, promotions, weekly
+from onshelf_exporter.adapters import complete_journey
+from onshelf_exporter.errors import DataError, SourceError
 from onshelf_exporter.prepare import prepare
 from onshelf_exporter.weeks import RetailCalendar
 
@@ -107,6 +108,27 @@ def test_promotions_that_cannot_be_written_leave_nothing_behind(tmp_path: Path, 
     shop = write_shop(tmp_path / "shop", products=30, users=40, weeks=20)
     monkeypatch.setattr(engine, "numbered_write", lambda *_: full)
     with pytest.raises(OSError, match="no space left"):
+        prepare("shop", tmp_path / "data", source=shop)
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_table_that_cannot_be_read_beside_others_leaves_nothing_behind(tmp_path: Path, monkeypatch) -> None:
+    def broken(*_: object) -> None:
+        raise SourceError("transactions.parquet: broken")
+
+    monkeypatch.setattr(complete_journey, "_interactions", broken)
+    with pytest.raises(SourceError, match="broken"):
+        prepare("complete_journey", tmp_path / "data")
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_what_fails_while_promotions_are_written_is_what_is_said(tmp_path: Path, monkeypatch) -> None:
+    def broken(*_: object) -> None:
+        raise DataError("product_weeks", "", "must not fail")
+
+    shop = write_shop(tmp_path / "shop", products=30, users=40, weeks=20)
+    monkeypatch.setattr(build, "features", broken)
+    with pytest.raises(DataError, match="must not fail"):
         prepare("shop", tmp_path / "data", source=shop)
     assert list((tmp_path / "data").iterdir()) == []
 

@@ -40,21 +40,17 @@ class _Run:
         self.args, self.client, self.settings, self.journal, self.form = args, client, settings, journal, form
         self.keys: dict[int, str] = {}
         self.refused: dict[int, dict[str, Any]] = {}
-        self.waiting: dict[str, tuple[list[ProductRow], dict[str, Any]]] = {}
+        self.waiting: dict[str, list[ProductRow]] = {}  # what is asked is made of a row when its turn comes
+        self.currency = ""
         self.planned = self.for_later = self.settled = 0
         self.releases: set[Any] = set()
 
     def prepare(self, rows: tuple[ProductRow, ...]) -> None:
         """Sorts rows into done before, wrong, and waiting; equal questions wait together."""
-        currency = a.currency(self.args, self.client) if rows else ""
+        self.currency = a.currency(self.args, self.client) if rows else ""
         for row in rows:
             try:
-                product = to_product(row, currency)
-                arguments = {"product": product, **self.settings(self.args, self.client, product)}
-                if self.form != "json":  # not in the columns; asking for them would only take time
-                    unused = {"audience_size": 0, "similar_launches": 0}
-                    arguments |= {name: value for name, value in unused.items() if arguments[name] is None}
-                key = fingerprint(arguments)
+                key = fingerprint(self._arguments(row))
             except RowError as error:
                 self._refuse(row, failed("INVALID", error.field, error.message))
             except OnshelfError as error:
@@ -64,7 +60,16 @@ class _Run:
                 if key in self.journal:
                     self._settle(self.journal[key])
                 else:
-                    self.waiting.setdefault(key, ([], arguments))[0].append(row)
+                    self.waiting.setdefault(key, []).append(row)
+
+    def _arguments(self, row: ProductRow) -> dict[str, Any]:
+        """What is asked for a row. Raises RowError or OnshelfError where it cannot be."""
+        product = to_product(row, self.currency)
+        arguments = {"product": product, **self.settings(self.args, self.client, product)}
+        if self.form != "json":  # not in the columns; asking for them would only take time
+            unused = {"audience_size": 0, "similar_launches": 0}
+            arguments |= {name: value for name, value in unused.items() if arguments[name] is None}
+        return arguments
 
     def answers(self) -> Generator[tuple[str, StreamedPlan]]:
         """Questions with their answers as they come. Raises Unavailable when the service stays away."""
@@ -74,7 +79,10 @@ class _Run:
             before, pause = len(left), 0.0
             lost: OnshelfError | None = None
             try:
-                requests = (PlanRequest(request_id=name, **self.waiting[key][1]) for name, key in tuple(left.items()))
+                requests = (
+                    PlanRequest(request_id=name, **self._arguments(self.waiting[key][0]))
+                    for name, key in tuple(left.items())
+                )
                 stream = self.client.stream_plans(
                     requests, at_once=self.args.concurrency, patience=self.args.timeout + _PATIENCE_SECONDS
                 )
@@ -99,7 +107,7 @@ class _Run:
         """Records an answer, for good unless asking again could help. Raises Unavailable: then no further row has a
         chance.
         """
-        rows = self.waiting[key][0]
+        rows = self.waiting[key]
         if answer.error is None:
             assert answer.plan is not None
             record = out.record(answer.plan, self.form, self.args.horizon or 8)
@@ -187,7 +195,7 @@ def _work(planning: _Run, total: int) -> None:
             for key, answer in answers:
                 planning.keep(key, answer)
                 wrong = planning.settled - planning.planned
-                for _ in planning.waiting[key][0]:
+                for _ in planning.waiting[key]:
                     progress.step(f"{wrong:,} without a plan" if wrong else "")
     finally:
         progress.leave()

@@ -48,11 +48,11 @@ def trace_lines(info: r.ResponseInfo, seen: timedelta, terminal: Terminal) -> li
 
 
 def _in_order(info: r.ResponseInfo) -> list[r.StageTiming]:
-    """Stages by their start, each followed by its parts."""
-    by_name = {stage.stage: stage for stage in info.timings}
+    """Stages by their start, each followed by its parts: those that began before the next stage of its name."""
 
     def place(stage: r.StageTiming) -> tuple[timedelta, str, bool, timedelta]:
-        whole = by_name.get(_whole(stage), stage)
+        wholes = [one for one in info.timings if one.stage == _whole(stage) and one.start <= stage.start]
+        whole = max(wholes, key=lambda one: one.start, default=stage)
         return whole.start, whole.stage, whole is not stage, stage.start
 
     return sorted(info.timings, key=place)

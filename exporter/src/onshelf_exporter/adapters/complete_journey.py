@@ -116,7 +116,7 @@ def read(con: Backend, source: Path | None) -> Source:
         )
 
     folder = data_folder(source)
-    with ThreadPoolExecutor(3) as pool:  # each of the two largest files has one row group
+    with ThreadPoolExecutor(min(3, engine.threads(con))) as pool:  # each of the two largest files has one row group
         buying = pool.submit(_interactions, con, folder)
         dropped.append(
             {
