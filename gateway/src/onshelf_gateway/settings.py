@@ -82,8 +82,8 @@ class Settings(BaseSettings):
     max_candidates: int = _row(
         10_000,
         "candidates",
-        "Most candidate actions of one plan; 10,240 are scored at a time. So many as 100,000 keep a core busy for "
-        "seconds.",
+        "Most candidate actions of one plan; 10,240 are scored at a time. 100,000 take half a second of two cores, and "
+        "other calls of the process wait for a part of it.",
         ge=1,
         le=100_000,
     )
