@@ -5,6 +5,7 @@ import csv
 import importlib
 import json
 import re
+import signal
 import threading
 from datetime import date
 from decimal import Decimal
@@ -315,6 +316,15 @@ def test_no_more_than_concurrency_are_asked_at_once(server, run):
 TEN = "title,price\n" + "".join(f"chips {n},3.{n}9\n" for n in range(10))
 
 
+@pytest.fixture
+def interruptible():
+    """Python's own handler of SIGINT, which a process started in the background may lack."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_run_goes_on_where_it_was(server, run):
     def interrupt_at_the_fifth(arguments):
         if arguments["product"].title == "chips 4":
