@@ -43,7 +43,7 @@ TRITON_MODELS = (
     "product_retrieval",
 )
 GATEWAY_MODELS = ("launch_plan", "audience", "product_text")
-ENCODERS = ("product_encoder", "product_encoder_int8")
+ENCODERS = ("product_encoder", "product_encoder_fp32", "product_encoder_int8")
 COMPOSING = {  # of the encoders a gateway knows the one that it asks
     "launch_plan": (*ENCODERS, "launch_outcome", "audience_retrieval", "launch_retrieval"),
     "audience": (*ENCODERS, "audience_retrieval"),
@@ -286,7 +286,8 @@ def run(
     now = cache_counts(server.metrics) if cache else None
     if cache and now and sum(now) > sum(cache):
         row["hit_rate"] = (now[0] - cache[0]) / (sum(now) - sum(cache))
-    return {"load": load.name, **row}
+    planned = {"planned_per_second": load.sent_rate} if load.rate else {}
+    return {"load": load.name, **planned, **row}
 
 
 def write_input(bench: Bench, signature: inputs.Signature, count: int, bucket: int | None) -> tuple[Path, int]:

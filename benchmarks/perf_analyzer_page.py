@@ -1,5 +1,6 @@
 """What perf_analyzer found, for people: the headline, and the page of all rows."""
 
+import math
 from typing import Any
 
 from plan_latency import PERCENTILES
@@ -56,7 +57,8 @@ def markdown(result: Row) -> str:
         f"`{result['command']}` on {result['machine']}, {result['date']}, commit {result['commit']}; {versions}. Input "
         f"files of {result['products']:,} distinct products (fewer where one request is large: column Products). Cold: "
         f"each request a product never sent before; warm: {result['warm_products']} products again and again; no "
-        "cache: Triton's models. The hit rate is that of the gateway's cache of encodings while the row ran. Client "
+        "cache: Triton's models. An open loop that could not be sent at its rate says at which it was. "
+        "The hit rate is that of the gateway's cache of encodings while the row ran. Client "
         "and servers share the machine where the addresses are local.\n",
         *_table(
             ["Headline", "Cache", "Best rate a second", "at", "Lightest load", *names],
@@ -69,7 +71,7 @@ def markdown(result: Row) -> str:
         *_table(
             ["Model", "Cache", "Load", "Products", "Requests", "A second", *names, "Hit rate", *sides],
             [
-                [_model(row), "no cache" if row["cache"] == "none" else row["cache"], row["load"]]
+                [_model(row), "no cache" if row["cache"] == "none" else row["cache"], _load(row)]
                 + [f"{row['file_products']:,}", f"{row['requests']:,}", f"{row['per_second']:,.1f}"]
                 + [f"{row[f'p{p}_ms']:.2f}" for p in PERCENTILES]
                 + [f"{row['hit_rate']:.1%}" if "hit_rate" in row else "–"]
@@ -94,6 +96,19 @@ def markdown(result: Row) -> str:
         if "error" in row
     ]
     return "\n".join(lines)
+
+
+def is_behind(row: Row) -> bool:
+    """Whether fewer requests a second were sent than Poisson arrivals of the planned rate explain: the client could
+    not keep up, or waited for a server that did not, so that latencies are too low."""
+    if "planned_per_second" not in row or "sent_per_second" not in row:
+        return False
+    few = 0.02 + 3 / math.sqrt(row["requests"])
+    return bool(row["sent_per_second"] < (1 - few) * row["planned_per_second"])
+
+
+def _load(row: Row) -> str:
+    return f"{row['load']}, sent {row['sent_per_second']:.3g}/s" if is_behind(row) else str(row["load"])
 
 
 def _model(row: Row) -> str:

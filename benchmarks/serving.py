@@ -25,7 +25,7 @@ COLD = ("--encoder-cache-entries", "0")  # nothing is known from before
 MANY = ("--max-in-flight", "1024")  # nothing is refused
 GATEWAYS: dict[str, tuple[str, ...]] = {  # name -> its flags
     "ours": (*COLD, *MANY, "--encoder-model", "product_encoder_int8"),
-    "ours_fp32": (*COLD, *MANY, "--encoder-model", "product_encoder"),
+    "ours_fp32": (*COLD, *MANY, "--encoder-model", "product_encoder_fp32"),
     "shipped": COLD,
 }
 

@@ -156,6 +156,21 @@ def test_headline_is_cold():
     assert (top["lightest_load"], top["p50_ms"]) == ("concurrency 1", 2.0)
 
 
+def test_an_open_loop_that_fell_behind_says_so():
+    about = {"server": "gateway", "model": "audience", "size": "", "cache": "cold", "load": "Poisson 50/s"}
+    about |= {"requests": 900, "file_products": 900, "planned_per_second": 50.0, "per_second": 40.0}
+    about |= {"p50_ms": 2.0, "p95_ms": 3.0, "p99_ms": 4.0}
+    kept, behind = about | {"sent_per_second": 45.0}, about | {"sent_per_second": 43.0}
+    assert not perf_analyzer_page.is_behind(kept), "900 arrivals vary by a tenth"
+    assert perf_analyzer_page.is_behind(behind)
+    assert not perf_analyzer_page.is_behind(behind | {"requests": 100})
+    page = {"rows": [kept, behind], "headline": [], "versions": {}, "products": 900, "warm_products": 100}
+    page |= {"command": "c", "machine": "m", "date": "d", "commit": "c"}
+    text = perf_analyzer_page.markdown(page)
+    assert text.count("| Poisson 50/s |") == 1
+    assert text.count("| Poisson 50/s, sent 43/s |") == 1
+
+
 def test_input_file_of_products_is_distinct(catalogue, tmp_path):
     count = 10_000
     path = tmp_path / "input.json"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from onshelf_gateway.backend import BackendTimeoutError
-from onshelf_gateway.encodings import DEPTH, Encodings
+from onshelf_gateway.encodings import DEPTH, SMALL, Encodings
 
 RELEASE: Any = SimpleNamespace(version=1, fingerprint="one")
 
@@ -171,3 +171,73 @@ async def test_no_more_batches_leave_than_are_computed_and_the_row_that_waits_lo
     assert answers == [float(number) for number in range(len(lengths))]
     assert most == DEPTH
     assert left == [(16, 1)] * DEPTH + [(64, 2), (16, 3), (32, 1)]
+
+
+async def test_rows_of_any_lengths_go_together_where_the_encoder_computes_no_padding():
+    given: list[dict[str, np.ndarray]] = []
+
+    async def encode(_: Any, inputs: dict[str, Any], __: float) -> dict[str, Any]:
+        given.append(inputs)
+        await asyncio.sleep(0.01)
+        return {"embedding": inputs["input_ids"][:, :1].astype(np.float32)}
+
+    def of_length(tokens: int, number: int) -> dict[str, np.ndarray]:
+        ids = np.full(tokens, number, dtype=np.int64)
+        return row(number) | {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+
+    async def wanted(tokens: int, number: int) -> float:
+        found, _ = await encodings.get(RELEASE, [of_length(tokens, number)], time.monotonic() + 5)
+        return float(found[0]["embedding"][0])
+
+    encodings = Encodings(encode, accept, 0, 0, mixes=lambda release: release is RELEASE)
+    lengths = [16] * DEPTH + [64, 16, 32]
+    answers = await asyncio.gather(*(wanted(tokens, number) for number, tokens in enumerate(lengths, start=1)))
+    assert answers == [float(number) for number in range(1, len(lengths) + 1)]
+    together = given[DEPTH]
+    assert together["input_ids"].shape == together["attention_mask"].shape == (3, 64)
+    assert together["attention_mask"].sum(1).tolist() == [64, 16, 32]
+    assert together["input_ids"][1].tolist() == [4] * 16 + [0] * 48
+    assert together["categorical_ids"].shape == (3, 4)
+
+
+async def test_a_second_batch_leaves_once_it_has_as_many_rows_as_the_first_unless_that_one_takes_long():
+    batches: list[int] = []
+    gates: list[asyncio.Event] = []
+
+    async def encode(_: Any, inputs: dict[str, Any], __: float) -> dict[str, Any]:
+        batches.append(len(inputs["input_ids"]))
+        gates.append(asyncio.Event())
+        await gates[-1].wait()
+        return {"embedding": inputs["input_ids"].astype(np.float32)}
+
+    async def asked(*numbers: int) -> asyncio.Future[Any]:
+        rows = [row(number) for number in numbers]
+        waiting = asyncio.ensure_future(encodings.get(RELEASE, rows, time.monotonic() + 60))
+        await settled()
+        return waiting
+
+    async def settled() -> None:
+        for _ in range(10):  # turns of the loop, in which all that can go on without an answer goes on
+            await asyncio.sleep(0)
+
+    encodings = Encodings(encode, accept, 0, 0)
+    everyone = [await asked(1, 2, 3, 4)]
+    everyone += [await asked(number) for number in (5, 6, 7)]
+    assert batches == [4]
+    everyone.append(await asked(8))
+    assert batches == [4, 4]
+    everyone.append(await asked(9))
+    gates[0].set()
+    await settled()
+    assert batches == [4, 4], "one row waits beside four"
+    gates[1].set()
+    await settled()
+    assert batches == [4, 4, 1], "nothing else is under way"
+    gates[2].set()
+    everyone.append(await asked(*range(20, 20 + SMALL + 1)))
+    everyone.append(await asked(10))
+    assert batches[3:] == [SMALL + 1, 1]
+    for gate in gates:
+        gate.set()
+    answers = await asyncio.gather(*everyone)
+    assert [float(found[0]["embedding"][0]) for found, _ in answers] == [1, 5, 6, 7, 8, 9, 20, 10]

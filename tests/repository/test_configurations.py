@@ -9,7 +9,7 @@ from small_release import SmallRelease
 from tritonclient.grpc import model_config_pb2
 
 from onshelf_exporter.graphs import session
-from onshelf_exporter.signatures import SIGNATURES
+from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = ROOT / "model_repository"
@@ -142,7 +142,7 @@ def test_every_bucket_that_the_gateway_pads_to_has_its_warm_up_and_fits_the_prof
     from onshelf_gateway.models import CANDIDATE_BUCKETS, HISTORY_BUCKETS, NEIGHBOURS_AT_ONCE, PRODUCT_BUCKETS
     from onshelf_gateway.text import TOKEN_BUCKETS
 
-    for name in ("product_encoder", "product_encoder_int8"):
+    for name in ("product_encoder", *CPU_ENCODERS):
         assert {warm.inputs["input_ids"].dims[0] for warm in read(name).model_warmup} == set(TOKEN_BUCKETS)
     for name in ("user_encoder", "product_retrieval", "product_fit"):
         assert {warm.inputs["history_products"].dims[0] for warm in read(name).model_warmup} == set(HISTORY_BUCKETS)

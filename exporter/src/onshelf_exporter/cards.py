@@ -49,7 +49,7 @@ PEOPLE = (
 CARDS = {
     "product_encoder": Card(
         "product_encoder: reads a product",
-        ("product_encoder", "product_encoder_int8"),
+        ("product_encoder", "product_encoder_fp32", "product_encoder_int8"),
         "Reads title, category, brand class, list price and private label of a product; gives its embedding, its "
         "vector for retrieval, the category it seems to belong to, and what past practice did with such products "
         "(channels, week, depth of promotion).",

@@ -3,7 +3,7 @@
     onshelf-exporter export --recipe default --roles replay production
 
 Leaves `<run>/<role>/export/` with one .onnx per model, the tables, the tokenizer and manifest.json (without a version:
-publishing gives it). What is exported already is not exported again.
+publishing gives it). What this code exported already is not exported again.
 """
 
 import argparse
@@ -31,17 +31,19 @@ from onshelf_exporter.locks import exclusive
 from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, HORIZONS, LEVELS
 from onshelf_exporter.models.product_encoder import CHANNELS, EMBEDDING_DIM, VECTOR_DIM, ProductEncoder
 from onshelf_exporter.recipe import load_recipe
-from onshelf_exporter.signatures import SIGNATURES
+from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES
 from onshelf_exporter.train import add_run_arguments, write_json
 from onshelf_exporter.training.calendar import as_of_cut
 from onshelf_exporter.training.encode import load_bert
 from onshelf_exporter.training.history import load_dataset
 from onshelf_exporter.training.progress import progress_bar
-from onshelf_exporter.training.runs import Run, open_run
+from onshelf_exporter.training.runs import Run, code_hash, open_run
 from onshelf_exporter.training.tables import TABLES
 from onshelf_exporter.training.texts import load_tokenizer, model_folder, pad_token
 from onshelf_exporter.training.workers import side_by_side
+from onshelf_exporter.unpadding import unpadded
 
+EXPORT_CODE = ("export.py", "graphs.py", "signatures.py", "unpadding.py")
 TOOLS = (
     "torch",
     "transformers",
@@ -77,9 +79,17 @@ def export(training: Run, role: str) -> Path:
         raise ExporterError(f"role {role!r} of {training.folder} is not trained; run `onshelf-exporter train` first")
     target = training.folder / role / "export"
     with exclusive(training.folder / role):
-        if not (target / "manifest.json").exists():
+        if not is_exported(target):
             _export(training, role, target)
     return target
+
+
+def is_exported(folder: Path) -> bool:
+    """Whether a folder holds graphs that this code wrote."""
+    manifest = folder / "manifest.json"
+    if not manifest.exists():
+        return False
+    return bool(json.loads(manifest.read_text(encoding="utf-8")).get("export_code") == code_hash(EXPORT_CODE))
 
 
 def _export(training: Run, role: str, target: Path) -> None:
@@ -95,20 +105,33 @@ def _export(training: Run, role: str, target: Path) -> None:
             onnx_graphs.export_graph(name, module, _few(rows[name], 3), path)
             models[name] = _describe(name, path) | {"parity": onnx_graphs.parity(name, module, path, rows[name])}
             advance(1)
-        fp32, int8 = staging / "product_encoder.onnx", staging / "product_encoder_int8.onnx"
-        matrices = staging / "product_encoder_matrices.onnx"
-        onnx_graphs.quantise(fp32, matrices)
-        onnx_graphs.quantise_words(matrices, int8)
-        matrices.unlink()
-        cosine = onnx_graphs.int8_cosine(fp32, int8, rows["product_encoder"])
-        models["product_encoder_int8"] = _describe("product_encoder_int8", int8) | {"int8": cosine}
-        advance(1)
+        models |= _encoders_for_cpus(modules["product_encoder"], rows["product_encoder"], staging)
+        advance(len(CPU_ENCODERS))
     for table in TABLES:
         shutil.copyfile(training.folder / role / "tables" / f"{table}.arrow", staging / f"{table}.arrow")
     load_tokenizer(training.recipe.encoder).save(str(staging / "tokenizer.json"))
     write_json(staging / "manifest.json", _manifest(training, role, models, staging))
     shutil.rmtree(target, ignore_errors=True)
     os.replace(staging, target)
+
+
+def _encoders_for_cpus(module: nn.Module, rows: Arrays, folder: Path) -> dict[str, Any]:
+    """Write CPU_ENCODERS: without work for padding where the text encoder's architecture allows it ("unpadded")."""
+    assert isinstance(module, ProductEncoder)
+    fp32, int8 = (folder / f"{name}.onnx" for name in CPU_ENCODERS)
+    without_padding = unpadded(module)
+    onnx_graphs.export_graph("product_encoder_fp32", without_padding or module, _few(rows, 3), fp32)
+    parity = onnx_graphs.parity("product_encoder_fp32", module, fp32, rows)
+    matrices = folder / "product_encoder_matrices.onnx"
+    onnx_graphs.quantise(fp32, matrices)
+    onnx_graphs.quantise_words(matrices, int8)
+    matrices.unlink()
+    cosine = onnx_graphs.int8_cosine(fp32, int8, rows)
+    says = {"unpadded": without_padding is not None}
+    return {
+        "product_encoder_fp32": _describe("product_encoder_fp32", fp32) | says | {"parity": parity},
+        "product_encoder_int8": _describe("product_encoder_int8", int8) | says | {"int8": cosine},
+    }
 
 
 def _modules(training: Run, role: str) -> dict[str, nn.Module]:
@@ -193,6 +216,7 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
         "cut_week": cut,
         "encoder_cut_week": training.encoder_cut,
         "data_hash": dataset["data_hash"],
+        "export_code": code_hash(EXPORT_CODE),
         "git_commit": git_commit(),
         "recipe": recipe.name,
         "recipe_hash": recipe.hash,

@@ -23,7 +23,7 @@ from onshelf_exporter.training.calibration import distribution_at
 
 OPSET = 18
 MAX_IR, MAX_OPSET = 10, 20
-TOLERANCES = {"product_encoder": 2e-4, "user_encoder": 1e-4, "launch_outcome": 2e-3}
+TOLERANCES = {"product_encoder": 2e-4, "product_encoder_fp32": 2e-4, "user_encoder": 1e-4, "launch_outcome": 2e-3}
 DEFAULT_TOLERANCE = 1e-3
 # Trees and neighbourhoods compare floats: by rounding a row may fall on the other side of a threshold, in one tree of
 # many, or a product out of a neighbourhood (of an audience 1 row in 200). That moves it by at most that one's share; so

@@ -41,9 +41,10 @@ PRODUCT_ENCODER = Signature(
         Tensor("category_confidence", "FP32", (1,)),
     ),
 )
+CPU_ENCODERS = ("product_encoder_fp32", "product_encoder_int8")  # product_encoder, as CPUs compute it best
 _SIGNATURES = {
     "product_encoder": PRODUCT_ENCODER,
-    "product_encoder_int8": PRODUCT_ENCODER,
+    **dict.fromkeys(CPU_ENCODERS, PRODUCT_ENCODER),
     "launch_outcome": Signature(
         (
             Tensor("embedding", "FP32", (128,)),

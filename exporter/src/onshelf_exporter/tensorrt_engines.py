@@ -20,9 +20,9 @@ from tritonclient.grpc import model_config_pb2
 
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.publish import STAGING, existing
-from onshelf_exporter.signatures import SIGNATURES
+from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES
 
-MODELS = tuple(name for name in SIGNATURES if name != "product_encoder_int8")  # dynamic int8 is for CPUs
+MODELS = tuple(name for name in SIGNATURES if name not in CPU_ENCODERS)
 WORKSPACE_BYTES = 1 << 30
 CONTAINER = "nvcr.io/nvidia/tritonserver:24.10-py3"
 

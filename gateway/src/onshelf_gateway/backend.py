@@ -1,5 +1,6 @@
 """The seam to the models: a protocol, and Triton behind it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -147,7 +148,7 @@ class TritonBackend:
         result: dict[str, Array] = {}
         for output, raw in zip(response.outputs, response.raw_output_contents, strict=True):
             dtype = DATATYPES.get(output.datatype)
-            if dtype is None or len(raw) != np.dtype(dtype).itemsize * int(np.prod(output.shape)):
+            if dtype is None or len(raw) != np.dtype(dtype).itemsize * math.prod(output.shape):
                 raise BackendAnswerError(
                     f"{model}: output {output.name} has {output.datatype}, {list(output.shape)}, {len(raw)} bytes"
                 )

@@ -1,8 +1,10 @@
 """Encode once: products already read are kept, rows that wait go to the encoder together, equal ones only once.
 
-Rows of one model release and one length in tokens form a queue. While fewer than `DEPTH` batches are under way a row
-leaves at once; otherwise it waits for one to come back. Then the queue of the row that waits longest leaves, all of it,
-at most `MOST` rows at a time. So batches grow with the load, and nobody waits for a clock.
+Rows of one model release form a queue; where its encoder computes padding, too, each length in tokens has its own.
+While fewer than `DEPTH` batches are under way a row leaves at once; otherwise it waits for one to come back. Then the
+queue of the row that waits longest leaves, all of it, at most `MOST` rows at a time. Beside a batch of up to `SMALL`
+rows a second one leaves once it has as many: two alike cost less than a large one and the few rows that came since. So
+batches grow with the load, and nobody waits for a clock.
 """
 
 import asyncio
@@ -19,11 +21,13 @@ from onshelf_gateway.recent import Recent
 from onshelf_gateway.release import ModelRelease
 
 DEPTH = 2  # batches under way: one for each of the encoder's instances, or one computed while the next one waits there
+SMALL = 16  # rows of a batch that is soon back; it takes tens of milliseconds on a CPU
 MOST = 64  # max_batch_size of the encoder
 NAMES = ("input_ids", "attention_mask", "categorical_ids", "attributes")
 Row = dict[str, Array]  # one product's inputs and outputs, without the batch dimension
 Encode = Callable[[ModelRelease, dict[str, Array], float], Awaitable[dict[str, Array]]]
 Check = Callable[[Row], None]
+Mixes = Callable[[ModelRelease], bool]
 
 
 @dataclass
@@ -59,7 +63,7 @@ class _Batch:
 
 @dataclass
 class _Queue:
-    """Rows of one release and length that wait."""
+    """Rows of one release that wait, of one length where lengths do not mix."""
 
     release: ModelRelease
     rows: list[_Waiting] = field(default_factory=list)
@@ -74,15 +78,17 @@ class Encodings:
         check: raises for the outputs of one row that are no answer; that row alone then fails with it.
         entries: products kept; 0 keeps none.
         room: bytes that they may take.
+        mixes: whether a release's encoder does no work for padding, so that rows of any lengths may go together.
     """
 
-    def __init__(self, encode: Encode, check: Check, entries: int, room: int) -> None:
+    def __init__(self, encode: Encode, check: Check, entries: int, room: int, mixes: Mixes = lambda _: False) -> None:
         self._encode = encode
         self._check = check
+        self._mixes = mixes
         self._kept: Recent[tuple[str, bytes], Row] = Recent(entries, room)
         self._under_way: dict[tuple[str, bytes], _Waiting] = {}
         self._queues: dict[tuple[str, int], _Queue] = {}
-        self._batches = 0  # under way
+        self._batches = self._rows = 0  # under way
 
     async def get(self, release: ModelRelease, rows: Sequence[Row], deadline: float) -> tuple[list[Row], int]:
         """The outputs of rows, and how many of them were kept from before.
@@ -104,7 +110,7 @@ class Encodings:
             waiting = self._under_way.get(key)
             if waiting is None or waiting.ends_too_early(deadline):
                 waiting = self._under_way[key] = _Waiting(key, row, deadline)
-                size = (release.fingerprint, len(row["input_ids"]))
+                size = (release.fingerprint, 0 if self._mixes(release) else len(row["input_ids"]))
                 self._queues.setdefault(size, _Queue(release)).rows.append(waiting)
             waiting.deadline = max(waiting.deadline, deadline)
             waiting.wanted += 1
@@ -124,7 +130,7 @@ class Encodings:
         return answers, hits
 
     def _leave(self) -> None:
-        while self._queues and self._batches < DEPTH:
+        while self._queues and self._batches < DEPTH and not self._waits_for_more():
             size = min(self._queues, key=lambda key: self._queues[key].rows[0].since)
             queue = self._queues[size]
             batch = [one for one in queue.rows[:MOST] if one.wanted]
@@ -137,6 +143,7 @@ class Encodings:
                 del self._queues[size]  # it holds its model release
             if batch:
                 self._batches += 1
+                self._rows += len(batch)
                 together = _Batch(batch, max(one.deadline for one in batch))
                 for one in batch:
                     one.batch = together
@@ -144,9 +151,12 @@ class Encodings:
                 # also where it is cancelled before its first step
                 together.task.add_done_callback(partial(self._came_back, together))
 
+    def _waits_for_more(self) -> bool:
+        return sum(len(queue.rows) for queue in self._queues.values()) < self._rows <= SMALL
+
     async def _run(self, release: ModelRelease, batch: _Batch) -> None:
         try:
-            inputs = {name: np.stack([one.row[name] for one in batch.rows]) for name in NAMES}
+            inputs = {name: _stacked([one.row[name] for one in batch.rows]) for name in NAMES}
             outputs = await self._encode(release, inputs, batch.deadline - time.monotonic())
             for number, one in enumerate(batch.rows):
                 self._settle(one, {name: np.array(values[number]) for name, values in outputs.items()})
@@ -170,6 +180,7 @@ class Encodings:
                 del self._under_way[one.key]
             one.answer.cancel()  # nothing where there is an answer
         self._batches -= 1
+        self._rows -= len(batch.rows)
         self._leave()
 
     def _keep(self, key: tuple[str, bytes], answer: Row) -> None:
@@ -177,6 +188,14 @@ class Encodings:
         self._kept.put(key, answer, size)
         metrics.encoder_cache_bytes.set(self._kept.weight)
         metrics.encoder_cache_entries.set(len(self._kept))
+
+
+def _stacked(rows: Sequence[Array]) -> Array:
+    """Rows [n] of one dtype as a matrix, the shorter ones with zeros at their ends, which their masks leave out."""
+    lengths = np.array([len(row) for row in rows])
+    matrix = np.zeros((len(rows), lengths.max()), dtype=rows[0].dtype)
+    matrix[np.arange(lengths.max()) < lengths[:, None]] = np.concatenate(rows)
+    return matrix
 
 
 def _fail(one: _Waiting, error: Exception) -> None:

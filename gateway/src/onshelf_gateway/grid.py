@@ -1,6 +1,7 @@
 """The grid of one request: the weeks, channel sets, discounts, coupons and prices that are scored."""
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -126,7 +127,7 @@ def _fit(full: dict[str, int], sizes: dict[str, int], limit: int) -> dict[str, i
     """Shrink the axes evenly until their product is within the limit, or let them grow while it is."""
 
     def product() -> int:
-        return int(np.prod(list(sizes.values())))
+        return math.prod(sizes.values())
 
     while product() > limit:
         name = max((n for n in SHRINK if sizes[n] > 1), key=lambda n: sizes[n] / STANDARD[n])

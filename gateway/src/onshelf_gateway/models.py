@@ -94,7 +94,7 @@ SIGNATURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     LAUNCH_RETRIEVAL: (("embedding",), ("launch_indices", "similarities")),
 }
-SIGNATURES["product_encoder_int8"] = SIGNATURES["product_encoder"]
+SIGNATURES |= dict.fromkeys(("product_encoder_fp32", "product_encoder_int8"), SIGNATURES["product_encoder"])
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,9 @@ class Models:
         self._retry_after_ms = retry_after_ms
         self._reachable = True
         self._waiting: set[asyncio.Timeout] = set()
-        self._encodings = Encodings(self._encode_batch, self._check_row, encoder_cache_entries, encoder_cache_bytes)
+        self._encodings = Encodings(
+            self._encode_batch, self._check_row, encoder_cache_entries, encoder_cache_bytes, self._takes_any_lengths
+        )
 
     def reachable(self, answers: bool) -> None:
         """Say whether the server answers at all; while it does not, calls fail at once, waiting ones too."""
@@ -220,6 +222,9 @@ class Models:
         for name in outputs:
             _check_batch(self._encoder, name, out[name], len(inputs["input_ids"]))
         return {name: out[name] for name in outputs}
+
+    def _takes_any_lengths(self, release: ModelRelease) -> bool:
+        return release.manifest.models.get(self._encoder, {}).get("unpadded") is True
 
     def _check_row(self, row: Row) -> None:
         for name, value in row.items():

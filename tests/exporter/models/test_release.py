@@ -14,7 +14,7 @@ from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.export import export
 from onshelf_exporter.graphs import INT8_COSINE, MAX_IR, MAX_OPSET, STRAYS, default_opset, run_graph, session
 from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, LEVELS
-from onshelf_exporter.signatures import SIGNATURES
+from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES
 from onshelf_exporter.train import train
 from onshelf_exporter.training.tables import TABLES
 
@@ -110,7 +110,7 @@ def test_a_title_of_one_s_own_gets_a_sensible_plan(small_release: SmallRelease, 
         "categorical_ids": np.zeros((1, 4), np.int64),
         "attributes": np.array([[3.49, 0.0]], np.float32),
     }
-    for name in ("product_encoder", "product_encoder_int8"):
+    for name in ("product_encoder", *CPU_ENCODERS):
         out = run_graph(models[name], product)
         assert np.isclose(np.linalg.norm(out["embedding"]), 1, atol=1e-4)
     out = run_graph(models["product_encoder"], product)

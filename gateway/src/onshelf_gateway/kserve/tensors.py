@@ -1,5 +1,6 @@
 """Tensors of Triton's protocol to and from numpy arrays; every refusal names the tensor, what it has and the rule."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -88,7 +89,7 @@ def _array(tensor: service_pb2.ModelInferRequest.InferInputTensor, raw: bytes | 
         raise _refused(field, f"has shape {shape}; must be {[*batch, *spec.dims]}".replace("'", ""))
     if most and not 1 <= rows[0] <= most:
         raise _refused(field, f"has a batch of {rows[0]}; must be 1 to {most}")
-    count = int(np.prod([*rows, *dims]))
+    count = math.prod([*rows, *dims])
     if min(dims, default=1) < 0 or count > MAX_ELEMENTS:
         raise _refused(field, f"has shape {shape}; at most {MAX_ELEMENTS:,} elements")
     if raw is None and len(getattr(tensor.contents, TYPED[spec.datatype])) != count:

@@ -49,6 +49,7 @@ class FakeBackend:
         self._tower = random.normal(size=(EMBEDDING, VECTOR)) / EMBEDDING**0.5
         self._models: dict[str, Callable[[ModelRelease, Arrays], dict[str, Array]]] = {
             "product_encoder": self._product_encoder,
+            "product_encoder_fp32": self._product_encoder,
             "product_encoder_int8": self._product_encoder,
             "launch_outcome": self._launch_outcome,
             "user_encoder": self._user_encoder,
