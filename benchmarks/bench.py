@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +139,12 @@ def run_part(name: str, quick: bool, out: Path) -> Result:
 
 
 def versions() -> dict[str, str]:
-    """What everything ran with."""
-    return {"Python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    """What everything ran with: the system, its memory, the packages, the one that the local Triton comes from."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    system = {platform.system(): platform.release(), "memory": f"{memory:.0f} GiB", "Python": platform.python_version()}
+    places = [str(place) for place in (ROOT / ".venv-triton/lib").glob("python*/site-packages")]
+    triton = {found.name: found.version for found in distributions(name="nvidia-pytriton", path=places)}
+    return system | {name: version(name) for name in PACKAGES} | triton
 
 
 def earlier(path: Path, here: str) -> Result:
