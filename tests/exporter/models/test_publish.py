@@ -125,11 +125,28 @@ def test_a_release_that_triton_cannot_load_any_more_goes(
     if change == "output":
         manifest["models"]["product_encoder"]["outputs"].remove("completed_ids")
     else:
-        del manifest["models"]["user_encoder"]
+        manifest["models"]["two_tower"] = manifest["models"].pop("user_encoder")
     path.write_text(json.dumps(manifest))
     assert place.publish(place.exported("b")) == [3], "numbers are not used again"
     assert "model release 2: removed" in capsys.readouterr().out
     assert place.visible() == {"": ["1", "3"], **{name: ["1", "3"] for name in SIGNATURES}}
+
+
+def test_a_release_from_before_a_model_was_added_stays(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.publish(place.exported("a"))
+    path = place.releases / "1" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["models"]["product_encoder_fp32"]
+    path.write_text(json.dumps(manifest))
+    (place.repository / "product_encoder_fp32" / "1" / "model.onnx").unlink()
+    (place.repository / "product_encoder_fp32" / "1").rmdir()
+    assert place.publish(place.exported("b")) == [2]
+    assert "removed" not in capsys.readouterr().out
+    assert place.visible() == {
+        "": ["1", "2"],
+        **{name: ["1", "2"] for name in SIGNATURES},
+        "product_encoder_fp32": ["2"],
+    }
 
 
 def test_a_model_without_configuration_is_refused(place: Place) -> None:
