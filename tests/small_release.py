@@ -1,11 +1,12 @@
 """A small model release from the real data, trained once and kept below var/test by a hash of what went into it."""
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from onshelf_exporter.export import export
+from onshelf_exporter.export import export, is_exported
 from onshelf_exporter.publish import existing, publish
 from onshelf_exporter.recipe import load_recipe
 from onshelf_exporter.replay import write_replay
@@ -39,7 +40,7 @@ def small_release(
     recipe = load_recipe("test")
     run = open_run(root / "runs", data, load_dataset(data), recipe)
     ordered = [role for role in ROLES if role in roles and run.has_role(role)]
-    if not all((run.folder / role / "export" / "manifest.json").exists() for role in ordered):
+    if not all(is_exported(run.folder / role / "export") for role in ordered):
         # in processes of their own: the command line sets how threads wait, which must stand before torch is loaded
         for stage in ("train", "export"):
             arguments = ["--recipe", "test", "--data", str(data), "--runs", str(root / "runs"), "--roles", *ordered]
@@ -49,6 +50,8 @@ def small_release(
     versions = publish(exports, place / "releases", place / "repository", CONFIGS, keep=2)
     assert set(versions) <= set(existing(place / "releases"))
     replay = place / "replay.json"
-    if "replay" in ordered and not replay.exists():
-        write_replay(run, versions[ordered.index("replay")], replay)
+    if "replay" in ordered:
+        version = versions[ordered.index("replay")]
+        if not replay.exists() or json.loads(replay.read_text())["model_release"] != version:
+            write_replay(run, version, replay)
     return SmallRelease(place / "releases", place / "repository", versions[-1], run, replay)

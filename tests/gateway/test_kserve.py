@@ -124,6 +124,19 @@ async def test_rows_that_wait_end_at_the_deadline_and_leave_no_permit_behind(rel
         assert answer.as_numpy("units").shape == (16, 1)
 
 
+async def test_short_and_long_texts_share_a_batch_of_an_encoder_that_computes_no_padding(
+    triton: aio.InferenceServerClient, running
+) -> None:
+    texts = [" ".join(["oats"] * (2 + 9 * (n % 3)) + [str(n)]) for n in range(9)]
+    alone = [(await triton.infer("product_text", tensors({"text": [[text]]}))).as_numpy("embedding") for text in texts]
+    widths = {shapes["input_ids"][1] for name, _, shapes in running.backend.calls if name == "product_encoder_int8"}
+    assert widths >= {16, 24}
+    running.backend.calls.clear()
+    batch = await triton.infer("product_text", tensors({"text": [[text] for text in texts]}))
+    assert np.allclose(batch.as_numpy("embedding"), np.concatenate(alone))
+    assert running.backend.count("product_encoder_int8") == 1
+
+
 async def test_an_audience_has_as_many_users_as_asked_for(triton: aio.InferenceServerClient) -> None:
     result = await triton.infer("audience", tensors({"title": [TITLE], "count": [5]}))
     assert result.as_numpy("user_ids").shape == (5,)

@@ -43,7 +43,7 @@ from onshelf_exporter.training.texts import load_tokenizer, model_folder, pad_to
 from onshelf_exporter.training.workers import side_by_side
 from onshelf_exporter.unpadding import unpadded
 
-EXPORT_CODE = ("export.py", "graphs.py", "signatures.py", "unpadding.py")
+EXPORT_CODE = code_hash(("export.py", "graphs.py", "signatures.py", "unpadding.py"))  # of what is imported here
 TOOLS = (
     "torch",
     "transformers",
@@ -85,11 +85,12 @@ def export(training: Run, role: str) -> Path:
 
 
 def is_exported(folder: Path) -> bool:
-    """Whether a folder holds graphs that this code wrote."""
+    """Whether a folder holds graphs that this code wrote with these versions of its tools."""
     manifest = folder / "manifest.json"
     if not manifest.exists():
         return False
-    return bool(json.loads(manifest.read_text(encoding="utf-8")).get("export_code") == code_hash(EXPORT_CODE))
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    return (content.get("export_code"), content["tool_versions"]) == (EXPORT_CODE, tool_versions())
 
 
 def _export(training: Run, role: str, target: Path) -> None:
@@ -111,8 +112,12 @@ def _export(training: Run, role: str, target: Path) -> None:
         shutil.copyfile(training.folder / role / "tables" / f"{table}.arrow", staging / f"{table}.arrow")
     load_tokenizer(training.recipe.encoder).save(str(staging / "tokenizer.json"))
     write_json(staging / "manifest.json", _manifest(training, role, models, staging))
-    shutil.rmtree(target, ignore_errors=True)
+    earlier = target.with_suffix(".earlier")
+    shutil.rmtree(earlier, ignore_errors=True)
+    if target.exists():
+        os.replace(target, earlier)  # never half there
     os.replace(staging, target)
+    shutil.rmtree(earlier, ignore_errors=True)
 
 
 def _encoders_for_cpus(module: nn.Module, rows: Arrays, folder: Path) -> dict[str, Any]:
@@ -216,7 +221,7 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
         "cut_week": cut,
         "encoder_cut_week": training.encoder_cut,
         "data_hash": dataset["data_hash"],
-        "export_code": code_hash(EXPORT_CODE),
+        "export_code": EXPORT_CODE,
         "git_commit": git_commit(),
         "recipe": recipe.name,
         "recipe_hash": recipe.hash,
@@ -255,12 +260,14 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
             "fitted on weeks up to cut_week. Launches are training rows when week + 7 <= cut_week (4-week outcomes and "
             "practice labels: week + 3 <= cut_week).",
         },
-        "tool_versions": {
-            "python": platform.python_version(),
-            **{tool: importlib.metadata.version(tool) for tool in TOOLS},
-        },
+        "tool_versions": tool_versions(),
         "exported_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
+
+
+def tool_versions() -> dict[str, str]:
+    """What graphs are made with."""
+    return {"python": platform.python_version()} | {tool: importlib.metadata.version(tool) for tool in TOOLS}
 
 
 def git_commit() -> str | None:

@@ -1,10 +1,9 @@
 """Encode once: products already read are kept, rows that wait go to the encoder together, equal ones only once.
 
 Rows of one model release form a queue; where its encoder computes padding, too, each length in tokens has its own.
-While fewer than `DEPTH` batches are under way a row leaves at once; otherwise it waits for one to come back. Then the
-queue of the row that waits longest leaves, all of it, at most `MOST` rows at a time. Beside a batch of up to `SMALL`
-rows a second one leaves once it has as many: two alike cost less than a large one and the few rows that came since. So
-batches grow with the load, and nobody waits for a clock.
+At most `DEPTH` batches are under way. Where none is, a row leaves at once; beside one of up to `SMALL` rows, once as
+many wait: two alike cost less than a large one and the few rows that came since. The queue of the row that waits
+longest leaves, all of it, at most `MOST` rows at a time. So batches grow with the load, and nobody waits for a clock.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from small_release import SmallRelease
 from tokenizers import Tokenizer
 
 from onshelf_exporter.errors import ExporterError
-from onshelf_exporter.export import export
+from onshelf_exporter.export import export, is_exported
 from onshelf_exporter.graphs import INT8_COSINE, MAX_IR, MAX_OPSET, STRAYS, default_opset, run_graph, session
 from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, LEVELS
 from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES
@@ -59,6 +60,23 @@ def test_onnx_equals_pytorch_on_real_rows(manifest: dict[str, Any], name: str) -
     assert parity["max_abs_error"] <= most <= 5e-2
     assert parity["rows_above_tolerance"] <= math.ceil(share * parity["rows"])
     assert share <= 0.05
+
+
+def test_encoders_for_cpus_compute_no_padding(manifest: dict[str, Any]) -> None:
+    assert all(manifest["models"][name]["unpadded"] is True for name in CPU_ENCODERS)
+    assert "unpadded" not in manifest["models"]["product_encoder"]
+
+
+@pytest.mark.parametrize("change", ["export_code", "tool_versions"])
+def test_what_other_code_exported_is_exported_again(small_release: SmallRelease, tmp_path: Path, change: str) -> None:
+    path = small_release.run.folder / "production" / "export" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    assert not is_exported(tmp_path)
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    assert is_exported(tmp_path)
+    manifest[change] = {"torch": "1.0"} if change == "tool_versions" else "0"
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    assert not is_exported(tmp_path)
 
 
 def test_int8_points_the_same_way(manifest: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ CHANNELS = (
 )
 FLAVOURS = ("classic", "honey", "lime", "ginger", "mint", "cherry")
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+UNPADDED = ("product_encoder_fp32", "product_encoder_int8")  # encoders that say so in the manifest, as real ones do
 USERS, LAUNCHES, FLAVOURED, HISTORY = 120, 90, len(FLAVOURS), 12
 
 
@@ -79,7 +80,10 @@ def write_fake_release(
         "max_channels": CHANNEL_SLOTS,
         "tokenizer": {"file": "tokenizer.json", "max_length": 64, "unk_token": "[UNK]", "pad_id": 0},
         "language": "en",
-        "models": {name: {"file": f"{name}/{version}/model.onnx"} for name in models},
+        "models": {
+            name: {"file": f"{name}/{version}/model.onnx"} | ({"unpadded": True} if name in UNPADDED else {})
+            for name in models
+        },
     }
     (staging / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     staging.rename(folder)
