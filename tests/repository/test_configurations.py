@@ -75,12 +75,20 @@ def test_batching_has_a_delay_and_no_queue_policy(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_one_configuration_serves_cpu_and_gpu(name: str) -> None:
     config = read(name)
-    assert all(group.kind == model_config_pb2.ModelInstanceGroup.KIND_AUTO for group in config.instance_group)
+    kinds = model_config_pb2.ModelInstanceGroup
+    (group,) = config.instance_group
+    assert group.kind == (kinds.KIND_CPU if name in CPU_ENCODERS else kinds.KIND_AUTO)
     assert config.version_policy.latest.num_versions == 2
     assert int(config.parameters["intra_op_thread_count"].string_value) >= 1
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CPU_ENCODERS)
+def test_encoders_for_cpus_stay_off_gpus(name: str) -> None:
+    """Engines want shapes that are known before the graph runs."""
+    assert not read(name).optimization.execution_accelerators.gpu_execution_accelerator
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(CPU_ENCODERS)))
 def test_engines_are_cached_and_profiles_cover_the_warm_up(name: str) -> None:
     config = read(name)
     parameters = accelerator(config)

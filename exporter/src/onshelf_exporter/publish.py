@@ -130,6 +130,7 @@ def publish(
     """
     with exclusive(releases):
         clear_leftovers(releases, repository)
+        copy_configs(configs, repository)  # also where all is published: they may be newer
         last = max(existing(releases), default=0)
         for old in outdated(releases):  # one version that Triton cannot load keeps it from starting
             print(f"model release {old}: removed, its models have other inputs or outputs than this version serves")
@@ -138,7 +139,6 @@ def publish(
         hashes = [content_hash(folder) for folder in exports]
         if all(digest in known for digest in hashes):
             return [known[digest] for digest in hashes]
-        copy_configs(configs, repository)
         versions = []
         for folder, digest in zip(exports, hashes, strict=True):
             last += 1

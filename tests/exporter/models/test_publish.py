@@ -83,6 +83,13 @@ def test_the_same_content_keeps_its_versions(place: Place) -> None:
     assert place.publish(first, place.exported("b")) == [3, 4]  # together again, or `latest 2` would drop one of them
 
 
+def test_a_newer_configuration_reaches_the_repository_without_a_new_release(place: Place) -> None:
+    place.publish(place.exported("a"))
+    (place.configs / "user_encoder" / "config.pbtxt").write_text('name: "user_encoder"\nmax_batch_size: 8\n')
+    assert place.publish(place.exported("a")) == [1]
+    assert "max_batch_size: 8" in (place.repository / "user_encoder" / "config.pbtxt").read_text()
+
+
 @pytest.mark.parametrize("stop", range(2 * len(SIGNATURES)))
 def test_a_crash_at_any_rename_leaves_nothing_visible(place: Place, monkeypatch: pytest.MonkeyPatch, stop: int) -> None:
     place.publish(place.exported("a"))
