@@ -29,9 +29,10 @@ def test_the_command_measures_the_small_release(small, complete_journey, tmp_pat
     parser = argparse.ArgumentParser()
     evaluate.add_arguments(parser)
     paths = {"--releases": small.releases, "--repository": small.repository, "--data": complete_journey}
-    paths |= {"--out": tmp_path / "reports", "--cache": tmp_path / "cache"}
+    paths |= {"--out": tmp_path / "reports", "--cache": tmp_path / "cache", "--runs": small.run.folder.parent}
     words = [str(word) for pair in paths.items() for word in pair]
-    assert evaluate.run(parser.parse_args([*words, "--quick", "--draws", "50"])) == 0
+    asked = parser.parse_args([*words, "--recipe", "test", "--published-only", "--quick", "--draws", "50"])
+    assert evaluate.run(asked) == 0
     numbers = json.loads((tmp_path / "reports" / "evaluation.json").read_text())
     assert (numbers["model_release"]["role"], numbers["model_release"]["cut_week"]) == ("replay", CUT)
     assert numbers["weeks"]["evaluate"] == [28, 32]
