@@ -14,8 +14,8 @@ from onshelf_gateway.encodings import DEPTH, SMALL, Encodings
 RELEASE: Any = SimpleNamespace(version=1, fingerprint="one")
 
 
-def row(number: int) -> dict[str, np.ndarray]:
-    ids = np.full(16, number, dtype=np.int64)
+def row(number: int, tokens: int = 16) -> dict[str, np.ndarray]:
+    ids = np.full(tokens, number, dtype=np.int64)
     return {
         "input_ids": ids,
         "attention_mask": np.ones_like(ids),
@@ -44,8 +44,8 @@ def accept(_: dict[str, Any]) -> None:
     """Every answer is one."""
 
 
-async def ask(encodings: Encodings, number: int, seconds: float = 5.0) -> float:
-    found, _ = await encodings.get(RELEASE, [row(number)], time.monotonic() + seconds)
+async def ask(encodings: Encodings, number: int, seconds: float = 5.0, tokens: int = 16) -> float:
+    found, _ = await encodings.get(RELEASE, [row(number, tokens)], time.monotonic() + seconds)
     return float(found[0]["embedding"][0])
 
 
@@ -157,17 +157,9 @@ async def test_no_more_batches_leave_than_are_computed_and_the_row_that_waits_lo
         under_way -= 1
         return {"embedding": inputs["input_ids"][:, :1].astype(np.float32)}
 
-    def of_length(tokens: int, number: int) -> dict[str, np.ndarray]:
-        ids = np.full(tokens, number, dtype=np.int64)
-        return row(number) | {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-
-    async def wanted(tokens: int, number: int) -> float:
-        found, _ = await encodings.get(RELEASE, [of_length(tokens, number)], time.monotonic() + 5)
-        return float(found[0]["embedding"][0])
-
     encodings = Encodings(encode, accept, 0, 0)
     lengths = [16] * DEPTH + [64, 16, 32, 64, 16, 16]
-    answers = await asyncio.gather(*(wanted(tokens, number) for number, tokens in enumerate(lengths)))
+    answers = await asyncio.gather(*(ask(encodings, number, tokens=tokens) for number, tokens in enumerate(lengths)))
     assert answers == [float(number) for number in range(len(lengths))]
     assert most == DEPTH
     assert left == [(16, 1)] * DEPTH + [(64, 2), (16, 3), (32, 1)]
@@ -181,17 +173,11 @@ async def test_rows_of_any_lengths_go_together_where_the_encoder_computes_no_pad
         await asyncio.sleep(0.01)
         return {"embedding": inputs["input_ids"][:, :1].astype(np.float32)}
 
-    def of_length(tokens: int, number: int) -> dict[str, np.ndarray]:
-        ids = np.full(tokens, number, dtype=np.int64)
-        return row(number) | {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-
-    async def wanted(tokens: int, number: int) -> float:
-        found, _ = await encodings.get(RELEASE, [of_length(tokens, number)], time.monotonic() + 5)
-        return float(found[0]["embedding"][0])
-
     encodings = Encodings(encode, accept, 0, 0, mixes=lambda release: release is RELEASE)
     lengths = [16] * DEPTH + [64, 16, 32]
-    answers = await asyncio.gather(*(wanted(tokens, number) for number, tokens in enumerate(lengths, start=1)))
+    answers = await asyncio.gather(
+        *(ask(encodings, number, tokens=tokens) for number, tokens in enumerate(lengths, start=1))
+    )
     assert answers == [float(number) for number in range(1, len(lengths) + 1)]
     together = given[DEPTH]
     assert together["input_ids"].shape == together["attention_mask"].shape == (3, 64)
