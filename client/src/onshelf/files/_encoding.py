@@ -2,6 +2,7 @@
 
 import codecs
 import dataclasses
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -14,7 +15,11 @@ ENCODINGS = (
     *("cp1252", "gb18030", "cp1250", "cp1251", "big5", "cp932", "euc_kr", "cp1253", "cp1254", "cp1255", "cp1256"),
     *("cp1257", "koi8_r", "euc_jp", "cp850", "mac_roman"),
 )
+GROUPS = 8
+WORST = 0.5  # the most disorder of an encoding that is looked at, if none has the library's own limit
+UNFIT = 0.5  # the disorder of a group that an encoding does not fit
 MULTIBYTE = ("gb18030", "big5", "cp932", "euc_kr", "euc_jp")
+_IN_WORDS = re.compile(r"[a-zA-Z][\xa1-\xbf][a-zA-Z]")
 _RARE = ("cp850", "mac_roman")  # not told as another possibility: today's programs do not write them
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"))
 _MARKS_16 = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -42,7 +47,7 @@ class Found:
 
 
 def find_encoding(file: BinaryIO) -> Found | None:
-    """The encoding of a file; None where it is no text."""
+    """The encoding of a file; None where it holds zero bytes, or no encoding fits."""
     head = file.read(1 << 12)
     for mark, name in (*_MARKS, *_MARKS_16):
         if head.startswith(mark):
@@ -75,11 +80,11 @@ def _checked(file: BinaryIO, name: str) -> Found:
     return Found(name, broken=broken, broken_lines=tuple(lines))
 
 
-def count_broken(file: BinaryIO, encoding: str) -> tuple[int, list[str]]:
+def count_broken(file: BinaryIO, encoding: str, *, mixed: bool = False) -> tuple[int, list[str]]:
     """How many bytes or sequences of a file are none of the encoding, and some of the lines that hold one."""
     broken = number = 0
     lines: list[str] = []
-    for text in decoded(file, encoding):
+    for text in decoded(file, encoding, mixed=mixed):
         broken += text.count("\ufffd")
         if "\ufffd" in text and len(lines) < 5:
             for n, line in enumerate(text.split("\n"), start=number + 1):
@@ -173,29 +178,63 @@ def _is_utf8(line: bytes) -> bool:
     return True
 
 
-def _likely(file: BinaryIO, lines: list[bytes]) -> Found:
+def _likely(file: BinaryIO, lines: list[bytes]) -> Found | None:
     """The encoding of a text that is no UTF-8, by charset-normalizer over lines of the whole file."""
     size = sum(map(len, lines))
-    part = b"\n".join(lines[:: size // SAMPLE + 1])
-    ranked: dict[str, tuple[float, float]] = {}
-    for match in charset_normalizer.from_bytes(part, cp_isolation=list(ENCODINGS)):
-        for name in match.could_be_from_charset:
-            if name in ENCODINGS:
-                ranked.setdefault(name, (match.chaos, match.coherence))
+    telling = [line for line in lines if not _is_signs(line)]
+    ranked = _ranked(telling[:: size // SAMPLE + 1]) if telling else {"cp1252": (0.0, 0.0)}
     if not ranked:
-        ranked = {"cp1252": (1.0, 0.0)}
+        return None
     least = min(chaos for chaos, _ in ranked.values())
     near = [name for name in ENCODINGS if name in ranked and ranked[name][0] <= least + ALMOST_AS_LIKELY]
     most = max(ranked[name][1] for name in near)
     close = [name for name in near if ranked[name][1] >= most - 0.05]
     best = close[0]
-    text = part.decode(best, "replace")
+    some = b"\n".join(lines[:1000])
     others = tuple(
         name
         for name in close
-        if name not in (best, *_RARE) and ranked[name][0] <= ranked[best][0] and part.decode(name, "replace") != text
+        if name not in (best, *_RARE)
+        and ranked[name][0] <= ranked[best][0]
+        and some.decode(name, "replace") != some.decode(best, "replace")
     )
     file.seek(0)
-    broken, broken_lines = count_broken(file, best)
     mixed = best not in MULTIBYTE and any(_is_utf8(line) for line in lines)
-    return Found(best, others, broken, tuple(broken_lines), mixed)
+    broken, broken_lines = count_broken(file, best, mixed=mixed)
+    return Found(best, others[:2], broken, tuple(broken_lines), mixed)
+
+
+def _is_signs(line: bytes) -> bool:
+    """Whether a line, read as cp1252, has signs (£ € – ½ ®) between its words, but no letters beyond ASCII. Such a line
+    tells nothing of the other encodings, in which the same bytes are letters or frames.
+    """
+    try:
+        text = line.decode("cp1252")
+    except UnicodeDecodeError:
+        return False
+    return not _IN_WORDS.search(text) and not any(letter.isalpha() for letter in text if not letter.isascii())
+
+
+def _ranked(lines: list[bytes]) -> dict[str, tuple[float, float]]:
+    """Disorder and likeness to a language for each encoding that fits. Many lines are looked at in groups, so that a
+    stray byte rules an encoding out for its group alone.
+    """
+    groups = GROUPS if len(lines) >= 4 * GROUPS else 1
+    found: dict[str, list[tuple[float, float]]] = {}
+    for n in range(groups):
+        part = b"\n".join(lines[n::groups])
+        names: dict[str, tuple[float, float]] = {}
+        usual = charset_normalizer.from_bytes(part, cp_isolation=list(ENCODINGS))
+        for match in usual or charset_normalizer.from_bytes(part, threshold=WORST, cp_isolation=list(ENCODINGS)):
+            for name in match.could_be_from_charset:
+                names.setdefault(name, (match.chaos, match.coherence))
+        for name in ENCODINGS:
+            if name in names:
+                found.setdefault(name, []).append(names[name])
+    return {
+        name: (
+            (sum(chaos for chaos, _ in seen) + UNFIT * (groups - len(seen))) / groups,
+            sum(coherence for _, coherence in seen) / groups,
+        )
+        for name, seen in found.items()
+    }

@@ -9,7 +9,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import duckdb
 import pyarrow as pa
@@ -32,18 +32,7 @@ _NAMES = {"\t": "tab", ",": "','", ";": "';'", "|": "'|'"}
 
 def read_text(path: Path, *, encoding: str | None = None) -> RawFile:
     """A delimited text file. Raises FileError."""
-    with _opened(path) as file:
-        found = _encoding_of(path, file, encoding)
-    notes = [f"encoding {found.name.upper().removesuffix('-SIG')}"]
-    losses = []
-    if found.others:
-        notes.append(f"the encoding could be {' or '.join(n.upper() for n in found.others)} as well: check the letters")
-    if found.broken:
-        losses.append(
-            Loss(f"bytes that are no {found.name.upper()} are read as \ufffd", found.broken, found.broken_lines)
-        )
-    if found.mixed:
-        notes.append(f"some lines are UTF-8, the others {found.name.upper()}: each is read as it is")
+    found, notes, losses = _examined(path, encoding)
     with _as_utf8(path, found) as plain:
         table, told, rejected = _read(path, plain)
     if rejected:
@@ -51,6 +40,29 @@ def read_text(path: Path, *, encoding: str | None = None) -> RawFile:
         lines = sum(line.text.count("\n") + 1 for line in rejected)  # an open quote takes the lines below with it
         losses.append(Loss("lines do not fit the header and are left out", lines, samples))
     return RawFile(path, table, [*notes, *told], losses, rejected)
+
+
+def read_plain(path: Path, *, encoding: str | None = None) -> tuple[str, list[str], list[Loss]]:
+    """The text of a file that is no table, with notes and losses as of `read_file`. Raises FileError."""
+    found, notes, losses = _examined(path, encoding)
+    with _opened(path) as file:
+        text = "".join(decoded(file, found.name, mixed=found.mixed))
+    return text.removeprefix("\ufeff"), notes, losses
+
+
+def _examined(path: Path, encoding: str | None) -> tuple[Found, list[str], list[Loss]]:
+    """The encoding of a file, and what to say of it."""
+    with _opened(path) as file:
+        found = _encoding_of(path, file, encoding)
+    notes, losses = [f"encoding {found.name.upper().removesuffix('-SIG')}"], []
+    if found.others:
+        notes.append(f"the encoding could be {' or '.join(n.upper() for n in found.others)} as well: check the letters")
+    if found.mixed:
+        notes.append(f"some lines are UTF-8, the others {found.name.upper()}: each is read as it is")
+    if found.broken:
+        what = f"bytes that are no {found.name.upper()} are read as \ufffd"
+        losses.append(Loss(what, found.broken, found.broken_lines))
+    return found, notes, losses
 
 
 @contextlib.contextmanager
@@ -87,7 +99,10 @@ def _encoding_of(path: Path, file: BinaryIO, encoding: str | None) -> Found:
         return Found(encoding, broken=broken, broken_lines=tuple(lines))
     found = find_encoding(file)
     if found is None:
-        raise FileError(f"{path}: is not a text file (it holds zero bytes). Save it as CSV (UTF-8), .xlsx or Parquet")
+        raise FileError(
+            f"{path}: is not a text file in any usual encoding. Save it as CSV (UTF-8), .xlsx or Parquet, or name its "
+            "encoding"
+        )
     return found
 
 
@@ -194,7 +209,7 @@ def _is_strict(head: str, delimiter: str, escape: str) -> bool:
     return True
 
 
-def _parsed(head: str, delimiter: str, escape: str, *, strict: bool = False) -> "csv._reader":
+def _parsed(head: str, delimiter: str, escape: str, *, strict: bool = False) -> Any:
     """Rows of the first lines, which alone are read in Python."""
     whole = head if len(head) < HEAD else head[: head.rfind("\n") + 1]
     return csv.reader(
