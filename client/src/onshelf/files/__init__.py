@@ -11,10 +11,11 @@ the whole column; where the column does not decide, `Reading.ambiguous` says so.
 """
 
 from onshelf.files._identifiers import identifiers, texts, yes_no
-from onshelf.files._numbers import decimals, numbers
+from onshelf.files._numbers import currencies_of, decimals, numbers
 from onshelf.files._raw import FileError, Loss, RawFile, Rejected
 from onshelf.files._reader import SUFFIXES, is_readable, read_file
 from onshelf.files._reading import Reading
+from onshelf.files._text import read_plain
 from onshelf.files._times import times
 
 __all__ = [
@@ -24,11 +25,13 @@ __all__ = [
     "RawFile",
     "Reading",
     "Rejected",
+    "currencies_of",
     "decimals",
     "identifiers",
     "is_readable",
     "numbers",
     "read_file",
+    "read_plain",
     "texts",
     "times",
     "yes_no",

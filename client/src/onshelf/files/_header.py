@@ -9,12 +9,12 @@ LOOKED_AT = 30  # rows in which the header is looked for
 
 
 def find_header(rows: Sequence[Sequence[str | None]]) -> int:
-    """The row that holds the header: the first with at least half as many cells as most rows have. A title, a date of
+    """The row that holds the header: the first with more than half as many cells as most rows have. A title, a date of
     export and empty lines may stand above.
     """
     filled = [sum(bool(cell and cell.strip()) for cell in row) for row in rows[:LOOKED_AT]]
     usual = sorted(filled)[len(filled) // 2] if filled else 0
-    return next((n for n, count in enumerate(filled) if count and 2 * count >= usual), 0)
+    return next((n for n, count in enumerate(filled) if count and 2 * count > usual), 0)
 
 
 def named(header: Sequence[str | None], columns: Sequence[pa.Array | pa.ChunkedArray]) -> tuple[pa.Table, list[str]]:

@@ -1,5 +1,7 @@
 """Numbers as people write them: signs, separators, currencies, percent."""
 
+import dataclasses
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,25 +16,66 @@ CODES = (
     "MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB "
     "RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU "
     "UZS VED VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG"
-).split()
-# Marks that stand for one currency, or for one of several (then the mark itself is reported).
-MARKS = {
-    **{code: code for code in CODES},
-    **dict.fromkeys(("€", "euro", "euros"), "EUR"),
-    **dict.fromkeys(("£", "gbp£", "pounds"), "GBP"),
-    **dict.fromkeys(("₹", "inr₹", "rupees"), "INR"),
-    **dict.fromkeys(("元", "圆", "rmb", "人民币", "cn¥", "rmb¥", "cny¥"), "CNY"),
-    **dict.fromkeys(("円", "jp¥", "yen"), "JPY"),
-    **dict.fromkeys(("₩", "원", "won"), "KRW"),
-    **dict.fromkeys(("us$", "usd$", "$us", "dollars"), "USD"),
-    **dict.fromkeys(("a$", "au$"), "AUD"),
-    **dict.fromkeys(("c$", "ca$"), "CAD"),
-    **{"nz$": "NZD", "hk$": "HKD", "s$": "SGD", "nt$": "TWD", "mx$": "MXN", "r$": "BRL"},
-    **{"zł": "PLN", "kč": "CZK", "ft": "HUF", "lei": "RON", "лв": "BGN", "₴": "UAH", "грн": "UAH"},
-    **{"₺": "TRY", "tl": "TRY", "₽": "RUB", "руб": "RUB", "р": "RUB", "₪": "ILS", "฿": "THB", "₫": "VND", "đ": "VND"},
-    **{"₱": "PHP", "₦": "NGN", "rm": "MYR", "rp": "IDR", "fr": "CHF", "sfr": "CHF", "dhs": "AED", "r": "ZAR"},
-    **{"$": "$", "¥": "¥", "kr": "kr", "rs": "Rs"},
-}
+)
+# What else is written beside an amount, and which currencies it can be.
+_SIGNS = """
+€ euro euros eur€: EUR
+£ pounds: GBP EGP
+₹ inr₹ rupees: INR
+rs: INR PKR LKR NPR MUR SCR
+元 圆: CNY TWD HKD MOP
+rmb 人民币 cn¥ rmb¥ cny¥: CNY
+¥: CNY JPY
+円 jp¥ yen: JPY
+₩ 원 won: KRW
+$: USD CAD AUD NZD SGD HKD TWD MXN ARS CLP COP UYU BSD BBD BZD BMD JMD TTD XCD FJD NAD LRD
+dollars: USD CAD AUD NZD SGD HKD
+us$ usd$ $us: USD
+a$ au$: AUD
+c$ ca$: CAD
+nz$: NZD
+hk$: HKD
+s$: SGD
+nt$: TWD
+mx$: MXN
+r$: BRL
+kr: SEK NOK DKK ISK
+zł: PLN
+kč: CZK
+ft: HUF
+lei: RON MDL
+лв: BGN
+₴ грн: UAH
+₺ tl: TRY
+₽ руб р: RUB BYN
+₪: ILS
+฿: THB
+₫ đ: VND
+₱: PHP CUP
+₦: NGN
+rm: MYR
+rp: IDR
+fr sfr: CHF XOF XAF
+dhs: AED MAD
+r: ZAR
+"""
+
+
+def _signs() -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {code.lower(): (code,) for code in CODES.split()}
+    for line in _SIGNS.strip().splitlines():
+        signs, _, codes = line.partition(": ")
+        found |= {sign: tuple(codes.split()) for sign in folded(signs.split())}
+    return found
+
+
+CURRENCIES = _signs()  # of each mark in small letters
+
+
+def currencies_of(mark: str) -> tuple[str, ...]:
+    """The ISO 4217 codes that a mark of `Reading.marks` can stand for."""
+    return CURRENCIES[mark.lower()]
+
 
 # A sign, a currency, a sign, digits with separators, a sign, a currency, a sign. A full stop after letters belongs to
 # the currency ("Rs.499"); one after a symbol does not ("$.50").
@@ -89,14 +132,13 @@ def numbers(values: pa.ChunkedArray | pa.Array) -> Reading:
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return _typed(column.cast(pa.float64()))
-    found, read = _read(column)
-    number = read.values.cast(pa.float64())
-    return _finite(found, number, read)
+    read = _read(column)
+    return dataclasses.replace(read, values=read.values.cast(pa.float64()))
 
 
 def decimals(values: pa.ChunkedArray | pa.Array) -> Reading:
     """The same as `numbers`, with `values` as texts that keep every digit: "-1299.90"."""
-    return _read(values)[1]
+    return _read(values)
 
 
 def _typed(column: pa.ChunkedArray) -> Reading:
@@ -111,17 +153,11 @@ def _typed(column: pa.ChunkedArray) -> Reading:
     )
 
 
-def _finite(found: Distinct, number: pa.ChunkedArray, read: Reading) -> Reading:
-    del found
-    return Reading(**{**read.__dict__, "values": number})
-
-
-def _read(values: pa.ChunkedArray | pa.Array) -> tuple[Distinct, Reading]:
+def _read(values: pa.ChunkedArray | pa.Array) -> Reading:
     found = distinct(values)
     shape = query(_PARSED, texts=pa.table({"plain": found.plain})).combine_chunks()
-    known = pa.table(
-        {"mark": pa.array(folded(MARKS), pa.string()), "name": pa.array(list(MARKS.values()), pa.string())}
-    )
+    names = [codes[0] if len(codes) == 1 else sign for sign, codes in CURRENCIES.items()]
+    known = pa.table({"mark": pa.array(CURRENCIES, pa.string()), "name": pa.array(names, pa.string())})
     word, unit = _marks(shape["word"], known), _marks(shape["unit"], known)
     unknown = pc.or_(_unknown(shape["word"], word), _unknown(shape["unit"], unit))
     kind = pc.if_else(unknown, None, shape["kind"].combine_chunks())
@@ -140,15 +176,15 @@ def _read(values: pa.ChunkedArray | pa.Array) -> tuple[Distinct, Reading]:
     marks = pc.if_else(pc.is_null(text), None, pc.coalesce(unit, word))
     percent = pc.and_(shape["percent"].combine_chunks(), pc.is_valid(text))
     marked = found.spread(marks)
-    names = pc.value_counts(marked.drop_null()).to_pylist() if pc.any(pc.is_valid(marks)).as_py() else []
-    ordered = [one["values"] for one in sorted(names, key=lambda one: (-one["counts"], one["values"]))]
+    counted = pc.value_counts(marked.drop_null()).to_pylist() if pc.any(pc.is_valid(marks)).as_py() else []
+    ordered = [one["values"] for one in sorted(counted, key=lambda one: (-one["counts"], one["values"]))]
     if len(ordered) > 1:
-        rows = {one["values"]: one["counts"] for one in names}
+        rows = {one["values"]: one["counts"] for one in counted}
         remarks.append("several currencies: " + ", ".join(f"{name} ({rows[name]:,})" for name in ordered))
     any_percent = bool(pc.any(percent).as_py())
     if any_percent:
         remarks.append(f"{found.count(percent):,} values with a percent sign")
-    return found, reading(
+    return reading(
         found,
         text,
         remark="; ".join(remarks),

@@ -1,6 +1,7 @@
 """What a file holds before anything is made of its values."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -46,3 +47,11 @@ class RawFile:
     notes: list[str] = dataclasses.field(default_factory=list)
     losses: list[Loss] = dataclasses.field(default_factory=list)
     rejected: list[Rejected] = dataclasses.field(default_factory=list)
+
+    @classmethod
+    def of_texts(
+        cls, path: Path, columns: Mapping[str, Sequence[str | None]], notes: list[str], losses: list[Loss]
+    ) -> "RawFile":
+        """A file whose rows were read elsewhere."""
+        table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+        return cls(path, table, notes, losses)

@@ -32,6 +32,7 @@ class Reading:
         percent: of numbers, true where a value is written with a percent sign; None where no value is.
         currencies: of numbers, the currency marks found, most frequent first.
         marks: of numbers, the currency mark of each row, null without one; None where no value has one.
+        wrong: true in the rows whose value was not understood; None where there are none.
         null_words: the words that were taken as missing, with their rows.
     """
 
@@ -44,6 +45,7 @@ class Reading:
     percent: pa.ChunkedArray | None = None
     currencies: tuple[str, ...] = ()
     marks: pa.ChunkedArray | None = None
+    wrong: pa.ChunkedArray | None = None
     null_words: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -149,6 +151,7 @@ def reading(
     given = pc.is_valid(found.plain)
     read = pc.and_(given, pc.is_valid(values))
     odd = pc.and_(given, pc.is_null(values))
+    any_odd = bool(pc.any(odd).as_py())
     words = pc.and_(pc.invert(given), pc.not_equal(pc.utf8_trim_whitespace(found.written), ""))
     return Reading(
         values=found.spread(values),
@@ -160,6 +163,7 @@ def reading(
         percent=None if percent is None else found.spread(percent),
         currencies=tuple(currencies),
         marks=None if marks is None else found.spread(marks),
+        wrong=pc.fill_null(found.spread(odd), False) if any_odd else None,
         null_words=tuple(found.most(words, SAMPLES)),
     )
 

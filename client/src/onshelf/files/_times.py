@@ -32,7 +32,8 @@ MONTHS = {
     )
     for name in names.split()
 }
-_YEAR_AHEAD = 10  # the latest year that a column of dates may hold, counted from this one
+# The latest year of a date, counted from this one; of a year in two digits, which can as well be a day, if later.
+_YEARS_AHEAD, _SHORT_YEARS_AHEAD = 10, 1
 _NAME, _DAY, _BETWEEN = r"(\p{L}{3,12})\.?", r"(\d{1,2})(?:st|nd|rd|th|\.)?", r"[-/ .]*"
 _COMPACT = r"^((?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))[t ]?([01]\d|2[0-3])([0-5]\d)"
 
@@ -125,7 +126,7 @@ SELECT
     {_date("abc.c", "abc.b", "abc.a")} AS day_first,
     CASE WHEN abc.sep <> '.' THEN {_date("abc.c", "abc.a", "abc.b")} END AS month_first,
     CASE WHEN length(abc.a) = 2 AND length(abc.c) = 2 THEN {_date("abc.a", "abc.b", "abc.c")} END AS year_first,
-    abc.a <> abc.b AS differs,
+    abc.a <> abc.b AS differs, length(abc.c) = 2 AS short,
     {" ".join(f"WHEN length(epoch.whole) <= {digits} THEN '{name}'" for digits, name, _ in _UNITS).join(("CASE WHEN epoch.whole = '' THEN NULL ", " END"))} AS unit,
     {" ".join(f"WHEN length(epoch.whole) <= {digits} THEN {sql}" for digits, _, sql in _UNITS).join(("CASE WHEN epoch.whole = '' THEN NULL ", " END"))} AS since,
     serial
@@ -201,7 +202,7 @@ def _by_format(found: Distinct, date_format: str, timezone: str) -> pa.Array:
 def _by_sight(found: Distinct, timezone: str) -> tuple[pa.Array, str, bool]:
     parsed = query(_PARSED, texts=pa.table({"plain": found.plain})).combine_chunks()
     order, remarks, ambiguous = _order(parsed, found)
-    latest = datetime.date.today().year + _YEAR_AHEAD
+    latest = datetime.date.today().year + _YEARS_AHEAD
     local = query(
         f"""
         WITH moments AS (
@@ -236,7 +237,8 @@ def _by_sight(found: Distinct, timezone: str) -> tuple[pa.Array, str, bool]:
 
 def _order(parsed: pa.Table, found: Distinct) -> tuple[str, list[str], bool]:
     """Which order of day, month and year reads most rows of the column, and what to say of it."""
-    latest = datetime.date.today().year + _YEAR_AHEAD
+    this = datetime.date.today().year
+    latest = pc.if_else(parsed["short"].combine_chunks(), this + _SHORT_YEARS_AHEAD, this + _YEARS_AHEAD)
     fits = {}
     for order in _ORDERS:
         years = pc.year(parsed[order].combine_chunks())
@@ -247,19 +249,17 @@ def _order(parsed: pa.Table, found: Distinct) -> tuple[str, list[str], bool]:
     american = pc.any(parsed["half"].combine_chunks()).as_py()
     liked = ["month_first", "day_first", "year_first"] if american else ["day_first", "month_first", "year_first"]
     best = max(liked, key=lambda order: (rows[order], -liked.index(order)))
-    remark = _ORDERS[best]
+    for other in liked:
+        alone = found.count(pc.and_not(fits[other], fits[best]))
+        if other != best and alone and rows[other] > alone:  # some values fit both, and nothing tells which they are
+            told = f"{_ORDERS[best]}; {alone:,} values fit {_ORDERS[other]} only: the column mixes both, check this"
+            return best, [told], True
     differs = parsed["differs"].combine_chunks()
     twins = [
-        other
+        _ORDERS[other]
         for other in liked
         if other != best and rows[other] == rows[best] and pc.any(pc.and_(fits[other], differs)).as_py()
     ]
-    if twins:
-        remark += "; every value could be " + " or ".join(_ORDERS[twin] for twin in twins) + " as well: check this"
-        return best, [remark], True
-    for other in liked:
-        alone = found.count(pc.and_not(fits[other], fits[best]))
-        if other != best and alone and other != "year_first":
-            remark += f"; {alone:,} values fit {_ORDERS[other]} only: the column mixes both, check this"
-            return best, [remark], True
-    return best, [remark], False
+    if not twins:
+        return best, [_ORDERS[best]], False
+    return best, [f"{_ORDERS[best]}; every value could be {' or '.join(twins)} as well: check this"], True
