@@ -110,7 +110,7 @@ def test_what_was_understood_and_what_not_is_said(run):
         (b"", "is empty"),
         (b"price,brand\n3.99,x\n", "has no title column: its headers are price, brand"),
         (b"title,name\na,b\n", "title and name are both read as title; rename or drop one"),
-        (b"\x81\xff\x81\xff", "is neither UTF-8 nor GB18030"),
+        (b"\x00\x01\x02\x03", "is not a text file in any usual encoding"),
     ],
 )
 def test_a_file_that_is_no_table_of_products_is_refused(server, run, content, told):
@@ -133,6 +133,9 @@ def test_a_missing_file_is_one_line(run):
         ("¥12", "CNY", "12"),
         ("12元", "CNY", "12"),
         ("3.99 USD", "USD", "3.99"),
+        ("3,99", "EUR", "3.99"),
+        ("1.299,90 €", "EUR", "1299.90"),
+        ("Rs. 499", "INR", "499"),
     ],
 )
 def test_amounts_are_read_as_people_write_them(tmp_path, cell, currency, amount):
@@ -145,9 +148,10 @@ def test_amounts_are_read_as_people_write_them(tmp_path, cell, currency, amount)
     ("header", "cells", "field", "told"),
     [
         ("title,price", "chips,cheap", "product.list_price", "'cheap' is no amount of money"),
-        ("title,price", 'chips,"3,99"', "product.list_price", "'3,99' is no amount of money; write it like 3.99"),
-        ("title,price", "chips,¥3", "product.list_price", "'¥3' is marked ¥, but amounts are in USD"),
-        ("title,cost", "chips,€3", "product.unit_cost", "'€3' is marked €, but amounts are in USD"),
+        ("title,price", "chips,5%", "product.list_price", "'5%' is no amount of money; write it like 3.99"),
+        ("title,price", "chips,¥3", "product.list_price", "'¥3' is in CNY or JPY, but amounts are in USD"),
+        ("title,cost", "chips,€3", "product.unit_cost", "'€3' is in EUR, but amounts are in USD"),
+        ("title,sku", "chips,1.23E+12", "product.product_id", "'1.23E+12' has lost its digits; write the id as a text"),
         ("title,private label", "chips,maybe", "product.brand_class", "'maybe' is neither yes nor no"),
         ("title,brand", ",Acme", "product.title", "is empty"),
     ],

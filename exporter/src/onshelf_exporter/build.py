@@ -56,7 +56,7 @@ def canonical(con: Backend, source: Source, folder: Path, tell: Tell, pool: Exec
     cleaner = cleaning.Cleaner(con, prepared.cleaning)
     order = [name for name in schema.TABLES if name in source.tables]
     tables: dict[str, ir.Table] = {}
-    problems: list[DataError] = []
+    problems = list(source.problems)
     for name in order:
         tell(f"Checking {name}")
         tables[name], found = validation.checked(name, source.tables[name], source.timezone)

@@ -1,12 +1,28 @@
-"""How retailers name their tables, columns and kinds of event: the table behind `onshelf-exporter doctor`."""
+"""How retailers name their tables, columns, kinds of event and states of orders: the tables behind the doctor."""
 
+import difflib
 import re
+
+from onshelf_exporter import schema
+
+# What a header may mean besides a column of the schema: (name, meaning). See `doctor/tables.py` for what becomes of it.
+MEANINGS: dict[str, str] = {
+    "category_1": "first level of the category path",
+    "category_2": "level below the category",
+    "category_3": "level below that",
+    "price_paid": "price paid for one unit: the revenue, times the quantity",
+    "discount_share": "discount as a share or percentage of the regular price",
+    "status": "state of the order: a cancelled or unpaid one is no sale",
+    "week_start": "first day of the week that a row of weekly sales is about",
+    "week_end": "last day of that week",
+    "promotion": "a flag: the product was promoted in a channel of the header's name",
+}
 
 # Table or file names.
 TABLE_NAMES: dict[str, tuple[str, ...]] = {
     "products": (
-        "products", "product", "items", "item", "catalog", "catalogue", "articles", "article", "goods", "sku",
-        "skus", "商品", "商品表", "商品信息", "产品", "产品表", "货品",
+        "products", "product", "items", "item", "catalog", "catalogue", "articles", "article", "goods", "sku", "skus",
+        "商品", "商品表", "商品信息", "产品", "产品表", "货品",
     ),
     "interactions": (
         "interactions", "interaction", "orders", "order", "orderlines", "orderitems", "transactions", "transaction",
@@ -20,9 +36,7 @@ TABLE_NAMES: dict[str, tuple[str, ...]] = {
     "channels": ("channels", "channel", "media", "渠道", "渠道表"),
     "campaigns": ("campaigns", "campaign", "营销活动", "活动"),
     "coupons": ("coupons", "coupon", "vouchers", "优惠券"),
-    "users": (
-        "users", "user", "customers", "customer", "members", "member", "用户", "用户表", "会员", "顾客", "客户",
-    ),
+    "users": ("users", "user", "customers", "customer", "members", "member", "用户", "用户表", "会员", "顾客", "客户"),
     "calendar_events": ("calendarevents", "calendar", "holidays", "festivals", "节日", "日历"),
     "market_signals": ("marketsignals", "signals", "marketdata", "市场信号"),
 }  # fmt: skip
@@ -32,29 +46,36 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "product_id": (
         "productid", "itemid", "sku", "skuid", "articleid", "articleno", "articlenumber", "itemno", "itemcode",
         "productcode", "asin", "ean", "upc", "gtin", "goodsid", "stockcode", "productsku", "item", "variantid",
-        "商品id", "商品编号", "商品编码", "产品id", "产品编号", "货号", "款号", "商品代码", "skuid编号",
+        "商品id", "商品编号", "商品编码", "产品id", "产品编号", "货号", "款号", "商品代码", "skuid编号", "productnum",
+        "productno", "productnumber", "prodid", "itemnumber", "itemnum", "partno", "partnumber", "barcode", "plu",
+        "skucode", "skuno",
     ),
     "title": (
-        "title", "producttitle", "productname", "name", "itemname", "itemtitle", "description",
-        "productdescription", "articlename", "goodsname", "product", "designation", "商品名称", "商品名",
-        "商品标题", "标题", "产品名称", "品名", "名称", "宝贝标题",
+        "title", "producttitle", "productname", "name", "itemname", "itemtitle", "description", "productdescription",
+        "articlename", "goodsname", "product", "designation", "商品名称", "商品名", "商品标题", "标题", "产品名称",
+        "品名", "名称", "宝贝标题", "itemdescription", "productdesc", "itemdesc", "articledescription",
     ),
     "brand": (
         "brand", "brandname", "manufacturer", "maker", "vendor", "label", "品牌", "品牌名", "品牌名称", "厂商",
-        "制造商",
+        "制造商", "manufacturername",
     ),
     "private_label": ("privatelabel", "ownbrand", "housebrand", "自有品牌"),
     "category_path": (
         "category", "categorypath", "categoryname", "productcategory", "categories", "producttype", "taxonomy",
         "breadcrumb", "类目", "商品类目", "类别", "分类", "商品分类", "品类", "所属类目", "类目路径",
     ),
-    "category_1": ("department", "category1", "level1", "maincategory", "division", "一级类目", "一级分类", "大类"),
-    "category_2": ("category2", "level2", "subcategory", "secondarycategory", "二级类目", "二级分类", "中类"),
+    "category_1": (
+        "department", "category1", "level1", "maincategory", "division", "一级类目", "一级分类", "大类", "dept",
+        "departmentname",
+    ),
+    "category_2": (
+        "category2", "level2", "subcategory", "secondarycategory", "二级类目", "二级分类", "中类", "subcategoryname",
+    ),
     "category_3": ("category3", "level3", "subsubcategory", "type", "三级类目", "三级分类", "小类"),
-    "package_size": ("packagesize", "size", "packsize", "pack", "规格", "包装规格", "包装"),
+    "package_size": ("packagesize", "size", "packsize", "pack", "规格", "包装规格", "包装", "productsize", "unitsize"),
     "list_price": (
-        "listprice", "price", "unitprice", "regularprice", "retailprice", "originalprice", "msrp", "rrp",
-        "baseprice", "价格", "单价", "售价", "原价", "标价", "零售价", "吊牌价",
+        "listprice", "price", "unitprice", "regularprice", "retailprice", "originalprice", "msrp", "rrp", "baseprice",
+        "价格", "单价", "售价", "原价", "标价", "零售价", "吊牌价", "fullprice", "compareatprice", "normalprice",
     ),
     "unit_cost": ("unitcost", "cost", "costprice", "purchaseprice", "cogs", "成本", "成本价", "进价", "单位成本"),
     "launch_date": (
@@ -67,26 +88,30 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "user_id": (
         "userid", "user", "customerid", "customer", "customernumber", "customerno", "clientid", "memberid",
         "visitorid", "householdid", "buyerid", "shopperid", "用户id", "用户编号", "用户", "会员id", "会员编号",
-        "顾客id", "买家id", "客户id", "客户编号", "买家",
+        "顾客id", "买家id", "客户id", "客户编号", "买家", "custid", "custno", "customercode", "customerkey",
+        "household", "householdkey", "hshdnum", "hhid", "accountid", "loyaltyid", "buyer",
     ),
     "time": (
         "time", "timestamp", "datetime", "eventtime", "ordertime", "orderdate", "purchasedate", "purchasetime",
-        "invoicedate", "createdat", "transactiondate", "transactiontimestamp", "boughtat", "saledate", "day",
-        "date", "下单时间", "下单日期", "购买时间", "支付时间", "付款时间", "订单时间", "时间", "交易时间",
-        "行为时间", "成交时间", "日期",
+        "invoicedate", "createdat", "transactiondate", "transactiontimestamp", "boughtat", "saledate", "day", "date",
+        "下单时间", "下单日期", "购买时间", "支付时间", "付款时间", "订单时间", "时间", "交易时间", "行为时间",
+        "成交时间", "日期", "datetimeoforder", "orderdatetime", "orderedat", "createdate", "createddate", "salesdate",
+        "transactiontime", "txndate", "eventdate", "week",
     ),
     "kind": (
         "kind", "event", "eventtype", "type", "action", "behaviortype", "behavior", "activity", "行为", "行为类型",
-        "事件", "事件类型", "操作类型", "订单状态",
+        "事件", "事件类型", "操作类型",
     ),
     "quantity": (
-        "quantity", "qty", "units", "amountofitems", "count", "pieces", "itemsquantity", "unitssold", "数量",
-        "件数", "购买数量", "销量", "购买件数",
+        "quantity", "qty", "units", "amountofitems", "count", "pieces", "itemsquantity", "unitssold", "数量", "件数",
+        "购买数量", "销量", "购买件数", "orderqty", "orderquantity", "quantityordered", "qtyordered", "quantitysold",
+        "qtysold", "salesqty", "salesunits",
     ),
     "revenue": (
         "revenue", "amount", "total", "totalprice", "linetotal", "netamount", "sales", "salesvalue", "turnover",
         "paid", "paidamount", "ordervalue", "金额", "实付金额", "成交金额", "销售额", "支付金额", "订单金额",
-        "实付款", "总价", "总金额",
+        "实付款", "总价", "总金额", "spend", "netsales", "netrevenue", "salesamount", "saleamount", "lineamount",
+        "amountpaid", "extendedprice",
     ),
     "discount": (
         "discount", "discountamount", "rebate", "reduction", "markdown", "折扣", "优惠", "优惠金额", "折扣金额",
@@ -95,13 +120,17 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "coupon_discount": ("coupondiscount", "voucherdiscount", "couponvalue", "优惠券金额", "券抵扣", "优惠券抵扣"),
     "order_id": (
         "orderid", "order", "ordernumber", "orderno", "invoice", "invoiceno", "invoiceid", "basketid", "receiptid",
-        "transactionid", "订单号", "订单id", "订单编号", "交易号", "小票号",
+        "transactionid", "订单号", "订单id", "订单编号", "交易号", "小票号", "ordernum", "transactionno",
+        "transactionnumber", "receipt", "receiptno",
     ),
-    "site_id": ("siteid", "site", "storeid", "store", "shop", "branch", "country", "门店", "门店id", "站点", "仓库"),
+    "site_id": (
+        "siteid", "site", "storeid", "store", "shop", "branch", "country", "门店", "门店id", "站点", "仓库",
+        "storenum", "storenumber", "storeno", "storecode", "locationid", "outlet",
+    ),
     "event_id": ("eventid", "uuid", "事件id", "流水号"),
     "rating": ("rating", "stars", "score", "评分", "星级"),
     "text": ("text", "review", "reviewtext", "comment", "评论", "评价", "评价内容", "评论内容"),
-    "date": ("date", "week", "weekstart", "day", "startdate", "日期", "周", "促销日期", "活动日期"),
+    "date": ("date", "week", "weekstart", "weekenddate", "day", "startdate", "日期", "周", "促销日期", "活动日期"),
     "channel_id": (
         "channelid", "channel", "medium", "placement", "slot", "渠道", "渠道id", "资源位", "投放渠道", "推广渠道",
     ),
@@ -120,6 +149,36 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "category_path_readable": ("categorypathreadable",),
 }  # fmt: skip
 
+# The same for what is no column of the schema: keys of MEANINGS.
+MEANING_NAMES: dict[str, tuple[str, ...]] = {
+    "price_paid": (
+        "sellingprice", "soldprice", "paidprice", "pricepaid", "actualprice", "netprice", "成交价", "成交单价",
+        "实付单价",
+    ),
+    "discount_share": ("discountpercent", "discountpercentage", "discountpct", "discountrate", "折扣率"),
+    "status": (
+        "status", "orderstatus", "state", "orderstate", "paymentstatus", "financialstatus", "订单状态", "状态",
+        "交易状态", "支付状态",
+    ),
+    "week_start": ("weekstart", "weekstartdate", "weekbegin", "weekbeginning", "周开始日期"),
+    "week_end": ("weekend", "weekenddate", "weekending", "weekendingdate", "周结束日期"),
+    "promotion": (
+        "feature", "featured", "display", "tpronly", "tpr", "onpromo", "onpromotion", "promo", "promoflag", "ispromo",
+        "ispromotion", "promoted", "promotion", "mailer", "flyer", "leaflet", "促销", "是否促销",
+    ),
+}  # fmt: skip
+
+# Of two prices in a file, the one of these names is the regular one; the other was paid.
+REGULAR_PRICES = (
+    "listprice", "regularprice", "originalprice", "baseprice", "fullprice", "compareatprice", "normalprice", "msrp",
+    "rrp", "原价", "标价", "吊牌价",
+)  # fmt: skip
+
+# Headers that are understood and need no column: (names, why).
+NOT_NEEDED: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("visits", "hhs", "households", "baskets", "transactions"), "counts of baskets or households are not used"),
+)
+
 # Values of `kind`.
 KIND_VALUES: dict[str, tuple[str, ...]] = {
     "view": ("view", "pv", "pageview", "impression", "detail", "browse", "浏览", "查看", "曝光"),
@@ -133,6 +192,36 @@ KIND_VALUES: dict[str, tuple[str, ...]] = {
     "review": ("review", "rating", "评价", "评论"),
 }  # fmt: skip
 
+# Values of a state of orders: which are sales, and which are not.
+SOLD = (
+    "completed", "complete", "paid", "shipped", "delivered", "fulfilled", "closed", "processed", "processing",
+    "invoiced", "success", "successful", "confirmed", "approved", "done", "finished", "sold", "partiallyrefunded",
+    "partiallyshipped", "partiallyfulfilled", "已完成", "交易成功", "已付款", "已支付", "已发货", "待发货", "待收货",
+    "已签收", "完成", "成功",
+)  # fmt: skip
+NOT_SOLD = (
+    "cancelled", "canceled", "cancel", "cancellation", "refunded", "refund", "returned", "pending", "pendingpayment",
+    "awaitingpayment", "failed", "rejected", "declined", "voided", "void", "unpaid", "onhold", "hold", "draft",
+    "abandoned", "expired", "已取消", "取消", "交易关闭", "已关闭", "待付款", "未付款", "已退款", "退款", "退货",
+)  # fmt: skip
+
+# Lines of a receipt that are no products, by their whole title: words between which anything but letters may stand.
+SERVICES = (
+    "postage", "postage and packing", "dotcom postage", "shipping", "shipping costs", "shipping fee",
+    "shipping charge", "shipping and handling", "delivery", "delivery charge", "delivery fee", "carriage", "freight",
+    "handling", "handling fee", "service charge", "service fee", "bank charges", "bank charge", "amazon fee",
+    "adjust bad debt", "bad debt", "adjustment", "manual", "manual adjustment", "stock adjustment", "discount",
+    "rounding", "gift voucher", "gift card", "voucher", "deposit", "tip", "donation", "surcharge", "versand",
+    "versandkosten", "porto", "frais de port", "frais de livraison", "gastos de envio", "spese di spedizione",
+    "verzendkosten", "运费", "邮费", "快递费", "补差价", "差价", "服务费", "手续费",
+)  # fmt: skip
+MONTHS = (
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "january", "february",
+    "march", "april", "june", "july", "august", "september", "october", "november", "december", "q", "h", "w",
+    "export", "part", "final", "copy", "data", "all", "new",
+)  # fmt: skip
+NEAR = 0.8  # similarity of a header to a known name from which it is offered as a guess
+
 
 def normal(name: str) -> str:
     """A header without case, blanks, punctuation and a remark in brackets: "Unit Price (EUR)" -> "unitprice"."""
@@ -141,19 +230,67 @@ def normal(name: str) -> str:
 
 
 def columns_of(header: str) -> tuple[str, ...]:
-    """Canonical columns that a header may mean, best first; () for none."""
+    """Columns of the schema, or keys of MEANINGS, that a header may mean, best first; () for none."""
     key = normal(header)
-    exact = tuple(column for column in COLUMN_NAMES if normal(column) == key)
-    return exact + tuple(column for column, names in COLUMN_NAMES.items() if key in names and column not in exact)
+    everything = COLUMN_NAMES | MEANING_NAMES
+    exact = tuple(column for column in everything if normal(column) == key)
+    return exact + tuple(column for column, names in everything.items() if key in names and column not in exact)
+
+
+def guess_of(header: str) -> tuple[str, str] | None:
+    """A known name that a header resembles, and its column: offered, never taken."""
+    everything = (COLUMN_NAMES | MEANING_NAMES).items()
+    known = {name: column for column, names in everything for name in (*names, normal(column))}
+    near = difflib.get_close_matches(normal(header), known, n=1, cutoff=NEAR)
+    return (near[0], known[near[0]]) if near else None
+
+
+def why_not_needed(header: str) -> str:
+    """Why a header that is understood needs no column; "" for others."""
+    return next((why for names, why in NOT_NEEDED if normal(header) in names), "")
+
+
+def is_regular_price(header: str) -> bool:
+    """Whether a header says that its price is the regular one, not the one paid."""
+    return normal(header) in REGULAR_PRICES
 
 
 def table_of(name: str) -> str | None:
-    """Canonical table that a file name means."""
-    key = re.sub(r"\d+$", "", normal(name))
-    return next((table for table, names in TABLE_NAMES.items() if key == normal(table) or key in names), None)
+    """Canonical table that a file name means, whatever months and numbers it holds."""
+    words = [word for word in re.findall(r"[^\W\d_]+", name.lower()) if word not in MONTHS]
+    for key in (re.sub(r"\d+$", "", normal(name)), "".join(words)):
+        for table, names in TABLE_NAMES.items():
+            if key == normal(table) or key in names:
+                return table
+    named = {table for table, names in TABLE_NAMES.items() for word in words if word in names}
+    return named.pop() if len(named) == 1 else None
 
 
 def kind_of(value: str) -> str | None:
-    """Canonical kind of an event's name."""
+    """Canonical kind of an event's name; "" where it is no event at all (a cancelled order); None where unknown."""
     key = normal(value)
-    return next((kind for kind, names in KIND_VALUES.items() if key in names), None)
+    kind = next((kind for kind, names in KIND_VALUES.items() if key in names), None)
+    return "" if kind is None and key in NOT_SOLD else kind
+
+
+def status_of(value: str) -> str | None:
+    """The same of the state of an order."""
+    key = normal(value)
+    if key in NOT_SOLD:
+        return ""
+    return "purchase" if key in SOLD else kind_of(value)
+
+
+def is_service(title: str) -> bool:
+    """Whether a title is that of postage, a fee or an adjustment: a line of a receipt, not a product."""
+    return " ".join(re.findall(r"[^\W\d_]+", title.lower())) in SERVICES
+
+
+def known_columns() -> set[str]:
+    """What `--map` may name."""
+    return {column.name for column in schema.COLUMNS} | set(MEANINGS)
+
+
+def channel_of(header: str) -> str:
+    """The id of the channel of promotion that a flag is about."""
+    return re.sub(r"[^\w]+", "_", header.strip().lower()).strip("_")

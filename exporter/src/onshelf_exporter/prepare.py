@@ -31,6 +31,7 @@ CODE = (
     "abbreviations.csv", "titles.py", "build.py", "cleaning.py", "engine.py", "launches.py", "prepare.py",
     "promotions.py", "schema.py", "validation.py", "weekly.py", "weeks.py",
     "adapters/base.py", "adapters/complete_journey.py", "adapters/parquet.py",
+    "adapters/typed.py",
 )  # fmt: skip
 
 

@@ -152,6 +152,21 @@ def add_product(parser: argparse.ArgumentParser, *, by_id: bool = False) -> None
     group.add_argument("--product-id", help=f"id{by}")
 
 
+def add_file(parser: argparse._ActionsContainer, what: str, *, required: bool) -> None:
+    """A file of products and its encoding. what: it is to the command."""
+    parser.add_argument(
+        "--file",
+        type=Path,
+        metavar="FILE",
+        required=required,
+        help=f"{what}: a table with a header (.csv, .tsv, .txt with any delimiter, also .gz; .xlsx; .parquet), or a JSON "
+        "object a line (.jsonl); - is a table on standard input",
+    )
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="of FILE, as cp1252 or gb18030 (default: found from the file)"
+    )
+
+
 def add_action(parser: argparse.ArgumentParser) -> None:
     """The action: given to be evaluated, or executed."""
     group = parser.add_argument_group("action")

@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from onshelf._cli import _arguments as a
@@ -27,14 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     text = "add or replace the products of a file; they are recommended at once"
     upsert = commands.add_parser("upsert", help=text, description=f"{text[0].upper()}{text[1:]}.")
-    upsert.add_argument(
-        "--file",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help="table with a header (CSV, any delimiter), or a JSON object a line where its name ends in .jsonl; the "
-        "columns are those of `plan --file`, product_id among them; - is standard input",
-    )
+    a.add_file(upsert, "the products, with a product id each", required=True)
     upsert.add_argument("--currency", help="ISO 4217 code of all amounts (default: the model release's)")
     text = "remove products from retrieval, those of the model release, too"
     delete = commands.add_parser("delete", help=text, description=f"{text[0].upper()}{text[1:]}.")
@@ -52,9 +44,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _upsert(args: argparse.Namespace) -> int:
-    rows = read_products(args.file).rows
+    file = read_products(args.file, args.encoding)
+    rows = file.rows
     if not rows:
         raise UsageError(f"--file {args.file} has no products")
+    for note in file.notes:
+        print(clean(note), file=sys.stderr)
     added = replaced = 0
     refused: list[tuple[int, ProductError]] = []
     notices: dict[Notice, None] = {}
@@ -71,12 +66,12 @@ def _upsert(args: argparse.Namespace) -> int:
         errors = [{"row": row, **to_json(error)} for row, error in refused]
         print(json.dumps({"added": added, "replaced": replaced, "errors": errors}, ensure_ascii=False, indent=2))
     else:
-        print(f"{added:,} added, {replaced:,} replaced, {len(refused):,} refused")
+        print(f"{added:,} added, {replaced:,} replaced, {len(refused) + len(file.left_out):,} refused")
         print("\n".join(notice_lines(tuple(notices), terminal_of(sys.stdout))), end="\n" if notices else "")
     for row, error in refused:
         field = error.field.partition("].")[2] or error.field
         print(f"onshelf: row {row}: {field}: {clean(error.message)} [{error.reason}]", file=sys.stderr)
-    return BAD_INPUT if refused else OK
+    return BAD_INPUT if refused or file.left_out else OK
 
 
 def _ready(

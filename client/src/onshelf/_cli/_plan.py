@@ -25,7 +25,7 @@ HELP = "plan the launch of a product, or of each product of a file"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `plan`."""
-    parser.usage = "onshelf plan --title TITLE [options]\n       onshelf plan --file CSV --out FILE [options]"
+    parser.usage = "onshelf plan --title TITLE [options]\n       onshelf plan --file FILE --out FILE [options]"
     a.add_product(parser)
     group = parser.add_argument_group("window and constraints")
     group.add_argument("--start", type=a.day, metavar="DATE", help="first day of the window (default: the data's end)")
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--time-zone", metavar="ZONE", help="IANA zone of the dates (default: the model release's)")
     group.add_argument("--trace", action="store_true", help="show where the time of this request went")
     group = parser.add_argument_group("files")
-    group.add_argument("--file", type=Path, metavar="CSV", help="plan each product of this file; - is standard input")
+    a.add_file(group, "plan each product of this file", required=False)
     group.add_argument("--out", type=Path, metavar="FILE", help="where to write the plans: .csv, .json or .parquet")
     group.add_argument("--concurrency", type=int, default=8, metavar="N", help="products planned at once (default: 8)")
     a.add_service(parser)

@@ -18,6 +18,7 @@ from onshelf._cli._failures import BAD_INPUT, INTERRUPTED, OK, UNAVAILABLE, Usag
 from onshelf._cli._journal import Journal
 from onshelf._cli._product_file import ProductFile, ProductRow, RowError, read_products, to_product
 from onshelf._cli._progress import Progress
+from onshelf._cli._terminal import clean
 from onshelf._client import Client
 from onshelf._config import build_request
 from onshelf._errors import DeadlineExceeded, OnshelfError, Overloaded, Unavailable
@@ -168,7 +169,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.concurrency < 1:
         raise UsageError(f"--concurrency is {args.concurrency}; give 1 or more")
     form = out.form_of(args.out)
-    file = read_products(args.file)
+    file = read_products(args.file, args.encoding)
     _report_headers(file)
     journal_path = args.out.with_name(f"{args.out.name}.journal")
     with a.connect(args) as client, Journal(journal_path, form) as journal:
@@ -211,8 +212,9 @@ def _finish(planning: _Run, file: ProductFile, path: Path, form: str) -> int:
             yield row
 
     out.write(path, form, passing())
+    without = len(wrong) + len(file.left_out)
     print(
-        f"wrote {path}: {w.counted(len(file.rows) - len(wrong), 'plan')}, {w.counted(len(wrong), 'row')} without one",
+        f"wrote {path}: {w.counted(len(file.rows) - len(wrong), 'plan')}, {w.counted(without, 'row')} without one",
         file=sys.stderr,
     )
     for row in wrong[:5]:
@@ -230,7 +232,7 @@ def _finish(planning: _Run, file: ProductFile, path: Path, form: str) -> int:
     planning.journal.remove()
     if len(planning.releases) > 1:
         print(f"onshelf: planned by several model releases: {sorted(planning.releases)}", file=sys.stderr)
-    return BAD_INPUT if wrong else OK
+    return BAD_INPUT if without else OK
 
 
 def _identity(row: ProductRow) -> dict[str, Any]:
@@ -246,8 +248,8 @@ def _kept(planning: _Run, journal: Path) -> str:
 
 
 def _report_headers(file: ProductFile) -> None:
-    if file.encoding == "gb18030":
-        print("read as GB18030, since it is not UTF-8", file=sys.stderr)
+    for note in file.notes:
+        print(clean(note), file=sys.stderr)
     renamed = [f"{name} as {field}" for name, field in file.understood.items() if name.casefold() != field]
     if renamed:
         print(f"read {', '.join(renamed)}", file=sys.stderr)

@@ -1,22 +1,28 @@
-"""Reads a file of products as shops keep them: any common header names, also Chinese, any usual encoding and
-delimiter; or a JSON object a line, with the same names.
+"""Products of a file as shops keep them: any common header names, also Chinese. `onshelf.files` reads the file and its
+columns; a JSON object a line may have the same names.
 """
 
-import csv
 import dataclasses
-import io
+import importlib
+import itertools
 import json
 import re
 import sys
+import tempfile
 import unicodedata
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from onshelf._cli._arguments import category_path
 from onshelf._cli._failures import UsageError
 from onshelf._enums import BrandClass
 from onshelf._inputs import Product
 from onshelf._money import Money
+
+if TYPE_CHECKING:
+    from onshelf.files import RawFile, Reading
 
 # What a column is called, after case, spaces, punctuation and units in brackets are taken away.
 HEADERS = {
@@ -42,27 +48,59 @@ HEADERS = {
     "language": "language lang 语言",
 }
 _FIELD_OF = {name: field for field, names in HEADERS.items() for name in names.split()}
-_YES = {"1", "y", "yes", "true", "x", "是", "对"}
-_NO = {"", "0", "n", "no", "false", "否"}
-_SYMBOLS = {"€": {"EUR"}, "£": {"GBP"}, "¥": {"JPY", "CNY"}, "￥": {"JPY", "CNY"}, "₩": {"KRW"}, "₹": {"INR"}}
+# How a column is read, where it is no text, and what a cell is called that was not understood.
+_READERS = {"price": "decimals", "unit_cost": "decimals", "product_id": "identifiers", "private_label": "yes_no"}
+_WRONG = {
+    "price": ("product.list_price", "is no amount of money; write it like 3.99"),
+    "unit_cost": ("product.unit_cost", "is no amount of money; write it like 3.99"),
+    "product_id": ("product.product_id", "has lost its digits; write the id as a text"),
+    "private_label": ("product.brand_class", "is neither yes nor no"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Amount:
+    """An amount of money: as it is written, its digits, and the currencies that its mark can stand for, none without."""
+
+    written: str
+    digits: str
+    currencies: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class ProductRow:
-    """A row of the file: its position from 1, and its cells by field."""
+    """A row of the file.
+
+    Attributes:
+        row: its position from 1.
+        cells: what is given, by field.
+        amounts: the amounts of money, by field.
+        wrong: the cells that were not understood, as they are written, by field.
+    """
 
     row: int
     cells: dict[str, str]
+    amounts: dict[str, Amount]
+    wrong: dict[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
 class ProductFile:
-    """The rows of a file, which header was read as which field, and which headers were not used."""
+    """The rows of a file.
+
+    Attributes:
+        rows: its rows.
+        understood: which header was read as which field.
+        unused: headers that were not used.
+        notes: what a person should know of how the file was read.
+        left_out: lines of the file that are no rows, one text each.
+    """
 
     rows: tuple[ProductRow, ...]
     understood: dict[str, str]
     unused: tuple[str, ...]
-    encoding: str
+    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 class RowError(Exception):
@@ -74,22 +112,14 @@ class RowError(Exception):
         self.message = message
 
 
-def read_products(path: Path) -> ProductFile:
+def read_products(path: Path, encoding: str | None = None) -> ProductFile:
     """The products of a file ("-" is standard input). Raises UsageError where it is no table with a title column."""
+    files = _files()
     try:
-        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"--file {path}: {error.strerror}") from None
-    text, encoding = _decode(data, path)
-    lines = text.splitlines()
-    if not lines:
-        raise UsageError(f"--file {path} is empty; it needs a header line and a line for each product")
-    if path.suffix == ".jsonl":
-        header, *rows = _json_lines(text, path)
-    else:
-        delimiter = max(",;\t|", key=lines[0].count)
-        # The reader gets the text itself, since a quoted cell may hold line breaks.
-        header, *rows = csv.reader(io.StringIO(text), delimiter=delimiter)
+        raw = _json_lines(path, files, encoding) if path.suffix == ".jsonl" else _table(path, files, encoding)
+    except files.FileError as error:
+        raise UsageError(f"--file {error}") from None
+    header = raw.table.column_names
     fields = [_FIELD_OF.get(_normal(name)) for name in header]
     if "title" not in fields:
         known = ", ".join(HEADERS["title"].split())
@@ -100,21 +130,40 @@ def read_products(path: Path) -> ProductFile:
     if twice is not None:
         both = " and ".join(name for name, field in zip(header, fields, strict=True) if field == twice)
         raise UsageError(f"--file {path}: {both} are both read as {twice}; rename or drop one")
+    understood = {name: field for name, field in zip(header, fields, strict=True) if field is not None}
+    read = {field: getattr(files, _READERS.get(field, "texts"))(raw.table[name]) for name, field in understood.items()}
+    written = {field: raw.table[name] for name, field in understood.items()}
     return ProductFile(
-        rows=tuple(
-            ProductRow(
-                n, {field: cell.strip() for field, cell in zip(fields, cells, strict=False) if field is not None}
-            )
-            for n, cells in enumerate((cells for cells in rows if any(cell.strip() for cell in cells)), start=1)
-        ),
-        understood={name: field for name, field in zip(header, fields, strict=True) if field is not None},
-        unused=tuple(name for name, field in zip(header, fields, strict=True) if field is None and name.strip()),
-        encoding=encoding,
+        rows=tuple(_rows(read, written, files.currencies_of)),
+        understood=understood,
+        unused=tuple(name for name, field in zip(header, fields, strict=True) if field is None),
+        notes=tuple(_notes(raw, {name: read[field] for name, field in understood.items()})),
+        left_out=tuple(f"line {line.line}: {line.why}: {line.text[:80]}" for line in raw.rejected),
     )
 
 
-def _json_lines(text: str, path: Path) -> list[list[str]]:
-    """The header, all names in the order of their first use, and the cells of each line."""
+def _files() -> Any:
+    try:
+        return importlib.import_module("onshelf.files")
+    except ImportError:
+        raise UsageError("reading a file needs more packages: pip install 'onshelf[files]'") from None
+
+
+def _table(path: Path, files: Any, encoding: str | None) -> "RawFile":
+    raw: RawFile
+    if str(path) != "-":
+        raw = files.read_file(path, encoding=encoding)
+        return raw
+    with tempfile.TemporaryDirectory(prefix="onshelf-") as folder:
+        copy = Path(folder) / "standard-input.csv"
+        copy.write_bytes(sys.stdin.buffer.read())
+        raw = files.read_file(copy, encoding=encoding)
+    return raw
+
+
+def _json_lines(path: Path, files: Any, encoding: str | None) -> "RawFile":
+    """A table of all names, in the order of their first use, with the values as texts."""
+    text, notes, losses = files.read_plain(path, encoding=encoding)
     objects = []
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
@@ -125,8 +174,10 @@ def _json_lines(text: str, path: Path) -> list[list[str]]:
             if not isinstance(found, dict):
                 raise UsageError(f"--file {path}: line {number} is no JSON object")
             objects.append({name: _cell(value, path, number) for name, value in found.items()})
-    header = list(dict.fromkeys(name for one in objects for name in one))
-    return [header, *([one.get(name, "") for name in header] for one in objects)]
+    names = list(dict.fromkeys(name for one in objects for name in one))
+    columns = {name: [one.get(name) or None for one in objects] for name in names}
+    raw: RawFile = files.RawFile.of_texts(path, columns, notes, losses)
+    return raw
 
 
 def _cell(value: object, path: Path, line: int) -> str:
@@ -139,19 +190,51 @@ def _cell(value: object, path: Path, line: int) -> str:
     return value
 
 
-def _decode(data: bytes, path: Path) -> tuple[str, str]:
-    utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    for encoding in ("utf-16",) if utf16 else ("utf-8-sig", "gb18030"):
-        try:
-            return data.decode(encoding), encoding
-        except UnicodeDecodeError:
-            continue
-    raise UsageError(f"--file {path} is neither UTF-8 nor GB18030 text; save it as CSV in UTF-8")
-
-
 def _normal(header: str) -> str:
     bare = re.sub(r"[(\[（【].*?[)\]）】]", "", unicodedata.normalize("NFKC", header))
     return "".join(c for c in bare.casefold() if c.isalnum())
+
+
+def _rows(
+    read: "Mapping[str, Reading]", written: Mapping[str, Any], currencies_of: Callable[[str], tuple[str, ...]]
+) -> Iterator[ProductRow]:
+    """The rows, from the readings of their columns and the cells as they are written."""
+    names = list(read)
+    columns = [
+        zip(
+            written[name].cast("string").to_pylist(),
+            one.values.to_pylist(),
+            one.wrong.to_pylist() if one.wrong is not None else itertools.repeat(False),
+            one.percent.to_pylist() if one.percent is not None else itertools.repeat(False),
+            one.marks.to_pylist() if one.marks is not None else itertools.repeat(None),
+            strict=False,
+        )
+        for name, one in read.items()
+    ]
+    for number, cells in enumerate(zip(*columns, strict=True), start=1):
+        row = ProductRow(number, {}, {}, {})
+        for field, (text, value, wrong, percent, mark) in zip(names, cells, strict=True):
+            if wrong or (percent and value is not None):
+                row.wrong[field] = text.strip()
+            elif value is None:
+                continue
+            elif _READERS.get(field) == "decimals":
+                row.amounts[field] = Amount(text.strip(), value, currencies_of(mark) if mark else ())
+            row.cells[field] = value if isinstance(value, str) else ("yes" if value else "")
+        yield row
+
+
+def _notes(raw: "RawFile", read: "Mapping[str, Reading]") -> Iterator[str]:
+    """What a person should know of how the file was read."""
+    for note in raw.notes:
+        if note not in ("encoding UTF-8", "Parquet") and not note.startswith("delimiter"):
+            yield note
+    for loss in raw.losses:
+        yield f"{loss.rows:,} {loss.what}"
+        yield from (f"  {sample}" for sample in loss.samples)
+    for name, one in read.items():
+        if one.remark:
+            yield f"{name}: {one.remark}"
 
 
 def to_product(row: ProductRow, currency: str) -> Product:
@@ -159,37 +242,35 @@ def to_product(row: ProductRow, currency: str) -> Product:
     cells = row.cells
     if not cells.get("title"):
         raise RowError("product.title", "is empty; write the title as a shop would show it")
+    for field, text in row.wrong.items():
+        raise RowError(_WRONG[field][0], f"{text!r} {_WRONG[field][1]}")
     named = cells.get("currency") or currency
-    private = cells.get("private_label", "").casefold()
-    if private not in _YES | _NO:
-        raise RowError("product.brand_class", f"{private!r} is neither yes nor no")
     path = [name for field in ("department", "category", "type") for name in category_path(cells.get(field, ""))]
     return Product(
         title=cells["title"],
         product_id=cells.get("product_id") or None,
         brand=cells.get("brand") or None,
         category_path=tuple(path),
-        list_price=_money(cells.get("price", ""), named, "product.list_price"),
-        unit_cost=_money(cells.get("unit_cost", ""), named, "product.unit_cost"),
-        brand_class=BrandClass.PRIVATE_LABEL if private in _YES else None,
+        list_price=_money(row, "price", named),
+        unit_cost=_money(row, "unit_cost", named),
+        brand_class=BrandClass.PRIVATE_LABEL if cells.get("private_label") else None,
         package_size=cells.get("size") or None,
         language=cells.get("language") or None,
     )
 
 
-def _money(text: str, currency: str, field: str) -> Money | None:
-    if not text:
+def _money(row: ProductRow, name: str, currency: str) -> Money | None:
+    amount = row.amounts.get(name)
+    if amount is None:
         return None
-    written = unicodedata.normalize("NFKC", text).replace(" ", "")
-    for symbol, currencies in _SYMBOLS.items():
-        if symbol in text and currency not in currencies:
-            raise RowError(
-                field, f"{text!r} is marked {symbol}, but amounts are in {currency}; amounts are never converted"
-            )
-    number = written.strip("$€£¥₩₹元円" + currency)
-    if not re.fullmatch(r"-?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?", number):
-        raise RowError(field, f"{text!r} is no amount of money; write it like 3.99")
+    field = _WRONG[name][0]
+    if amount.currencies and currency not in amount.currencies:
+        raise RowError(
+            field,
+            f"{amount.written!r} is in {' or '.join(amount.currencies[:2])}, but amounts are in {currency}; amounts are "
+            "never converted",
+        )
     try:
-        return Money(Decimal(number.replace(",", "")), currency)
+        return Money(Decimal(amount.digits), currency)
     except ValueError as error:
         raise RowError(field, str(error)) from None

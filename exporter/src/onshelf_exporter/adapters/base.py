@@ -8,6 +8,7 @@ from pathlib import Path
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
+from onshelf_exporter.errors import DataError
 from onshelf_exporter.launches import LaunchRule
 from onshelf_exporter.promotions import Promotions
 
@@ -27,6 +28,7 @@ class Source:
         food_departments: departments of food.
         dropped: rows that the adapter itself left out, by rule and table: counted in the report.
         week_one: first day of week 1; None = the retail week of the first interaction.
+        problems: columns with values that the adapter could not understand: refused together with what checks find.
         promotions: the table promotions as numbers, where the adapter has numbered it; `tables` then holds its rows.
     """
 
@@ -40,6 +42,7 @@ class Source:
     food_departments: tuple[str, ...] = ()
     dropped: list[dict[str, object]] = field(default_factory=list)
     week_one: dt.date | None = None
+    problems: tuple[DataError, ...] = ()
     promotions: Promotions | None = None
 
 

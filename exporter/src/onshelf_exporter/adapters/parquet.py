@@ -1,8 +1,9 @@
 """A folder of the canonical tables as Parquet files: a retailer's own data; products and interactions are required.
 
-The folder may hold `shop.json` with what the tables do not say: {"currency": "EUR", "timezone": "Europe/Paris",
-"week_start": "monday", "prices_include_tax": true, "units_basis": "all orders of our web shop",
-"food_departments": ["Grocery"]}. Only `currency` is required.
+A table may be a folder of part files. Columns of other types than the schema's (times as numbers or texts, ids as
+floats) are read as the doctor reads them. The folder may hold `shop.json` with what the tables do not say:
+{"currency": "EUR", "timezone": "Europe/Paris", "week_start": "monday", "prices_include_tax": true,
+"units_basis": "all orders of our web shop", "food_departments": ["Grocery"]}. Only `currency` is required.
 """
 
 import json
@@ -11,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
 from onshelf_exporter import engine, schema, validation
 from onshelf_exporter.adapters.base import Adapter, Source
-from onshelf_exporter.errors import DataError, SettingError, SourceError
+from onshelf_exporter.adapters.typed import open_table, parts_of
+from onshelf_exporter.errors import SettingError, SourceError
 from onshelf_exporter.launches import LaunchRule
 from onshelf_exporter.weeks import WEEKDAYS
 
@@ -36,14 +37,15 @@ def files(source: Path | None) -> list[Path]:
         raise SourceError("--source is missing: name the folder that holds products.parquet and interactions.parquet")
     if not source.is_dir():
         raise SourceError(f"--source {source}: no such folder")
-    missing = [f"{name}.parquet" for name in schema.required_tables() if not (source / f"{name}.parquet").is_file()]
+    found = {name: parts_of(source / f"{name}.parquet") for name in schema.TABLES}
+    missing = [f"{name}.parquet" for name in schema.required_tables() if not found[name]]
     if missing:
         has = ", ".join(sorted(path.name for path in source.iterdir())) or "nothing"
         raise SourceError(
             f"{source}: missing {' and '.join(missing)}; the folder holds {has}. Other names or formats: "
             f"`onshelf-exporter doctor {source} --write FOLDER` maps them onto the tables"
         )
-    paths = [source / f"{name}.parquet" for name in schema.TABLES if (source / f"{name}.parquet").is_file()]
+    paths = [part for parts in found.values() for part in parts]
     settings = source / SETTINGS
     return [*paths, settings] if settings.is_file() else paths
 
@@ -55,10 +57,12 @@ def read(con: Backend, source: Path | None) -> Source:
         SourceError: a file cannot be read.
         SettingError: `shop.json` holds a bad value or no currency.
     """
-    paths = [path for path in files(source) if path.suffix == ".parquet"]
-    folder = paths[0].parent
+    files(source)  # refuses a folder that lacks a table
+    folder = source or Path()
     settings = read_settings(folder / SETTINGS)
-    tables = {path.stem: _open(con, path) for path in paths}
+    paths = {name: folder / f"{name}.parquet" for name in schema.TABLES}
+    opened = {name: open_table(con, path, settings["timezone"]) for name, path in paths.items() if parts_of(path)}
+    tables = {name: one.table for name, one in opened.items()}
     zone = settings["timezone"]
     return Source(
         tables=tables,
@@ -69,6 +73,8 @@ def read(con: Backend, source: Path | None) -> Source:
         launch_rule=launch_rule(tables, zone),
         prices_include_tax=settings["prices_include_tax"],
         food_departments=tuple(settings["food_departments"]),
+        dropped=[note for one in opened.values() for note in one.notes],
+        problems=tuple(problem for one in opened.values() for problem in one.problems),
     )
 
 
@@ -141,17 +147,6 @@ def launch_rule(tables: dict[str, ir.Table], timezone: str) -> LaunchRule:
         return LaunchRule(kind="first_appearance", burn_in_weeks=burn_in, text=f"A launch is a product's {appearance}.")
     text = f"A launch is at its stated date ({stated:,} products state one); of the other products, {appearance}."
     return LaunchRule(kind="stated", burn_in_weeks=burn_in, text=text)
-
-
-def _open(con: Backend, path: Path) -> ir.Table:
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic != b"PAR1":
-        raise SourceError(f"{path}: is not a Parquet file (it begins with {magic!r})")
-    try:
-        return engine.read(con, path)
-    except ibis.IbisError as error:
-        raise DataError(path.stem, "", f"cannot be read: {error}") from error
 
 
 ADAPTER = Adapter(name="parquet", files=files, read=read)

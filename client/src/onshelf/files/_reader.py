@@ -1,0 +1,102 @@
+"""Opens a file, or a folder of part files, by its kind."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet
+
+from onshelf.files._raw import FileError, Loss, RawFile
+from onshelf.files._sheet import SHEETS, read_sheet
+from onshelf.files._text import COMPRESSIONS, read_text
+
+TEXTS = (".csv", ".tsv", ".tab", ".txt", ".psv")
+SUFFIXES = (*TEXTS, *(text + packed for text in TEXTS for packed in COMPRESSIONS), *SHEETS, ".parquet")
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a path looks like a table: a file by its ending, a folder by the part files in it."""
+    if path.name.startswith((".", "_", "~$")):
+        return False
+    return bool(_parts(path)) if path.is_dir() else _suffix(path) in SUFFIXES
+
+
+def read_file(path: Path | str, *, encoding: str | None = None) -> RawFile:
+    """A file as it is: delimited text (also compressed), a spreadsheet, Parquet, or a folder of part files that are one
+    table. encoding: of text files; without it, the encoding is found from the whole file. Raises FileError.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileError(f"{path}: No such file or directory")
+    if path.is_dir():
+        return _read_folder(path, encoding)
+    suffix = _suffix(path)
+    if suffix == ".parquet":
+        return RawFile(path, _parquet(path), ["Parquet"])
+    if suffix in SHEETS:
+        return read_sheet(path)
+    if suffix not in SUFFIXES:
+        raise FileError(f"{path}: {suffix or 'no ending'} is not read. Save it as CSV (UTF-8), .xlsx or Parquet")
+    return read_text(path, encoding=encoding)
+
+
+def _suffix(path: Path) -> str:
+    last = path.suffix.lower()
+    return path.with_suffix("").suffix.lower() + last if last in COMPRESSIONS else last
+
+
+def _parts(folder: Path) -> list[Path]:
+    """The part files of a table: what Spark and Hive hide ("_SUCCESS", ".part-0.crc") is left out."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and not any(name.startswith((".", "_")) for name in path.relative_to(folder).parts)
+        and (path.name.startswith("part-") or "=" in path.parent.name or folder.suffix.lower() in SUFFIXES)
+        and (_suffix(path) in SUFFIXES)
+    ]
+
+
+def _read_folder(folder: Path, encoding: str | None) -> RawFile:
+    parts = _parts(folder)
+    if not parts:
+        raise FileError(f"{folder}: holds no part files (part-00000.parquet) that would make it one table")
+    kinds = sorted({_suffix(part) for part in parts})
+    if len(kinds) > 1:
+        raise FileError(f"{folder}: its part files are of several kinds: {', '.join(kinds)}")
+    if kinds == [".parquet"]:
+        return RawFile(folder, _parquet(folder, parts), [f"Parquet, {len(parts):,} part files"])
+    raw = [read_file(part, encoding=encoding) for part in parts]
+    first = raw[0].table.column_names
+    for one in raw[1:]:
+        if one.table.column_names != first:
+            raise FileError(
+                f"{one.path}: its headers {', '.join(one.table.column_names)} differ from {', '.join(first)} of "
+                f"{raw[0].path.name}; part files of one table have the same"
+            )
+    notes = list(dict.fromkeys(note for one in raw for note in one.notes))
+    losses = [Loss(f"{one.path.name}: {loss.what}", loss.rows, loss.samples) for one in raw for loss in one.losses]
+    rejected = [line for one in raw for line in one.rejected]
+    return RawFile(
+        folder, pa.concat_tables([r.table for r in raw]), [f"{len(parts):,} part files", *notes], losses, rejected
+    )
+
+
+def _parquet(path: Path, parts: list[Path] | None = None) -> pa.Table:
+    try:
+        if parts is None:
+            return pa.parquet.read_table(path, partitioning=None)
+        schemas = [pa.parquet.read_schema(part) for part in parts]
+        schema = pa.unify_schemas(schemas, promote_options="permissive")
+        found = pa.dataset.dataset(
+            [str(part) for part in parts],
+            format="parquet",
+            partitioning=pa.dataset.partitioning(flavor="hive"),
+            partition_base_dir=str(path),
+        )
+        for field in found.schema:
+            if field.name not in schema.names:
+                schema = schema.append(field)
+        return found.replace_schema(schema).to_table()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
+        raise FileError(f"{path}: is not a readable Parquet file: {error}") from error

@@ -1,0 +1,277 @@
+"""Puts the canonical tables together from all files, and counts what is lost on the way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+from ibis.backends.duckdb import Backend
+
+from onshelf_exporter import engine, schema
+from onshelf_exporter.doctor import catalogue, others, sales
+from onshelf_exporter.doctor.columns import Frame, read_columns
+from onshelf_exporter.doctor.losses import SAMPLES, Loss, Reason, apart, total
+from onshelf_exporter.doctor.settings import Settings
+from onshelf_exporter.doctor.sources import Found, find
+from onshelf_exporter.validation import MAX_MISSING
+
+MONEY = ("revenue", "discount", "coupon_discount", "price_paid", "list_price", "unit_cost", "fixed_cost")
+
+
+@dataclass
+class Diagnosis:
+    """What the doctor found.
+
+    Attributes:
+        found: the files.
+        frames: their columns, read; one for each of `found.joined`.
+        notes: for each frame, what was derived from what.
+        tables: canonical tables as far as they could be put together.
+        losses: what is left out, with what is left out on purpose.
+        open: questions that the files do not decide: the reading may be wrong.
+        problems: what must be mended before the data can be used.
+        shop: what shop.json is to state.
+    """
+
+    found: Found
+    frames: list[Frame] = field(default_factory=list)
+    notes: list[list[str]] = field(default_factory=list)
+    tables: dict[str, ir.Table] = field(default_factory=dict)
+    losses: list[Loss] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    shop: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def lost(self) -> list[Loss]:
+        """What is left out without being meant."""
+        return [loss for loss in self.losses if not loss.meant]
+
+
+def diagnose(con: Backend, paths: Sequence[Path], settings: Settings) -> Diagnosis:
+    """Read all files and put the canonical tables together.
+
+    Raises:
+        SourceError: nothing readable is there.
+        SettingError: a setting is about nothing that is there.
+    """
+    found = find(paths, settings)
+    diagnosis = Diagnosis(found, problems=list(found.problems))
+    diagnosis.shop = dict(found.shop)
+    if settings.timezone is not None:
+        diagnosis.shop["timezone"] = settings.timezone
+    zone = str(diagnosis.shop.get("timezone", "UTC"))
+    for joined in found.joined:
+        meant = joined.files[0].meant
+        diagnosis.frames.append(read_columns(joined.names, joined.tables, joined.table, meant, settings, zone))
+        diagnosis.notes.append([])
+    settings.refuse_unused()
+    _files(diagnosis)
+    _money(diagnosis, settings)
+    _sales_and_products(con, diagnosis, settings)
+    _others(con, diagnosis)
+    _joins(con, diagnosis)
+    _required(diagnosis)
+    return diagnosis
+
+
+def _files(diagnosis: Diagnosis) -> None:
+    """What is lost with whole files and lines, and questions that columns leave open."""
+    for name in diagnosis.found.unread:
+        diagnosis.losses.append(Loss(name, "no table: not read", 0, meant=name.endswith("(left out by --table)")))
+    for file in diagnosis.found.files:
+        for loss in file.raw.losses:
+            diagnosis.losses.append(Loss(file.name, loss.what, loss.rows, loss.samples))
+        for note in file.raw.notes:
+            if note.startswith("not read"):
+                diagnosis.losses.append(Loss(file.name, f"{note}. Save each sheet as a file of its own", 0))
+        if file.left_out:
+            diagnosis.losses.append(Loss(file.name, "left out by --where", file.left_out, meant=True))
+        if not file.tables and not file.name.endswith("(left out by --table)"):
+            what = "not used: say what it holds with --table FILE=TABLE, or leave it out with --table FILE="
+            diagnosis.losses.append(Loss(file.name, what, file.raw.table.num_rows))
+    for frame in diagnosis.frames:
+        for mapped in frame.mapped:
+            if mapped.open:
+                diagnosis.open.append(f"{mapped.header} ({', '.join(frame.files)}): {mapped.remark}")
+        weekday = sales.one_weekday(frame) if "interactions" in frame.tables else None
+        if weekday:
+            diagnosis.open.append(
+                f"all dates are {weekday}s: if each row is a week of sales, say which day it names, with "
+                "--map HEADER=week_start or --map HEADER=week_end"
+            )
+
+
+def _money(diagnosis: Diagnosis, settings: Settings) -> None:
+    """One currency in all columns of money: that of the settings, or the only one that is written."""
+    written: dict[str, list[str]] = {}
+    for frame in diagnosis.frames:
+        for mapped in frame.mapped:
+            if set(mapped.columns) & set(MONEY):
+                for mark in mapped.currencies:
+                    written.setdefault(mark, []).append(mapped.header)
+    stated = settings.currency or diagnosis.shop.get("currency")
+    codes = [mark for mark in written if len(mark) == 3 and mark.isascii() and mark.isupper()]
+    if len(written) > 1:
+        listed = ", ".join(f"{mark} in {', '.join(sorted(set(names)))}" for mark, names in written.items())
+        diagnosis.problems.append(f"amounts in several currencies: {listed}. Keep one with --where, or convert them")
+    elif codes and stated and stated != codes[0]:
+        diagnosis.problems.append(f"amounts are marked {codes[0]}, and the currency stated is {stated}")
+    if stated or codes:
+        diagnosis.shop["currency"] = stated or codes[0]
+
+
+def _sales_and_products(con: Backend, diagnosis: Diagnosis, settings: Settings) -> None:
+    lines: ir.Table | None = None
+    for frame, notes in zip(diagnosis.frames, diagnosis.notes, strict=True):
+        if "interactions" in frame.tables and "interactions" not in diagnosis.tables:
+            lines = sales.lines_of(con, frame, notes)
+            _sales(con, diagnosis, frame, lines)
+        if frame.tables == ("products",) and "products" not in diagnosis.tables:
+            diagnosis.tables["products"], losses = catalogue.from_file(con, frame, notes)
+            diagnosis.losses += losses
+            diagnosis.losses += _emptied(frame)
+    if "products" in diagnosis.tables and "product_id" in diagnosis.tables["products"].columns:
+        products, losses = catalogue.mended(diagnosis.tables["products"])
+        usable = lines if lines is not None and "product_id" in lines.columns else None
+        kept, out = catalogue.sorted_out(con, products, usable, settings.keep_services)
+        count = total(out)
+        if count:
+            rows = out.order_by("why", "product_id").limit(SAMPLES).to_pyarrow().to_pylist()
+            shown = tuple(f"{row['product_id']} {row['title'] or ''} ({row['why']})" for row in rows)
+            losses.append(Loss("products", "no products; their sales are left out as well", count, shown))
+            if count > MAX_MISSING * total(products):
+                diagnosis.problems.append(
+                    f"products: {count:,} of {total(products):,} would be left out, such as {'; '.join(shown)}"
+                )
+            interactions = diagnosis.tables.get("interactions")
+            if interactions is not None and "product_id" in interactions.columns:
+                diagnosis.tables["interactions"], more = catalogue.without(con, interactions, out)
+                losses += more
+        diagnosis.tables["products"] = kept
+        diagnosis.losses += losses
+    if "interactions" in diagnosis.tables:
+        table = sales.canonical_lines(diagnosis.tables["interactions"])
+        diagnosis.tables["interactions"] = con.create_table(ibis.util.gen_name("interactions"), table, temp=True)
+
+
+def _sales(con: Backend, diagnosis: Diagnosis, frame: Frame, lines: ir.Table) -> None:
+    """Interactions of a file, its flags of promotion, and its products where no other file has them."""
+    kept, losses = sales.kept_lines(lines, frame)
+    given = frame.rows - sum(loss.rows for loss in losses if loss.meant)
+    gone = sum(loss.rows for loss in losses if not loss.meant)
+    if gone > MAX_MISSING * given:
+        diagnosis.problems.append(
+            f"interactions: {gone:,} of {given:,} rows would be lost; mend what is listed as lost"
+        )
+    diagnosis.losses += losses
+    diagnosis.tables["interactions"] = con.create_table(ibis.util.gen_name("kept"), kept, temp=True)
+    promoted = sales.flagged(con, frame, diagnosis.tables["interactions"])
+    if promoted is not None:
+        diagnosis.tables["promotions"] = promoted
+    weekday = sales.week_start_of(frame)
+    if weekday:
+        diagnosis.shop.setdefault("week_start", weekday)
+    if "products" in frame.tables and "product_id" in lines.columns:
+        diagnosis.tables["products"] = catalogue.from_lines(con, lines, frame)
+
+
+def _emptied(frame: Frame) -> list[Loss]:
+    """Values of products that were not understood: they are missing from then on."""
+    return [
+        Loss("products", f"{column} not understood: emptied", len(values) - values.null_count, mapped.odd[:SAMPLES])
+        for column, values in frame.odd.items()
+        for mapped in frame.mapped
+        if column in mapped.columns
+    ]
+
+
+def _others(con: Backend, diagnosis: Diagnosis) -> None:
+    triples = zip(diagnosis.found.joined, diagnosis.frames, diagnosis.notes, strict=True)
+    for joined, frame, notes in triples:
+        for name in frame.tables:
+            if name in ("products", "interactions"):
+                continue
+            table, losses = others.table_of(con, name, frame, joined)
+            if name == "promotions" and name in diagnosis.tables:
+                columns = [c for c in table.columns if c in diagnosis.tables[name].columns]
+                table = table.select(*columns).union(diagnosis.tables[name].select(*columns))
+                notes.append("with the promotions of the flags in the file of sales")
+            diagnosis.tables[name] = table
+            diagnosis.losses += losses
+
+
+def _joins(con: Backend, diagnosis: Diagnosis) -> None:
+    """Rows of products that are not in products: counted, and refused where they are most."""
+    products = diagnosis.tables.get("products")
+    if products is None or "product_id" not in products.columns:
+        return
+    for name in ("interactions", "promotions", "coupons"):
+        table = diagnosis.tables.get(name)
+        if table is None or "product_id" not in table.columns:
+            continue
+        table = con.create_table(ibis.util.gen_name("joined"), table.mutate(known=_known(table, products)), temp=True)
+        rows = total(table)
+        reason = Reason(~table.known, "product_id that is not in products", table.product_id)
+        kept, losses = apart(table, {"unknown": reason}, name)
+        gone = sum(loss.rows for loss in losses)
+        diagnosis.tables[name] = kept.drop("known")
+        diagnosis.losses += losses
+        if gone > MAX_MISSING * rows:
+            theirs = ", ".join(products.limit(SAMPLES).product_id.to_pyarrow().to_pylist())
+            words = f"{name}: {gone / rows:.0%} of the rows name no product of products ({', '.join(losses[0].samples)}"
+            words += f" there, {theirs} in products)"
+            if _match_without_zeros(table, products):
+                words += ". They match without leading zeros: one of the files has lost them; export ids as texts"
+            diagnosis.problems.append(words)
+
+
+def _known(table: ir.Table, products: ir.Table) -> ir.Value:
+    return table.product_id.isin(products.product_id)
+
+
+def _match_without_zeros(table: ir.Table, products: ir.Table) -> bool:
+    bare = products.select(product_id=products.product_id.re_replace("^0+", "")).product_id
+    unknown = table.filter(~table.known).select("product_id").distinct()
+    matching = engine.number(unknown.filter(unknown.product_id.re_replace("^0+", "").isin(bare)).count())
+    return matching > MAX_MISSING * total(unknown)
+
+
+def _required(diagnosis: Diagnosis) -> None:
+    """Tables and columns without which nothing can be planned."""
+    for name in schema.required_tables():
+        if name not in diagnosis.tables:
+            needed = ", ".join(column.name for column in schema.columns(name) if column.required)
+            diagnosis.problems.append(f"no {name}: no file holds {needed}")
+    for name, table in diagnosis.tables.items():
+        missing = [
+            column.name for column in schema.columns(name) if column.required and column.name not in table.columns
+        ]
+        if missing:
+            there = [m.header for frame in diagnosis.frames if name in frame.tables for m in frame.mapped]
+            which = " and ".join(missing)
+            words = (
+                f"{name}: no header was understood as {which} (headers: {', '.join(there)}). Say which one is, with "
+            )
+            diagnosis.problems.append(words + " ".join(f"--map HEADER={column}" for column in missing))
+        elif name in schema.required_tables() and not total(table):
+            diagnosis.problems.append(f"{name}: no row is left")
+
+
+def missing_capabilities(diagnosis: Diagnosis) -> list[tuple[str, str]]:
+    """Tables and columns that are not there, and what is lost without each."""
+    result = []
+    for name, (required, _, lost) in schema.TABLES.items():
+        if name not in diagnosis.tables:
+            result.append((name, "nothing can be planned without it" if required else lost))
+            continue
+        there = diagnosis.tables[name].columns
+        result += [
+            (f"{name}.{column.name}", column.without or "required")
+            for column in schema.columns(name)
+            if column.name not in there
+            and column.name not in ("image_vector", "audio_vector", "category_path_readable")
+        ]
+    return result

@@ -1,0 +1,188 @@
+"""What the command line states: stronger than anything that the doctor believes."""
+
+import argparse
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from onshelf_exporter import headers, schema
+from onshelf_exporter.errors import SettingError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The arguments, taken apart. Keys may begin with the name of a file and a colon.
+
+    Attributes:
+        maps: header to the columns that it means; () leaves the header out.
+        tables: file to its table; "" leaves the file out.
+        kinds: value of a kind or status to a kind; "" leaves its rows out.
+        where: filters in SQL.
+        encodings: of text files.
+        date_formats: header ("" for all) to a format of strptime.
+        timezone: IANA zone of times; None = that of shop.json, else UTC.
+        currency: None = that of shop.json.
+        strict: losses and open questions make the files unusable.
+        keep_services: postage and fees are products.
+        used: settings that met what they are about; the others are refused at the end.
+    """
+
+    maps: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    tables: dict[str, str] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
+    where: tuple[str, ...] = ()
+    encodings: tuple[str, ...] = ()
+    date_formats: dict[str, str] = field(default_factory=dict)
+    timezone: str | None = None
+    currency: str | None = None
+    strict: bool = False
+    keep_services: bool = False
+    used: set[tuple[str, str]] = field(default_factory=set)
+
+    def map_of(self, file: str, header: str) -> str | None:
+        """The key of `maps` that is about a header of a file; None where there is none."""
+        return next((key for key in (f"{file}:{header}", header) if key in self.maps), None)
+
+    def encoding_of(self, file: str) -> str | None:
+        """The encoding that is stated for a file."""
+        own = [one for one in self.encodings if one.startswith(f"{file}:")]
+        for one in own or [one for one in self.encodings if ":" not in one]:
+            self.used.add(("--encoding", one))
+            return one.rpartition(":")[2]
+        return None
+
+    def filters_of(self, file: str, files: Sequence[str]) -> list[tuple[str, str]]:
+        """The filters for one of some files: the condition, and the argument that it stands in."""
+        own = [(one.partition(":")[2], one) for one in self.where if one.startswith(f"{file}:")]
+        return own + [(one, one) for one in self.where if not any(one.startswith(f"{other}:") for other in files)]
+
+    def date_format_of(self, header: str) -> str | None:
+        """The format that is stated for the dates of a header."""
+        for key in (header, ""):
+            if key in self.date_formats:
+                self.used.add(("--date-format", key))
+                return self.date_formats[key]
+        return None
+
+    def table_of(self, file: str) -> str | None:
+        """The table that is stated for a file: "" to leave the file out, None where nothing is stated."""
+        if file in self.tables:
+            self.used.add(("--table", file))
+        return self.tables.get(file)
+
+    def kind_of(self, value: str) -> str | None:
+        """The kind that is stated for a value: "" to leave its rows out, None where nothing is stated."""
+        if value in self.kinds:
+            self.used.add(("--kinds", value))
+        return self.kinds.get(value)
+
+    def refuse_unused(self) -> None:
+        """Raises SettingError for a setting that met nothing: what is accepted has an effect."""
+        given: dict[str, Iterable[str]] = {
+            "--map": self.maps, "--table": self.tables, "--kinds": self.kinds, "--where": self.where,
+            "--encoding": self.encodings, "--date-format": self.date_formats,
+        }  # fmt: skip
+        what = {
+            "--map": "no file has this header", "--table": "no file has this name",
+            "--kinds": "no event and no order has this value", "--where": "no file has the columns of this condition",
+            "--encoding": "no text file of this name was read", "--date-format": "no column of dates has this header",
+        }  # fmt: skip
+        for name, keys in given.items():
+            for key in keys:
+                if (name, key) not in self.used:
+                    raise SettingError(name, key, what[name])
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the stage."""
+    parser.add_argument(
+        "path", type=Path, nargs="+", help="files (CSV, TSV, Parquet, spreadsheets, also .gz) or folders of them"
+    )
+    parser.add_argument(
+        "--map", action="append", default=[], metavar="[FILE:]HEADER=COLUMN[,COLUMN]",
+        help="what a header means, where the doctor is wrong; COLUMN is empty to leave it out",
+    )  # fmt: skip
+    parser.add_argument(
+        "--table", action="append", default=[], metavar="FILE=TABLE",
+        help="which table a file holds; TABLE is empty to leave the file out",
+    )  # fmt: skip
+    parser.add_argument(
+        "--kinds", action="append", default=[], metavar="VALUE=KIND",
+        help="which kind of event a value means; KIND is empty to leave its rows out",
+    )  # fmt: skip
+    parser.add_argument(
+        "--where", action="append", default=[], metavar="[FILE:]SQL",
+        help="rows to keep: a condition in SQL (DuckDB) on the columns as they are in the file",
+    )  # fmt: skip
+    parser.add_argument("--encoding", action="append", default=[], metavar="[FILE:]ENCODING", help="of text files")
+    parser.add_argument(
+        "--date-format", action="append", default=[], metavar="[HEADER=]FORMAT",
+        help="how dates are written, such as %%d/%%m/%%Y",
+    )  # fmt: skip
+    parser.add_argument(
+        "--write", type=Path, default=None, metavar="FOLDER",
+        help="write the canonical tables, ready for the adapter `parquet`",
+    )  # fmt: skip
+    parser.add_argument("--currency", default=None, help="ISO 4217 code of all amounts, needed with --write")
+    parser.add_argument("--timezone", default=None, help="IANA zone of times (default: that of shop.json, else UTC)")
+    parser.add_argument("--strict", action="store_true", help="nothing may be lost or left open: exit status 1 if so")
+    parser.add_argument(
+        "--keep-services", action="store_true", help="keep postage, fees and adjustments as if they were products"
+    )
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """The arguments, taken apart and checked as far as they can be without the files."""
+    return Settings(
+        maps=_maps(args.map),
+        tables=_pairs("--table", args.table, ("", *schema.TABLES), "FILE=TABLE"),
+        kinds=_pairs("--kinds", args.kinds, ("", *schema.KINDS), "VALUE=KIND"),
+        where=tuple(args.where),
+        encodings=tuple(args.encoding),
+        date_formats=_formats(args.date_format),
+        timezone=args.timezone,
+        currency=args.currency,
+        strict=args.strict,
+        keep_services=args.keep_services,
+    )
+
+
+def _maps(pairs: list[str]) -> dict[str, tuple[str, ...]]:
+    known = headers.known_columns()
+    result: dict[str, tuple[str, ...]] = {}
+    for pair in pairs:
+        header, sign, right = pair.rpartition("=")
+        columns = tuple(column.strip() for column in right.split(",") if column.strip())
+        if not sign or not header or not set(columns) <= known:
+            rule = f"must be HEADER=COLUMN with a column of docs/data.md: {', '.join(sorted(known))}"
+            raise SettingError("--map", pair, rule)
+        if result.get(header, columns) != columns:
+            before = ",".join(result[header]) or "nothing"
+            rule = f"was mapped to {before} before; a header that serves both is {header}={before},{right}"
+            raise SettingError("--map", pair, rule)
+        result[header] = columns
+    return result
+
+
+def _pairs(name: str, pairs: list[str], allowed: tuple[str, ...], form: str) -> dict[str, str]:
+    result: dict[str, str] = {}
+    for pair in pairs:
+        left, sign, right = pair.rpartition("=")
+        if not sign or not left or right not in allowed:
+            raise SettingError(name, pair, f"must be {form}, with one of {', '.join(allowed[1:])}, or nothing after =")
+        if result.get(left, right) != right:
+            raise SettingError(name, pair, f"{left} was set to {result[left] or 'nothing'} before")
+        result[left] = right
+    return result
+
+
+def _formats(given: list[str]) -> dict[str, str]:
+    result: dict[str, str] = {}
+    for one in given:
+        header, _, form = one.rpartition("=")
+        if "%" not in form:
+            raise SettingError("--date-format", one, "must be a format of strptime, such as %d/%m/%Y or %d-%b-%y")
+        if result.get(header, form) != form:
+            raise SettingError("--date-format", one, f"was {result[header]} before")
+        result[header] = form
+    return result

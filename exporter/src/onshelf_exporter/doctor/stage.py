@@ -1,0 +1,98 @@
+"""The stage: looks at the files, judges the tables, reports, writes."""
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from onshelf_exporter import engine
+from onshelf_exporter.adapters.parquet import SETTINGS, read_settings
+from onshelf_exporter.doctor import judgement, page
+from onshelf_exporter.doctor.diagnosis import Diagnosis, diagnose
+from onshelf_exporter.doctor.settings import Settings, settings_of
+from onshelf_exporter.errors import SettingError
+
+USABLE, NOT_USABLE, WITH_LOSSES = 0, 1, 3
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look at the files and report: 0 usable, 3 usable with losses, 1 not usable."""
+    console = Console()
+    settings = settings_of(args)
+    target: Path | None = args.write
+    _check_target(target)
+    con = engine.connect()
+    diagnosis = diagnose(con, args.path, settings)
+    if target is not None and "currency" not in diagnosis.shop:
+        raise SettingError(
+            "--currency", None, "is needed with --write: the ISO 4217 code of all amounts, such as EUR or CNY"
+        )
+    with tempfile.TemporaryDirectory(prefix="onshelf-doctor-") as work:
+        tables, prepared = Path(work) / "tables", Path(work) / "data"
+        shop = {"currency": judgement.NO_CURRENCY} | diagnosis.shop
+        _check_shop(shop, Path(work))
+        summary = None
+        if not diagnosis.problems:
+            judgement.write(con, diagnosis.tables, shop, tables)
+            summary, problems, losses = judgement.judge(tables, prepared)
+            diagnosis.problems += problems
+            diagnosis.losses += losses
+        status = report(diagnosis, summary, settings, console)
+        if status != NOT_USABLE and target is not None:
+            target.mkdir(parents=True, exist_ok=True)
+            for path in sorted(tables.iterdir()):
+                shutil.move(path, target / path.name)
+            following = f"onshelf-exporter data --dataset shop --adapter parquet --source {target}"
+            console.print(f"\nWritten to {target}. Next: {following}", markup=False)
+        elif status != NOT_USABLE:
+            given = " ".join(str(path) for path in args.path)
+            currency = "" if "currency" in diagnosis.shop else " --currency CODE"
+            console.print(f"Next: onshelf-exporter doctor {given} --write FOLDER{currency}", markup=False)
+    return status
+
+
+def _check_target(target: Path | None) -> None:
+    if target is not None and target.exists() and any(target.iterdir()):
+        raise SettingError("--write", str(target), "the folder must be new or empty")
+
+
+def _check_shop(shop: dict[str, Any], folder: Path) -> None:
+    """Raises SettingError for a setting of the shop that `data` would refuse."""
+    judgement.write_settings(shop, folder)
+    read_settings(folder / SETTINGS)
+
+
+def report(diagnosis: Diagnosis, summary: judgement.Summary | None, settings: Settings, console: Console) -> int:
+    """Print all that was found, and the exit status."""
+    page.show_files(diagnosis, console)
+    page.show_missing(diagnosis, console)
+    page.show_losses([loss for loss in diagnosis.losses if loss.meant], "Left out, as it is meant", console)
+    page.show_losses(diagnosis.lost, "Lost: not understood, or not to be used", console)
+    if summary is not None:
+        page.show_summary(summary, str(diagnosis.shop.get("currency", "")), console)
+    if diagnosis.open:
+        console.print("\nTo check: the files do not decide")
+        for question in diagnosis.open:
+            console.print(f"  - {question}", markup=False)
+    problems = list(diagnosis.problems)
+    if settings.strict:
+        problems += [f"{loss.table}: {loss.what} ({loss.rows:,} rows)" for loss in diagnosis.lost]
+        problems += diagnosis.open
+    if problems:
+        console.print(f"\n[bold]Not usable[/bold]{' (--strict)' if not diagnosis.problems else ''}. To mend:")
+        for problem in problems:
+            console.print(f"  - {problem}", markup=False)
+        console.print("A header that was misunderstood: --map HEADER=COLUMN (columns: docs/data.md).")
+        return NOT_USABLE
+    rows = ", ".join(f"{name} {engine.number(table.count()):,}" for name, table in diagnosis.tables.items())
+    if diagnosis.lost:
+        lost = sum(loss.rows for loss in diagnosis.lost)
+        console.print(
+            f"\n[bold]Usable with losses[/bold]: {rows} rows; {lost:,} rows lost, in {len(diagnosis.lost)} ways."
+        )
+        return WITH_LOSSES
+    console.print(f"\n[bold]Usable[/bold]: {rows} rows.")
+    return USABLE
