@@ -2,10 +2,10 @@
 
     python tests/messy_shop.py FOLDER --lines 500000
 
-The files are cp1252 with semicolons, decimal commas and day-first dates. Headers are those of a till: no product table, no
-categories. Among the sales are guests (no customer), cancellations (an invoice number with a C, a negative quantity),
-adjustment and service lines that sell nothing, and titles that change, some of them notes of the warehouse. A few launched
-products have a single stray sale months before they were really on sale.
+The files are cp1252 with semicolons, decimal commas and day-first dates. Headers are those of a till: no table of
+products, no categories. Among the sales are guests (no customer), cancellations (an invoice number with a C, a negative
+quantity), adjustment and service lines that sell nothing, and titles that change, some of them notes of the warehouse.
+A few launched products have a single stray sale months before they were really on sale.
 """
 
 import argparse
@@ -24,8 +24,8 @@ MATERIALS = ("ceramic", "wooden", "enamel", "linen", "glass", "wicker", "felt", 
 THINGS = (
     ("tea light holder", 2.1), ("lunch bag", 1.65), ("cake stand", 9.95), ("jigsaw puzzle", 6.5), ("hand cream", 4.25),
     ("picture frame", 5.45), ("garden trowel", 7.75), ("crème brûlée dish", 3.75), ("birthday card", 0.85),
-    ("paper chain kit", 2.95), ("doormat", 7.95), ("hot water bottle", 4.95), ("alarm clock", 3.75), ("cushion cover", 8.25),
-    ("party bunting", 4.95), ("storage tin", 3.25),
+    ("paper chain kit", 2.95), ("doormat", 7.95), ("hot water bottle", 4.95), ("alarm clock", 3.75),
+    ("cushion cover", 8.25), ("party bunting", 4.95), ("storage tin", 3.25),
 )  # fmt: skip
 COLOURS = ("red", "sage green", "navy", "ivory", "rose", "black", "sky blue", "mustard", "café au lait", "silver")
 NOTES = ("damages", "check", "?", "wet", "found", "mouldy, thrown away")
@@ -127,14 +127,14 @@ def _catalogue(random: np.random.Generator, products: int, weeks: int) -> pd.Dat
             "launch_week": launch_week,
             "price": np.round(base * random.lognormal(0, 0.2, products), 2),
             "popularity": random.lognormal(0, 0.7, products),
-            "old_title": [title.upper().replace(MAKERS[a].upper(), "").strip() for title, a in zip(titles, maker)],
+            "old_title": [
+                title.upper().replace(MAKERS[a].upper(), "").strip() for title, a in zip(titles, maker, strict=True)
+            ],
         }
     )
 
 
-def _sales(
-    random: np.random.Generator, catalogue: pd.DataFrame, lines: int, users: int, weeks: int
-) -> pd.DataFrame:
+def _sales(random: np.random.Generator, catalogue: pd.DataFrame, lines: int, users: int, weeks: int) -> pd.DataFrame:
     """Lines of sales: every product sells in the week of its launch, or in the first weeks."""
     products = len(catalogue)
     week = np.repeat(np.arange(1, weeks + 1), products)
@@ -195,7 +195,9 @@ def _services(random: np.random.Generator, count: int, weeks: int) -> pd.DataFra
     """Lines that sell no product: postage, fees, corrections of the books."""
     kind = random.integers(0, len(SERVICES), count)
     day = pd.to_timedelta(random.integers(0, weeks * 7, count), "D")
-    amount = np.where(kind == 1, -np.round(random.uniform(100, 9_000, count), 2), np.round(random.uniform(2, 40, count), 2))
+    amount = np.where(
+        kind == 1, -np.round(random.uniform(100, 9_000, count), 2), np.round(random.uniform(2, 40, count), 2)
+    )
     return pd.DataFrame(
         {
             "InvoiceNo": [("A" if k == 1 else "") + str(900_000 + i) for i, k in enumerate(kind)],

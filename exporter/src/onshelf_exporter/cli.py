@@ -38,6 +38,7 @@ STAGES = (
     Stage("export", "onshelf_exporter.export", "write trained models as ONNX, checked against PyTorch"),
     Stage("publish", "onshelf_exporter.publish", "make exported models visible as numbered model releases"),
     Stage("doctor", "onshelf_exporter.doctor", "say what a retailer's own files would give, and what is missing"),
+    Stage("shop", "onshelf_exporter.shop.stage", "from a retailer's own files to a model release: all of the above"),
     Stage(
         "tensorrt-engines", "onshelf_exporter.tensorrt_engines", "build native TensorRT engines, where there is a GPU"
     ),

@@ -93,8 +93,22 @@ class Settings:
                     raise SettingError(name, key, what[name])
 
 
+READING = ("map", "table", "kinds", "where", "encoding", "date_format")  # options that may be given several times
+SWITCHES = ("strict", "keep_services")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the stage."""
+    add_reading_arguments(parser)
+    parser.add_argument(
+        "--write", type=Path, default=None, metavar="FOLDER",
+        help="write the canonical tables, ready for the adapter `parquet`",
+    )  # fmt: skip
+    parser.add_argument("--currency", default=None, help="ISO 4217 code of all amounts, needed with --write")
+
+
+def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say how files are read."""
     parser.add_argument(
         "path", type=Path, nargs="+", help="files (CSV, TSV, Parquet, spreadsheets, also .gz) or folders of them"
     )
@@ -119,16 +133,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--date-format", action="append", default=[], metavar="[HEADER=]FORMAT",
         help="how dates are written, such as %%d/%%m/%%Y",
     )  # fmt: skip
-    parser.add_argument(
-        "--write", type=Path, default=None, metavar="FOLDER",
-        help="write the canonical tables, ready for the adapter `parquet`",
-    )  # fmt: skip
-    parser.add_argument("--currency", default=None, help="ISO 4217 code of all amounts, needed with --write")
     parser.add_argument("--timezone", default=None, help="IANA zone of times (default: that of shop.json, else UTC)")
     parser.add_argument("--strict", action="store_true", help="nothing may be lost or left open: exit status 1 if so")
     parser.add_argument(
         "--keep-services", action="store_true", help="keep postage, fees and adjustments as if they were products"
     )
+
+
+def reading_options(args: argparse.Namespace) -> list[str]:
+    """The arguments of `add_reading_arguments`, but for the paths, as they are written on a command line."""
+    options = [f"--{name.replace('_', '-')}={value}" for name in READING for value in getattr(args, name)]
+    options += [f"--{name.replace('_', '-')}" for name in SWITCHES if getattr(args, name)]
+    return [*options, *([f"--timezone={args.timezone}"] if args.timezone is not None else [])]
 
 
 def settings_of(args: argparse.Namespace) -> Settings:

@@ -12,6 +12,7 @@ from onshelf_exporter import engine
 from onshelf_exporter.adapters.parquet import SETTINGS, read_settings
 from onshelf_exporter.doctor import judgement, page
 from onshelf_exporter.doctor.diagnosis import Diagnosis, diagnose
+from onshelf_exporter.doctor.record import write_record
 from onshelf_exporter.doctor.settings import Settings, settings_of
 from onshelf_exporter.errors import SettingError
 
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
             target.mkdir(parents=True, exist_ok=True)
             for path in sorted(tables.iterdir()):
                 shutil.move(path, target / path.name)
+            write_record(diagnosis, summary, target)
             following = f"onshelf-exporter data --dataset shop --adapter parquet --source {target}"
             console.print(f"\nWritten to {target}. Next: {following}", markup=False)
         elif status != NOT_USABLE:

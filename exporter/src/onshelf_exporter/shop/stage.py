@@ -2,40 +2,59 @@
 
     onshelf-exporter shop sales/ --currency EUR --name my_shop
 
-Everything goes below `<root>/<name>`: what the doctor wrote, the prepared data, the training runs, the model releases, the
-model repository, and `page.md`, which says what was understood, what was learned and what was left out. Run again with the
-same files, code and settings, it does nothing twice. Each step is a process of its own, so that none keeps the memory of
-the one before.
+Everything goes below `<root>/<name>`: what the doctor wrote, the prepared data, the training runs, the model releases,
+the model repository, and `page.md`, which says what was understood, what was learned and what was left out. Run again
+with the same files, code and settings, it does nothing twice. Each step is a process of its own, so that none keeps the
+memory of the one before.
 """
 
 import argparse
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.markdown import Markdown
 
-from onshelf_exporter import doctor
+from onshelf_exporter.doctor import record
+from onshelf_exporter.doctor.settings import add_reading_arguments, reading_options
+from onshelf_exporter.doctor.stage import USABLE, WITH_LOSSES
 from onshelf_exporter.errors import ExporterError, SettingError
 from onshelf_exporter.shop.example import write_example
 from onshelf_exporter.shop.page import Step, render
 
+STAGES = ("doctor", "data", "train", "evaluate", "publish")
 REFUSED = 2  # exit status of a stage that says what is wrong
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a shop's files go: `tables` is named after the content of the files, so that other files are read anew."""
+
+    root: Path
+    tables: Path
+    data: Path
+    runs: Path
+    releases: Path
+    repository: Path
+    reports: Path
+    cache: Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the stage's arguments: those of the doctor, and where everything goes."""
-    doctor.add_reading_arguments(parser)
+    add_reading_arguments(parser)
     parser.add_argument("--currency", required=True, help="ISO 4217 code of all amounts, such as EUR or CNY")
     parser.add_argument("--name", default="shop", help="name of the shop: a folder below --root (default: %(default)s)")
-    parser.add_argument("--root", type=Path, default=Path("var/shops"), help="folder of all shops (default: %(default)s)")
+    parser.add_argument(
+        "--root", type=Path, default=Path("var/shops"), help="folder of all shops (default: %(default)s)"
+    )
     parser.add_argument("--recipe", default="default", help="recipe of the models (default: %(default)s)")
     parser.add_argument(
         "--configs", type=Path, default=Path("model_repository"), help="where config.pbtxt files come from"
@@ -44,82 +63,107 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do all steps; prints the closing page. 0 when a model release is published."""
-    if not args.name or not args.name.replace("_", "").replace("-", "").isalnum():
+    if not args.name.replace("_", "").replace("-", "").isalnum():
         raise SettingError("--name", args.name, "letters, digits, - and _ only")
-    folder = args.root / args.name
-    folder.mkdir(parents=True, exist_ok=True)
-    steps: list[Step] = []
-    tables = _understand(args, folder, steps)
-    data, runs = folder / "data", folder / "runs"
-    dataset, prepared = f"--dataset={args.name}", ["--data", str(data / args.name)]
-    trained = [*prepared, "--recipe", args.recipe, "--runs", str(runs)]
-    published = ["--releases", str(folder / "releases"), "--repository", str(folder / "repository")]
-    reports = folder / "reports"
-    _step(steps, "data", [dataset, "--adapter=parquet", "--source", str(tables), "--out", str(data)])
-    _step(steps, "train", trained)
-    measured = [*trained, *published, "--out", str(reports), "--cache", str(folder / "cache")]
-    measured += ["--decisions", str(reports / "openings.md")]
-    _step(steps, "evaluate", measured, may_refuse=True)
-    if steps[-1].refused:  # figures of earlier files are not of these
-        shutil.rmtree(reports, ignore_errors=True)
-    evaluation = ["--evaluation", str(reports / "evaluation.json"), "--configs", str(args.configs)]
-    replay = folder / "launches.json"
-    replay.unlink(missing_ok=True)
-    _step(steps, "publish", [*trained, *published, *evaluation, "--replay", str(replay)])
-    write_example(data / args.name, args.currency, folder / "example.args")
-    page = folder / "page.md"
-    page.write_text(render(folder, args.name, tables, steps), encoding="utf-8")
+    root = args.root / args.name
+    names = ("data", "runs", "releases", "repository", "reports", "cache")
+    options = [*reading_options(args), "--currency", args.currency]
+    folders = Folders(root, root / f"tables-{fingerprint(args.path, options)}", *(root / name for name in names))
+    root.mkdir(parents=True, exist_ok=True)
+    steps = _steps(args, folders, options)
+    data = folders.data / args.name
+    write_example(data, args.currency, root / "example.args")
+    page = root / "page.md"
+    page.write_text(render(args.name, folders.tables, data, folders.releases, folders.reports, steps), encoding="utf-8")
     console = Console()
     console.print(Markdown(page.read_text(encoding="utf-8")))
     console.print(f"This page: {page}", markup=False)
     return 0
 
 
-def _understand(args: argparse.Namespace, folder: Path, steps: list[Step]) -> Path:
+def _steps(args: argparse.Namespace, folders: Folders, options: list[str]) -> list[Step]:
+    """Do each step that is not done yet."""
+    steps = [_understand(args.path, folders, options)]
+    dataset = [f"--dataset={args.name}", "--adapter=parquet"]
+    steps.append(_step("data", [*dataset, "--source", str(folders.tables), "--out", str(folders.data)]))
+    run = ["--data", str(folders.data / args.name), "--recipe", args.recipe, "--runs", str(folders.runs)]
+    steps.append(_step("train", run))
+    release = ["--releases", str(folders.releases), "--repository", str(folders.repository)]
+    places = ["--out", str(folders.reports), "--cache", str(folders.cache)]
+    places += ["--decisions", str(folders.reports / "openings.md")]
+    steps.append(_measure([*run, *release, *places], folders))
+    others = ["--configs", str(args.configs), "--evaluation", str(folders.reports / "evaluation.json")]
+    others += ["--replay", str(folders.root / "launches.json")]
+    steps.append(_step("publish", [*run, *release, *others]))
+    return steps
+
+
+def _understand(paths: Sequence[Path], folders: Folders, options: list[str]) -> Step:
     """Let the doctor write the canonical tables, unless it has read the same files with the same options before."""
-    options = doctor.reading_options(args)
-    tables = folder / f"tables-{_fingerprint(args.paths, [*options, args.currency])}"
-    if (tables / doctor.REPORT).is_file():
-        Console(stderr=True).print(f"doctor: the same files as before, in {tables}", markup=False)
-        steps.append(Step("doctor", 0.0, ""))
-        return tables
-    for old in folder.glob("tables-*"):
+    if (folders.tables / record.FILE).is_file():
+        Console(stderr=True).print(f"doctor: the same files as before, in {folders.tables}", markup=False)
+        return Step("doctor", 0.0, "")
+    for old in folders.root.glob("tables-*"):
         shutil.rmtree(old)
-    paths = [str(path) for path in args.paths]
-    _step(steps, "doctor", [*paths, *options, "--write", str(tables), "--currency", args.currency], doctor.USABLE)
-    return tables
+    arguments = [*map(str, paths), *options, "--write", str(folders.tables)]
+    return _step("doctor", arguments, (USABLE, WITH_LOSSES))
 
 
-def _fingerprint(paths: Sequence[Path], options: Sequence[str]) -> str:
-    """Hash of the content of all files, of the options and of the code that reads them."""
-    digest = hashlib.sha256(json.dumps([*options, doctor.code_hash()]).encode())
+def _measure(arguments: list[str], folders: Folders) -> Step:
+    """Measure the models, unless the same ones were measured before. Short histories cannot be: the step says why."""
+    stamp = folders.reports / "measured.json"
+    measured = sorted(path.name for path in folders.runs.iterdir() if path.is_dir())
+    if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8")) == measured:
+        Console(stderr=True).print(f"evaluate: the same models as before, in {folders.reports}", markup=False)
+        return Step("evaluate", 0.0, "")
+    shutil.rmtree(folders.reports, ignore_errors=True)  # figures of earlier files would not be of these
+    step = _step("evaluate", arguments, may_refuse=True)
+    if not step.refused:
+        measured = sorted(path.name for path in folders.runs.iterdir() if path.is_dir())
+        stamp.write_text(json.dumps(measured), encoding="utf-8")
+    return step
+
+
+def fingerprint(paths: Sequence[Path], options: Sequence[str]) -> str:
+    """Hash of the content of all files and of the options; another one means: read anew."""
+    digest = hashlib.sha256(json.dumps(list(options)).encode())
     for path in paths:
         files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
         for file in files:
-            digest.update(str(file.relative_to(path)).encode() + b"\0")
-            with file.open("rb") as content:
-                digest.update(hashlib.file_digest(content, "sha256").digest())
+            digest.update(file.name.encode() + b"\0")
+            try:
+                with file.open("rb") as content:
+                    digest.update(hashlib.file_digest(content, "sha256").digest())
+            except OSError as error:
+                raise SettingError("path", str(file), f"cannot be read: {error.strerror}") from error
     return digest.hexdigest()[:12]
 
 
-def _step(
-    steps: list[Step], stage: str, arguments: list[str], good: Sequence[int] = (0,), *, may_refuse: bool = False
-) -> None:
+def _step(stage: str, arguments: list[str], good: Sequence[int] = (0,), *, may_refuse: bool = False) -> Step:
     """Run one stage in a process of its own, its output shown as it comes.
+
+    Args:
+        stage: one of STAGES.
+        arguments: of the stage.
+        good: exit statuses that mean that it did its work.
+        may_refuse: whether the steps go on where the stage says why it cannot do its work.
 
     Raises:
         ExporterError: it failed; its own message stands above.
     """
     console = Console(stderr=True)
-    console.rule(f"{len(steps) + 1} of {page_steps()}: {stage}", align="left")
+    console.rule(f"{STAGES.index(stage) + 1} of {len(STAGES)}: {stage}", align="left")
     started = time.monotonic()
     command = [sys.executable, "-m", "onshelf_exporter.cli", stage, *arguments]
-    refused = ""
+    refusal = ""
     with subprocess.Popen(command, stderr=subprocess.PIPE if may_refuse else None, text=True) as process:
         for line in process.stderr or ():
             sys.stderr.write(line)
-            refused += line if line.startswith(f"onshelf-exporter {stage}: ") else ""
-        status = process.wait()
-    if status not in good and not (may_refuse and status == REFUSED):
-        raise ExporterError(f"step {stage} ended with status {status}; see above. The same command goes on from here")
-    steps.append(Step(stage, time.monotonic() - started, refused.removeprefix(f"onshelf-exporter {stage}: ").strip()))
+            refusal = (
+                line.removeprefix(f"onshelf-exporter {stage}: ").strip() if "onshelf-exporter" in line else refusal
+            )
+    if process.returncode not in (*good, *([REFUSED] if may_refuse else [])):
+        raise ExporterError(
+            f"step {stage} ended with status {process.returncode}, see above; the same command goes on from here"
+        )
+    return Step(stage, time.monotonic() - started, refusal if process.returncode == REFUSED else "")
