@@ -24,13 +24,12 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     target: Path | None = args.write
     _check_target(target)
-    con = engine.connect()
-    diagnosis = diagnose(con, args.path, settings)
-    if target is not None and "currency" not in diagnosis.shop:
-        raise SettingError(
-            "--currency", None, "is needed with --write: the ISO 4217 code of all amounts, such as EUR or CNY"
-        )
     with tempfile.TemporaryDirectory(prefix="onshelf-doctor-") as work:
+        con = engine.connect(spill=Path(work) / "spill")
+        diagnosis = diagnose(con, args.path, settings)
+        if target is not None and "currency" not in diagnosis.shop:
+            rule = "is needed with --write: the ISO 4217 code of all amounts, such as EUR or CNY"
+            raise SettingError("--currency", None, rule)
         tables, prepared = Path(work) / "tables", Path(work) / "data"
         shop = {"currency": judgement.NO_CURRENCY} | diagnosis.shop
         _check_shop(shop, Path(work))
