@@ -81,7 +81,7 @@ def report(diagnosis: Diagnosis, summary: judgement.Summary | None, settings: Se
         problems += [f"{loss.table}: {loss.what} ({loss.rows:,} rows)" for loss in diagnosis.lost]
         problems += diagnosis.open
     if problems:
-        console.print(f"\n[bold]Not usable[/bold]{' (--strict)' if not diagnosis.problems else ''}. To mend:")
+        console.print(f"\n[bold]Not usable yet[/bold]{' (--strict)' if not diagnosis.problems else ''}. To mend:")
         for problem in problems:
             console.print(f"  - {problem}", markup=False)
         console.print("A header that was misunderstood: --map HEADER=COLUMN (columns: docs/data.md).")
