@@ -10,7 +10,16 @@ import pytest
 from onshelf_exporter import doctor
 from onshelf_exporter.errors import SettingError, SourceError
 from onshelf_exporter.headers import (
-    COLUMN_NAMES, MEANING_NAMES, MEANINGS, columns_of, guess_of, is_service, kind_of, normal, status_of, table_of,
+    COLUMN_NAMES,
+    MEANING_NAMES,
+    MEANINGS,
+    columns_of,
+    guess_of,
+    is_service,
+    kind_of,
+    normal,
+    status_of,
+    table_of,
 )  # fmt: skip
 from onshelf_exporter.prepare import prepare
 from onshelf_exporter.schema import COLUMNS, TABLES
