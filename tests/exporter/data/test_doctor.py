@@ -114,7 +114,7 @@ def test_what_is_required_is_missed(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run(path) == 1
     said = capsys.readouterr().out
     assert "Not usable yet" in said
-    assert "no interactions: no file holds user_id, product_id, time" in said
+    assert "no interactions: no file holds product_id, time" in said
 
 
 def test_unreadable_values_are_counted_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
