@@ -16,7 +16,7 @@ from typing import Any
 
 from ibis.backends.duckdb import Backend
 
-from onshelf_exporter import engine, schema
+from onshelf_exporter import schema
 from onshelf_exporter.adapters.base import Adapter, Source
 from onshelf_exporter.adapters.typed import open_table, parts_of
 from onshelf_exporter.errors import SettingError, SourceError
