@@ -259,3 +259,21 @@ def change_table(folder: Path, name: str, **columns: Any) -> None:
         position = table.column_names.index(column) if column in table.column_names else None
         table = table.append_column(column, array) if position is None else table.set_column(position, column, array)
     pq.write_table(table, path)
+
+
+def write_sales(folder: Path, rows: list[dict[str, Any]], settings: dict[str, Any] | None = None) -> Path:
+    """Write a shop that consists of these sales alone.
+
+    Args:
+        folder: where to; made if it is not there.
+        rows: product_id, day (of the sale, at noon), and any other columns of interactions; titles are the ids.
+        settings: shop.json; {"currency": "EUR"} when None.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame(rows)
+    table["time"] = pd.to_datetime(table.pop("day")) + pd.Timedelta(hours=12)
+    table.to_parquet(folder / "interactions.parquet")
+    ids = sorted(table["product_id"].unique())
+    pq.write_table(pa.table({"product_id": ids, "title": ids}), folder / "products.parquet")
+    (folder / "shop.json").write_text(json.dumps(settings or {"currency": "EUR"}), encoding="utf-8")
+    return folder

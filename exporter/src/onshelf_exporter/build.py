@@ -10,12 +10,14 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from onshelf_exporter import cleaning, engine, launches, promotions, schema, validation, weekly
+from onshelf_exporter import cleaning, engine, launch_rule, launches, promotions, schema, validation, weekly
 from onshelf_exporter.adapters.base import Source
-from onshelf_exporter.errors import DataError, InvalidDataError
+from onshelf_exporter.appearances import Appearances, appearances, burn_in_for
+from onshelf_exporter.errors import DataError, InvalidDataError, SettingError
+from onshelf_exporter.launch_report import launch_report
 from onshelf_exporter.promotions import Distinct, Promotions
 from onshelf_exporter.titles import LEVEL
-from onshelf_exporter.weeks import RetailCalendar, first_day_of_week
+from onshelf_exporter.weeks import RetailCalendar, data_weeks
 
 Tell = Callable[[str], None]
 
@@ -25,13 +27,24 @@ class Prepared:
     """What the two steps found out, for dataset.json and report.json."""
 
     first_week: int = 0
-    last_week: int = 0
+    first_whole_week: int = 0
+    last_week: int = 0  # the last whole one: features hold nothing later
     first_day: dt.date = dt.date.min
-    as_of: dt.date = dt.date.min  # the day after the last day of the data
+    last_day: dt.date = dt.date.min  # of the data
+    burn_in: int = 0  # number of the last week in which a first appearance tells nothing
+    launch_rule: str = ""
+    launches: dict[str, object] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    guests: dict[str, object] = field(default_factory=dict)
     calendar: RetailCalendar = field(default_factory=lambda: RetailCalendar(dt.date(1970, 1, 5)))
     rows: dict[str, int] = field(default_factory=dict)
     cleaning: list[dict[str, object]] = field(default_factory=list)
     promotions: Distinct | None = None  # the canonical table as numbers; None = as it is written
+
+    @property
+    def as_of(self) -> dt.date:
+        """The day after the last day of the last whole week."""
+        return self.calendar.first_day(self.last_week + 1)
 
 
 def canonical(con: Backend, source: Source, folder: Path, tell: Tell, pool: Executor) -> Prepared:
@@ -98,12 +111,29 @@ def canonical(con: Backend, source: Source, folder: Path, tell: Tell, pool: Exec
 
 
 def _set_calendar(prepared: Prepared, interactions: ir.Table, source: Source) -> None:
-    days = interactions.agg(first=interactions.time.min().date(), last=interactions.time.max().date())
-    first, last = days.to_pyarrow().to_pylist()[0].values()
-    prepared.calendar = RetailCalendar(source.week_one or first_day_of_week(first, source.week_start))
-    prepared.first_week, prepared.last_week = 1, prepared.calendar.week(last)
-    prepared.first_day = first
-    prepared.as_of = last + dt.timedelta(days=1)
+    """Number the weeks, and say which of them the data hold as a whole: by the days with purchases, as launches are
+    measured by them; by all days where there are none."""
+    time = interactions.time
+    bought = (interactions.kind == "purchase") | interactions.kind.isnull()
+    days = interactions.filter(time.notnull()).group_by(day=time.date()).agg(bought=bought.any())
+    rows = days.to_pyarrow().to_pylist()
+    if not rows:
+        raise DataError("interactions", "time", "no row has a time")
+    weeks = data_weeks(
+        [row["day"] for row in rows],
+        [row["day"] for row in rows if row["bought"]],
+        source.week_start,
+        week_one=source.week_one,
+        first_day=source.first_day,
+        last_day=source.last_day,
+    )
+    prepared.calendar, prepared.first_week = weeks.calendar, weeks.first_week
+    prepared.first_whole_week, prepared.last_week = weeks.first_whole_week, weeks.last_week
+    prepared.first_day, prepared.last_day = weeks.first_day, weeks.last_day
+    later = interactions.filter(time.date() >= prepared.as_of)
+    what = f"from {prepared.as_of} on, after the last whole week: not learned from yet"
+    noted = {"table": "interactions", "rule": "week_not_over", "what": what, "action": "left for later"}
+    prepared.cleaning.append({**noted, "rows": engine.number(later.count())})
 
 
 def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell: Tell) -> None:
@@ -131,12 +161,15 @@ def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell:
     )
     list_prices = tables["products"].select("product_id", "list_price")
     priced_index = product_index.inner_join(list_prices, "product_id")
-    users = tables["interactions"].select("user_id")
+    given = tables["interactions"].filter(tables["interactions"].week <= prepared.last_week)
+    users = tables["interactions"].select("user_id").filter(lambda t: t.user_id.notnull())
     if "users" in tables:
         users = users.union(tables["users"].select("user_id"))
     user_index = con.create_table("user_index", weekly.indexed(users, "user_id", "user_index"), temp=True)
-    interactions = _with_index(con, tables["interactions"], priced_index, user_index)
+    interactions = _with_index(con, given, priced_index, user_index)
     purchases = interactions.filter(interactions.kind == "purchase")
+    known = interactions.filter(interactions.user_index.notnull())
+    prepared.guests = _guests(purchases)
 
     sales = save("product_weeks", weekly.product_weeks(purchases), ["product_index", "week"])
     single = prepared.promotions
@@ -151,10 +184,10 @@ def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell:
         promoted = save("promotion_weeks", _no_promotions(), ["product_index", "week", "channel_id"])
     save(
         "user_product_weeks",
-        weekly.user_product_weeks(interactions),
+        weekly.user_product_weeks(known),
         ["user_index", "product_index", "week", "kind"],
     )
-    save("user_weeks", weekly.user_weeks(interactions), ["user_index", "week"])
+    save("user_weeks", weekly.user_weeks(known), ["user_index", "week"])
     coupons = None
     if "campaigns" in tables and "coupons" in tables:
         coupons = save("coupon_weeks", _coupon_weeks(tables, product_index, prepared), ["product_index", "week"])
@@ -164,13 +197,29 @@ def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell:
     save("users", user_table, ["user_index"])
 
     listed = tables["products"].inner_join(product_index, "product_id")
-    seen = launches.launch_weeks(
-        listed, sales, promoted, source.launch_rule, prepared.calendar, prepared.first_week, prepared.last_week
+    found = _appearances(prepared, source, sales, promoted)
+    seen = launch_rule.launch_weeks(
+        listed,
+        sales,
+        promoted,
+        source.launch_rule,
+        prepared.calendar,
+        launch_rule.Seen(prepared.first_week, prepared.last_week, prepared.first_day, prepared.burn_in),
     )
+    seen = con.create_table("features_seen", seen, temp=True)
+    _tell_launches(prepared, source, listed, seen, found)
     products = con.create_table("features_products", _products(listed, seen, sales), temp=True)
     save("products", products.drop("first_promotion_week"), ["product_index"])
     launched = launches.launch_table(
-        con, products, purchases, sales, promoted, coupons, source.food_departments, prepared.last_week
+        con,
+        products,
+        purchases,
+        sales,
+        promoted,
+        coupons,
+        source.food_departments,
+        prepared.last_week,
+        with_users=prepared.rows["features/users"] > 0,
     )
     launched = save("launches", launched, ["launch_week", "product_index"])
     channels = tables.get("channels")
@@ -185,16 +234,65 @@ def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell:
 def _with_index(con: Backend, interactions: ir.Table, products: ir.Table, users: ir.Table) -> ir.Table:
     """Interactions with indices, an order key, and revenue: where unknown, from the list price if there is one."""
     day = interactions.user_id + "/" + interactions.time.date().cast("string")
-    table = interactions.inner_join(products, "product_id").inner_join(users, "user_id")
+    guest = "guest/" + ibis.row_number().cast("string")  # a basket of its own
+    interactions = interactions.mutate(order_key=ibis.coalesce(interactions.order_id, day, guest))
+    table = interactions.inner_join(products, "product_id").left_join(users, "user_id")
     listed = table.list_price * table.quantity - table.discount
     revenue = ibis.coalesce(table.revenue, ibis.ifelse(listed < 0, 0.0, listed))  # unknown without a list price
     table = table.select(
         "product_id", "product_index", "user_index", "week", "kind", "quantity", "discount", "coupon_discount",
+        "order_key",
         revenue=revenue.fill_null(0.0),
         priced=revenue.notnull(),
-        order_key=ibis.coalesce(table.order_id, day),
     )  # fmt: skip
     return con.create_table("indexed_interactions", table, temp=True)
+
+
+def _guests(purchases: ir.Table) -> dict[str, object]:
+    """How much was bought without a user."""
+    guest = purchases.user_index.isnull()
+    counts = purchases.agg(
+        lines=purchases.count(),
+        guest_lines=guest.sum().fill_null(0),
+        units=purchases.quantity.sum().fill_null(0.0),
+        guest_units=purchases.quantity.sum(where=guest).fill_null(0.0),
+    )
+    row: dict[str, object] = counts.to_pyarrow().to_pylist()[0]
+    return row
+
+
+def _appearances(prepared: Prepared, source: Source, sales: ir.Table, promoted: ir.Table) -> Appearances:
+    """First appearances by week; sets the burn-in, where it is not stated, by them."""
+    rows = sales.select("product_index", "week").union(promoted.select("product_index", "week"), distinct=True)
+    table = rows.to_pyarrow()
+    found = appearances(
+        table["product_index"].to_numpy(), table["week"].to_numpy(), prepared.first_whole_week, prepared.last_week
+    )
+    stated = source.launch_rule.burn_in_weeks
+    weeks = len(found.met)
+    if stated is not None and stated >= weeks:
+        raise SettingError("burn_in_weeks", stated, f"must be less than the {weeks} whole weeks of the data")
+    burn_in = burn_in_for(found) if stated is None else stated
+    prepared.burn_in = prepared.first_whole_week - 1 + burn_in
+    return found
+
+
+def _tell_launches(prepared: Prepared, source: Source, listed: ir.Table, seen: ir.Table, found: Appearances) -> None:
+    """What dataset.json and report.json say of launches."""
+    rule = source.launch_rule
+    stated = listed.filter(listed.launch_date.notnull())
+    counts = seen.agg(launches=seen.launch_week.count(), stray=seen.stray.sum().fill_null(0)).to_pyarrow().to_pylist()
+    dated = engine.number(stated.semi_join(seen.filter(seen.launch_week.notnull()), "product_index").count())
+    prepared.launch_rule = rule.in_words(prepared.burn_in, engine.number(stated.count()))
+    prepared.launches, warnings = launch_report(
+        rule,
+        prepared.launch_rule,
+        found,
+        prepared.burn_in - prepared.first_whole_week + 1,
+        dated=0 if rule.dates == "first" else dated,
+        **counts[0],
+    )
+    prepared.warnings += warnings
 
 
 def _with_product_index(

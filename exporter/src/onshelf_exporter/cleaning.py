@@ -128,6 +128,8 @@ def price_outliers(table: ir.Table, keep: Callable[[ir.Table], ir.Table]) -> ir.
 EVENT_SEEN = "event id seen before: the earliest is kept"
 UNKNOWN_PRODUCT = "product that is not in products: left out"
 DUPLICATE = "row that equals another: one is kept"
+NO_USER = "no user, a guest: counts for demand and launch dates, not for recommendation"
+ALIKE = "row without user, order and event id that equals another: sales of two guests look like that, both are kept"
 OUTLIER_PRICE = (
     f"unit price {MAX_PRICE_RATIO:.0f} times above or below its product's median: revenue and discount emptied"
 )
@@ -142,7 +144,12 @@ def described() -> list[tuple[str, str, str]]:
         if any(column.name == "product_id" for column in schema.columns(name))
     ]
     listed = [(rule.table, rule.name, rule.what) for rule in RULES]
-    last = [("interactions", "price_outlier", OUTLIER_PRICE), ("all", "duplicate", DUPLICATE)]
+    last = [
+        ("interactions", "price_outlier", OUTLIER_PRICE),
+        ("interactions", "no_user", NO_USER),
+        ("interactions", "alike", ALIKE),
+        ("all", "duplicate", DUPLICATE),
+    ]
     return [*incomplete, *unknown, ("interactions", "repeated_event", EVENT_SEEN), *listed, *last]
 
 
@@ -192,7 +199,7 @@ class Cleaner:
             table = self._apply([rule for rule in RULES if rule.table == name], table)
             table = self._price_outliers(table)
             before = self._count(table)
-            single = self._single(table)
+            single = self._guests(table)
         else:
             single = table if any(table[column].type().is_array() for column in table.columns) else table.distinct()
         engine.write(self.con, single, path)
@@ -308,6 +315,18 @@ class Cleaner:
             revenue=ibis.ifelse(marked.outlier, nothing, marked.revenue),
             discount=ibis.ifelse(marked.outlier, 0.0, marked.discount),
         ).drop("outlier")
+
+    def _guests(self, table: ir.Table) -> ir.Table:
+        """Interactions, each once, but for those that nothing tells from another's."""
+        guests = self._count(table.filter(table.user_id.isnull()))
+        self._note("interactions", "no_user", NO_USER, "kept", guests)
+        nameless = table.user_id.isnull() & table.order_id.isnull() & table.event_id.isnull()
+        without = table.filter(nameless) if guests else None
+        alike = 0 if without is None else self._count(without) - self._count(without.distinct())
+        self._note("interactions", "alike", ALIKE, "kept", alike)
+        if without is None or not alike:
+            return self._single(table)
+        return self._single(table.filter(~nameless)).union(without)
 
     def _single(self, table: ir.Table) -> ir.Table:
         """Each row once. Only rows that share a hash with another, few where repeats are few, are compared."""

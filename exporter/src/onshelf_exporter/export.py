@@ -229,6 +229,7 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
         "currency": dataset["currency"],
         "timezone": dataset["timezone"],
         "week_start": dataset["week_start"],
+        "week_one": dataset["week_one"],
         "prices_include_tax": dataset.get("prices_include_tax"),
         "units_basis": {"description": dataset.get("units_basis", ""), "users": dataset["users"]},
         "launch_rule": dataset.get("launch_rule", ""),

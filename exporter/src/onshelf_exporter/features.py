@@ -1,10 +1,10 @@
-"""Features at a decision time: what was known before a cut week, and nothing else.
+"""Features at a decision time: what was known at the end of a cut week, and nothing else.
 
-    history = features.at(Path("var/data/complete_journey"), cut=40)     # weeks 1..39
+    history = features.at(Path("var/data/complete_journey"), Cut(39))     # weeks 1..39
     products = features.product_features(history)
 
-Everything is computed from a `History`, whose tables hold rows with week < cut only; the outcome of a launch is in it
-once all its weeks are. A test poisons all rows from the cut on and requires the same features to the bit.
+Everything is computed from a `History`, whose tables hold rows with week <= cut only; the outcome of a launch is in it
+once all its weeks are. A test poisons all rows after the cut and requires the same features to the bit.
 """
 
 import datetime as dt
@@ -22,7 +22,7 @@ from ibis.backends.duckdb import Backend
 from onshelf_exporter import engine
 from onshelf_exporter.engine import exact_sum
 from onshelf_exporter.errors import SettingError, SourceError
-from onshelf_exporter.weeks import RetailCalendar
+from onshelf_exporter.weeks import Cut, RetailCalendar
 
 RECENT_WEEKS = 8  # popularity
 HABIT_WEEKS = 26  # user habits
@@ -44,65 +44,65 @@ LEVEL_NAMES = ("all", "department", "category", "type")
 
 @dataclass(frozen=True)
 class History:
-    """A prepared dataset as it was known before a week.
+    """A prepared dataset as it was known at the end of a week.
 
     Attributes:
         con: the engine.
         root: folder of the dataset.
-        cut: first week that is not known.
+        cut: last week that is known.
         calendar: numbers the weeks.
-        first_day: first day of the data.
+        first_whole_week: first week that the data hold as a whole.
         burn_in: weeks at the beginning in which a first appearance tells nothing.
     """
 
     con: Backend
     root: Path
-    cut: int
+    cut: Cut
     calendar: RetailCalendar
-    first_day: dt.date
+    first_whole_week: int
     burn_in: int
 
     def _weekly(self, name: str) -> ir.Table:
         table = engine.read(self.con, self.root / "features" / f"{name}.parquet")
-        return table.filter(table.week < self.cut)
+        return table.filter(table.week <= self.cut)
 
     @cached_property
     def product_weeks(self) -> ir.Table:
-        """Sales before the cut."""
+        """Sales up to the cut."""
         return self._weekly("product_weeks")
 
     @cached_property
     def promotion_weeks(self) -> ir.Table:
-        """Promotions before the cut."""
+        """Promotions up to the cut."""
         return self._weekly("promotion_weeks")
 
     @cached_property
     def user_product_weeks(self) -> ir.Table:
-        """What users did before the cut."""
+        """What users did up to the cut."""
         return self._weekly("user_product_weeks")
 
     @cached_property
     def user_weeks(self) -> ir.Table:
-        """Activity of users before the cut."""
+        """Activity of users up to the cut."""
         return self._weekly("user_weeks")
 
     @cached_property
     def products(self) -> ir.Table:
         """All products of the catalogue, by what does not change; first_week is null where it is not known yet."""
         table = engine.read(self.con, self.root / "features" / "products.parquet")
-        first = ibis.ifelse(table.first_week < self.cut, table.first_week, ibis.null("int32"))
+        first = ibis.ifelse(table.first_week <= self.cut, table.first_week, ibis.null("int32"))
         return table.mutate(first_week=first).drop("list_price", "launch_week")
 
     @cached_property
     def launches(self) -> ir.Table:
-        """Launches before the cut; plans (2 weeks) and outcomes (4, 8 weeks) are null until their weeks are known."""
+        """Launches up to the cut; plans (2 weeks) and outcomes (4, 8 weeks) are null until their weeks are known."""
         table = engine.read(self.con, self.root / "features" / "launches.parquet")
-        table = table.filter(table.launch_week < self.cut)
+        table = table.filter(table.launch_week <= self.cut)
         weeks = {"price": 8, "price_imputed": 8, "discount": 2, "discount_imputed": 2, "coupon": 2}
         weeks |= {name: int(name.split("_")[-1][:-1]) for name in table.columns if name.endswith(("_4w", "_8w"))}
         return table.mutate(
             {
-                name: ibis.ifelse(table.launch_week + span - 1 < self.cut, table[name], ibis.null(table[name].type()))
+                name: ibis.ifelse(table.launch_week + span - 1 <= self.cut, table[name], ibis.null(table[name].type()))
                 for name, span in weeks.items()
             }
         )
@@ -113,8 +113,8 @@ class History:
         return engine.read(self.con, self.root / "features" / "users.parquet")
 
 
-def at(root: Path, cut: int, con: Backend | None = None) -> History:
-    """Open a prepared dataset as it was known before week `cut`.
+def at(root: Path, cut: Cut, con: Backend | None = None) -> History:
+    """Open a prepared dataset as it was known at the end of week `cut`.
 
     Raises:
         SourceError: there is no prepared dataset.
@@ -124,15 +124,14 @@ def at(root: Path, cut: int, con: Backend | None = None) -> History:
     if not path.is_file():
         raise SourceError(f"{root}: no prepared dataset here. Run `onshelf-exporter data` first")
     described = json.loads(path.read_text(encoding="utf-8"))
-    if not described["first_week"] < cut <= described["last_week"] + 1:
-        rule = f"the data hold weeks {described['first_week']} to {described['last_week']}"
-        raise SettingError("cut", cut, f"a week after the first and at most one after the last: {rule}")
+    if not described["first_week"] <= cut <= described["last_week"]:
+        raise SettingError("cut", cut, f"the data hold weeks {described['first_week']} to {described['last_week']}")
     return History(
         con=con or engine.connect(),
         root=root,
         cut=cut,
         calendar=RetailCalendar(dt.date.fromisoformat(described["week_one"])),
-        first_day=dt.date.fromisoformat(described["first_day"]),
+        first_whole_week=described["first_whole_week"],
         burn_in=described["launch_burn_in_weeks"],
     )
 
@@ -148,7 +147,7 @@ def product_features(history: History) -> pa.Table:
         promoted_weeks_8w, weeks_since_sale (null if never sold).
     """
     sales, cut = history.product_weeks, history.cut
-    recent, latest = sales.week >= cut - RECENT_WEEKS, sales.week >= cut - RECENT_WEEKS // 2
+    recent, latest = sales.week > cut - RECENT_WEEKS, sales.week > cut - RECENT_WEEKS // 2
     sold = sales.group_by("product_index").agg(
         units_8w=exact_sum(sales.units, where=recent).fill_null(0.0),
         units_4w=exact_sum(sales.units, where=latest).fill_null(0.0),
@@ -160,7 +159,7 @@ def product_features(history: History) -> pa.Table:
         last_sale=sales.week.max(),
     )
     promotions = history.promotion_weeks
-    promoted = promotions.filter(promotions.week >= cut - RECENT_WEEKS)
+    promoted = promotions.filter(promotions.week > cut - RECENT_WEEKS)
     promoted = promoted.group_by("product_index").agg(promoted_weeks_8w=promoted.week.nunique())
     table = history.products.select("product_index", "department", "category", "first_week")
     table = table.left_join(sold, "product_index").drop("product_index_right")
@@ -171,7 +170,7 @@ def product_features(history: History) -> pa.Table:
     result = table.select(
         "product_index",
         "first_week",
-        age_weeks=cut - table.first_week,
+        age_weeks=cut + 1 - table.first_week,
         units_8w=units,
         units_4w=latest_units,
         buyers_8w=table.buyers_8w.fill_null(0),
@@ -181,7 +180,7 @@ def product_features(history: History) -> pa.Table:
         price_band=ibis.ifelse(table.price.isnull(), ibis.null("float64"), ibis.percent_rank().over(within)),
         discount_share=ibis.ifelse(list_value > 0, table.discount_8w / list_value, ibis.null("float64")),
         promoted_weeks_8w=table.promoted_weeks_8w.fill_null(0),
-        weeks_since_sale=cut - table.last_sale,
+        weeks_since_sale=cut + 1 - table.last_sale,
     )
     return result.order_by("product_index").to_pyarrow()
 
@@ -192,14 +191,14 @@ def category_features(history: History) -> pa.Table:
     Returns:
         One row per group, by level and names: level ("all", "department", "category", "type"), department, category,
         type ("" above its level), n_products, n_priced, median_price, price_p05, _p25, _p75, _p95 (of the
-        products' median regular prices), units_8w, n_launches (completed: L+7 < cut), launch_units_4w_median, _mean,
+        products' median regular prices), units_8w, n_launches (completed: L+7 <= cut), launch_units_4w_median, _mean,
         launch_units_8w_median, _mean, discount_median (of launches), seasonality (53 floats, mean 1: sales in week of
         year 1..53 relative to the year, smoothed and shrunk to the parent), season_units (units that it rests on).
     """
     sales = history.product_weeks
     prices = sales.group_by("product_index").agg(
         price=sales.price.median(),
-        units_8w=exact_sum(sales.units, where=sales.week >= history.cut - RECENT_WEEKS).fill_null(0.0),
+        units_8w=exact_sum(sales.units, where=sales.week > history.cut - RECENT_WEEKS).fill_null(0.0),
     )
     names = ("department", "category", "type")
     products = history.products.select("product_index", *names)
@@ -258,12 +257,12 @@ def _seasonality(history: History, products: ir.Table) -> dict[tuple[str, ...], 
     Weeks that the data hold only in part do not count. A week of the year that was never seen takes the parent's value,
     at the top 1. One year cannot tell the season from a trend.
     """
-    whole = [w for w in range(1, history.cut) if history.calendar.first_day(w) >= history.first_day]
+    whole = list(range(history.first_whole_week, history.cut + 1))
     sales = history.product_weeks.inner_join(products, "product_index")
     weekly = sales.group_by("department", "category", "type", "week").agg(units=exact_sum(sales.units))
     rows = weekly.order_by(["department", "category", "type", "week"]).to_pyarrow()
     units, weeks = rows["units"].to_numpy(), rows["week"].to_numpy()
-    place = np.array([history.calendar.week_of_year(int(w)) - 1 for w in range(1, history.cut)] or [0])
+    place = np.array([history.calendar.week_of_year(int(w)) - 1 for w in range(1, history.cut + 1)] or [0])
     times = np.bincount(place[np.array(whole, int) - 1], minlength=WEEKS_OF_YEAR).astype(float)
     used = np.isin(weeks, whole)
     catalogue = products.select("department", "category", "type").distinct().to_pyarrow().to_pylist()
@@ -305,7 +304,7 @@ def _own_season(sums: np.ndarray, times: np.ndarray, above: np.ndarray) -> np.nd
 
 
 def user_features(history: History) -> pa.Table:
-    """Behaviour of every user before the cut.
+    """Behaviour of every user up to the cut.
 
     Returns:
         One row per user, by user_index: purchases_per_week (baskets a week, last 26 weeks), recency_weeks (since the
@@ -316,9 +315,9 @@ def user_features(history: History) -> pa.Table:
         half-life of 26 weeks), n_products. Shares are shrunk towards those of all users.
     """
     cut = history.cut
-    span = min(HABIT_WEEKS, cut - 1)
+    span = min(HABIT_WEEKS, cut)
     activity = history.user_weeks
-    recent = activity.filter(activity.week >= cut - span)
+    recent = activity.filter(activity.week > cut - span)
     habits = recent.group_by("user_index").agg(
         baskets=recent.baskets.sum(), quantity=exact_sum(recent.quantity), revenue=exact_sum(recent.revenue)
     )
@@ -330,7 +329,7 @@ def user_features(history: History) -> pa.Table:
     lines = bought.inner_join(products, "product_index").left_join(bands, "product_index").drop("product_index_right")
     new = (lines.first_week > history.burn_in) & (lines.week - lines.first_week < NEW_WEEKS)
     cheap = lines.discount > 0
-    habit = lines.week >= cut - span
+    habit = lines.week > cut - span
     shares = lines.group_by("user_index").agg(
         n_lines=lines.count(where=habit),
         n_cheap=cheap.cast("int64").sum(where=habit),
@@ -353,7 +352,7 @@ def user_features(history: History) -> pa.Table:
     result = table.select(
         "user_index",
         purchases_per_week=table.baskets.fill_null(0) / float(span),
-        recency_weeks=cut - table.last_week,
+        recency_weeks=cut + 1 - table.last_week,
         basket_size=(table.quantity / table.baskets).fill_null(0.0),
         spend_per_week=table.revenue.fill_null(0.0) / float(span),
         price_tier=(table.bands.fill_null(0.0) + 0.5 * 5) / (table.n_banded.fill_null(0) + 5),
@@ -366,7 +365,7 @@ def user_features(history: History) -> pa.Table:
 
 
 def _interests(history: History, lines: ir.Table) -> ir.Table:
-    age = (history.cut - lines.week).cast("float64")
+    age = (history.cut + 1 - lines.week).cast("float64")
     faded = lines.mutate(weight=lines.quantity * (ibis.literal(0.5) ** (age / INTEREST_HALF_LIFE)))
     faded = faded.filter(faded.category != "")
     by_category = faded.group_by("user_index", "department", "category").agg(

@@ -161,7 +161,7 @@ MEANING_NAMES: dict[str, tuple[str, ...]] = {
         "交易状态", "支付状态",
     ),
     "week_start": ("weekstart", "weekstartdate", "weekbegin", "weekbeginning", "周开始日期"),
-    "week_end": ("weekend", "weekenddate", "weekending", "weekendingdate", "周结束日期"),
+    "week_end": ("weekenddate", "weekending", "weekendingdate", "周结束日期"),
     "promotion": (
         "feature", "featured", "display", "tpronly", "tpr", "onpromo", "onpromotion", "promo", "promoflag", "ispromo",
         "ispromotion", "promoted", "promotion", "mailer", "flyer", "leaflet", "促销", "是否促销",

@@ -1,72 +1,16 @@
-"""Launches: which products are launches under a dataset's rule, their plans (weeks L..L+1) and their outcomes (L..L+7).
+"""Launches: their plans (weeks L..L+1) and their outcomes (L..L+7); which products are launches, `launch_rule` says.
 
 Definitions and counts follow the project's evaluation rules; `docs/data.md` says what each column means.
 """
-
-from dataclasses import dataclass
-from typing import Literal
 
 import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
 from onshelf_exporter.engine import MONEY, SHARE, exact_sum
-from onshelf_exporter.weeks import RetailCalendar
 
 OUTCOME_WEEKS = (4, 8)
 PLAN_WEEKS = 2  # a plan is what was decided for weeks L..L+1
-
-
-@dataclass(frozen=True)
-class LaunchRule:
-    """What counts as a launch in one dataset.
-
-    Attributes:
-        kind: "registration": the product's number is at least `first_product_number` and it is unseen in the first
-            `burn_in_weeks` weeks; "stated": the product's launch date, or where it has none first appearance after the
-            burn-in; "first_appearance": first sale or promotion, after the burn-in.
-        burn_in_weeks: weeks at the beginning of the data in which a first appearance tells nothing.
-        first_product_number: for "registration".
-        text: the rule in words, for `dataset.json`.
-    """
-
-    kind: Literal["registration", "stated", "first_appearance"]
-    burn_in_weeks: int
-    text: str
-    first_product_number: int = 0
-
-
-def launch_weeks(
-    products: ir.Table,
-    product_weeks: ir.Table,
-    promotion_weeks: ir.Table,
-    rule: LaunchRule,
-    calendar: RetailCalendar,
-    first_week: int,
-    last_week: int,
-) -> ir.Table:
-    """First appearances and launches.
-
-    Returns:
-        One row per product: product_index, first_week (first sale or promotion, null if never), first_promotion_week,
-        launch_week (null if the product is no launch).
-    """
-    sold = product_weeks.group_by("product_index").agg(first_sale=lambda t: t.week.min())
-    promoted = promotion_weeks.group_by("product_index").agg(first_promotion_week=lambda t: t.week.min())
-    seen = products.left_join(sold, "product_index").drop("product_index_right")
-    seen = seen.left_join(promoted, "product_index").drop("product_index_right")
-    seen = seen.mutate(first_week=ibis.least(seen.first_sale, seen.first_promotion_week))
-    appeared = ibis.ifelse(seen.first_week >= first_week + rule.burn_in_weeks, seen.first_week, ibis.null("int32"))
-    if rule.kind == "registration":
-        number = seen.product_id.try_cast("int64")
-        launch = ibis.ifelse(number >= rule.first_product_number, appeared, ibis.null("int32"))
-    elif rule.kind == "stated":
-        stated = calendar.week_column(seen.launch_date)
-        stated = ibis.ifelse(stated.between(first_week, last_week), stated, ibis.null("int32"))
-        launch = ibis.ifelse(seen.launch_date.isnull(), appeared, stated)
-    else:
-        launch = appeared
-    return seen.select("product_index", "first_week", "first_promotion_week", launch_week=launch.cast("int32"))
 
 
 def launch_channels(
@@ -114,6 +58,7 @@ def launch_table(
     coupon_weeks: ir.Table | None,
     food_departments: tuple[str, ...],
     last_week: int,
+    with_users: bool = True,
 ) -> ir.Table:
     """Plans and outcomes of all launches.
 
@@ -125,10 +70,11 @@ def launch_table(
         promotion_weeks: weekly coverage by channel.
         coupon_weeks: (product_index, week) pairs with an active coupon campaign; None = the data have none.
         food_departments: departments of food.
-        last_week: last week of the data.
+        last_week: last whole week of the data.
+        with_users: whether the data have users; without them, nothing is known of buyers.
 
     Returns:
-        The columns of `features/launches.parquet` (see docs/data.md).
+        The columns of `features/launches.parquet` (see docs/data.md); buyers are users that are known.
     """
     launches = products.filter(products.launch_week.notnull()).select(
         "product_id", "product_index", "department", "category", "type", "launch_week", "first_promotion_week"
@@ -147,6 +93,8 @@ def launch_table(
         for weeks in OUTCOME_WEEKS
     }
     known["repeat_buyers_8w"] = _known(table.repeat_buyers_8w.fill_null(0), table.launch_week, 8, last_week)
+    if not with_users:
+        known |= {name: ibis.null(value.type()) for name, value in known.items() if "buyers" in name}
     return table.mutate(known).select(
         "product_id",
         "product_index",
@@ -173,7 +121,8 @@ def _outcomes(launches: ir.Table, interactions: ir.Table) -> ir.Table:
     after = joined.week - joined.launch_week
     rows = joined.mutate(after=after).filter(after.between(0, 7))
     repeat = (
-        rows.group_by("product_index", "user_index")
+        rows.filter(rows.user_index.notnull())
+        .group_by("product_index", "user_index")
         .agg(orders=lambda t: t.order_key.nunique())
         .filter(lambda t: t.orders >= 2)
         .group_by("product_index")

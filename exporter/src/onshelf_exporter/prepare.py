@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,10 +29,9 @@ if TYPE_CHECKING:
 
 ADAPTERS = ("complete_journey", "parquet")
 CODE = (
-    "abbreviations.csv", "titles.py", "build.py", "cleaning.py", "engine.py", "launches.py", "prepare.py",
-    "promotions.py", "schema.py", "validation.py", "weekly.py", "weeks.py",
-    "adapters/base.py", "adapters/complete_journey.py", "adapters/parquet.py",
-    "adapters/typed.py",
+    "abbreviations.csv", "titles.py", "appearances.py", "build.py", "cleaning.py", "engine.py", "launch_report.py",
+    "launch_rule.py", "launches.py", "prepare.py", "promotions.py", "schema.py", "validation.py", "weekly.py",
+    "weeks.py", "adapters/base.py", "adapters/complete_journey.py", "adapters/parquet.py", "adapters/typed.py",
 )  # fmt: skip
 
 
@@ -53,6 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("var/data"), help="folder of all datasets (default: %(default)s)"
     )
+    parser.add_argument(
+        "--launches",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="part of the rule of what a launch is, stronger than shop.json: dates, burn_in_weeks, least_units, "
+        "first_id, last_id, skip_stray_sales (docs/data.md)",
+    )
     parser.add_argument("--threads", type=int, default=2, help="threads (default: %(default)s)")
     parser.add_argument(
         "--memory-gb", type=float, default=1.5, help="memory of the engine in GB (default: %(default)s)"
@@ -65,9 +73,25 @@ def run(args: argparse.Namespace) -> int:
     prepare(
         args.dataset, args.out, adapter=args.adapter, source=args.source, threads=args.threads,
         memory_gb=args.memory_gb,
-        force=args.force,
+        force=args.force, launches=_parts(args.launches),
     )  # fmt: skip
     return 0
+
+
+def _parts(pairs: list[str]) -> dict[str, Any]:
+    """Parts of the launch rule: values are JSON where they can be read as such, else text."""
+    parts: dict[str, Any] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise SettingError("--launches", pair, "must be NAME=VALUE, such as burn_in_weeks=12")
+        if name in parts:
+            raise SettingError("--launches", pair, f"{name} is given twice")
+        try:
+            parts[name] = json.loads(value)
+        except ValueError:
+            parts[name] = value
+    return parts
 
 
 def prepare(
@@ -79,6 +103,7 @@ def prepare(
     threads: int = 2,
     memory_gb: float = 1.5,
     force: bool = False,
+    launches: dict[str, Any] | None = None,
     console: Console | None = None,
 ) -> Path:
     """Prepare a dataset, unless the same inputs, code and settings are already prepared.
@@ -91,6 +116,7 @@ def prepare(
         threads: threads of the engine.
         memory_gb: gigabytes that the engine may hold.
         force: prepare again even when nothing has changed.
+        launches: parts of the launch rule, stronger than the source's own.
         console: where progress goes; stderr when None.
 
     Returns:
@@ -111,11 +137,14 @@ def prepare(
     name = adapter or ("complete_journey" if dataset == "complete_journey" else "parquet")
     chosen = _adapter(name)
     target = out / dataset
-    data_hash = fingerprint(chosen.files(source), {"dataset": dataset, "adapter": name})
+    settings = {"dataset": dataset, "adapter": name}
+    if launches:
+        settings["launches"] = json.dumps(launches, sort_keys=True)
+    data_hash = fingerprint(chosen.files(source), settings)
     if not force and _hash_of(target) == data_hash:
         console.print(f"Data {dataset}: unchanged, in {target}")
         return target
-    return _build(chosen, dataset, source, target, data_hash, threads, memory_gb, console)
+    return _build(chosen, dataset, source, target, data_hash, launches or {}, threads, memory_gb, console)
 
 
 def fingerprint(paths: list[Path], settings: dict[str, str]) -> str:
@@ -163,6 +192,7 @@ def _build(
     source: Path | None,
     target: Path,
     data_hash: str,
+    launches: dict[str, Any],
     threads: int,
     memory_gb: float,
     console: Console,
@@ -187,6 +217,7 @@ def _build(
                 (staging / folder).mkdir()
             tell("Reading the source")
             read = adapter.read(con, source)
+            read = replace(read, launch_rule=read.launch_rule.changed(launches, "--launches"))
             prepared = build.canonical(con, read, staging / "canonical", tell, pool)
             build.features(con, read, prepared, staging, tell)
             if prepared.promotions and prepared.promotions.written:
@@ -203,23 +234,34 @@ def _build(
             "week_one": prepared.calendar.start.isoformat(),
             "first_week": prepared.first_week,
             "last_week": prepared.last_week,
+            "first_whole_week": prepared.first_whole_week,
             "first_day": prepared.first_day.isoformat(),
+            "last_day": prepared.last_day.isoformat(),
             "as_of": prepared.as_of.isoformat(),
             "users": prepared.rows["features/users"],
             "units_basis": read.units_basis,
-            "launch_rule": read.launch_rule.text,
-            "launch_burn_in_weeks": read.launch_rule.burn_in_weeks,
+            "guests": prepared.guests,
+            "launch_rule": prepared.launch_rule,
+            "launch_burn_in_weeks": prepared.burn_in,
             "food_departments": list(read.food_departments),
             "data_hash": data_hash,
             "n_rows": prepared.rows,
         }
-        report = {"cleaning": prepared.cleaning, "steps": steps, "seconds": round(time.monotonic() - started, 2)}
+        report = {
+            "cleaning": prepared.cleaning,
+            "launches": prepared.launches,
+            "warnings": prepared.warnings,
+            "steps": steps,
+            "seconds": round(time.monotonic() - started, 2),
+        }
         _write_json(staging / "report.json", report)
         _write_json(staging / "dataset.json", described)
         _swap(staging, target)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+    for warning in prepared.warnings:
+        console.print(f"warning: {warning}", markup=False)
     console.print(f"Data {dataset}: prepared in {time.monotonic() - started:.1f} s, in {target}")
     return target
 

@@ -15,13 +15,14 @@ from onshelf_exporter.train import write_json
 from onshelf_exporter.training.calendar import as_of_cut, calendar_of
 from onshelf_exporter.training.history import load_history
 from onshelf_exporter.training.runs import Run
+from onshelf_exporter.weeks import Cut
 
 
 def write_replay(training: Run, version: int, path: Path) -> int:
     """Write the replay file for the replay release `version`; returns how many launches it holds."""
     release = training.recipe.release
     first, last = training.week(release.replay_from_week), training.week(release.replay_to_week)
-    history = load_history(training.data, last + 7)
+    history = load_history(training.data, Cut(last + 7))
     week = history.launches.frame["launch_week"].to_numpy()
     inside = (week >= first) & (week <= last) & history.launches.complete8
     launches = history.launches.take(inside)

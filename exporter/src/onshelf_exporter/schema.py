@@ -56,7 +56,7 @@ def _c(table: str, name: str, type_: str, unit: str, rule: str, meaning: str, wi
 # Required tables, and what is lost without the others.
 TABLES: dict[str, tuple[bool, str, str]] = {
     "products": (True, "one row per product", ""),
-    "interactions": (True, "one row per thing that a user did with a product", ""),
+    "interactions": (True, "one row per thing that a user or a guest did with a product", ""),
     "promotions": (
         False,
         "one row per product, site, week and channel of promotion",
@@ -155,7 +155,8 @@ COLUMNS: tuple[Column, ...] = (
         "text",
         "",
         "user",
-        "the retailer's pseudonym of the user; no e-mail address or phone number",
+        "the retailer's pseudonym of the user; empty for guests; no e-mail address or phone number",
+        "guests count for demand and launch dates; without any user there are no recommendations, audiences or buyers",
     ),
     _c("interactions", "product_id", "text", "", "key", "product"),
     _c("interactions", "time", "time", "local time", "time", "when"),

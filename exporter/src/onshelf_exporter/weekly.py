@@ -1,4 +1,4 @@
-"""Weekly aggregates: raw enough that any decision time can be cut from them afterwards (week < cut)."""
+"""Weekly aggregates: raw enough that any decision time can be cut from them afterwards (week <= cut)."""
 
 import ibis
 import ibis.expr.types as ir
@@ -24,8 +24,8 @@ def product_weeks(purchases: ir.Table) -> ir.Table:
             priced (whether the row's revenue is known).
 
     Returns:
-        product_id, product_index, week, units, revenue, discount, buyers, baskets, price (regular unit price =
-        (revenue + discount) / units, null where that is zero). Only weeks with purchases.
+        product_id, product_index, week, units, revenue, discount, buyers (known users), baskets, price (regular unit
+        price = (revenue + discount) / units, null where that is zero). Only weeks with purchases.
     """
     by = ["product_index", "week"]
     sums = purchases.group_by("product_id", *by).agg(
@@ -36,13 +36,22 @@ def product_weeks(purchases: ir.Table) -> ir.Table:
         priced_units=exact_sum(purchases.quantity, where=purchases.priced),
     )
     # to count distinct rows takes two thirds of what counting the distinct values of many small groups does
-    buyers = purchases.select(*by, "user_index").distinct().group_by(*by).agg(buyers=lambda rows: rows.count())
+    users = purchases.filter(purchases.user_index.notnull()).select(*by, "user_index").distinct()
+    buyers = users.group_by(*by).agg(buyers=users.count())
     baskets = purchases.select(*by, "order_key").distinct().group_by(*by).agg(baskets=lambda rows: rows.count())
-    sums = sums.inner_join(buyers, by).inner_join(baskets, by)
+    sums = sums.inner_join(baskets, by).left_join(buyers, by).drop("product_index_right", "week_right")
     priced = (sums.priced_units > 0) & (sums.list_value > 0)
     price = ibis.ifelse(priced, sums.list_value / sums.priced_units, ibis.null("float64"))
     return sums.select(
-        "product_id", "product_index", "week", "units", "revenue", "discount", "buyers", "baskets", price=price
+        "product_id",
+        "product_index",
+        "week",
+        "units",
+        "revenue",
+        "discount",
+        sums.buyers.fill_null(0).name("buyers"),
+        "baskets",
+        price=price,
     )
 
 

@@ -2,9 +2,9 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from onshelf_gateway.weeks import WEEKDAYS
 
@@ -42,6 +42,7 @@ class Manifest(BaseModel):
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     timezone: str
     week_start: str
+    week_one: dt.date | None = None  # of retail week 1; a release that was published before this was stated has none
     prices_include_tax: bool | None = None
     units_basis: UnitsBasis
     horizons_weeks: tuple[int, ...]
@@ -58,6 +59,13 @@ class Manifest(BaseModel):
         if value.lower() not in WEEKDAYS:
             raise ValueError(f"one of {', '.join(WEEKDAYS)}")
         return value.lower()
+
+    @model_validator(mode="after")
+    def _weeks(self) -> Self:
+        """The weeks that training numbered must be those that serving counts in."""
+        if self.week_one is not None and WEEKDAYS[self.week_one.weekday()] != self.week_start:
+            raise ValueError(f"week_one {self.week_one} must be a {self.week_start}, as week_start says")
+        return self
 
     @field_validator("horizons_weeks")
     @classmethod

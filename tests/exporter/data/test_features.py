@@ -14,22 +14,22 @@ import pytest
 from onshelf_exporter import build, engine, features, launches
 from onshelf_exporter.adapters import parquet
 from onshelf_exporter.errors import SettingError, SourceError
-from onshelf_exporter.weeks import RetailCalendar
+from onshelf_exporter.weeks import Cut, RetailCalendar
 
-CUT = 25
+CUT = Cut(24)
 FUNCTIONS = (features.product_features, features.category_features, features.user_features)
 
 
 @pytest.fixture(scope="module")
 def poisoned(shop_data: Path, shop_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shop with every canonical row from week CUT on changed, and all features built from that again."""
+    """The shop with every canonical row after week CUT changed, and all features built from that again."""
     root = tmp_path_factory.mktemp("poisoned") / "shop"
     shutil.copytree(shop_data / "canonical", root / "canonical")
     shutil.copy(shop_data / "dataset.json", root)
     (root / "features").mkdir()
     path = root / "canonical" / "interactions.parquet"
     table = pd.read_parquet(path)
-    late = table.week >= CUT
+    late = table.week > CUT
     assert late.sum() > 500
     table.loc[late, "quantity"] = 7 * table.loc[late, "quantity"] + 13
     table.loc[late, "revenue"] = 1000.0
@@ -39,7 +39,7 @@ def poisoned(shop_data: Path, shop_source: Path, tmp_path_factory: pytest.TempPa
     table.to_parquet(path)
     path = root / "canonical" / "promotions.parquet"
     table = pd.read_parquet(path)
-    late = pd.to_datetime(table.date) >= pd.Timestamp("2024-01-01") + pd.Timedelta(weeks=CUT - 1)
+    late = pd.to_datetime(table.date) >= pd.Timestamp("2024-01-01") + pd.Timedelta(weeks=CUT)
     assert late.sum() > 20
     table.loc[late, "channel_id"] = "search_ads"
     table.loc[late, "product_id"] = table.loc[late, "product_id"].to_numpy()[::-1]
@@ -50,6 +50,7 @@ def poisoned(shop_data: Path, shop_source: Path, tmp_path_factory: pytest.TempPa
     described = json.loads((root / "dataset.json").read_text())
     prepared = build.Prepared(
         first_week=1,
+        first_whole_week=1,
         last_week=described["last_week"],
         calendar=RetailCalendar(pd.Timestamp(described["week_one"]).date()),
     )
@@ -73,18 +74,18 @@ def leaky_popularity(history: features.History) -> pa.Table:
 def test_the_leak_test_can_fail(shop_data: Path, poisoned: Path) -> None:
     assert not leaky_popularity(features.at(shop_data, CUT)).equals(leaky_popularity(features.at(poisoned, CUT)))
     for function in FUNCTIONS:  # one week later the poison is in
-        assert not function(features.at(shop_data, CUT + 1)).equals(function(features.at(poisoned, CUT + 1)))
+        assert not function(features.at(shop_data, Cut(CUT + 1))).equals(function(features.at(poisoned, Cut(CUT + 1))))
 
 
-def test_histories_hold_nothing_from_the_cut_on(shop_data: Path) -> None:
+def test_histories_hold_nothing_after_the_cut(shop_data: Path) -> None:
     history = features.at(shop_data, CUT)
     for name in ("product_weeks", "promotion_weeks", "user_product_weeks", "user_weeks"):
-        assert getattr(history, name).week.max().to_pyarrow().as_py() == CUT - 1
+        assert getattr(history, name).week.max().to_pyarrow().as_py() == CUT
     known = history.launches.to_pyarrow().to_pandas()
-    assert known.launch_week.max() < CUT
-    assert (known.units_8w.notna() == (known.launch_week + 7 < CUT)).all()
-    assert (known.units_4w.notna() == (known.launch_week + 3 < CUT)).all()
-    assert (known.discount.notna() == (known.launch_week + 1 < CUT)).all()
+    assert known.launch_week.max() <= CUT
+    assert (known.units_8w.notna() == (known.launch_week + 7 <= CUT)).all()
+    assert (known.units_4w.notna() == (known.launch_week + 3 <= CUT)).all()
+    assert (known.discount.notna() == (known.launch_week + 1 <= CUT)).all()
     assert {"list_price", "launch_week"}.isdisjoint(history.products.columns)
 
 
@@ -95,8 +96,8 @@ def test_plans_read_weeks_of_launch_and_after_only(shop_data: Path, poisoned: Pa
         pd.read_parquet(root / "features" / "launches.parquet").set_index("product_id")
         for root in (shop_data, poisoned)
     )
-    early = clean.index[clean.launch_week + 1 < CUT]
-    near = clean.index[(clean.launch_week + 1 < CUT) & (clean.launch_week + 7 >= CUT)]
+    early = clean.index[clean.launch_week + 1 <= CUT]
+    near = clean.index[(clean.launch_week + 1 <= CUT) & (clean.launch_week + 7 > CUT)]
     assert len(early) > 10
     pd.testing.assert_frame_equal(clean.loc[early, plan], dirty.loc[early, plan])
     assert not clean.loc[near, ["units_8w", "revenue_8w"]].equals(dirty.loc[near, ["units_8w", "revenue_8w"]])
@@ -115,12 +116,12 @@ def test_imputed_values_come_from_before_the_launch(shop_data: Path, poisoned: P
         pd.read_parquet(root / "features" / "launches.parquet").set_index("product_id")
         for root in (shop_data, poisoned)
     )
-    both = clean.index[clean.price_imputed & (clean.launch_week + 7 < CUT)]
+    both = clean.index[clean.price_imputed & (clean.launch_week + 7 <= CUT)]
     pd.testing.assert_series_equal(clean.price[both], dirty.price[both])
 
 
 def test_product_features_are_what_they_say(complete_journey: Path) -> None:
-    history = features.at(complete_journey, 40)
+    history = features.at(complete_journey, Cut(39))
     table = features.product_features(history).to_pandas()
     assert table.product_index.tolist() == list(range(len(table)))
     sales = pd.read_parquet(complete_journey / "features" / "product_weeks.parquet")
@@ -134,7 +135,7 @@ def test_product_features_are_what_they_say(complete_journey: Path) -> None:
 
 
 def test_category_features_are_what_they_say(complete_journey: Path) -> None:
-    history = features.at(complete_journey, 40)
+    history = features.at(complete_journey, Cut(39))
     table = features.category_features(history).to_pandas()
     assert not table.duplicated(["level", "department", "category", "type"]).any()
     seasons = np.stack(table.seasonality)
@@ -143,7 +144,7 @@ def test_category_features_are_what_they_say(complete_journey: Path) -> None:
     assert (seasons > 0).all()
     everything = table[table.level == "all"].iloc[0]
     launched = pd.read_parquet(complete_journey / "features" / "launches.parquet")
-    completed = launched[launched.launch_week + 7 < 40]
+    completed = launched[launched.launch_week + 7 <= 39]
     assert everything.n_launches == len(completed)
     assert everything.launch_units_8w_mean == pytest.approx(completed.units_8w.mean())
     assert everything.launch_units_8w_median == completed.units_8w.median()
@@ -156,29 +157,29 @@ def test_category_features_are_what_they_say(complete_journey: Path) -> None:
 
 
 def test_user_features_are_what_they_say(complete_journey: Path) -> None:
-    table = features.user_features(features.at(complete_journey, 40)).to_pandas()
+    table = features.user_features(features.at(complete_journey, Cut(39))).to_pandas()
     assert table.user_index.tolist() == list(range(2469))
     for name in ("price_tier", "promotion_sensitivity", "new_product_share"):
         assert table[name].between(0, 1).all()
         assert table[name].std() > 0.01, name
     assert table.recency_weeks.dropna().between(1, 39).all()
     weeks = pd.read_parquet(complete_journey / "features" / "user_weeks.parquet")
-    assert table.recency_weeks.notna().sum() == weeks[weeks.week < 40].user_index.nunique() == 2441
+    assert table.recency_weeks.notna().sum() == weeks[weeks.week <= 39].user_index.nunique() == 2441
     first = table.interests.dropna().iloc[0]
     shares = [item["share"] for item in first]
     assert shares == sorted(shares, reverse=True)
     assert 0 < sum(shares) <= 1 + 1e-9
 
 
-@pytest.mark.parametrize("cut", [1, 0, -3, 42, 1000])
+@pytest.mark.parametrize("cut", [0, -3, 41, 1000])
 def test_cuts_outside_the_data_are_refused(cut: int, shop_data: Path) -> None:
     with pytest.raises(SettingError, match="weeks 1 to 40"):
-        features.at(shop_data, cut)
+        features.at(shop_data, Cut(cut))
 
 
 def test_no_dataset(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="onshelf-exporter data"):
-        features.at(tmp_path, 10)
+        features.at(tmp_path, Cut(10))
 
 
 def test_hot_deck_takes_nothing_from_the_future() -> None:

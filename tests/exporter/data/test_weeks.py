@@ -1,11 +1,28 @@
 import datetime as dt
+import json
+from pathlib import Path
 
 import ibis
+import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from onshelf_exporter.errors import SettingError
-from onshelf_exporter.weeks import RetailCalendar, first_day_of_week, week_of_year
+from onshelf_exporter.training.calendar import as_of_cut, calendar_of, weeks_of_year
+from onshelf_exporter.weeks import (
+    WEEKDAYS,
+    Cut,
+    RetailCalendar,
+    data_weeks,
+    first_day_of_week,
+    week_of_year,
+    whole_weeks,
+)
+from onshelf_gateway import weeks as gateway
+from onshelf_gateway.manifest import read_manifest
+from onshelf_gateway.testing.fake_release import write_fake_release
 
 
 def test_week_of_year() -> None:
@@ -30,3 +47,96 @@ def test_expression_and_function_agree() -> None:
     assert all(
         calendar.first_day(week) <= day < calendar.first_day(week + 1) for day, week in zip(days, weeks, strict=True)
     )
+
+
+@given(
+    st.dates(dt.date(2015, 1, 1), dt.date(2030, 1, 1)),
+    st.integers(14, 800),
+    st.sampled_from(WEEKDAYS),
+    st.integers(0, 60),
+)
+def test_training_and_gateway_have_one_calendar(first: dt.date, length: int, week_start: str, before: int) -> None:
+    """Whatever day data begin and end on, and weeks begin on: the same first days and weeks of the year on both sides,
+    and every cut ends the day before the next week."""
+    days = [first + dt.timedelta(days=n) for n in range(length)]
+    weeks = data_weeks(days, days, week_start)
+    dataset = {"week_one": weeks.calendar.start.isoformat(), "last_week": weeks.last_week}
+    asked = [first + dt.timedelta(days=n) for n in range(-before, length + 400)]
+    theirs = [gateway.first_day_of_week(day, week_start) for day in asked]
+    ours = calendar_of(dataset)
+    assert [ours.first_day(ours.week(day)) for day in asked] == theirs
+    numbers = np.array([ours.week(day) for day in asked])
+    assert weeks_of_year(dataset, numbers).tolist() == [gateway.week_of_year(day, week_start) for day in asked]
+    for cut in (1, weeks.last_week):
+        as_of = as_of_cut(dataset, Cut(cut))
+        assert as_of == gateway.first_day_of_week(as_of, week_start)
+        assert ours.week(as_of) == cut + 1
+    assert weeks.as_of == as_of_cut(dataset, Cut(weeks.last_week)) <= weeks.last_day + dt.timedelta(days=1)
+    assert (weeks.last_day - weeks.as_of).days < 6, "at most six days are left for later"
+
+
+def test_data_to_a_wednesday() -> None:
+    days = [dt.date(2024, 1, 1) + dt.timedelta(days=n) for n in range(164)]
+    assert days[-1] == dt.date(2024, 6, 12)
+    weeks = data_weeks(days, days, "monday")
+    assert (weeks.calendar.start, weeks.last_week, weeks.as_of) == (dt.date(2024, 1, 1), 23, dt.date(2024, 6, 10))
+    dataset = {"week_one": "2024-01-01", "last_week": 23}
+    assert weeks_of_year(dataset, np.array([1, 23])).tolist() == [1, 23]
+    assert as_of_cut(dataset, Cut(22)) == dt.date(2024, 6, 3)
+
+
+def week_days(first: dt.date, weeks: int, closed: tuple[int, ...] = ()) -> list[dt.date]:
+    days = [first + dt.timedelta(days=n) for n in range(7 * weeks)]
+    return [day for day in days if day.weekday() not in closed]
+
+
+MONDAY = dt.date(2024, 1, 1)
+
+
+def test_a_shop_that_is_closed_on_sundays_has_whole_weeks() -> None:
+    calendar = RetailCalendar(MONDAY)
+    assert whole_weeks(calendar, week_days(MONDAY, 20, closed=(6,))) == (1, 20)
+    assert whole_weeks(calendar, week_days(MONDAY, 20, closed=(0, 6))) == (1, 20)
+    assert whole_weeks(calendar, week_days(MONDAY, 20)[:-1]) == (1, 19), "it sells on Sundays, so that one is missing"
+    assert whole_weeks(calendar, week_days(MONDAY, 20, closed=(6,))[:-1]) == (1, 19), "Saturday is missing, too"
+
+
+def test_part_weeks_at_both_ends() -> None:
+    calendar = RetailCalendar(MONDAY)
+    days = week_days(MONDAY, 20)
+    assert whole_weeks(calendar, days) == (1, 20)
+    assert whole_weeks(calendar, days[3:]) == (2, 20)
+    assert whole_weeks(calendar, days[3:-3]) == (2, 19)
+    assert whole_weeks(calendar, days[:5]) == (1, 0), "no whole week"
+    short = data_weeks(days[:5], days[:5], "monday")
+    assert (short.first_whole_week, short.last_week) == (1, 1), "too short to hold one: all weeks count as they are"
+    with pytest.raises(SettingError, match="at least one whole week from monday on"):
+        data_weeks(days[:5], days[:5], "monday", last_day=days[4])
+
+
+def test_days_may_be_stated() -> None:
+    """Sales on Mondays only: nothing tells that the last week is over but its owner."""
+    days = week_days(MONDAY, 3, closed=(1, 2, 3, 4, 5, 6))
+    assert data_weeks(days, days, "monday").last_week == 2
+    assert data_weeks(days, days, "monday", last_day=dt.date(2024, 1, 21)).last_week == 3
+    assert data_weeks(days, days, "monday", first_day=dt.date(2024, 1, 2)).first_whole_week == 2
+
+
+def test_reviews_after_the_last_sale_are_no_weeks_without_sales() -> None:
+    days = week_days(MONDAY, 22)
+    assert data_weeks(days, week_days(MONDAY, 20), "monday").last_week == 20
+
+
+def test_week_one_lies_on_the_day_that_weeks_begin_on() -> None:
+    days = week_days(MONDAY, 4)
+    with pytest.raises(SettingError, match="must be a sunday"):
+        data_weeks(days, days, "sunday", week_one=MONDAY)
+
+
+def test_the_gateway_refuses_a_release_with_two_calendars(tmp_path: Path) -> None:
+    folder = write_fake_release(tmp_path, 1, week_start="sunday")
+    assert read_manifest(folder).week_one is not None
+    content = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(content | {"week_one": "2016-12-26"}))
+    with pytest.raises(ValueError, match="week_one 2016-12-26 must be a sunday"):
+        read_manifest(folder)

@@ -119,6 +119,8 @@ def write_shop(folder: Path, seed: int = 0) -> Path:
         "dataset": "invented",
         "data_hash": f"invented-{seed}",
         "first_week": 1,
+        "first_whole_week": 1,
+        "first_day": "2016-12-26",
         "last_week": WEEKS,
         "launch_burn_in_weeks": BURN_IN,
         "week_one": "2016-12-26",

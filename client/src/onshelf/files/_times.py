@@ -54,6 +54,7 @@ _REWRITES = (
     (r"^([a-z]{3}) (\d{1,2}) (\d{1,2}:\d{2}(?::\d{2})?) (utc |gmt )?(\d{4})$", r"\1 \2 \5 \3 \4"),
     (_COMPACT + r"([0-5]\d)((?:\.\d+)? ?(?:z|utc|[+-]\d{2}:?\d{2})?)$", r"\1 \2:\3:\4\5"),
     (_COMPACT + "$", r"\1 \2:\3"),
+    (" $", ""),
 )
 _CLOCK = (
     r"^(.*?)(?:[ t](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)? ?([ap]m)?"
@@ -201,12 +202,13 @@ def _by_format(found: Distinct, date_format: str, timezone: str) -> pa.Array:
 
 def _by_sight(found: Distinct, timezone: str) -> tuple[pa.Array, str, bool]:
     parsed = query(_PARSED, texts=pa.table({"plain": found.plain})).combine_chunks()
-    order, remarks, ambiguous = _order(parsed, found)
+    order, fits, remarks, ambiguous = _order(parsed, found)
     latest = datetime.date.today().year + _YEARS_AHEAD
+    chosen = pc.if_else(fits, parsed[order].combine_chunks(), None)
     local = query(
         f"""
         WITH moments AS (
-            SELECT coalesce(sure, {order}) + clock AS written, shift, make_timestamp(since) AS since,
+            SELECT coalesce(sure, chosen) + clock AS written, shift, make_timestamp(since) AS since,
                 TIMESTAMP '1899-12-30' + to_microseconds((serial * 86400000000)::BIGINT) AS serial
             FROM parsed
         ), placed AS (
@@ -219,7 +221,7 @@ def _by_sight(found: Distinct, timezone: str) -> tuple[pa.Array, str, bool]:
         )
         SELECT CASE WHEN year(moment) BETWEEN 1900 AND {latest} THEN moment END AS moment FROM placed
         """,
-        parsed=parsed,
+        parsed=parsed.append_column("chosen", chosen),
     )["moment"].combine_chunks()
     read = pc.is_valid(local)
     for _, name, _ in _UNITS:
@@ -235,8 +237,8 @@ def _by_sight(found: Distinct, timezone: str) -> tuple[pa.Array, str, bool]:
     return local, "; ".join(remarks), ambiguous
 
 
-def _order(parsed: pa.Table, found: Distinct) -> tuple[str, list[str], bool]:
-    """Which order of day, month and year reads most rows of the column, and what to say of it."""
+def _order(parsed: pa.Table, found: Distinct) -> tuple[str, pa.Array, list[str], bool]:
+    """Which order of day, month and year reads most rows of the column, the dates that fit it, and what to say."""
     this = datetime.date.today().year
     latest = pc.if_else(parsed["short"].combine_chunks(), this + _SHORT_YEARS_AHEAD, this + _YEARS_AHEAD)
     fits = {}
@@ -245,7 +247,7 @@ def _order(parsed: pa.Table, found: Distinct) -> tuple[str, list[str], bool]:
         fits[order] = pc.fill_null(pc.and_(pc.greater_equal(years, 1970), pc.less_equal(years, latest)), False)
     rows = {order: found.count(fit) for order, fit in fits.items()}
     if not any(rows.values()):
-        return "day_first", [], False
+        return "day_first", fits["day_first"], [], False
     american = pc.any(parsed["half"].combine_chunks()).as_py()
     liked = ["month_first", "day_first", "year_first"] if american else ["day_first", "month_first", "year_first"]
     best = max(liked, key=lambda order: (rows[order], -liked.index(order)))
@@ -253,7 +255,7 @@ def _order(parsed: pa.Table, found: Distinct) -> tuple[str, list[str], bool]:
         alone = found.count(pc.and_not(fits[other], fits[best]))
         if other != best and alone and rows[other] > alone:  # some values fit both, and nothing tells which they are
             told = f"{_ORDERS[best]}; {alone:,} values fit {_ORDERS[other]} only: the column mixes both, check this"
-            return best, [told], True
+            return best, fits[best], [told], True
     differs = parsed["differs"].combine_chunks()
     twins = [
         _ORDERS[other]
@@ -261,5 +263,5 @@ def _order(parsed: pa.Table, found: Distinct) -> tuple[str, list[str], bool]:
         if other != best and rows[other] == rows[best] and pc.any(pc.and_(fits[other], differs)).as_py()
     ]
     if not twins:
-        return best, [_ORDERS[best]], False
-    return best, [f"{_ORDERS[best]}; every value could be {' or '.join(twins)} as well: check this"], True
+        return best, fits[best], [_ORDERS[best]], False
+    return best, fits[best], [f"{_ORDERS[best]}; every value could be {' or '.join(twins)} as well: check this"], True

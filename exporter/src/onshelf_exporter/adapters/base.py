@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
 from onshelf_exporter.errors import DataError
-from onshelf_exporter.launches import LaunchRule
+from onshelf_exporter.launch_rule import LaunchRule
 from onshelf_exporter.promotions import Promotions
 
 
@@ -27,7 +27,9 @@ class Source:
         prices_include_tax: None where the source does not say.
         food_departments: departments of food.
         dropped: rows that the adapter itself left out, by rule and table: counted in the report.
-        week_one: first day of week 1; None = the retail week of the first interaction.
+        week_one: first day of week 1, a `week_start`; None = the retail week of the first interaction.
+        first_day: first day that the data hold as a whole; None = as the days with sales tell.
+        last_day: the last such day.
         problems: columns with values that the adapter could not understand: refused together with what checks find.
         promotions: the table promotions as numbers, where the adapter has numbered it; `tables` then holds its rows.
     """
@@ -42,6 +44,8 @@ class Source:
     food_departments: tuple[str, ...] = ()
     dropped: list[dict[str, object]] = field(default_factory=list)
     week_one: dt.date | None = None
+    first_day: dt.date | None = None
+    last_day: dt.date | None = None
     problems: tuple[DataError, ...] = ()
     promotions: Promotions | None = None
 

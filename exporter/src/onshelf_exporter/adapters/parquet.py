@@ -3,28 +3,31 @@
 A table may be a folder of part files. Columns of other types than the schema's (times as numbers or texts, ids as
 floats) are read as the doctor reads them. The folder may hold `shop.json` with what the tables do not say:
 {"currency": "EUR", "timezone": "Europe/Paris", "week_start": "monday", "prices_include_tax": true,
-"units_basis": "all orders of our web shop", "food_departments": ["Grocery"]}. Only `currency` is required.
+"units_basis": "all orders of our web shop", "food_departments": ["Grocery"], "launches": {"burn_in_weeks": 12},
+"first_day": null, "last_day": "2024-12-31"}. Only `currency` is required.
 """
 
+import datetime as dt
 import json
 import zoneinfo
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from onshelf_exporter import engine, schema, validation
+from onshelf_exporter import schema
 from onshelf_exporter.adapters.base import Adapter, Source
 from onshelf_exporter.adapters.typed import open_table, parts_of
 from onshelf_exporter.errors import SettingError, SourceError
-from onshelf_exporter.launches import LaunchRule
+from onshelf_exporter.launch_rule import LaunchRule
 from onshelf_exporter.weeks import WEEKDAYS
 
 SETTINGS = "shop.json"
-KNOWN_SETTINGS = ("currency", "timezone", "week_start", "prices_include_tax", "units_basis", "food_departments")
-BURN_IN_WEEKS = 8  # at most; a quarter of the data where they are short
+KNOWN_SETTINGS = (
+    "currency", "timezone", "week_start", "prices_include_tax", "units_basis", "food_departments", "launches",
+    "first_day", "last_day",
+)  # fmt: skip
 
 
 def files(source: Path | None) -> list[Path]:
@@ -51,7 +54,7 @@ def files(source: Path | None) -> list[Path]:
 
 
 def read(con: Backend, source: Path | None) -> Source:
-    """The tables of the folder, and the launch rule that they allow.
+    """The tables of the folder, and what its settings say.
 
     Raises:
         SourceError: a file cannot be read.
@@ -63,14 +66,15 @@ def read(con: Backend, source: Path | None) -> Source:
     paths = {name: folder / f"{name}.parquet" for name in schema.TABLES}
     opened = {name: open_table(con, path, settings["timezone"]) for name, path in paths.items() if parts_of(path)}
     tables = {name: one.table for name, one in opened.items()}
-    zone = settings["timezone"]
     return Source(
         tables=tables,
         currency=settings["currency"],
-        timezone=zone,
+        timezone=settings["timezone"],
         week_start=settings["week_start"],
         units_basis=settings["units_basis"],
-        launch_rule=launch_rule(tables, zone),
+        launch_rule=LaunchRule().changed(settings["launches"], f"{SETTINGS}: launches"),
+        first_day=_day(settings["first_day"]),
+        last_day=_day(settings["last_day"]),
         prices_include_tax=settings["prices_include_tax"],
         food_departments=tuple(settings["food_departments"]),
         dropped=[note for one in opened.values() for note in one.notes],
@@ -103,6 +107,9 @@ def read_settings(path: Path) -> dict[str, Any]:
         "prices_include_tax": None,
         "units_basis": "units of all interactions given",
         "food_departments": [],
+        "launches": {},
+        "first_day": None,
+        "last_day": None,
     } | given
     checks: dict[str, tuple[Callable[[Any], bool], str]] = {
         "currency": (
@@ -120,33 +127,28 @@ def read_settings(path: Path) -> dict[str, Any]:
             lambda v: isinstance(v, list) and all(isinstance(item, str) for item in v),
             "a list of department names",
         ),
+        "launches": (lambda v: isinstance(v, dict), "an object with the parts of the launch rule: see docs/data.md"),
+        "first_day": (_is_day, "a date such as 2024-01-01: the first day that the data hold as a whole"),
+        "last_day": (_is_day, "a date such as 2024-12-31: the last day that the data hold as a whole"),
     }
     for name, (valid, rule) in checks.items():
         if not valid(settings[name]):
             raise SettingError(f"{SETTINGS}: {name}", settings[name], f"must be {rule}")
+    LaunchRule().changed(settings["launches"], f"{SETTINGS}: launches")
     return settings
 
 
-def launch_rule(tables: dict[str, ir.Table], timezone: str) -> LaunchRule:
-    """Stated launch dates where products have them, else first appearance after a burn-in."""
-    products, interactions = tables["products"], tables["interactions"]
-    if "time" not in interactions.columns:  # refused later, with the table's columns
-        return LaunchRule(kind="first_appearance", burn_in_weeks=0, text="")
-    time = validation.typed(interactions["time"], "time", timezone)
-    days = interactions.agg(first=time.min(), last=time.max()).to_pyarrow().to_pylist()[0]
-    weeks = 0 if days["first"] is None else (days["last"] - days["first"]).days // 7 + 1
-    burn_in = min(BURN_IN_WEEKS, weeks // 4)
-    appearance = (
-        f"first appearance (sale or promotion) after the first {burn_in} of {weeks} weeks, in which a first appearance "
-        "tells nothing"
-    )
-    stated = 0
-    if "launch_date" in products.columns:
-        stated = engine.number(products.launch_date.count())
-    if not stated:
-        return LaunchRule(kind="first_appearance", burn_in_weeks=burn_in, text=f"A launch is a product's {appearance}.")
-    text = f"A launch is at its stated date ({stated:,} products state one); of the other products, {appearance}."
-    return LaunchRule(kind="stated", burn_in_weeks=burn_in, text=text)
+def _day(value: str | None) -> dt.date | None:
+    return None if value is None else dt.date.fromisoformat(value)
+
+
+def _is_day(value: object) -> bool:
+    if value is None:
+        return True
+    try:
+        return isinstance(value, str) and _day(value) is not None
+    except ValueError:
+        return False
 
 
 ADAPTER = Adapter(name="parquet", files=files, read=read)

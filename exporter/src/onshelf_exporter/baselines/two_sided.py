@@ -14,6 +14,7 @@ from scipy import sparse
 
 from onshelf_exporter.baselines import cold
 from onshelf_exporter.evaluation.dataset import LEVELS, Dataset, LaunchRows
+from onshelf_exporter.weeks import Cut
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +36,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def two_sided_trees(data: Dataset, rows: LaunchRows, cut: int, threads: int) -> Floats:
+def two_sided_trees(data: Dataset, rows: LaunchRows, cut: Cut, threads: int) -> Floats:
     """Log odds [launches, users] that a user buys, for launches after week `cut`.
 
     Args:
@@ -44,7 +45,7 @@ def two_sided_trees(data: Dataset, rows: LaunchRows, cut: int, threads: int) -> 
         cut: last week that may be known.
         threads: of the trees.
     """
-    before = cut - LEARNING_WEEKS
+    before = Cut(cut - LEARNING_WEEKS)
     past = data.launched((before + 1, cut))
     learned = _PairFeatures(data, past, before)
     bought = _bought(data, past, cut)
@@ -67,7 +68,7 @@ def two_sided_trees(data: Dataset, rows: LaunchRows, cut: int, threads: int) -> 
 class _PairFeatures:
     """Features of pairs from history up to `cut`, looked up by row of the launch and of the user."""
 
-    def __init__(self, data: Dataset, rows: LaunchRows, cut: int) -> None:
+    def __init__(self, data: Dataset, rows: LaunchRows, cut: Cut) -> None:
         first = int(data.info["first_week"])
         history = data.matrix(first, cut)
         recent = data.matrix(max(first, cut - 7), cut)
@@ -108,7 +109,7 @@ class _PairFeatures:
         return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _bought(data: Dataset, rows: LaunchRows, cut: int) -> NDArray[np.bool_]:
+def _bought(data: Dataset, rows: LaunchRows, cut: Cut) -> NDArray[np.bool_]:
     """Who bought each launch in weeks L..min(L + 7, cut): bool [launches, users]."""
     place = np.full(len(data.products), -1, dtype=np.int64)
     place[rows.product] = np.arange(len(rows))

@@ -16,6 +16,7 @@ from onshelf_exporter.errors import SettingError
 SAMPLES = 2  # values shown of each column
 SAMPLE_LENGTH = 28  # characters shown of a value
 HIDDEN = ("user_id", "audience")  # whose values are never shown
+MAX_CODES = 30  # different values of a flag of promotion; more are no places
 UNKNOWN = "?"  # a kind that was not understood
 NO_SALE = ""  # a kind that is no event: a cancelled order, or what `--kinds` leaves out
 IDS = (
@@ -205,6 +206,10 @@ def _flag(frame: Frame, mapped: Mapped, values: pa.ChunkedArray) -> None:
     found = yes_no(values)
     name = headers.channel_of(mapped.header)
     mapped.filled, mapped.read = found.filled, found.filled
+    if found.not_understood and pc.count_distinct(values).as_py() > MAX_CODES:
+        mapped.columns, mapped.read = (), 0
+        mapped.remark = f"no flag: more than {MAX_CODES} different values"
+        return
     if found.not_understood:  # codes of places, as "A" and "D" of a mailer; those that mean no are none
         code = pc.utf8_lower(texts(values).values)
         code = pc.if_else(pc.fill_null(found.values, True), code, None)

@@ -1,5 +1,6 @@
 """Puts the canonical tables together from all files, and counts what is lost on the way."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -174,6 +175,10 @@ def _sales(con: Backend, diagnosis: Diagnosis, frame: Frame, lines: ir.Table) ->
     weekday = sales.week_start_of(frame)
     if weekday:
         diagnosis.shop.setdefault("week_start", weekday)
+        first, last = sales.days_of(diagnosis.tables["interactions"])
+        if first and last:  # each row is a whole week
+            diagnosis.shop.setdefault("first_day", (first - dt.timedelta(days=sales.LAST_DAY)).isoformat())
+            diagnosis.shop.setdefault("last_day", last.isoformat())
     if "products" in frame.tables and "product_id" in lines.columns:
         diagnosis.tables["products"] = catalogue.from_lines(con, lines, frame)
 

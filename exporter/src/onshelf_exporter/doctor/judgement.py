@@ -17,7 +17,7 @@ from rich.console import Console
 from onshelf_exporter import engine
 from onshelf_exporter.adapters.parquet import SETTINGS
 from onshelf_exporter.doctor.losses import Loss
-from onshelf_exporter.errors import DataError, InvalidDataError, SourceError
+from onshelf_exporter.errors import DataError, InvalidDataError, SettingError, SourceError
 from onshelf_exporter.prepare import prepare
 
 NO_CURRENCY = "XXX"  # of ISO 4217, where none is stated: amounts are only looked at
@@ -44,6 +44,7 @@ class Summary:
         promotions: promotion rows.
         launches: launches, and those with 8 whole weeks of outcome.
         launch_rule: what counts as one.
+        warnings: of the stage `data`.
         cleaned: what the stage `data` repaired or left out: rule, rows.
     """
 
@@ -58,6 +59,7 @@ class Summary:
     promotions: int
     launches: tuple[int, int]
     launch_rule: str
+    warnings: list[str]
     cleaned: list[tuple[str, str, int]]
 
     @property
@@ -99,14 +101,15 @@ def judge(folder: Path, work: Path) -> tuple[Summary | None, list[str], list[Los
             data = prepare("shop", work, adapter="parquet", source=folder, console=Console(file=nowhere))
         except InvalidDataError as error:
             return None, [str(problem) for problem in error.problems], []
-        except (DataError, SourceError) as error:
+        except (DataError, SettingError, SourceError) as error:
             return None, [str(error)], []
-    report = json.loads((data / "report.json").read_text(encoding="utf-8"))["cleaning"]
+    whole = json.loads((data / "report.json").read_text(encoding="utf-8"))
+    report = whole["cleaning"]
     losses = [Loss(row["table"], row["what"], row["rows"]) for row in report if row["rule"] in LOSSES and row["rows"]]
-    return _summary(data, report, pq.read_schema(folder / "interactions.parquet").names), [], losses
+    return _summary(data, report, pq.read_schema(folder / "interactions.parquet").names, whole["warnings"]), [], losses
 
 
-def _summary(data: Path, report: list[dict[str, Any]], given: list[str]) -> Summary:
+def _summary(data: Path, report: list[dict[str, Any]], given: list[str], warnings: list[str]) -> Summary:
     """What came out of the stage `data`, for tables whose interactions have the columns of `given`."""
     described = json.loads((data / "dataset.json").read_text(encoding="utf-8"))
     columns = ["user_id", "product_id", "time", "kind", "quantity", "revenue"]
@@ -131,6 +134,7 @@ def _summary(data: Path, report: list[dict[str, Any]], given: list[str]) -> Summ
         promotions=pq.read_metadata(promotions).num_rows if promotions.is_file() else 0,
         launches=(launches.num_rows, launches.num_rows - launches["units_8w"].null_count),
         launch_rule=described["launch_rule"],
+        warnings=warnings,
         cleaned=[
             (row["table"], row["what"], row["rows"])
             for row in report

@@ -109,6 +109,8 @@ def show_summary(summary: Summary, currency: str, console: Console) -> None:
         table.add_row("promotions", f"{summary.promotions:,}")
     launched, whole = summary.launches
     table.add_row("launches", f"{launched:,}, {whole:,} of them with 8 whole weeks. {summary.launch_rule}")
+    for warning in summary.warnings:
+        table.add_row("warning", warning)
     for name, what, rows in summary.cleaned:
         table.add_row(f"{name}, cleaned", f"{rows:,}: {what}")
     console.print(table)

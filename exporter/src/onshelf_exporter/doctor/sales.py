@@ -1,5 +1,7 @@
 """Interactions out of the columns of a file: revenue, discounts, kinds, weeks; and which rows are left out."""
 
+import datetime as dt
+
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
@@ -199,3 +201,10 @@ def flagged(con: Backend, frame: Frame, lines: ir.Table) -> ir.Table | None:
     joined = flags.inner_join(lines, "row")
     site = {"site_id": joined.site_id} if "site_id" in lines.columns else {}
     return joined.select("product_id", "channel_id", date=joined.time.date(), **site).distinct()
+
+
+def days_of(interactions: ir.Table) -> tuple[dt.date | None, dt.date | None]:
+    """First and last day."""
+    days = interactions.agg(first=interactions.time.min().date(), last=interactions.time.max().date())
+    row = days.to_pyarrow().to_pylist()[0]
+    return row["first"], row["last"]

@@ -83,7 +83,8 @@ class Settings:
             "--encoding": self.encodings, "--date-format": self.date_formats,
         }  # fmt: skip
         what = {
-            "--map": "no file has this header", "--table": "no file has this name",
+            "--map": "no file has this header, or the table of that file has no such column",
+            "--table": "no file has this name",
             "--kinds": "no event and no order has this value", "--where": "no file has the columns of this condition",
             "--encoding": "no text file of this name was read", "--date-format": "no column of dates has this header",
         }  # fmt: skip

@@ -25,13 +25,12 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     target: Path | None = args.write
     _check_target(target)
-    con = engine.connect()
-    diagnosis = diagnose(con, args.path, settings)
-    if target is not None and "currency" not in diagnosis.shop:
-        raise SettingError(
-            "--currency", None, "is needed with --write: the ISO 4217 code of all amounts, such as EUR or CNY"
-        )
     with tempfile.TemporaryDirectory(prefix="onshelf-doctor-") as work:
+        con = engine.connect(spill=Path(work) / "spill")
+        diagnosis = diagnose(con, args.path, settings)
+        if target is not None and "currency" not in diagnosis.shop:
+            rule = "is needed with --write: the ISO 4217 code of all amounts, such as EUR or CNY"
+            raise SettingError("--currency", None, rule)
         tables, prepared = Path(work) / "tables", Path(work) / "data"
         shop = {"currency": judgement.NO_CURRENCY} | diagnosis.shop
         _check_shop(shop, Path(work))
@@ -84,7 +83,7 @@ def report(diagnosis: Diagnosis, summary: judgement.Summary | None, settings: Se
         problems += [f"{loss.table}: {loss.what} ({loss.rows:,} rows)" for loss in diagnosis.lost]
         problems += diagnosis.open
     if problems:
-        console.print(f"\n[bold]Not usable[/bold]{' (--strict)' if not diagnosis.problems else ''}. To mend:")
+        console.print(f"\n[bold]Not usable yet[/bold]{' (--strict)' if not diagnosis.problems else ''}. To mend:")
         for problem in problems:
             console.print(f"  - {problem}", markup=False)
         console.print("A header that was misunderstood: --map HEADER=COLUMN (columns: docs/data.md).")

@@ -15,6 +15,7 @@ from onshelf_exporter.baselines.warm import HALF_LIFE_WEEKS, RECENT_WEEKS, Recom
 from onshelf_exporter.evaluation import ranking
 from onshelf_exporter.evaluation.dataset import Dataset, LaunchRows
 from onshelf_exporter.evaluation.splits import WARM_WEEKS
+from onshelf_exporter.weeks import Cut
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +38,7 @@ class WarmTask:
         fresh: the part of `wanted` that the household had not bought before.
     """
 
-    cut: int
+    cut: Cut
     users: NDArray[np.int64]
     history: sparse.csr_array
     decayed: sparse.csr_array
@@ -57,7 +58,7 @@ class Lists:
     fresh: NDArray[np.int64]
 
 
-def warm_task(data: Dataset, cut: int) -> WarmTask:
+def warm_task(data: Dataset, cut: Cut) -> WarmTask:
     """The task with history up to week `cut`."""
     first = int(data.info["first_week"])
     history = data.matrix(first, cut)
@@ -128,7 +129,7 @@ class ColdTask:
         bought: bool [launches, users of `users`].
     """
 
-    cut: int
+    cut: Cut
     rows: LaunchRows
     history: sparse.csr_array
     users: NDArray[np.int64]
@@ -145,7 +146,7 @@ class ColdTask:
         return told
 
 
-def cold_task(data: Dataset, rows: LaunchRows, cut: int) -> ColdTask:
+def cold_task(data: Dataset, rows: LaunchRows, cut: Cut) -> ColdTask:
     """The task of launches `rows`, all of them after week `cut`."""
     if int(rows.week.min()) <= cut:
         raise ValueError(f"cold task: launch week {int(rows.week.min())} is not after the cut, week {cut}")

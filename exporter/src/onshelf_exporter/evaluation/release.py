@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 from onshelf_exporter.errors import ExporterError, SourceError
 from onshelf_exporter.training.progress import progress_bar
 from onshelf_exporter.training.vocabulary import Vocabulary
+from onshelf_exporter.weeks import Cut
 
 LEVELS = ("department", "category", "type", "brand")
 BATCH = 64
@@ -52,9 +53,9 @@ class ModelRelease:
         return int(self.manifest.get("version", 0))
 
     @property
-    def cut_week(self) -> int:
+    def cut_week(self) -> Cut:
         """Last week of data that the model release has seen."""
-        return int(self.manifest["cut_week"])
+        return Cut(int(self.manifest["cut_week"]))
 
     @property
     def identity(self) -> str:
@@ -242,7 +243,7 @@ def find_release(
     before_week: int,
     dataset: str,
     threads: int = 2,
-    cut_week: int | None = None,
+    cut_week: Cut | None = None,
     recipe: str | None = None,
 ) -> ModelRelease:
     """The newest model release that has seen most without seeing the measured weeks.

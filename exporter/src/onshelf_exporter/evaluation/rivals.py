@@ -17,6 +17,7 @@ from onshelf_exporter.baselines.forecast import Floats, Forecast, single
 from onshelf_exporter.evaluation.cache import Arrays, Cache, code_hash
 from onshelf_exporter.evaluation.dataset import Dataset, LaunchRows
 from onshelf_exporter.training.progress import progress_bar
+from onshelf_exporter.weeks import Cut
 
 CONFIGURATIONS = 12
 SEARCH_SEED = 12
@@ -43,7 +44,7 @@ class Rivals:
     rows: LaunchRows
     first: int
     last: int
-    cut: int
+    cut: Cut
     cache: Cache
     threads: int
 

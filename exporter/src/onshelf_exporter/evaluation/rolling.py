@@ -21,6 +21,7 @@ from onshelf_exporter.training.behaviour import load_events
 from onshelf_exporter.training.history import load_history
 from onshelf_exporter.training.outcome import train_outcome
 from onshelf_exporter.training.progress import progress_bar
+from onshelf_exporter.weeks import Cut
 
 EMBEDDING = 128
 OUTPUTS = [tensor.name for tensor in SIGNATURES["launch_outcome"].outputs]
@@ -50,7 +51,7 @@ def forecasts(data: Dataset, rows: LaunchRows, recipe: OutcomeRecipe, seed: int,
 
 
 def _of_week(
-    data: Dataset, rows: LaunchRows, cut: int, recipe: OutcomeRecipe, settings: tuple[int, int]
+    data: Dataset, rows: LaunchRows, cut: Cut, recipe: OutcomeRecipe, settings: tuple[int, int]
 ) -> dict[str, Forecast]:
     history = load_history(data.folder, cut)
     nothing = np.zeros((len(history.products), EMBEDDING), dtype=np.float32)

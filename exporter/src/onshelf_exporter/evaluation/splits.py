@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onshelf_exporter.errors import SettingError
+from onshelf_exporter.weeks import Cut
 
 OUTCOME_WEEKS = 8
 WARM_WEEKS = 4
@@ -29,8 +30,8 @@ class Split:
     name: str
     train: tuple[int, int]
     evaluate: tuple[int, int]
-    cut: int
-    warm_cut: int
+    cut: Cut
+    warm_cut: Cut
 
     @property
     def purged_train(self) -> tuple[int, int]:
@@ -58,9 +59,9 @@ def split_of(name: str, dataset: dict[str, Any]) -> Split:
     first = int(dataset["first_week"]) + int(dataset.get("launch_burn_in_weeks", 0))
     last = int(dataset["last_week"])
     if name == "validation":
-        split = Split(name, (first, last - 26), (last - 25, last - 21), last - 26, last - 19)
+        split = Split(name, (first, last - 26), (last - 25, last - 21), Cut(last - 26), Cut(last - 19))
     else:
-        split = Split(name, (first, last - 21), (last - 13, last - 7), last - 14, last - 14)
+        split = Split(name, (first, last - 21), (last - 13, last - 7), Cut(last - 14), Cut(last - 14))
     if split.purged_train[0] > split.purged_train[1]:
         raise SettingError("--data", dataset["dataset"], f"has {last} weeks, too few for the {name} split")
     return split

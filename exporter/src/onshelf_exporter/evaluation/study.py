@@ -22,6 +22,7 @@ from onshelf_exporter.recipe import EncoderRecipe, Recipe
 from onshelf_exporter.training import runs
 from onshelf_exporter.training.progress import progress_bar
 from onshelf_exporter.training.texts import model_folder
+from onshelf_exporter.weeks import Cut
 
 UNITS = "units_8w"
 EASE_REGULARISATION = 300.0  # the best of 100, 300, 1000 on the validation weeks, for households' lists of all products
@@ -258,7 +259,7 @@ def _tutorial_weeks(study: Study, name: str, train: LaunchRows, rows: LaunchRows
     }
 
 
-def _embedding(study: Study, cut: int) -> tutorials.EmbeddingScores:
+def _embedding(study: Study, cut: Cut) -> tutorials.EmbeddingScores:
     def make() -> Arrays:
         bought = study.data.matrix(int(study.data.info["first_week"]), cut)
         with progress_bar("seed_embedding", EMBEDDING_EPOCHS) as advance:
@@ -279,7 +280,7 @@ def _seed_audience(study: Study, task: ColdTask) -> Floats:
     return scores.product[task.rows.product][:, None] + scores.user[None, :]
 
 
-def _factors(study: Study, history: sparse.csr_array, cut: int) -> factors.Factors:
+def _factors(study: Study, history: sparse.csr_array, cut: Cut) -> factors.Factors:
     def make() -> Arrays:
         with progress_bar("least squares", factors.SWEEPS) as advance:
             made = factors.least_squares(history, study.threads, lambda: advance(1))

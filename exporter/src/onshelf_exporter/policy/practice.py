@@ -20,6 +20,7 @@ from onshelf_exporter.evaluation.tables import launch_clusters
 from onshelf_exporter.policy.rows import PolicyError, kinds_of, served_propensity
 from onshelf_exporter.training.calendar import weeks_of_year
 from onshelf_exporter.training.targets import discount_bin
+from onshelf_exporter.weeks import Cut
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -47,7 +48,7 @@ def carried(data: Dataset, rows: LaunchRows) -> Mask:
 def practice_ranking(
     data: Dataset,
     release: ModelRelease,
-    cut: int,
+    cut: Cut,
     first_week: int,
     measured: LaunchRows,
     *,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from onshelf_exporter.recipe import Recipe
 from onshelf_exporter.training.history import History, load_history
 from onshelf_exporter.training.vocabulary import shrunk
+from onshelf_exporter.weeks import Cut
 
 LAST_WEEK = 39  # the test period's launches begin after it; nothing later is ever read by a study
 ORIGINS = ((22, 25), (25, 28), (28, 32))  # learn from launches complete by the first, measure those up to the second
@@ -32,7 +33,7 @@ class Setting:
 
     def history(self, cut: int) -> History:
         """The prepared data up to `cut`, never beyond LAST_WEEK."""
-        return load_history(self.data, min(cut, LAST_WEEK))
+        return load_history(self.data, Cut(min(cut, LAST_WEEK)))
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,10 @@ from onshelf_exporter.training.boosting import fit_or_fall_back
 from onshelf_exporter.training.progress import progress_bar
 from onshelf_exporter.training.rankers import Lists, Rows, fit_lists, fit_scorers
 from onshelf_exporter.training.towers import HIDDEN, REPEAT_FALLBACK, Limits, RankerRows, assemble, collect, state_at
+from onshelf_exporter.weeks import Cut
 
-WARM_CUT, USERS = 34, 600  # weeks 35-38 are measured, on some users
-COLD_CUT, COLD_WEEKS = 27, (28, 32)
+WARM_CUT, USERS = Cut(34), 600  # weeks 35-38 are measured, on some users
+COLD_CUT, COLD_WEEKS = Cut(27), (28, 32)
 SHARES = (0.0, 0.1, 0.2, 0.3)
 # columns of habits.repeat_features, of ProductRetrieval.features and of towers.pair_features
 REPEAT = {
@@ -120,7 +121,7 @@ def _launch(setting: Setting, rows: list[Lists]) -> nn.Module:
         return fit_lists(rows, FORM["launch"], recipe.launch_loop, seeds, Path(folder), "launch")[0]
 
 
-def _collected(setting: Setting, cut: int, embeddings: NDArray[np.float32]) -> tuple[RankerRows, dict[str, nn.Module]]:
+def _collected(setting: Setting, cut: Cut, embeddings: NDArray[np.float32]) -> tuple[RankerRows, dict[str, nn.Module]]:
     history, events = setting.history(cut), load_events(setting.data, cut)
     rows = collect(history, events, embeddings, setting.recipe.towers, setting.recipe.seed)
     return rows, {

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.models.towers import PROFILE
+from onshelf_exporter.training.calendar import weeks_covered
 from onshelf_exporter.training.history import History
+from onshelf_exporter.weeks import Cut
 
+NEW_WEEKS = 8  # a product is new for so long
 KIND_IDS = {"purchase": 1, "view": 2, "click": 3, "cart": 4, "review": 5}
 PROFILE_COLUMNS = (
     "log_purchases_per_week",
@@ -55,7 +58,7 @@ class Histories:
     kinds: NDArray[np.int64]
 
 
-def load_events(folder: Path, cut: int) -> Events:
+def load_events(folder: Path, cut: Cut) -> Events:
     """Read features/user_product_weeks.parquet and users.parquet; kinds that are no sign of interest (returns) are left
     out."""
     features = folder / "features"
@@ -117,7 +120,8 @@ def profiles(events: Events, history: History, week: int, window: int = 12) -> N
     n, user = events.users, seen.user
     recent = seen.week > week - window
     ones = np.ones(len(user))
-    recent_weeks, all_weeks = float(min(window, week)), float(max(week, 1))
+    recent_weeks = float(min(window, week))
+    all_weeks = max(float(weeks_covered(history.dataset, np.array(history.dataset["first_week"]), week)), 1.0)
     count = np.bincount(user, ones, minlength=n)
     last = np.full(n, -1.0)
     np.maximum.at(last, user, seen.week.astype(np.float64))
@@ -130,7 +134,8 @@ def profiles(events: Events, history: History, week: int, window: int = 12) -> N
     spent = np.bincount(user, value, minlength=n)
     sensitivity = np.bincount(user, seen.discount, minlength=n) / np.maximum(spent, 1e-9)
     first = history.products["first_week"].fillna(np.inf).to_numpy(dtype=np.float64)[seen.product]
-    new = (first > seen.week - 8) & (first > 8) & recent
+    burn_in = int(history.dataset["launch_burn_in_weeks"])
+    new = (first > seen.week - NEW_WEEKS) & (first > burn_in) & recent
     recent_count = np.bincount(user, recent, minlength=n)
     variety = pd.DataFrame({"user": user, "product": seen.product}).drop_duplicates()["user"].value_counts()
     distinct = np.zeros(n)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onshelf_exporter.models.launch_outcome import HORIZONS
 from onshelf_exporter.models.lookups import CategoryTable
 from onshelf_exporter.models.product_encoder import WEEKS
-from onshelf_exporter.training.calendar import weeks_of_year
+from onshelf_exporter.training.calendar import first_whole_week, weeks_covered, weeks_of_year
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.vocabulary import shrunk
 
@@ -44,7 +44,7 @@ def context_table(history: History) -> CategoryTable:
     units = np.bincount(index, history.sales["units"].to_numpy(dtype=np.float64), minlength=n)
     first = history.products["first_week"].fillna(np.inf).to_numpy(dtype=np.float64)
     with np.errstate(invalid="ignore"):
-        weeks = np.maximum(history.cut - first + 1, 1.0)
+        weeks = np.maximum(weeks_covered(history.dataset, first, history.cut), 1.0)
     rate = np.log(units / np.where(np.isfinite(weeks), weeks, 1.0) + 0.02)
     promoted = np.zeros(n)
     promoted[history.promotions["product_index"].unique()] = 1.0
@@ -69,13 +69,14 @@ def context_table(history: History) -> CategoryTable:
 def seasonality_levels(history: History) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Index of sales by week of year, mean 1, [ids, 53] for departments, categories and types: smoothed over
     neighbouring weeks and shrunk to the level above. Weeks of the year that the data up to the cut do not show are
-    1."""
-    sales = history.sales
+    1, and a first week that they hold in part does not count."""
+    whole_from = first_whole_week(history.dataset)
+    sales = history.sales[history.sales["week"] >= whole_from]
     week = weeks_of_year(history.dataset, sales["week"].to_numpy()) - 1
     units = np.minimum(sales["units"].to_numpy(dtype=np.float64), 50.0)
     ids = history.ids[sales["product_index"].to_numpy()]
     shown = np.zeros(WEEKS)
-    np.add.at(shown, weeks_of_year(history.dataset, np.arange(1, history.cut + 1)) - 1, 1.0)
+    np.add.at(shown, weeks_of_year(history.dataset, np.arange(whole_from, history.cut + 1)) - 1, 1.0)
     result: list[NDArray[np.float64]] = []
     whole = _index(np.bincount(week, units, minlength=WEEKS).astype(np.float64)[None, :], shown, np.ones((1, WEEKS)))
     above = whole
@@ -131,8 +132,8 @@ def _table(
 
 
 def product_week_frame(history: History) -> pd.DataFrame:
-    """Sales by product and week with the list price and the discount's share of it, for the response panel."""
-    sales = history.sales
+    """Sales by product and whole week with the list price and the discount's share of it, for the response panel."""
+    sales = history.sales[history.sales["week"] >= first_whole_week(history.dataset)]
     value = (sales["revenue"] + sales["discount"]).to_numpy(dtype=np.float64)
     share = np.where(value > 0, sales["discount"].to_numpy(dtype=np.float64) / np.maximum(value, 1e-9), 0.0)
     return pd.DataFrame(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.models.product_encoder import CHANNELS
 from onshelf_exporter.training.vocabulary import Vocabulary, build_vocabulary
+from onshelf_exporter.weeks import Cut
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -58,7 +59,7 @@ class Launches:
 class History:
     """The prepared data up to `cut`; product arrays have one entry per product_index."""
 
-    cut: int
+    cut: Cut
     dataset: dict[str, Any]
     products: pd.DataFrame
     known: NDArray[np.bool_]
@@ -90,7 +91,7 @@ def load_dataset(folder: Path) -> dict[str, Any]:
     return content
 
 
-def load_history(folder: Path, cut: int) -> History:
+def load_history(folder: Path, cut: Cut) -> History:
     """Read the prepared data below `folder`, cut after week `cut`."""
     dataset = load_dataset(folder)
     features = folder / "features"
@@ -141,7 +142,7 @@ def load_history(folder: Path, cut: int) -> History:
     )
 
 
-def _launches(features: Path, cut: int, slots: dict[str, int]) -> Launches:
+def _launches(features: Path, cut: Cut, slots: dict[str, int]) -> Launches:
     frame = _read(features / "launches.parquet")
     frame = frame[frame["launch_week"] <= cut].sort_values(["launch_week", "product_index"]).reset_index(drop=True)
     rows = pd.Series(np.arange(len(frame)), index=frame["product_id"])
@@ -160,7 +161,7 @@ def _launches(features: Path, cut: int, slots: dict[str, int]) -> Launches:
 def _as_known(
     launches: Launches,
     ids: Ints,
-    cut: int,
+    cut: Cut,
     sales: pd.DataFrame,
     promotions: pd.DataFrame,
     coupons: pd.DataFrame,
@@ -219,7 +220,7 @@ def _drawn(values: pd.Series, donors: NDArray[np.bool_], ids: Ints, seed: int) -
     return result
 
 
-def _read(path: Path, cut: int | None = None, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
+def _read(path: Path, cut: Cut | None = None, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
     if not path.is_file():
         raise ExporterError(f"{path}: missing; run `onshelf-exporter data` again")
     filters = None if cut is None else [("week", "<=", cut)]

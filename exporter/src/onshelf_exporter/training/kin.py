@@ -9,7 +9,9 @@ from torch import Tensor
 
 from onshelf_exporter.models.kin import GROUPS, STATISTICS, KinTables, group_keys
 from onshelf_exporter.training.behaviour import Events
+from onshelf_exporter.training.calendar import first_share
 from onshelf_exporter.training.history import History
+from onshelf_exporter.weeks import Cut
 
 RECENT, NEWEST = 8, 3
 LAUNCH_WEEKS = 8
@@ -30,6 +32,8 @@ class Kin:
         shape: share of a launch's 8-week units by week of life, float64 [8].
         weekly: units of launches by week of life, float64 [launches, 8]; NaN beyond the cut.
         weekly_buyers: buyers likewise.
+        begun: first week of the data.
+        begun_share: share of that week's days which the data hold.
     """
 
     last: int
@@ -39,6 +43,8 @@ class Kin:
     shape: Floats
     weekly: Floats
     weekly_buyers: Floats
+    begun: int
+    begun_share: float
 
 
 def by_week_of_life(history: History, column: str) -> Floats:
@@ -102,10 +108,12 @@ def build_kin(history: History, purchases: Events) -> Kin:
         shape,
         weekly,
         by_week_of_life(history, "buyers"),
+        int(history.dataset["first_week"]),
+        first_share(history.dataset),
     )
 
 
-def repeat_events(purchases: Events, cut: int) -> dict[str, tuple[Ints, Ints, Floats]]:
+def repeat_events(purchases: Events, cut: Cut) -> dict[str, tuple[Ints, Ints, Floats]]:
     """Pairs of user and product 8 weeks after the first purchase, and whether there was a second week by then."""
     bought = (purchases.kind == 1) & (purchases.week <= cut)
     user, product, week = purchases.user[bought], purchases.product[bought], purchases.week[bought]
@@ -180,6 +188,7 @@ def statistics(kin: Kin, group: str, wanted: Ints, weeks: Ints) -> Floats:
         minlength=len(wanted) * (kin.last + 1),
     )
     known = np.cumsum(flat.reshape(len(wanted), kin.last + 1), axis=1)
+    known[:, kin.begun] *= kin.begun_share
     result[:, :, place["weeks"]] = np.cumsum(known, axis=1)[:, weeks].T
     return result
 

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from onshelf_exporter.recipe import Recipe
+from onshelf_exporter.weeks import Cut
 
 OUTCOME_WEEKS = 8
 MIN_LAUNCHES = 2  # with a complete outcome; fewer teach nothing
@@ -54,23 +55,23 @@ class Run:
         return self.folder.parent / f"encoder-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     @property
-    def last_week(self) -> int:
-        """The last week of the data."""
-        return int(self.dataset["last_week"])
+    def last_week(self) -> Cut:
+        """The last whole week of the data."""
+        return Cut(int(self.dataset["last_week"]))
 
-    def week(self, wanted: int) -> int:
+    def week(self, wanted: int) -> Cut:
         """A week of a recipe, which counts back from the last week of the data where it is not positive."""
-        return wanted if wanted > 0 else self.last_week + wanted
+        return Cut(wanted if wanted > 0 else self.last_week + wanted)
 
     @property
-    def encoder_cut(self) -> int:
+    def encoder_cut(self) -> Cut:
         """The last week that the text encoder's fine-tuning may see; a later cut where data are too short for it."""
         wanted = min(self.week(self.recipe.encoder.cut_week), self.last_week)
         later = [wanted, self.cut_week("evaluation"), self.last_week]
         enough = [week for week in later if wanted <= week and self.complete_launches(week) >= MIN_LAUNCHES]
         return min(enough, default=self.last_week)
 
-    def cut_week(self, role: str) -> int:
+    def cut_week(self, role: str) -> Cut:
         """The last week that a role's model release may see."""
         release, role = self.recipe.release, role.partition(REPEAT)[0]
         return self.week(
@@ -88,7 +89,7 @@ class Run:
         cut = self.cut_week(role)
         return cut + OUTCOME_WEEKS <= self.last_week and self.complete_launches(cut) >= MIN_LAUNCHES
 
-    def complete_launches(self, cut: int) -> int:
+    def complete_launches(self, cut: Cut) -> int:
         """How many launches have 8 weeks of outcome by week `cut`."""
         path = self.data / "features" / "launches.parquet"
         weeks = pq.read_table(path, columns=["launch_week"]).column("launch_week").to_numpy()

@@ -31,7 +31,7 @@ def write_tables(history: History, events: Events, towers: TowerResult, data: Pa
         "categories": categories_table(history),
         "channels": channels_table(history),
         "products": products_table(history),
-        "users": users_table(history, events, towers, features.user_features(features.at(data, history.cut + 1))),
+        "users": users_table(history, events, towers, features.user_features(features.at(data, history.cut))),
         "launches": launches_table(history),
         "life_cycle": life_cycle_table(history),
     }

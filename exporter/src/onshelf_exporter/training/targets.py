@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf_exporter.models.product_encoder import CHANNELS, DISCOUNT_BINS
-from onshelf_exporter.training.calendar import weeks_of_year
+from onshelf_exporter.training.calendar import weeks_covered, weeks_of_year
 from onshelf_exporter.training.history import History
 
 DISCOUNT_EDGES = (0.0, 0.1, 0.2, 0.3)
@@ -54,7 +54,8 @@ def build_targets(history: History, hidden_outcomes: NDArray[np.bool_]) -> Targe
     index = sales["product_index"].to_numpy()
     first = history.products["first_week"].fillna(np.inf).to_numpy(dtype=np.float64)
     units = np.bincount(index, sales["units"].to_numpy(dtype=np.float64), minlength=n).astype(np.float32)
-    weeks = np.where(history.known, history.cut - first + 1, np.nan).astype(np.float32)
+    on_sale = weeks_covered(history.dataset, first, history.cut)
+    weeks = np.where(history.known, on_sale, np.nan).astype(np.float32)
     ever = np.zeros((n, CHANNELS), dtype=np.float32)
     ever[promotions["product_index"].to_numpy(), promotions["slot"].to_numpy()] = 1.0
     list_value = (sales["revenue"] + sales["discount"]).to_numpy(dtype=np.float64)

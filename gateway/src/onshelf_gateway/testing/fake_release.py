@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from onshelf_gateway.manifest import CANDIDATE_COLUMNS, CHANNEL_SLOTS
 from onshelf_gateway.models import SIGNATURES
-from onshelf_gateway.weeks import WEEKS_OF_YEAR, week_of_year
+from onshelf_gateway.weeks import WEEKS_OF_YEAR, first_day_of_week, week_of_year
 
 SHOP = {  # department -> category -> type -> median price
     "GROCERY": {
@@ -70,6 +70,7 @@ def write_fake_release(
         "currency": currency,
         "timezone": "America/New_York",
         "week_start": week_start,
+        "week_one": first_day_of_week(as_of - dt.timedelta(weeks=53), week_start).isoformat(),
         "prices_include_tax": prices_include_tax,
         "units_basis": {"description": f"panel of {USERS} households", "users": USERS},
         "horizons_weeks": [4, 8],

@@ -1,0 +1,74 @@
+"""A retailer's files for tests of the doctor: written as text, sent through `doctor --write` and `data`."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from onshelf_exporter import doctor
+from onshelf_exporter.prepare import prepare
+
+
+@dataclass
+class Route:
+    """What came out: of the doctor (exit status, words) and of `data` (canonical tables, features)."""
+
+    status: int
+    shop: Path
+    data: Path
+
+    def canonical(self, name: str) -> pd.DataFrame:
+        """A canonical table."""
+        return pd.read_parquet(self.data / "canonical" / f"{name}.parquet")
+
+    def features(self, name: str) -> pd.DataFrame:
+        """A table of features."""
+        return pd.read_parquet(self.data / "features" / f"{name}.parquet")
+
+    def products(self) -> pd.DataFrame:
+        """The canonical products by id."""
+        return self.canonical("products").set_index("product_id")
+
+    def sales(self) -> pd.DataFrame:
+        """The canonical interactions in the order of time."""
+        return self.canonical("interactions").sort_values(["time", "product_id"], ignore_index=True)
+
+
+def run_doctor(*args: object) -> int:
+    """The stage, as the command line runs it."""
+    parser = argparse.ArgumentParser()
+    doctor.add_arguments(parser)
+    return doctor.run(parser.parse_args([str(arg) for arg in args]))
+
+
+def route(tmp_path: Path, *args: object, currency: str = "EUR") -> Route:
+    """Doctor with --write, then data; fails where data refuses what the doctor wrote."""
+    shop = tmp_path / "written"
+    status = run_doctor(*args, "--write", shop, "--currency", currency)
+    data = prepare("shop", tmp_path / "data", adapter="parquet", source=shop) if shop.exists() else tmp_path
+    return Route(status, shop, data)
+
+
+def text_file(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    """A file of lines, each without the blanks before it."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(("\n".join(lines) + "\n").encode(encoding))
+    return path
+
+
+def weekly_lines(weeks: int, header: str, line: str) -> str:
+    """A header and one line for each week from Monday 2024-01-01 on; {n} is the line's number, {day} its date."""
+    days = pd.date_range("2024-01-01", periods=weeks, freq="7D")
+    return "\n".join([header, *(line.format(n=n, day=day.date()) for n, day in enumerate(days))])
+
+
+def parquet_file(path: Path, frame: pd.DataFrame) -> Path:
+    """A Parquet file."""
+    import pyarrow as pa
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), path)
+    return path
