@@ -118,8 +118,8 @@ def decoded(file: BinaryIO, encoding: str, *, mixed: bool = False) -> Iterator[s
 
 @dataclasses.dataclass
 class _Utf8:
-    """A file read as UTF-8: letters of several bytes that are right, sequences that are wrong, zero bytes, line ends with
-    and without a return, lines with other than ASCII letters, and some of the wrong lines for a person.
+    """A file read as UTF-8: letters of several bytes that are right, sequences that are wrong, zero bytes, returns and
+    line ends, lines with other than ASCII letters, and some of the wrong lines for a person.
     """
 
     good: int = 0

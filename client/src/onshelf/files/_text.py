@@ -157,7 +157,7 @@ def _read(path: Path, plain: Path) -> tuple[pa.Table, list[str], list[Rejected]]
 
 
 def _without_headers(columns: list[pa.ChunkedArray], header: list[str]) -> tuple[list[pa.ChunkedArray], int]:
-    """The columns without rows that repeat the header, as files have that were put together, and how many there were."""
+    """The columns without rows that repeat the header (of files that were put together), and how many there were."""
     same = pc.equal(columns[0], header[0])
     for column, name in zip(columns[1:], header[1:], strict=False):
         same = pc.and_(same, pc.equal(column, name))
@@ -281,8 +281,8 @@ def _filled(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _scan(source: _Source, width: int, *, padded: bool) -> tuple[pa.Table, list[Rejected]]:
-    """Every row below the header as texts, and the lines that DuckDB cannot read as a row. padded: a row may be shorter;
-    its missing cells are null, while an empty cell is an empty text.
+    """Every row below the header as texts, and the lines that DuckDB cannot read as a row. padded: a row may be
+    shorter; its missing cells are null, while an empty cell is an empty text.
     """
     columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(width))
     with connection() as engine:
