@@ -64,7 +64,7 @@ def install(root: Path, *, force: bool = False) -> Environment:
 
     `force` builds it from nothing. Raises InstallError saying what the machine lacks, before anything is downloaded.
     """
-    root = root.absolute()
+    root = root.resolve()
     check_machine()
     root.parent.mkdir(parents=True, exist_ok=True)
     with _locked(root):
@@ -89,7 +89,7 @@ def install(root: Path, *, force: bool = False) -> Environment:
 
 def require(root: Path) -> Environment:
     """Return the installed environment below `root`; raises InstallError saying how to install it."""
-    found = _stamped(root.absolute())
+    found = _stamped(root.resolve())
     if found is None:
         raise InstallError(
             f"the local Triton is not installed in {root}, or not in the pinned versions: "
