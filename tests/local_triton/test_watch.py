@@ -28,9 +28,10 @@ def own(venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalT
 @pytest.fixture
 def hurt(own: LocalTriton, write_linear: Callable[..., Path]) -> LocalTriton:
     """That server, running, with two models, one of them in two versions."""
-    write_linear(own.repository, version=1)
-    write_linear(own.repository, version=2)
-    write_linear(own.repository, name="other")
+    if not own.repository.exists():  # written anew it would be loaded anew, too
+        write_linear(own.repository, version=1)
+        write_linear(own.repository, version=2)
+        write_linear(own.repository, name="other")
     own.start()
     return own
 
