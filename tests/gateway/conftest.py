@@ -135,14 +135,16 @@ async def _shared(releases: Path) -> AsyncIterator[Running]:
 
 
 @pytest.fixture
-def running(_shared: Running) -> Running:
+async def running(_shared: Running) -> Running:
     """The shared gateway with its backend healthy and no calls counted."""
     backend = _shared.backend
-    backend.calls.clear()
     backend.failing.clear()
+    backend.praised.clear()
     backend.blocking.clear()
     backend.cancelled.clear()
     backend.entered.clear()
     backend.down = False
     backend.delay = 0.0
+    await _shared.server.models.trials.settled()
+    backend.calls.clear()
     return _shared

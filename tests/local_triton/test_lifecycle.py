@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -74,6 +75,50 @@ def test_a_crash_is_noticed_and_its_remains_are_cleared(running: LocalTriton) ->
     assert own_shared_memory(before.server_id) == []
 
 
+@pytest.mark.parametrize("end", ["killed", "stopped"])
+def test_started_anew_it_is_where_it_was(running: LocalTriton, venv: Path, end: str) -> None:
+    before, ports = running.state, running.ports
+    assert before is not None
+    if end == "killed":
+        os.kill(before.pid, signal.SIGKILL)
+    else:
+        running.stop()
+    again = LocalTriton(running.repository, running.run_dir, venv=venv)  # as a command of its own would
+    assert again.start()
+    assert again.ports == ports
+    assert again.state != before
+
+
+def test_a_port_that_another_has_taken_meanwhile_is_told(
+    running: LocalTriton, venv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running.stop()
+    grpc_port, http_port, metrics_port = running.ports
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", grpc_port))
+        other.listen()
+        capsys.readouterr()
+        again = LocalTriton(running.repository, running.run_dir, venv=venv)
+        assert again.start()
+    assert again.ports[1:] == (http_port, metrics_port)
+    assert again.ports[0] not in (0, grpc_port)
+    assert again.ready
+    told = capsys.readouterr().err
+    assert told.startswith(f"port {grpc_port} (grpc) of the last start is taken by another process")
+    again.stop()
+    once_more = LocalTriton(running.repository, running.run_dir, venv=venv)
+    assert once_more.start()
+    assert once_more.ports == again.ports, "the new one is kept"
+    once_more.stop()
+
+
+def test_a_foreign_ports_file_is_not_guessed_at(venv: Path, tmp_path: Path, write_linear: Callable[..., Path]) -> None:
+    (tmp_path / "ports.json").write_text('{"grpc_port": "here"}')
+    with pytest.raises(LocalTritonError, match=r"ports\.json holds no ports of the local Triton .*: remove it"):
+        LocalTriton(write_linear(tmp_path / "repository"), tmp_path, venv=venv).start()
+
+
 def test_a_server_that_hangs_is_killed_and_that_is_said(
     running: LocalTriton, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,7 +126,7 @@ def test_a_server_that_hangs_is_killed_and_that_is_said(
     assert before is not None
     os.kill(before.pid, signal.SIGSTOP)
     running.stop(timeout=0.1)
-    assert capsys.readouterr().err == f"tritonserver {before.pid} did not stop within 0.1 s: killing it\n"
+    assert capsys.readouterr().err == f"killing tritonserver {before.pid}: it did not stop within 0.1 s\n"
     assert processes.having(before.server_id) == []
     assert running.state is None
 

@@ -112,6 +112,8 @@ _UNAVAILABLE = {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.CANCELLED,
 }
+# What Triton says, as INTERNAL, of a model that is being loaded, and of one of its Python backend whose process died.
+_AWAY = ("not ready", "Stub process")
 
 
 class TritonBackend:
@@ -198,6 +200,6 @@ class TritonBackend:
                 raise BackendTimeoutError(text) from error
             if error.code() == grpc.StatusCode.NOT_FOUND or "unknown model" in text:
                 raise ModelMissingError(text) from error
-            if error.code() in _UNAVAILABLE or "not ready" in text:
+            if error.code() in _UNAVAILABLE or any(sign in text for sign in _AWAY):
                 raise BackendUnavailableError(text) from error
             raise BackendAnswerError(text) from error

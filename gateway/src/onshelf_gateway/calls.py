@@ -34,6 +34,7 @@ class Call:
         caller_deadline: whether the caller brought a deadline.
         margin: seconds from `deadline` to the caller's own.
         deadline_name: what ends the call at `deadline`, for messages.
+        trial: whether the gateway asks for itself, so that failures are neither logged nor counted one by one.
         trace: whether the caller wants to know what models spent on waiting and computing.
         release_version: the model release that answers; 0 until known.
     """
@@ -48,6 +49,7 @@ class Call:
     notices: list[types_pb2.Notice] = field(default_factory=list)
     degraded: bool = False
     trace: bool = False
+    trial: bool = False
     release_version: int = 0
     error_reason: str = ""
     log_fields: dict[str, object] = field(default_factory=dict)

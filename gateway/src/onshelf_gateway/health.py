@@ -1,9 +1,11 @@
-"""grpc.health.v1 with Check and Watch: SERVING only while Triton answers for the models of the release in service.
+"""grpc.health.v1 with Check and Watch: SERVING only while Triton answers for the models of the release in service, and
+they answer calls.
 
 The library's own servicer is not used: in it, the end of one Watch stops the updates of the others of the same service.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -104,14 +106,18 @@ class Monitor:
         self._releases = releases
         self._health = health
         self._slow = 0
+        self._news = asyncio.Event()
+        models.trials.changed = self._news.set
 
     async def run(self) -> None:
         """Probe until cancelled."""
         interval = self._settings.probe_interval_ms / 1000
         while True:
             started = time.monotonic()
+            self._news.clear()
             await self.probe()
-            await asyncio.sleep(max(0.02, interval - (time.monotonic() - started)))
+            with contextlib.suppress(TimeoutError):  # sooner when a call shows that a model is served, or is not
+                await asyncio.wait_for(self._news.wait(), max(0.02, interval - (time.monotonic() - started)))
 
     async def probe(self) -> None:
         """Probe once; a probe that fails unexpectedly is logged and counts as one that finds nothing ready."""
@@ -146,6 +152,7 @@ class Monitor:
 
     async def _best(self) -> dict[str, bool]:
         """Put the newest production release that is ready as a whole into service; say what is ready of it."""
+        self._models.trials.keep({release.fingerprint for release in self._releases.loaded.values()})
         answers: dict[int, dict[str, bool]] = {}
         for release in self._releases.production:
             answers[release.version] = await self._ready(release)
@@ -159,4 +166,8 @@ class Monitor:
         models = required_models("", self._settings.encoder_model)
         timeout = self._settings.probe_timeout_ms / 1000
         answers = await asyncio.gather(*(self._backend.ready(model, release.version, timeout) for model in models))
-        return dict(zip(models, answers, strict=True))
+        trials = self._models.trials
+        return {
+            model: ready and not trials.failing(model, release.fingerprint)
+            for model, ready in zip(models, answers, strict=True)
+        }

@@ -1,9 +1,12 @@
 """Typed calls of the models: shapes and numbers checked, time measured, failures as errors of the contract."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import structlog
@@ -25,11 +28,14 @@ from onshelf_gateway.encodings import Encodings, Row
 from onshelf_gateway.errors import GatewayError, model_unavailable
 from onshelf_gateway.manifest import CANDIDATE_COLUMNS, HORIZONS
 from onshelf_gateway.release import ModelRelease
+from onshelf_gateway.trials import Trials
 from onshelf_gateway.vocabulary import LEVELS
 
 log = structlog.get_logger("onshelf_gateway.models")
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+A = TypeVar("A")
+P = ParamSpec("P")
 
 LAUNCH_OUTCOME = "launch_outcome"
 USER_ENCODER = "user_encoder"
@@ -177,8 +183,36 @@ def bucket(length: int, buckets: Sequence[int]) -> int:
     return next((size for size in buckets if size >= length), buckets[-1])
 
 
+def _tried(
+    model: str,
+) -> Callable[
+    [Callable[Concatenate["Models", Call, ModelRelease, P], Coroutine[Any, Any, A]]],
+    Callable[Concatenate["Models", Call, ModelRelease, P], Coroutine[Any, Any, A]],
+]:
+    """Count what comes of a method that asks one model, "" for the encoder in use; see `Trials`."""
+
+    def counted(
+        method: Callable[Concatenate["Models", Call, ModelRelease, P], Coroutine[Any, Any, A]],
+    ) -> Callable[Concatenate["Models", Call, ModelRelease, P], Coroutine[Any, Any, A]]:
+        @wraps(method)
+        async def ask(self: "Models", call: Call, release: ModelRelease, /, *args: P.args, **named: P.kwargs) -> A:
+            def again(own: Call) -> Coroutine[Any, Any, A]:
+                return method(self, own, release, *args, **named)
+
+            return await self.trials.run(model or self.encoder, release.fingerprint, call, again)
+
+        return ask
+
+    return counted
+
+
 class Models:
-    """The models of the repository through a backend."""
+    """The models of the repository through a backend.
+
+    Attributes:
+        encoder: the model that reads products.
+        trials: which models answer.
+    """
 
     def __init__(
         self,
@@ -187,19 +221,21 @@ class Models:
         retry_after_ms: int,
         encoder_cache_entries: int = 0,
         encoder_cache_bytes: int = 0,
+        trial_seconds: float = 0.5,
     ) -> None:
         self._backend = backend
-        self._encoder = encoder_model
+        self.encoder = encoder_model
         self._retry_after_ms = retry_after_ms
         self._reachable = True
         self._waiting: set[asyncio.Timeout] = set()
+        self.trials = Trials(retry_after_ms, trial_seconds)
         self._encodings = Encodings(
             self._encode_batch, self._check_row, encoder_cache_entries, encoder_cache_bytes, self._takes_any_lengths
         )
 
     def reachable(self, answers: bool) -> None:
         """Say whether the server answers at all; while it does not, calls fail at once, waiting ones too."""
-        self._reachable = answers
+        self._reachable, self.trials.paused = answers, not answers
         if not answers:
             for waiting in self._waiting:
                 waiting.reschedule(asyncio.get_running_loop().time())
@@ -207,28 +243,32 @@ class Models:
     async def encode_rows(self, call: Call, release: ModelRelease, rows: Sequence[Row]) -> list[Row]:
         """Read products, in batches with whatever else waits: the outputs of each, in order."""
         tokens = sum(len(row["input_ids"]) for row in rows)
-        before = await self._times(call, release, self._encoder)
-        with call.stage("product_encoder", tokens) as stage, self._failures(call, self._encoder):
+        before = await self._times(call, release, self.encoder)
+        with call.stage("product_encoder", tokens) as stage, self._failures(call, self.encoder):
             found, hits = await self._encodings.get(release, rows, call.deadline)
             stage.cached = hits == len(rows)
         if not stage.cached:
-            await self._add_parts(call, release, self._encoder, before, stage)
+            await self._add_parts(call, release, self.encoder, before, stage)
         return found
 
     async def _encode_batch(self, release: ModelRelease, inputs: dict[str, Array], seconds: float) -> dict[str, Array]:
         metrics.encoder_batch.observe(len(inputs["input_ids"]))
-        outputs = SIGNATURES[self._encoder][1]
-        out = await self._infer(self._encoder, release.version, inputs, outputs, seconds)
+        return await self._read_batch(Call("batch", time.monotonic() + seconds, caller_deadline=False), release, inputs)
+
+    @_tried("")
+    async def _read_batch(self, call: Call, release: ModelRelease, inputs: dict[str, Array]) -> dict[str, Array]:
+        outputs = SIGNATURES[self.encoder][1]
+        out = await self._infer(self.encoder, release.version, inputs, outputs, call.remaining())
         for name in outputs:
-            _check_batch(self._encoder, name, out[name], len(inputs["input_ids"]))
+            _check_batch(self.encoder, name, out[name], len(inputs["input_ids"]))
         return {name: out[name] for name in outputs}
 
     def _takes_any_lengths(self, release: ModelRelease) -> bool:
-        return release.manifest.models.get(self._encoder, {}).get("unpadded") is True
+        return release.manifest.models.get(self.encoder, {}).get("unpadded") is True
 
     def _check_row(self, row: Row) -> None:
         for name, value in row.items():
-            _check_finite(self._encoder, name, value)
+            _check_finite(self.encoder, name, value)
 
     def encoded_product(self, release: ModelRelease, row: Row, out: Row) -> EncodedProduct:
         """What the encoder said of one `row`: one of those that `encode_rows` gives.
@@ -239,7 +279,7 @@ class Models:
         given, ids = row["categorical_ids"][:3], out["completed_ids"][:3]
         sizes = [len(release.vocabulary.levels[level].names) for level in LEVELS]
         if ((ids < 0) | (ids >= sizes) | ((given > 0) & (ids != given))).any():
-            raise _invalid(self._encoder, f"completed_ids {ids.tolist()} must keep {given.tolist()} and be known")
+            raise _invalid(self.encoder, f"completed_ids {ids.tolist()} must keep {given.tolist()} and be known")
         department, category, kind = ids.tolist()
         return EncodedProduct(
             out["embedding"],
@@ -287,6 +327,7 @@ class Models:
         names = [each.name for each in fields(RawOutcomes)]
         return RawOutcomes(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
+    @_tried(LAUNCH_OUTCOME)
     async def _score(
         self, call: Call, release: ModelRelease, product: Arrays, candidates: NDArray[np.float32]
     ) -> RawOutcomes:
@@ -319,6 +360,7 @@ class Models:
             _wide(out["repeat_rate"][:count, 0]),
         )
 
+    @_tried(PRODUCT_NEIGHBOURS)
     async def find_neighbours(
         self, call: Call, release: ModelRelease, embeddings: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -337,6 +379,7 @@ class Models:
         limits = np.concatenate([part["neighbour_limits"].reshape(-1, 3) for part in parts])
         return limits, np.concatenate([part["closest"].reshape(-1) for part in parts])
 
+    @_tried(PRODUCT_FIT)
     async def fit_products(
         self, call: Call, release: ModelRelease, user: EncodedUser, products: Arrays
     ) -> tuple[Floats, Ints]:
@@ -360,6 +403,7 @@ class Models:
             raise _invalid(PRODUCT_FIT, f"{count + pad} products have scores {out['fit_scores'].shape}")
         return _wide(out["fit_scores"])[:count], reasons[:count]
 
+    @_tried(AUDIENCE_RETRIEVAL)
     async def find_audience(
         self,
         call: Call,
@@ -378,11 +422,13 @@ class Models:
         reasons = _reasons(AUDIENCE_RETRIEVAL, out["reason_products"], release.products.num_rows)
         return _retrieved(AUDIENCE_RETRIEVAL, out["user_indices"], out["scores"], release.users.num_rows, reasons)
 
+    @_tried(LAUNCH_RETRIEVAL)
     async def find_launches(self, call: Call, release: ModelRelease, embedding: Array) -> Retrieved:
         """Past launches most like a product: rows of launches.arrow with cosine similarity."""
         out = await self._run(call, release, LAUNCH_RETRIEVAL, {"embedding": embedding[None, :]})
         return _retrieved(LAUNCH_RETRIEVAL, out["launch_indices"], out["similarities"], release.launches.num_rows)
 
+    @_tried(USER_ENCODER)
     async def encode_user(
         self,
         call: Call,
@@ -407,6 +453,7 @@ class Models:
         weights = (out["user_vector"], out["repeat_weights"], out["event_weights"])
         return EncodedUser(*weights, history, inputs["profile"][0])
 
+    @_tried(PRODUCT_RETRIEVAL)
     async def find_products(
         self, call: Call, release: ModelRelease, user: EncodedUser, new_product_share: float
     ) -> tuple[Retrieved, Retrieved]:
@@ -521,6 +568,8 @@ def encoder_row(input_ids: Ints, mask: Ints, categorical_ids: Sequence[int], att
 
 def _failed(call: Call, model: str, kind: str, error: Exception) -> None:
     """Count and log a failure of the backend: its text may hold addresses, so callers do not get to see it."""
+    if call.trial:
+        return
     metrics.model_failed(model, kind)
     log.warning("model_failed", model=model, kind=kind, call_id=call.call_id, error=str(error))
 

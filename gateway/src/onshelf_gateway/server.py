@@ -67,6 +67,7 @@ class Server:
             settings.retry_after_ms,
             settings.encoder_cache_entries,
             settings.encoder_cache_mib << 20,
+            settings.probe_interval_ms / 1000,
         )
         self.catalogue = Catalogue(settings, self.models, self.releases)
         self.monitor = Monitor(settings, backend, self.models, self.releases, self.health)
@@ -154,6 +155,7 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.models.trials.close()
         await self.catalogue.close()
         await self.backend.close()
         if self._metrics is not None:

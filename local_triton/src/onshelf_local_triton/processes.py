@@ -2,16 +2,31 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
 
-# Servers that this very process started, by token: only their parent can reap them, and only it knows them before the
+STUB = "triton_python_b"  # what the kernel keeps of the name of a model process, also of a dead one
+
+# What this very process started, by token and pid: only their parent can reap them, and only it knows them before the
 # kernel has set the new command line.
-_children: dict[str, subprocess.Popen[bytes]] = {}
+_children: dict[str, dict[int, subprocess.Popen[bytes]]] = {}
+
+
+@dataclass(frozen=True)
+class ModelProcess:
+    """A process of a version of a model. `model` is "" where it died before anyone saw what it serves."""
+
+    pid: int
+    model: str
+    version: str
+    dead: bool
 
 
 def spawn(command: list[str], environment: dict[str, str], log: Path, token: str) -> int:
@@ -25,26 +40,25 @@ def spawn(command: list[str], environment: dict[str, str], log: Path, token: str
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _children[token] = process
+    _children.setdefault(token, {})[process.pid] = process
     return process.pid
 
 
 def alive(pid: int, token: str) -> bool:
     """Tell whether the server `pid` runs: a stale pid that an unrelated process got since is not taken for it."""
-    child = _children.get(token)
-    return child.poll() is None if child is not None else token in _command_line(pid)
+    child = _children.get(token, {}).get(pid)
+    return child.poll() is None if child is not None else token in command_line(pid)
 
 
 def having(token: str) -> list[int]:
     """Return the pids of the running processes with `token` in their command line: server and model processes."""
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return sorted(pid for pid in pids if pid != os.getpid() and token in _command_line(pid))
+    return sorted(pid for pid in pids if pid != os.getpid() and token in command_line(pid))
 
 
 def kill_all(token: str) -> None:
     """Kill every process with `token`, wait until they are gone, and remove the shared memory they leave behind."""
-    child = _children.pop(token, None)
-    if child is not None:
+    for child in _children.pop(token, {}).values():
         _kill_group(child.pid)
         child.wait()
     while pids := having(token):
@@ -55,6 +69,37 @@ def kill_all(token: str) -> None:
         region.unlink(missing_ok=True)
 
 
+def plain_path(path: Path, token: str, name: str) -> Path:
+    """Return the path, or a link to it where it has a space or another sign that a shell reads: Triton starts model
+    processes by a shell and does not quote. `kill_all` removes the link.
+    """
+    if shlex.quote(str(path)) == str(path):
+        return path
+    link = SHARED_MEMORY / f"{token}-{name}"
+    link.symlink_to(path)
+    return link
+
+
+def model_processes(server: int, among: Iterable[int] | None = None) -> list[ModelProcess]:
+    """Return the model processes of a server, `among` pids that are known or all. One that ends in order is gone at
+    once; one that dies stays as a zombie, as Triton does not look after it.
+    """
+    if among is None:
+        among = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    found = []
+    for pid in among:
+        try:
+            _, _, rest = Path(f"/proc/{pid}/stat").read_text().partition(f" ({STUB}) ")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        fields = rest.split()
+        if len(fields) > 1 and int(fields[1]) == server:
+            served = Path([*_arguments(pid), "", ""][1]).parts  # .../<model>/<version>/model.onnx
+            model, version = served[-3:-1] if len(served) > 3 else ("", "")
+            found.append(ModelProcess(pid, model, version, fields[0] in "ZX"))
+    return found
+
+
 def _kill_group(pid: int) -> None:
     """Kill the process and its group, which `spawn` made its own: a model process that just forked is hit as well."""
     with contextlib.suppress(ProcessLookupError):
@@ -63,9 +108,13 @@ def _kill_group(pid: int) -> None:
             os.killpg(group, signal.SIGKILL)
 
 
-def _command_line(pid: int) -> str:
+def command_line(pid: int) -> str:
     """Return the command line, '' for a process that is gone or a zombie."""
+    return " ".join(_arguments(pid))
+
+
+def _arguments(pid: int) -> list[str]:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
     except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return ""
+        return []

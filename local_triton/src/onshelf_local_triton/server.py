@@ -14,21 +14,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from onshelf_local_triton import api, logs, processes, state
+from onshelf_local_triton import api, logs, processes, state, watch
 from onshelf_local_triton.environment import Environment, require
 from onshelf_local_triton.errors import LocalTritonError, StartError
+from onshelf_local_triton.layout import Layout
 from onshelf_local_triton.state import State
 
 SHARED_MEMORY_BYTES = 4 * 1024 * 1024  # what one model process starts with; Triton grows it when a batch is larger
 POLL_SECONDS = 0.05
+CRIPPLED_SECONDS = 3.0  # for a server that will not stop by itself to end what it can
 
 
 class LocalTriton:
     """One tritonserver on this machine, serving `repository`, recorded in `run_dir` and detached from its starter.
 
-    Ports of 0 are picked free at the first start and kept for later ones. `models` limits what is loaded (empty: all);
-    `arguments` are passed on to tritonserver. `venv` is where `onshelf-local-triton install` put the environment; `log`
-    (default: `<run_dir>/triton.log`) is appended to. `timeout`: seconds until all models must be ready.
+    Ports of 0 are picked free at the first start and kept in the run folder for later ones. `models` limits what is
+    loaded (empty: all); `arguments` are passed on to tritonserver. `venv` is where `onshelf-local-triton install` put
+    the environment; `log` (default: `<run_dir>/triton.log`) is appended to. `timeout`: seconds until all models must be
+    ready. A model whose process dies is loaded again by a watch that runs beside the server (`watch`).
     As a context manager it starts on entry and stops on exit.
     """
 
@@ -131,6 +134,7 @@ class LocalTriton:
             found = state.read(self.run_dir)
             if found is not None and found.alive:
                 self._adopt(found)
+                self._watch(found)
                 return False
             if found is not None:  # it died: its model processes and shared memory may still be there
                 processes.kill_all(found.server_id)
@@ -150,11 +154,11 @@ class LocalTriton:
             if found.alive:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(found.pid, signal.SIGINT)
-                if not _until(lambda: not found.alive, timeout):
-                    print(
-                        f"tritonserver {found.pid} did not stop within {timeout:g} s: killing it",
-                        file=sys.stderr,
-                    )
+                # a server waits in vain for a model process that has died
+                crippled = any(one.dead for one in processes.model_processes(found.pid))
+                if not _until(lambda: not found.alive, min(timeout, CRIPPLED_SECONDS) if crippled else timeout):
+                    why = "a process of its models died" if crippled else f"it did not stop within {timeout:g} s"
+                    print(f"killing tritonserver {found.pid}: {why}", file=sys.stderr)
             processes.kill_all(found.server_id)
             state.remove(self.run_dir)
 
@@ -251,29 +255,46 @@ class LocalTriton:
             )
 
     def _launch(self, environment: Environment) -> None:
-        """Start the process; when a port that was picked free is taken in the meantime, pick again."""
+        """Start the process on the ports of the last start; on others that are free where those are taken."""
         picked = [name for name, port in self._ports.items() if not port]
+        self._ports.update(self._usable_ports(picked))
         for attempt in (1, 2, 3):
-            self._ports.update(_free_ports(picked))
+            self._ports.update(_free_ports([name for name in picked if not self._ports[name]]))
             try:
                 self._launch_once(environment)
+                state.keep_ports(self.run_dir, self._ports)
                 return
             except StartError as error:
+                self._ports.update(dict.fromkeys(picked, 0))
                 if attempt == 3 or not picked or "address already in use" not in str(error).lower():
-                    if picked:
-                        self._ports.update(dict.fromkeys(picked, 0))
                     raise
+
+    def _usable_ports(self, names: Sequence[str]) -> dict[str, int]:
+        """The ports of the last start that are free; says which are not."""
+        kept = {name: port for name, port in state.kept_ports(self.run_dir).items() if name in names}
+        free = {name: port for name, port in kept.items() if _is_free(port)}
+        for name, port in kept.items():
+            if name not in free:
+                what = name.removesuffix("_port")
+                print(
+                    f"port {port} ({what}) of the last start is taken by another process: another one is used now; "
+                    "start anew what asks the old address",
+                    file=sys.stderr,
+                )
+        return free
 
     def _launch_once(self, environment: Environment) -> None:
         server_id = f"onshelf-{secrets.token_hex(6)}"
         layout = environment.layout
+        place = Layout(processes.plain_path(environment.root, server_id, "environment"))
+        repository = processes.plain_path(self.repository, server_id, "repository")
         options = f"shm-region-prefix-name={server_id}", f"shm-default-byte-size={SHARED_MEMORY_BYTES}"
         command = [
-            str(layout.server),
+            str(place.server),
             f"--id={server_id}",
-            f"--model-repository={self.repository}",
-            f"--backend-directory={layout.backends}",
-            f"--cache-directory={layout.caches}",
+            f"--model-repository={repository}",
+            f"--backend-directory={place.backends}",
+            f"--cache-directory={place.caches}",
             *(f"--backend-config=python,{option}" for option in options),
             "--model-control-mode=explicit",
             # Ours are complete; to complete one costs a process for each version (14 versions: ready in 11 s, so 2.5).
@@ -308,6 +329,13 @@ class LocalTriton:
             processes.kill_all(server_id)
             state.remove(self.run_dir)
             raise
+        self._watch(started)
+
+    def _watch(self, running: State) -> None:
+        """See that a watch is kept on the models of a running server."""
+        command = [sys.executable, "-m", watch.MODULE, running.server_id, str(running.pid), str(running.http_port)]
+        if not any(watch.MODULE in processes.command_line(pid) for pid in processes.having(running.server_id)):
+            processes.spawn(command, dict(os.environ), Path(running.log), running.server_id)
 
     def _wait_until_ready(self, started: State, offset: int) -> None:
         """Return when it is ready; raises StartError with the log from `offset` when it ends or takes too long."""
@@ -325,6 +353,17 @@ def _until(condition: Callable[[], bool], seconds: float) -> bool:
         if time.monotonic() > deadline:
             return False
         time.sleep(POLL_SECONDS)
+    return True
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have ended do not count
+        try:
+            listener.bind((api.HOST, port))
+            listener.listen(1)
+        except OSError:
+            return False
     return True
 
 

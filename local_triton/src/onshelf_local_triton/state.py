@@ -10,6 +10,8 @@ from onshelf_local_triton import processes
 from onshelf_local_triton.errors import LocalTritonError
 
 FILENAME = "state.json"
+PORTS = "ports.json"  # outlives the server, so that it comes back where its clients look for it
+PORT_NAMES = ("grpc_port", "http_port", "metrics_port")
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,7 @@ class State:
 
     def write(self, run_dir: Path) -> None:
         """Write the file in one step, with the addresses beside the fields."""
-        part = run_dir / f".{FILENAME}.{os.getpid()}"
-        part.write_text(json.dumps({**asdict(self), **self.addresses}, indent=2) + "\n", encoding="utf-8")
-        part.replace(run_dir / FILENAME)
+        _write(run_dir / FILENAME, {**asdict(self), **self.addresses})
 
 
 def read(run_dir: Path) -> State | None:
@@ -63,3 +63,26 @@ def read(run_dir: Path) -> State | None:
 def remove(run_dir: Path) -> None:
     """Forget the recorded server."""
     (run_dir / FILENAME).unlink(missing_ok=True)
+
+
+def kept_ports(run_dir: Path) -> dict[str, int]:
+    """Return the ports by name that the last server of this run folder had, running or not; none before the first."""
+    path = run_dir / PORTS
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+        return {name: int(written[name]) for name in PORT_NAMES}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError) as error:
+        raise LocalTritonError(f"{path} holds no ports of the local Triton ({error!r}): remove it") from error
+
+
+def keep_ports(run_dir: Path, ports: dict[str, int]) -> None:
+    """Write the ports for the next start."""
+    _write(run_dir / PORTS, ports)
+
+
+def _write(path: Path, content: dict[str, object] | dict[str, int]) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    part.replace(path)

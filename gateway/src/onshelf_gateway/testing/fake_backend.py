@@ -29,6 +29,7 @@ class FakeBackend:
         delay: seconds before an inference is answered.
         down: while true the server as such does not answer.
         failing: models that answer with this exception instead.
+        praised: of these, models that the server says are ready all the same.
         blocking: models that never answer; a waiting call ends by its timeout or by cancellation only.
         cancelled: models whose call was cancelled while it waited.
         entered: set whenever a blocking model was called.
@@ -41,6 +42,7 @@ class FakeBackend:
         self.delay = 0.0
         self.down = False
         self.failing: dict[str, Exception] = {}
+        self.praised: set[str] = set()
         self.blocking: set[str] = set()
         self.cancelled: list[str] = []
         self.entered = asyncio.Event()
@@ -117,7 +119,7 @@ class FakeBackend:
         """See `InferenceBackend`."""
         if self.down:
             raise BackendUnavailableError(f"{model}: UNAVAILABLE: fake backend is down")
-        return model not in self.failing and (self._root / str(version)).exists()
+        return (model not in self.failing or model in self.praised) and (self._root / str(version)).exists()
 
     async def close(self) -> None:
         """See `InferenceBackend`."""

@@ -1,0 +1,119 @@
+"""A watch on the models of one server: a model whose process died is loaded again. It runs beside the server and ends
+with it:
+
+    python -m onshelf_local_triton.watch SERVER_ID SERVER_PID HTTP_PORT
+
+Triton 2.51 answers "Stub process ... is not healthy" for such a model from then on, says that it is ready, and starts
+no other process; `load` alone changes nothing, `unload` and `load` do.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+
+from onshelf_local_triton import api, processes
+from onshelf_local_triton.errors import ServerError
+from onshelf_local_triton.processes import ModelProcess
+
+MODULE = "onshelf_local_triton.watch"
+POLL_SECONDS = 0.1  # to look at the processes that are known
+SCAN_SECONDS = 1.0  # to look for new ones
+CALM_SECONDS = 60.0  # a model that dies again sooner waits before it is loaded, longer each time
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+
+
+class Watch:
+    """What is known of the model processes of one server.
+
+    Args:
+        server: its pid.
+        port: of its HTTP protocol.
+        say: takes a line for people.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self, server: int, port: int, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._server, self._port, self._say, self._clock = server, port, say, clock
+        self._known: dict[int, ModelProcess] = {}
+        self._mourned: set[int] = set()
+        self._failed: dict[str, tuple[float, int]] = {}  # by model: when last, how many in a row
+        self._due: dict[str, float] = {}  # models to load, and not before when
+        self._scanned = -SCAN_SECONDS
+
+    def look(self) -> None:
+        """Look once, and load what died."""
+        for model in self._died():
+            if self._is_ready(model):  # else it was unloaded: nobody wants it
+                self._plan(model, "a process of it died")
+        for model in [model for model, when in self._due.items() if when <= self._clock()]:
+            self._load(model)
+
+    def _plan(self, model: str, why: str) -> None:
+        """Load a model, at once where it was well for long."""
+        last, row = self._failed.get(model, (-CALM_SECONDS, 0))
+        row = row + 1 if self._clock() - last < CALM_SECONDS else 0
+        self._failed[model] = self._clock(), row
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (row - 1)) if row else 0.0
+        self._say(f"{model}: {why}; it is loaded again {f'in {pause:g} s' if pause else 'now'}")
+        self._due[model] = self._clock() + pause
+
+    def _died(self) -> list[str]:
+        """Models with a process that died since the last look."""
+        if self._clock() - self._scanned >= SCAN_SECONDS:
+            self._scanned, found = self._clock(), processes.model_processes(self._server)
+        else:
+            found = processes.model_processes(self._server, self._known)
+        dead = {one.pid for one in found if one.dead} - self._mourned
+        named = {self._known[pid].model for pid in dead & self._known.keys()}
+        if dead - self._known.keys():
+            named |= self._without_process()
+        self._mourned |= dead
+        self._known = {one.pid: one for one in found if one.model}
+        return sorted(named)
+
+    def _without_process(self) -> set[str]:
+        """Models that are said to be ready and have no process: one may die before it was seen alive."""
+        alive = {(one.model, one.version) for one in processes.model_processes(self._server) if not one.dead}
+        rows = [row for row in self._index() if row.get("state") == "READY"]
+        return {row["name"] for row in rows if (row["name"], row["version"]) not in alive}
+
+    def _load(self, model: str) -> None:
+        began = self._clock()
+        try:
+            if self._is_ready(model):
+                api.unload(self._port, model)
+            api.load(self._port, model)
+        except ServerError as error:
+            self._plan(model, str(error))
+        else:
+            del self._due[model]
+            self._say(f"{model} is loaded again after {self._clock() - began:.1f} s")
+
+    def _is_ready(self, model: str) -> bool:
+        return any(row["name"] == model and row.get("state") == "READY" for row in self._index())
+
+    def _index(self) -> list[dict[str, str]]:
+        return api.repository(self._port)
+
+
+def main(arguments: list[str]) -> int:
+    """Watch until the server is gone."""
+    server_id, server, port = arguments[0], int(arguments[1]), int(arguments[2])
+
+    def say(line: str) -> None:
+        print(f"onshelf-local-triton: {line}", file=sys.stderr, flush=True)  # its log is the server's
+
+    watch = Watch(server, port, say)
+    while processes.alive(server, server_id):
+        try:
+            watch.look()
+        except ServerError as error:  # it ends, or is busy: look again
+            say(str(error))
+        time.sleep(POLL_SECONDS)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,152 @@
+"""Models whose processes die: loaded again by the watch that runs beside the server."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tritonclient.utils import InferenceServerException
+
+from onshelf_local_triton import LocalTriton, processes
+from onshelf_local_triton.processes import ModelProcess
+
+X = {"x": np.ones((1, 4), dtype=np.float32)}
+
+
+@pytest.fixture(scope="module")
+def own(venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalTriton]:
+    """A server that these tests may hurt, in a folder whose name has a space."""
+    root = tmp_path_factory.mktemp("a shop")
+    yield (triton := LocalTriton(root / "repository", root / "run", venv=venv))
+    triton.stop()
+
+
+@pytest.fixture
+def hurt(own: LocalTriton, write_linear: Callable[..., Path]) -> LocalTriton:
+    """That server, running, with two models, one of them in two versions."""
+    if not own.repository.exists():  # written anew it would be loaded anew, too
+        write_linear(own.repository, version=1)
+        write_linear(own.repository, version=2)
+        write_linear(own.repository, name="other")
+    own.start()
+    return own
+
+
+def processes_of(triton: LocalTriton, model: str) -> list[ModelProcess]:
+    assert triton.state is not None
+    return [one for one in processes.model_processes(triton.state.pid) if one.model == model]
+
+
+def until(true: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def test_a_model_whose_process_died_serves_again_by_itself(hurt: LocalTriton, infer_at: Callable[..., dict]) -> None:
+    server = hurt.state
+    answers = {version: infer_at(hurt.grpc_url, "linear", X, version)["y"] for version in ("1", "2")}
+    [victim] = [one.pid for one in processes_of(hurt, "linear") if one.version == "2"]
+    stop, wrong, right = threading.Event(), [], 0
+
+    def ask() -> None:
+        nonlocal right
+        while not stop.is_set():
+            try:
+                answer = infer_at(hurt.grpc_url, "other", X)["y"]
+            except InferenceServerException as error:
+                wrong.append(str(error))
+            else:
+                right += np.array_equal(answer, answers["1"])
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    os.kill(victim, signal.SIGKILL)
+
+    refusals: list[str] = []
+
+    def serves() -> bool:
+        try:
+            infer_at(hurt.grpc_url, "linear", X, "2")
+        except InferenceServerException as error:
+            refusals.append(str(error))
+            return False
+        return victim not in [one.pid for one in processes_of(hurt, "linear")]
+
+    until(serves, "linear to serve again")
+    for version, answer in answers.items():
+        np.testing.assert_array_equal(infer_at(hurt.grpc_url, "linear", X, version)["y"], answer)
+    stop.set()
+    asking.join()
+    assert [text for text in refusals if "not healthy" not in text and "not at ready state" not in text] == []
+    assert wrong == [], "the other model never went away"
+    assert right
+    assert hurt.state == server, "nor did the server"
+    log = hurt.log.read_text()
+    assert "linear: a process of it died; it is loaded again now" in log
+    assert "linear is loaded again after" in log
+
+
+def test_a_model_that_keeps_dying_is_loaded_later_and_later(hurt: LocalTriton, infer_at: Callable[..., dict]) -> None:
+    def kill() -> None:
+        for one in processes_of(hurt, "other"):
+            os.kill(one.pid, signal.SIGKILL)
+
+    for count, pause in enumerate(("now", "in 1 s", "in 2 s"), start=1):
+        kill()
+        line = f"other: a process of it died; it is loaded again {pause}"
+        until(lambda line=line: line in hurt.log.read_text(), line)
+        until(lambda count=count: hurt.log.read_text().count("other is loaded again after") == count, "the load")
+    assert infer_at(hurt.grpc_url, "other", X)["y"].shape == (1, 3)
+
+
+def test_versions_that_come_and_go_in_order_are_left_alone(
+    hurt: LocalTriton, infer_at: Callable[..., dict], write_linear: Callable[..., Path]
+) -> None:
+    before = hurt.log.read_text()
+    write_linear(hurt.repository, version=3)
+    hurt.reload("linear")
+    until(lambda: {one.version for one in processes_of(hurt, "linear")} == {"2", "3"}, "version 1 to be dropped")
+    hurt.unload("other")
+    until(lambda: not processes_of(hurt, "other"), "other to end")
+    infer_at(hurt.grpc_url, "linear", X, "3")
+    time.sleep(0.5)  # some looks of the watch
+    assert " died" not in hurt.log.read_text().removeprefix(before)
+
+
+def test_the_watch_is_kept_once_and_ends_with_the_server(hurt: LocalTriton, venv: Path) -> None:
+    state = hurt.state
+    assert state is not None
+
+    def watches() -> list[int]:
+        found = processes.having(state.server_id)
+        return [pid for pid in found if "onshelf_local_triton.watch" in processes.command_line(pid)]
+
+    assert len(watches()) == 1
+    again = LocalTriton(hurt.repository, hurt.run_dir, venv=venv)
+    assert not again.start()
+    assert len(watches()) == 1
+    os.kill(watches()[0], signal.SIGKILL)
+    until(lambda: not watches(), "the watch to die")
+    assert not again.start()
+    until(lambda: len(watches()) == 1, "a start to see that a watch is kept")
+    hurt.stop()
+    assert processes.having(state.server_id) == []
+
+
+def test_a_server_with_a_dead_model_process_stops_soon(
+    hurt: LocalTriton, infer_at: Callable[..., dict], capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = hurt.state
+    assert state is not None
+    os.kill(processes_of(hurt, "other")[0].pid, signal.SIGKILL)
+    until(lambda: any(one.dead for one in processes.model_processes(state.pid)), "the death to be seen")
+    capsys.readouterr()
+    hurt.stop()
+    assert capsys.readouterr().err in (f"killing tritonserver {state.pid}: a process of its models died\n", "")
+    assert processes.having(state.server_id) == []
