@@ -27,23 +27,24 @@ from torch import nn
 from onshelf_exporter import graphs as onnx_graphs
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.graphs import Arrays
+from onshelf_exporter.imported import code_hash
+from onshelf_exporter.json_file import write_json
 from onshelf_exporter.locks import exclusive
 from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, HORIZONS, LEVELS
 from onshelf_exporter.models.product_encoder import CHANNELS, EMBEDDING_DIM, VECTOR_DIM, ProductEncoder
 from onshelf_exporter.recipe import load_recipe
 from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES
-from onshelf_exporter.train import add_run_arguments, write_json
+from onshelf_exporter.train import add_run_arguments
 from onshelf_exporter.training.calendar import as_of_cut
 from onshelf_exporter.training.encode import load_bert
 from onshelf_exporter.training.history import load_dataset
 from onshelf_exporter.training.progress import progress_bar
-from onshelf_exporter.training.runs import Run, code_hash, open_run
+from onshelf_exporter.training.runs import Run, open_run
 from onshelf_exporter.training.tables import TABLES
 from onshelf_exporter.training.texts import load_tokenizer, model_folder, pad_token
 from onshelf_exporter.training.workers import side_by_side
 from onshelf_exporter.unpadding import unpadded
 
-EXPORT_CODE = code_hash(("export.py", "graphs.py", "signatures.py", "unpadding.py"))  # of what is imported here
 TOOLS = (
     "torch",
     "transformers",
@@ -90,7 +91,7 @@ def is_exported(folder: Path) -> bool:
     if not manifest.exists():
         return False
     content = json.loads(manifest.read_text(encoding="utf-8"))
-    return (content.get("export_code"), content["tool_versions"]) == (EXPORT_CODE, tool_versions())
+    return (content.get("export_code"), content["tool_versions"]) == (code_hash(__name__), tool_versions())
 
 
 def _export(training: Run, role: str, target: Path) -> None:
@@ -221,7 +222,7 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
         "cut_week": cut,
         "encoder_cut_week": training.encoder_cut,
         "data_hash": dataset["data_hash"],
-        "export_code": EXPORT_CODE,
+        "export_code": code_hash(__name__),
         "git_commit": git_commit(),
         "recipe": recipe.name,
         "recipe_hash": recipe.hash,

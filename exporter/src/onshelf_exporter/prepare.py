@@ -14,7 +14,6 @@ import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +21,12 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from onshelf_exporter.errors import SettingError
+from onshelf_exporter.imported import WITHOUT_EFFECT, code_hash
 
 if TYPE_CHECKING:
     from onshelf_exporter.adapters.base import Adapter
 
 ADAPTERS = ("complete_journey", "parquet")
-CODE = (
-    "abbreviations.csv", "titles.py", "build.py", "cleaning.py", "engine.py", "launches.py", "prepare.py",
-    "promotions.py", "schema.py", "validation.py", "weekly.py", "weeks.py",
-    "adapters/base.py", "adapters/complete_journey.py", "adapters/parquet.py",
-)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,19 +105,22 @@ def prepare(
     name = adapter or ("complete_journey" if dataset == "complete_journey" else "parquet")
     chosen = _adapter(name)
     target = out / dataset
-    data_hash = fingerprint(chosen.files(source), {"dataset": dataset, "adapter": name})
+    data_hash = fingerprint(chosen.files(source), {"dataset": dataset, "adapter": name}, prepare_code(name))
     if not force and _hash_of(target) == data_hash:
         console.print(f"Data {dataset}: unchanged, in {target}")
         return target
     return _build(chosen, dataset, source, target, data_hash, threads, memory_gb, console)
 
 
-def fingerprint(paths: list[Path], settings: dict[str, str]) -> str:
-    """SHA-256 over settings, the code of this stage and the content of the input files."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    package = resources.files("onshelf_exporter")
-    for name in CODE:
-        digest.update(name.encode() + b"\0" + package.joinpath(name).read_bytes())
+def prepare_code(adapter: str) -> str:
+    """Hash of the code that prepares data by an adapter: what this stage imports, without the other adapters."""
+    others = [f"onshelf_exporter.adapters.{name}" for name in ADAPTERS if name != adapter]
+    return code_hash("onshelf_exporter.prepare", without=(*WITHOUT_EFFECT, *others))
+
+
+def fingerprint(paths: list[Path], settings: dict[str, str], code: str) -> str:
+    """SHA-256 over settings, the hash of this stage's code and the content of the input files."""
+    digest = hashlib.sha256(json.dumps([settings, code], sort_keys=True).encode())
     for path in paths:
         digest.update(path.name.encode() + b"\0")
         with path.open("rb") as file:

@@ -23,11 +23,12 @@ from typing import Any
 from onshelf_exporter.cards import write_cards
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.export import export
+from onshelf_exporter.json_file import write_json
 from onshelf_exporter.locks import exclusive
 from onshelf_exporter.recipe import load_recipe
 from onshelf_exporter.replay import write_replay
 from onshelf_exporter.signatures import SIGNATURES
-from onshelf_exporter.train import add_run_arguments, write_json
+from onshelf_exporter.train import add_run_arguments
 from onshelf_exporter.training.history import load_dataset
 from onshelf_exporter.training.runs import ROLES, open_run
 

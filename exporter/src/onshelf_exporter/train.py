@@ -11,12 +11,10 @@ Under torchrun the processes fine-tune the text encoder together, then share out
 """
 
 import argparse
-import json
 import os
 import sys
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from torch import nn
 
 from onshelf_exporter import devices
 from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.json_file import write_json
 from onshelf_exporter.locks import exclusive
 from onshelf_exporter.models.launch_outcome import OutcomeGraph
 from onshelf_exporter.models.product_encoder import ContentEncoder, ProductEncoder, TextEncoder
@@ -35,22 +34,14 @@ from onshelf_exporter.models.towers import LaunchRetrieval
 from onshelf_exporter.recipe import Recipe, load_recipe
 from onshelf_exporter.training import distributed
 from onshelf_exporter.training.behaviour import load_events
-from onshelf_exporter.training.content import fine_tune, hidden_size, refit_content
-from onshelf_exporter.training.encode import encode_texts, load_bert
+from onshelf_exporter.training.content import hidden_size, refit_content
+from onshelf_exporter.training.encoder import Encoder, train_encoder
 from onshelf_exporter.training.history import History, load_dataset, load_history
 from onshelf_exporter.training.loop import finish
 from onshelf_exporter.training.outcome import actual_candidates, launch_attributes, train_outcome
 from onshelf_exporter.training.practice import practice_rates
 from onshelf_exporter.training.runs import MIN_LAUNCHES, OUTCOME_WEEKS, ROLES, Run, open_run
 from onshelf_exporter.training.tables import write_tables
-from onshelf_exporter.training.texts import (
-    load_tokenizer,
-    model_folder,
-    tokenise,
-    unknown_notice,
-    unknown_share,
-    wordings,
-)
 from onshelf_exporter.training.towers import Limits, train_towers
 from onshelf_exporter.training.vocabulary import category_completion
 from onshelf_exporter.training.workers import side_by_side
@@ -139,53 +130,6 @@ def why_left_out(training: Run, roles: list[str]) -> str:
     return ", ".join(parts) + (
         f"; a cut needs {MIN_LAUNCHES} launches whose {OUTCOME_WEEKS} weeks end by it, and as many weeks after it"
     )
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """The fine-tuned text encoder and the pooled text of all titles [wordings, texts, hidden]."""
-
-    text: TextEncoder
-    pooled: NDArray[np.float16]
-
-
-def train_encoder(training: Run) -> Encoder:
-    """Fine-tune the text encoder on weeks up to the encoder's cut, and encode all texts; both kept in the run."""
-    recipe, folder = training.recipe, training.encoder_folder
-    weights, pooled_file, done = folder / "text.pt", folder / "pooled.npy", folder / "done.json"
-    text = load_bert(model_folder(recipe.encoder))
-    if distributed.shared(done.exists()):
-        text.load_state_dict(torch.load(weights, weights_only=True))
-        return Encoder(text.eval(), np.load(pooled_file))
-    started = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True)
-    history = load_history(training.data, training.encoder_cut)
-    tokenizer = load_tokenizer(recipe.encoder)
-    unknown = unknown_share(tokenizer, history.texts)
-    notice = unknown_notice(unknown, recipe.encoder.model)
-    if notice and distributed.leads():
-        print(notice, file=sys.stderr, flush=True)
-    tokens = tokenise(tokenizer, wordings(history, recipe.encoder.variants, recipe.seed))
-    result = fine_tune(text, history, tokens, recipe.encoder, recipe.content, recipe.seed, folder)
-    text.requires_grad_(False)
-    tuned = time.monotonic()
-    pooled = encode_texts(text, tokens, recipe.encoder.encode_variants, recipe.encoder.bfloat16)
-    if not distributed.leads():
-        return Encoder(text.eval(), pooled)
-    torch.save(text.state_dict(), weights)
-    np.save(pooled_file, pooled)
-    record = {
-        "cut_week": history.cut,
-        "epoch": result.epoch,
-        "training_losses": result.training_losses,
-        "validation_losses": result.validation_losses,
-        "texts": len(history.texts),
-        "unknown_tokens": round(unknown, 4),
-        "seconds": {"fine_tune": round(tuned - started, 1), "encode": round(time.monotonic() - tuned, 1)},
-    }
-    write_json(done, record)
-    finish(folder, ["product_encoder"])
-    return Encoder(text.eval(), pooled)
 
 
 def train_release(training: Run, role: str, encoder: Encoder) -> None:
@@ -281,10 +225,3 @@ def write_samples(history: History, embeddings: NDArray[np.float32], towers: Any
         product_vector=towers.products[torch.from_numpy(product.copy())].numpy(),
         new_product_share=np.linspace(0.0, 0.5, len(users), dtype=np.float32)[:, None],
     )
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file in one step."""
-    staging = path.with_name(path.name + ".staging")
-    staging.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(staging, path)
