@@ -25,6 +25,7 @@ import torch
 from torch import nn
 
 from onshelf_exporter import graphs as onnx_graphs
+from onshelf_exporter import threads
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.graphs import Arrays
 from onshelf_exporter.imported import code_hash
@@ -32,9 +33,8 @@ from onshelf_exporter.json_file import write_json
 from onshelf_exporter.locks import exclusive
 from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, HORIZONS, LEVELS
 from onshelf_exporter.models.product_encoder import CHANNELS, EMBEDDING_DIM, VECTOR_DIM, ProductEncoder
-from onshelf_exporter.recipe import load_recipe
 from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES
-from onshelf_exporter.train import add_run_arguments
+from onshelf_exporter.train import add_run_arguments, run_recipe
 from onshelf_exporter.training.calendar import as_of_cut
 from onshelf_exporter.training.encode import load_bert
 from onshelf_exporter.training.history import load_dataset
@@ -66,10 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export the trained roles of a run; prints their folders."""
-    recipe = load_recipe(args.recipe)
-    training = open_run(args.runs, args.data, load_dataset(args.data), recipe)
+    training = open_run(args.runs, args.data, load_dataset(args.data), run_recipe(args))
     roles = [role for role in args.roles if training.has_role(role)]
-    for folder in side_by_side(partial(export, training), roles, recipe.threads):
+    for folder in side_by_side(partial(export, training), roles, threads.usable(training.recipe.threads)):
         print(folder)
     return 0
 
@@ -257,6 +256,7 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
         "metrics": record["metrics"],
         "training": {
             "encoder": encoder,
+            "threads": record.get("threads"),
             "note": "The text encoder is fine-tuned once, on weeks up to encoder_cut_week, and shared; all else is "
             "fitted on weeks up to cut_week. Launches are training rows when week + 7 <= cut_week (4-week outcomes and "
             "practice labels: week + 3 <= cut_week).",

@@ -4,8 +4,8 @@
 
 Imports are read from the source, those inside functions too; nothing is imported. Files beside the code that a followed
 module names, such as `abbreviations.csv`, count. Comments, docstrings and layout do not: they change no result.
-Modules that only say, wait or refuse (WITHOUT_EFFECT) do not count either; the values of a recipe are hashed where the
-recipe is.
+Modules that only say, wait, refuse, or choose what is kept beside a result (WITHOUT_EFFECT) do not count either; the
+values of a recipe are hashed where the recipe is.
 """
 
 import ast
@@ -17,7 +17,17 @@ from pathlib import Path
 NAME = __name__.partition(".")[0]
 PACKAGE = Path(__file__).parent
 WITHOUT_EFFECT = tuple(
-    f"{NAME}.{name}" for name in ("errors", "imported", "locks", "recipe", "training.progress", "training.workers")
+    f"{NAME}.{name}"
+    for name in (
+        "errors",
+        "imported",
+        "locks",
+        "precision",
+        "recipe",
+        "threads",
+        "training.progress",
+        "training.workers",
+    )
 )
 
 

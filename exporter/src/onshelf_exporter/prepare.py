@@ -22,6 +22,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from onshelf_exporter.errors import SettingError
 from onshelf_exporter.imported import WITHOUT_EFFECT, code_hash
+from onshelf_exporter.threads import usable
 
 if TYPE_CHECKING:
     from onshelf_exporter.adapters.base import Adapter
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("var/data"), help="folder of all datasets (default: %(default)s)"
     )
-    parser.add_argument("--threads", type=int, default=2, help="threads (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=None, help="threads (default: as many as there are cores)")
     parser.add_argument(
         "--memory-gb", type=float, default=1.5, help="memory of the engine in GB (default: %(default)s)"
     )
@@ -70,7 +71,7 @@ def prepare(
     *,
     adapter: str | None = None,
     source: Path | None = None,
-    threads: int = 2,
+    threads: int | None = None,
     memory_gb: float = 1.5,
     force: bool = False,
     console: Console | None = None,
@@ -82,7 +83,7 @@ def prepare(
         out: folder of all datasets.
         adapter: one of ADAPTERS; None = "complete_journey" for the dataset of that name, else "parquet".
         source: folder of the source's tables; None = the adapter's own data.
-        threads: threads of the engine.
+        threads: most threads of the engine; None = as many as there are cores.
         memory_gb: gigabytes that the engine may hold.
         force: prepare again even when nothing has changed.
         console: where progress goes; stderr when None.
@@ -98,7 +99,7 @@ def prepare(
     console = console or Console(stderr=True)
     if not dataset or not dataset.replace("_", "").replace("-", "").isalnum():
         raise SettingError("--dataset", dataset, "letters, digits, - and _ only")
-    if threads < 1:
+    if threads is not None and threads < 1:
         raise SettingError("--threads", threads, "at least 1")
     if memory_gb < 0.5:
         raise SettingError("--memory-gb", memory_gb, "at least 0.5")
@@ -109,7 +110,7 @@ def prepare(
     if not force and _hash_of(target) == data_hash:
         console.print(f"Data {dataset}: unchanged, in {target}")
         return target
-    return _build(chosen, dataset, source, target, data_hash, threads, memory_gb, console)
+    return _build(chosen, dataset, source, target, data_hash, usable(threads or 0), memory_gb, console)
 
 
 def prepare_code(adapter: str) -> str:

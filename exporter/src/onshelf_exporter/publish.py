@@ -25,10 +25,9 @@ from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.export import export
 from onshelf_exporter.json_file import write_json
 from onshelf_exporter.locks import exclusive
-from onshelf_exporter.recipe import load_recipe
 from onshelf_exporter.replay import write_replay
 from onshelf_exporter.signatures import SIGNATURES
-from onshelf_exporter.train import add_run_arguments
+from onshelf_exporter.train import add_run_arguments, run_recipe
 from onshelf_exporter.training.history import load_dataset
 from onshelf_exporter.training.runs import ROLES, open_run
 
@@ -57,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     """Export what is not exported yet, publish, write the replay file; prints a line per model release."""
     if args.keep < 2:
         raise ExporterError(f"--keep {args.keep}: must be at least 2, so that one can go back")
-    training = open_run(args.runs, args.data, load_dataset(args.data), load_recipe(args.recipe))
+    training = open_run(args.runs, args.data, load_dataset(args.data), run_recipe(args))
     roles = sorted((role for role in args.roles if training.has_role(role)), key=ROLES.index)
     exports = {role: export(training, role) for role in roles}
     before = existing(args.releases)

@@ -24,14 +24,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from onshelf_exporter import devices
+from onshelf_exporter import devices, threads
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.json_file import write_json
 from onshelf_exporter.locks import exclusive
 from onshelf_exporter.models.launch_outcome import OutcomeGraph
 from onshelf_exporter.models.product_encoder import ContentEncoder, ProductEncoder, TextEncoder
 from onshelf_exporter.models.towers import LaunchRetrieval
-from onshelf_exporter.recipe import Recipe, load_recipe
+from onshelf_exporter.recipe import PRECISION_SETTING, PRECISIONS, Recipe, load_recipe
 from onshelf_exporter.training import distributed
 from onshelf_exporter.training.behaviour import load_events
 from onshelf_exporter.training.content import hidden_size, refit_content
@@ -60,7 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that name a run, common to train, export and publish."""
+    """The arguments that name a run, common to train, export and publish; `run_recipe` reads the recipe."""
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=None,
+        help=f"of the text encoder; another one is another run (default: {PRECISION_SETTING}, else the recipe's)",
+    )
     parser.add_argument("--data", type=Path, default=Path("var/data/complete_journey"), help="folder of prepared data")
     parser.add_argument(
         "--recipe", default="default", help="name of a recipe, or the path of a .toml file (default: default)"
@@ -77,10 +83,17 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def run_recipe(args: argparse.Namespace) -> Recipe:
+    """The recipe of a run, with the precision that was asked for."""
+    if args.precision is not None:
+        os.environ[PRECISION_SETTING] = args.precision
+    return load_recipe(args.recipe)
+
+
 def run(args: argparse.Namespace) -> int:
     """Train what is not trained yet; prints the run's folder last."""
     os.environ[devices.SETTING] = args.device
-    recipe = load_recipe(args.recipe)
+    recipe = run_recipe(args)
     with distributed.processes():
         training = train(args.data, recipe, args.runs, args.roles)
         if distributed.leads():
@@ -94,7 +107,10 @@ def train(data: Path, recipe: Recipe, runs: Path, roles: list[str]) -> Run:
     Several processes fine-tune the text encoder together; then each trains its own part of the roles. One process
     trains several roles side by side, in processes of its own.
     """
-    torch.set_num_threads(max(1, recipe.threads // distributed.world()))
+    count = threads.usable(recipe.threads)
+    if distributed.leads():
+        print(threads.said(count), file=sys.stderr, flush=True)
+    torch.set_num_threads(max(1, count // distributed.world()))
     dataset = load_dataset(data)
     training = open_run(runs, data, dataset, recipe)
     wanted = [role for role in roles if training.has_role(role)]
@@ -110,7 +126,7 @@ def train(data: Path, recipe: Recipe, runs: Path, roles: list[str]) -> Run:
         distributed.barrier()  # the leader has written it
         own = distributed.mine(todo)
         with distributed.alone():
-            side_by_side(partial(train_role, training), own, recipe.threads)
+            side_by_side(partial(train_role, training), own, count)
         distributed.barrier()
     return training
 
@@ -146,7 +162,7 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
     embeddings = embed_products(history, content, encoder.pooled[0])
     launched = history.launches.frame["product_index"].to_numpy()
     events = load_events(training.data, cut)
-    outcome = train_outcome(history, events, embeddings, recipe.outcome, training.seed(role), recipe.threads)
+    outcome = train_outcome(history, events, embeddings, recipe.outcome, training.seed(role), torch.get_num_threads())
     towers = train_towers(
         history,
         events,
@@ -187,6 +203,7 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
         "calibration": outcome.calibration,
         "units_support": outcome.support.tolist(),
         "hidden_size": hidden_size(encoder.text),
+        "threads": torch.get_num_threads(),
         "seconds": round(time.monotonic() - started, 1),
     }
     write_json(folder / "done.json", record)

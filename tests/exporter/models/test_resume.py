@@ -35,8 +35,11 @@ def train_in(data: Path, runs: Path, said: Path, deadly: str | None) -> None:
     from onshelf_exporter import train
     from onshelf_exporter.recipe import load_recipe
 
-    with contextlib.redirect_stderr(Stderr(said, deadly)):  # one thread: sums in the same order every time
-        train.train(data, replace(load_recipe("test"), threads=1), runs, ["production"])
+    recipe = load_recipe("test")
+    # one thread: sums in the same order every time; one precision: a measurement may find another one
+    recipe = replace(recipe, threads=1, encoder=replace(recipe.encoder, precision="float32"))
+    with contextlib.redirect_stderr(Stderr(said, deadly)):
+        train.train(data, recipe, runs, ["production"])
 
 
 def process(*arguments: Any) -> int | None:

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
+from onshelf_exporter import precision
 from onshelf_exporter.graphs import Arrays, export_graph, quantise, quantise_words, run_graph, session
 from onshelf_exporter.imported import code_hash
 from onshelf_exporter.models.product_encoder import ProductEncoder, ProductTower, TextEncoder
@@ -160,7 +161,7 @@ def student_of(reader: Reader, setting: Setting) -> TextEncoder:
         tokens,
         encoder.pooled,
         STUDENT_LOOP,
-        bfloat16=recipe.bfloat16,
+        bfloat16=precision.begun(folder, recipe.precision).bfloat16,
         sample=sample,
         seed=setting.recipe.seed,
         folder=folder,

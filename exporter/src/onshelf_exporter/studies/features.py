@@ -13,6 +13,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
+from onshelf_exporter import precision
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.imported import code_hash
 from onshelf_exporter.models.product_encoder import TextEncoder
@@ -90,7 +91,7 @@ def masked_first(
         mask_id,
         loop=replace(recipe.loop, epochs=1, patience=0),
         frozen_layers=recipe.frozen_layers,
-        bfloat16=recipe.bfloat16,
+        bfloat16=precision.begun(folder, recipe.precision).bfloat16,
         texts=recipe.texts,
         seed=setting.recipe.seed,
         folder=folder,

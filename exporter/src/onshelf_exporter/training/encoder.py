@@ -5,12 +5,13 @@ What this module imports is the code that the encoder depends on (`runs.ENCODER`
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from onshelf_exporter import precision
 from onshelf_exporter.json_file import write_json
 from onshelf_exporter.models.product_encoder import TextEncoder
 from onshelf_exporter.training import distributed
@@ -47,6 +48,7 @@ def train_encoder(training: Run) -> Encoder:
         return Encoder(text.eval(), np.load(pooled_file))
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
+    chosen = precision.begun(folder, recipe.encoder.precision)
     history = load_history(training.data, training.encoder_cut)
     tokenizer = load_tokenizer(recipe.encoder)
     unknown = unknown_share(tokenizer, history.texts)
@@ -57,7 +59,7 @@ def train_encoder(training: Run) -> Encoder:
     result = fine_tune(text, history, tokens, recipe.encoder, recipe.content, recipe.seed, folder)
     text.requires_grad_(False)
     tuned = time.monotonic()
-    pooled = encode_texts(text, tokens, recipe.encoder.encode_variants, recipe.encoder.bfloat16)
+    pooled = encode_texts(text, tokens, recipe.encoder.encode_variants, chosen.bfloat16)
     if not distributed.leads():
         return Encoder(text.eval(), pooled)
     torch.save(text.state_dict(), weights)
@@ -69,6 +71,8 @@ def train_encoder(training: Run) -> Encoder:
         "validation_losses": result.validation_losses,
         "texts": len(history.texts),
         "unknown_tokens": round(unknown, 4),
+        "precision": chosen.name,
+        "machine": asdict(chosen),
         "seconds": {"fine_tune": round(tuned - started, 1), "encode": round(time.monotonic() - tuned, 1)},
     }
     write_json(done, record)
