@@ -15,6 +15,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from onshelf_exporter.train import add_run_arguments, run_recipe
 from onshelf_exporter.training.calendar import as_of_cut
 from onshelf_exporter.training.encode import load_bert
 from onshelf_exporter.training.history import load_dataset
-from onshelf_exporter.training.progress import progress_bar
+from onshelf_exporter.training.progress import working
 from onshelf_exporter.training.runs import Run, open_run
 from onshelf_exporter.training.tables import TABLES
 from onshelf_exporter.training.texts import load_tokenizer, model_folder, pad_token
@@ -100,14 +101,13 @@ def _export(training: Run, role: str, target: Path) -> None:
     modules = _modules(training, role)
     rows = _rows(training, role)
     models: dict[str, Any] = {}
-    with progress_bar(f"export {role}", len(SIGNATURES)) as advance:
+    with working(f"export {role}", len(modules) + len(CPU_ENCODERS)) as step:
         for name, module in modules.items():
+            step(name)
             path = staging / f"{name}.onnx"
             onnx_graphs.export_graph(name, module, _few(rows[name], 3), path)
             models[name] = _describe(name, path) | {"parity": onnx_graphs.parity(name, module, path, rows[name])}
-            advance(1)
-        models |= _encoders_for_cpus(modules["product_encoder"], rows["product_encoder"], staging)
-        advance(len(CPU_ENCODERS))
+        models |= _encoders_for_cpus(modules["product_encoder"], rows["product_encoder"], staging, step)
     for table in TABLES:
         shutil.copyfile(training.folder / role / "tables" / f"{table}.arrow", staging / f"{table}.arrow")
     load_tokenizer(training.recipe.encoder).save(str(staging / "tokenizer.json"))
@@ -120,13 +120,15 @@ def _export(training: Run, role: str, target: Path) -> None:
     shutil.rmtree(earlier, ignore_errors=True)
 
 
-def _encoders_for_cpus(module: nn.Module, rows: Arrays, folder: Path) -> dict[str, Any]:
+def _encoders_for_cpus(module: nn.Module, rows: Arrays, folder: Path, step: Callable[[str], None]) -> dict[str, Any]:
     """Write CPU_ENCODERS: without work for padding where the text encoder's architecture allows it ("unpadded")."""
     assert isinstance(module, ProductEncoder)
     fp32, int8 = (folder / f"{name}.onnx" for name in CPU_ENCODERS)
+    step("product_encoder_fp32")
     without_padding = unpadded(module)
     onnx_graphs.export_graph("product_encoder_fp32", without_padding or module, _few(rows, 3), fp32)
     parity = onnx_graphs.parity("product_encoder_fp32", module, fp32, rows)
+    step("product_encoder_int8")
     matrices = folder / "product_encoder_matrices.onnx"
     onnx_graphs.quantise(fp32, matrices)
     onnx_graphs.quantise_words(matrices, int8)

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from onshelf_exporter.errors import SettingError
 from onshelf_exporter.imported import WITHOUT_EFFECT, code_hash
 from onshelf_exporter.threads import usable
+from onshelf_exporter.training.progress import working
 
 if TYPE_CHECKING:
     from onshelf_exporter.adapters.base import Adapter
@@ -171,14 +171,12 @@ def _build(
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{dataset}-", dir=target.parent))
     steps: list[dict[str, object]] = []
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     try:
-        with Progress(*columns, console=console, transient=True) as progress, ThreadPoolExecutor(1) as pool:
-            task = progress.add_task("Opening")
+        with working(f"data {dataset}") as name_step, ThreadPoolExecutor(1) as pool:
 
             def tell(step: str) -> None:
                 steps.append({"step": step, "at_seconds": round(time.monotonic() - started, 2)})
-                progress.update(task, description=f"{dataset}: {step}")
+                name_step(step)
 
             con = engine.connect(threads, memory_gb, spill=staging / "spill")
             for folder in ("canonical", "features", "spill"):

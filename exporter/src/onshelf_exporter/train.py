@@ -14,6 +14,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -40,12 +41,14 @@ from onshelf_exporter.training.history import History, load_dataset, load_histor
 from onshelf_exporter.training.loop import finish
 from onshelf_exporter.training.outcome import actual_candidates, launch_attributes, train_outcome
 from onshelf_exporter.training.practice import practice_rates
+from onshelf_exporter.training.progress import working
 from onshelf_exporter.training.runs import MIN_LAUNCHES, OUTCOME_WEEKS, ROLES, Run, open_run
 from onshelf_exporter.training.tables import write_tables
 from onshelf_exporter.training.towers import Limits, train_towers
 from onshelf_exporter.training.vocabulary import category_completion
 from onshelf_exporter.training.workers import side_by_side
 
+STEPS = ("reading the data", "content", "outcome", "rankers", "tables")  # of the training of one role
 MAX_AUDIENCE = 3840  # TensorRT's limit of TopK
 
 
@@ -151,18 +154,27 @@ def why_left_out(training: Run, roles: list[str]) -> str:
 def train_release(training: Run, role: str, encoder: Encoder) -> None:
     """Train everything behind the text for one role; leaves graphs.pt, tables/, samples.npz and done.json in the role's
     folder."""
+    with working(role, len(STEPS)) as step:
+        _train_release(training, role, encoder, step)
+
+
+def _train_release(training: Run, role: str, encoder: Encoder, step: Callable[[str], None]) -> None:
     recipe, cut = training.recipe, training.cut_week(role)
     folder = training.folder / role
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
+    step(STEPS[0])
     history = load_history(training.data, cut)
     if len(history.texts) != encoder.pooled.shape[1]:
         raise ExporterError(f"{training.data}: the data changed while training; run the same command again")
+    step(STEPS[1])
     content, content_metrics = refit_content(history, encoder.pooled, recipe.content, training.seed(role), folder)
     embeddings = embed_products(history, content, encoder.pooled[0])
     launched = history.launches.frame["product_index"].to_numpy()
     events = load_events(training.data, cut)
+    step(STEPS[2])
     outcome = train_outcome(history, events, embeddings, recipe.outcome, training.seed(role), torch.get_num_threads())
+    step(STEPS[3])
     towers = train_towers(
         history,
         events,
@@ -172,6 +184,7 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
         training.seed(role),
         folder,
     )
+    step(STEPS[4])
     write_tables(history, events, towers, training.data, folder / "tables")
     complete = history.launches.complete8
     graphs: dict[str, nn.Module] = {

@@ -19,6 +19,7 @@ from onshelf_exporter.training.content import fine_tune
 from onshelf_exporter.training.encode import encode_texts, load_bert
 from onshelf_exporter.training.history import load_history
 from onshelf_exporter.training.loop import finish
+from onshelf_exporter.training.progress import working
 from onshelf_exporter.training.runs import Run
 from onshelf_exporter.training.texts import (
     load_tokenizer,
@@ -49,13 +50,16 @@ def train_encoder(training: Run) -> Encoder:
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     chosen = precision.begun(folder, recipe.encoder.precision)
-    history = load_history(training.data, training.encoder_cut)
-    tokenizer = load_tokenizer(recipe.encoder)
+    with working("texts") as step:
+        step("reading the data")
+        history = load_history(training.data, training.encoder_cut)
+        step("wordings")
+        tokenizer = load_tokenizer(recipe.encoder)
+        tokens = tokenise(tokenizer, wordings(history, recipe.encoder.variants, recipe.seed))
     unknown = unknown_share(tokenizer, history.texts)
     notice = unknown_notice(unknown, recipe.encoder.model)
     if notice and distributed.leads():
         print(notice, file=sys.stderr, flush=True)
-    tokens = tokenise(tokenizer, wordings(history, recipe.encoder.variants, recipe.seed))
     result = fine_tune(text, history, tokens, recipe.encoder, recipe.content, recipe.seed, folder)
     text.requires_grad_(False)
     tuned = time.monotonic()
