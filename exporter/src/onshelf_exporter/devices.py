@@ -64,5 +64,5 @@ def placed(device: torch.device) -> AbstractContextManager[object]:
 
 
 def autocast(device: torch.device, bfloat16: bool) -> torch.autocast:
-    """Matrix products in bfloat16, where a recipe asks for it."""
+    """Matrix products in bfloat16 where wanted (see `precision`); on any device."""
     return torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)

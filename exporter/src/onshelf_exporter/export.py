@@ -15,6 +15,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,25 +26,26 @@ import torch
 from torch import nn
 
 from onshelf_exporter import graphs as onnx_graphs
+from onshelf_exporter import threads
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.graphs import Arrays
+from onshelf_exporter.imported import code_hash
+from onshelf_exporter.json_file import write_json
 from onshelf_exporter.locks import exclusive
 from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, HORIZONS, LEVELS
 from onshelf_exporter.models.product_encoder import CHANNELS, EMBEDDING_DIM, VECTOR_DIM, ProductEncoder
-from onshelf_exporter.recipe import load_recipe
 from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES
-from onshelf_exporter.train import add_run_arguments, write_json
+from onshelf_exporter.train import add_run_arguments, run_recipe
 from onshelf_exporter.training.calendar import as_of_cut
 from onshelf_exporter.training.encode import load_bert
 from onshelf_exporter.training.history import load_dataset
-from onshelf_exporter.training.progress import progress_bar
-from onshelf_exporter.training.runs import Run, code_hash, open_run
+from onshelf_exporter.training.progress import working
+from onshelf_exporter.training.runs import Run, open_run
 from onshelf_exporter.training.tables import TABLES
 from onshelf_exporter.training.texts import load_tokenizer, model_folder, pad_token
 from onshelf_exporter.training.workers import side_by_side
 from onshelf_exporter.unpadding import unpadded
 
-EXPORT_CODE = code_hash(("export.py", "graphs.py", "signatures.py", "unpadding.py"))  # of what is imported here
 TOOLS = (
     "torch",
     "transformers",
@@ -65,10 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export the trained roles of a run; prints their folders."""
-    recipe = load_recipe(args.recipe)
-    training = open_run(args.runs, args.data, load_dataset(args.data), recipe)
+    training = open_run(args.runs, args.data, load_dataset(args.data), run_recipe(args))
     roles = [role for role in args.roles if training.has_role(role)]
-    for folder in side_by_side(partial(export, training), roles, recipe.threads):
+    for folder in side_by_side(partial(export, training), roles, threads.usable(training.recipe.threads)):
         print(folder)
     return 0
 
@@ -90,7 +91,7 @@ def is_exported(folder: Path) -> bool:
     if not manifest.exists():
         return False
     content = json.loads(manifest.read_text(encoding="utf-8"))
-    return (content.get("export_code"), content["tool_versions"]) == (EXPORT_CODE, tool_versions())
+    return (content.get("export_code"), content["tool_versions"]) == (code_hash(__name__), tool_versions())
 
 
 def _export(training: Run, role: str, target: Path) -> None:
@@ -100,14 +101,13 @@ def _export(training: Run, role: str, target: Path) -> None:
     modules = _modules(training, role)
     rows = _rows(training, role)
     models: dict[str, Any] = {}
-    with progress_bar(f"export {role}", len(SIGNATURES)) as advance:
+    with working(f"export {role}", len(modules) + len(CPU_ENCODERS)) as step:
         for name, module in modules.items():
+            step(name)
             path = staging / f"{name}.onnx"
             onnx_graphs.export_graph(name, module, _few(rows[name], 3), path)
             models[name] = _describe(name, path) | {"parity": onnx_graphs.parity(name, module, path, rows[name])}
-            advance(1)
-        models |= _encoders_for_cpus(modules["product_encoder"], rows["product_encoder"], staging)
-        advance(len(CPU_ENCODERS))
+        models |= _encoders_for_cpus(modules["product_encoder"], rows["product_encoder"], staging, step)
     for table in TABLES:
         shutil.copyfile(training.folder / role / "tables" / f"{table}.arrow", staging / f"{table}.arrow")
     load_tokenizer(training.recipe.encoder).save(str(staging / "tokenizer.json"))
@@ -120,13 +120,15 @@ def _export(training: Run, role: str, target: Path) -> None:
     shutil.rmtree(earlier, ignore_errors=True)
 
 
-def _encoders_for_cpus(module: nn.Module, rows: Arrays, folder: Path) -> dict[str, Any]:
+def _encoders_for_cpus(module: nn.Module, rows: Arrays, folder: Path, step: Callable[[str], None]) -> dict[str, Any]:
     """Write CPU_ENCODERS: without work for padding where the text encoder's architecture allows it ("unpadded")."""
     assert isinstance(module, ProductEncoder)
     fp32, int8 = (folder / f"{name}.onnx" for name in CPU_ENCODERS)
+    step("product_encoder_fp32")
     without_padding = unpadded(module)
     onnx_graphs.export_graph("product_encoder_fp32", without_padding or module, _few(rows, 3), fp32)
     parity = onnx_graphs.parity("product_encoder_fp32", module, fp32, rows)
+    step("product_encoder_int8")
     matrices = folder / "product_encoder_matrices.onnx"
     onnx_graphs.quantise(fp32, matrices)
     onnx_graphs.quantise_words(matrices, int8)
@@ -221,7 +223,7 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
         "cut_week": cut,
         "encoder_cut_week": training.encoder_cut,
         "data_hash": dataset["data_hash"],
-        "export_code": EXPORT_CODE,
+        "export_code": code_hash(__name__),
         "git_commit": git_commit(),
         "recipe": recipe.name,
         "recipe_hash": recipe.hash,
@@ -257,6 +259,7 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
         "metrics": record["metrics"],
         "training": {
             "encoder": encoder,
+            "threads": record.get("threads"),
             "note": "The text encoder is fine-tuned once, on weeks up to encoder_cut_week, and shared; all else is "
             "fitted on weeks up to cut_week. Launches are training rows when week + 7 <= cut_week (4-week outcomes and "
             "practice labels: week + 3 <= cut_week).",

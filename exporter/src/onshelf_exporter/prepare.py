@@ -15,24 +15,20 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from onshelf_exporter.errors import SettingError
+from onshelf_exporter.imported import WITHOUT_EFFECT, code_hash
+from onshelf_exporter.threads import usable
+from onshelf_exporter.training.progress import working
 
 if TYPE_CHECKING:
     from onshelf_exporter.adapters.base import Adapter
 
 ADAPTERS = ("complete_journey", "parquet")
-CODE = (
-    "abbreviations.csv", "titles.py", "appearances.py", "build.py", "cleaning.py", "engine.py", "launch_report.py",
-    "launch_rule.py", "launches.py", "prepare.py", "promotions.py", "schema.py", "validation.py", "weekly.py",
-    "weeks.py", "adapters/base.py", "adapters/complete_journey.py", "adapters/parquet.py", "adapters/typed.py",
-)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="part of the rule of what a launch is, stronger than shop.json: dates, burn_in_weeks, least_units, "
         "first_id, last_id, skip_stray_sales (docs/data.md)",
     )
-    parser.add_argument("--threads", type=int, default=2, help="threads (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=None, help="threads (default: as many as there are cores)")
     parser.add_argument(
         "--memory-gb", type=float, default=1.5, help="memory of the engine in GB (default: %(default)s)"
     )
@@ -100,7 +96,7 @@ def prepare(
     *,
     adapter: str | None = None,
     source: Path | None = None,
-    threads: int = 2,
+    threads: int | None = None,
     memory_gb: float = 1.5,
     force: bool = False,
     launches: dict[str, Any] | None = None,
@@ -113,7 +109,7 @@ def prepare(
         out: folder of all datasets.
         adapter: one of ADAPTERS; None = "complete_journey" for the dataset of that name, else "parquet".
         source: folder of the source's tables; None = the adapter's own data.
-        threads: threads of the engine.
+        threads: most threads of the engine; None = as many as there are cores.
         memory_gb: gigabytes that the engine may hold.
         force: prepare again even when nothing has changed.
         launches: parts of the launch rule, stronger than the source's own.
@@ -130,7 +126,7 @@ def prepare(
     console = console or Console(stderr=True)
     if not dataset or not dataset.replace("_", "").replace("-", "").isalnum():
         raise SettingError("--dataset", dataset, "letters, digits, - and _ only")
-    if threads < 1:
+    if threads is not None and threads < 1:
         raise SettingError("--threads", threads, "at least 1")
     if memory_gb < 0.5:
         raise SettingError("--memory-gb", memory_gb, "at least 0.5")
@@ -140,19 +136,22 @@ def prepare(
     settings = {"dataset": dataset, "adapter": name}
     if launches:
         settings["launches"] = json.dumps(launches, sort_keys=True)
-    data_hash = fingerprint(chosen.files(source), settings)
+    data_hash = fingerprint(chosen.files(source), settings, prepare_code(name))
     if not force and _hash_of(target) == data_hash:
         console.print(f"Data {dataset}: unchanged, in {target}")
         return target
-    return _build(chosen, dataset, source, target, data_hash, launches or {}, threads, memory_gb, console)
+    return _build(chosen, dataset, source, target, data_hash, launches or {}, usable(threads or 0), memory_gb, console)
 
 
-def fingerprint(paths: list[Path], settings: dict[str, str]) -> str:
-    """SHA-256 over settings, the code of this stage and the content of the input files."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    package = resources.files("onshelf_exporter")
-    for name in CODE:
-        digest.update(name.encode() + b"\0" + package.joinpath(name).read_bytes())
+def prepare_code(adapter: str) -> str:
+    """Hash of the code that prepares data by an adapter: what this stage imports, without the other adapters."""
+    others = [f"onshelf_exporter.adapters.{name}" for name in ADAPTERS if name != adapter]
+    return code_hash("onshelf_exporter.prepare", without=(*WITHOUT_EFFECT, *others))
+
+
+def fingerprint(paths: list[Path], settings: dict[str, str], code: str) -> str:
+    """SHA-256 over settings, the hash of this stage's code and the content of the input files."""
+    digest = hashlib.sha256(json.dumps([settings, code], sort_keys=True).encode())
     for path in paths:
         digest.update(path.name.encode() + b"\0")
         with path.open("rb") as file:
@@ -203,14 +202,12 @@ def _build(
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{dataset}-", dir=target.parent))
     steps: list[dict[str, object]] = []
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     try:
-        with Progress(*columns, console=console, transient=True) as progress, ThreadPoolExecutor(1) as pool:
-            task = progress.add_task("Opening")
+        with working(f"data {dataset}") as name_step, ThreadPoolExecutor(1) as pool:
 
             def tell(step: str) -> None:
                 steps.append({"step": step, "at_seconds": round(time.monotonic() - started, 2)})
-                progress.update(task, description=f"{dataset}: {step}")
+                name_step(step)
 
             con = engine.connect(threads, memory_gb, spill=staging / "spill")
             for folder in ("canonical", "features", "spill"):

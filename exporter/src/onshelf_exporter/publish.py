@@ -23,12 +23,13 @@ from typing import Any
 from onshelf_exporter.cards import write_cards
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.export import export
+from onshelf_exporter.json_file import write_json
 from onshelf_exporter.locks import exclusive
-from onshelf_exporter.recipe import load_recipe
 from onshelf_exporter.replay import write_replay
 from onshelf_exporter.signatures import SIGNATURES
-from onshelf_exporter.train import add_run_arguments, write_json
+from onshelf_exporter.train import add_run_arguments, run_recipe
 from onshelf_exporter.training.history import load_dataset
+from onshelf_exporter.training.progress import progress_bar, working
 from onshelf_exporter.training.runs import ROLES, open_run
 
 STAGING = ".staging-"
@@ -56,20 +57,23 @@ def run(args: argparse.Namespace) -> int:
     """Export what is not exported yet, publish, write the replay file; prints a line per model release."""
     if args.keep < 2:
         raise ExporterError(f"--keep {args.keep}: must be at least 2, so that one can go back")
-    training = open_run(args.runs, args.data, load_dataset(args.data), load_recipe(args.recipe))
+    training = open_run(args.runs, args.data, load_dataset(args.data), run_recipe(args))
     roles = sorted((role for role in args.roles if training.has_role(role)), key=ROLES.index)
     exports = {role: export(training, role) for role in roles}
     before = existing(args.releases)
     evaluation = json.loads(args.evaluation.read_text(encoding="utf-8")) if args.evaluation.is_file() else None
-    versions = publish(list(exports.values()), args.releases, args.repository, args.configs, args.keep, evaluation)
+    with working("publish"):
+        versions = publish(list(exports.values()), args.releases, args.repository, args.configs, args.keep, evaluation)
     for role, version in zip(roles, versions, strict=True):
         print(f"model release {version}: {role}, {'already published' if version in before else 'new'}")
     if "replay" in roles:
         count = write_replay(training, versions[roles.index("replay")], args.replay)
         print(f"{count} real launches to replay: {args.replay}")
     if args.triton_http and any(version not in before for version in versions):
-        for name in SIGNATURES:
-            load_model(args.triton_http, name)
+        with progress_bar("load", len(SIGNATURES)) as advance:
+            for name in SIGNATURES:
+                load_model(args.triton_http, name)
+                advance(1)
         print(f"loaded by {args.triton_http}")
     return 0
 

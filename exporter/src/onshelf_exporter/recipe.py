@@ -7,16 +7,19 @@ out keep the default written in the dataclass.
 import dataclasses
 import hashlib
 import json
+import os
 import tomllib
 import types
 import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.errors import ExporterError, SettingError
 
 RECIPES = Path(__file__).parent / "recipes"
+PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISION_SETTING = "ONSHELF_PRECISION"
 
 
 class RecipeError(ExporterError):
@@ -55,7 +58,8 @@ class EncoderRecipe:
     a local folder that transformers' AutoModel reads. `texts` limits the distinct texts that fine-tuning sees (0 =
     all). `cut_week` counts as in ReleaseRecipe. `variants` wordings of each title are learned from, `encode_variants`
     of them by the part behind the text. `agreement` weighs the loss that makes two wordings of a product agree; 0
-    leaves it out.
+    leaves it out. `precision` is that of matrix products in training: float32, bfloat16, or auto, which measures
+    (see `precision`).
     """
 
     model: str = "minilm"
@@ -63,7 +67,7 @@ class EncoderRecipe:
     cut_week: int = -26
     frozen_layers: int = 2
     max_length: int = 64
-    bfloat16: bool = True
+    precision: str = "auto"
     texts: int = 0
     variants: int = 6
     encode_variants: int = 3
@@ -75,6 +79,7 @@ class EncoderRecipe:
     )
 
     def __post_init__(self) -> None:
+        _check(self, "precision", self.precision in PRECISIONS, f"must be one of {', '.join(PRECISIONS)}")
         _check(self, "max_length", 8 <= self.max_length <= 512, "must be in 8..512")
         _check(self, "variants", self.variants >= 1, "must be at least 1")
         _check(self, "encode_variants", 1 <= self.encode_variants <= self.variants, "must be in 1..variants")
@@ -221,16 +226,19 @@ class ReleaseRecipe:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All hyperparameters of a run."""
+    """All hyperparameters of a run. `threads` is an upper bound; 0 is as many as there are cores (see `threads`)."""
 
     name: str
     seed: int = 20170102
-    threads: int = 2
+    threads: int = 0
     encoder: EncoderRecipe = field(default_factory=EncoderRecipe)
     content: ContentRecipe = field(default_factory=ContentRecipe)
     outcome: OutcomeRecipe = field(default_factory=OutcomeRecipe)
     towers: TowerRecipe = field(default_factory=TowerRecipe)
     release: ReleaseRecipe = field(default_factory=ReleaseRecipe)
+
+    def __post_init__(self) -> None:
+        _check(self, "threads", self.threads >= 0, "must not be negative")
 
     @property
     def hash(self) -> str:
@@ -241,7 +249,10 @@ class Recipe:
 def load_recipe(name: str) -> Recipe:
     """Read a recipe by its name in `recipes/` or by the path of a TOML file.
 
-    Raises RecipeError where there is no such recipe, it is not TOML, or a key or value breaks a rule.
+    ONSHELF_PRECISION takes the place of the recipe's precision; a run that is set to one is a run of its own.
+
+    Raises RecipeError where there is no such recipe, it is not TOML, or a key or value breaks a rule; SettingError
+    where the setting does.
     """
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
     if not path.is_file():
@@ -252,7 +263,10 @@ def load_recipe(name: str) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"recipe {path.name}: not valid TOML: {error}") from error
     recipe: Recipe = _build(Recipe, {"name": path.stem, **values}, "")
-    return recipe
+    wanted = os.environ.get(PRECISION_SETTING, recipe.encoder.precision)
+    if wanted not in PRECISIONS:
+        raise SettingError(PRECISION_SETTING, wanted, f"must be one of {', '.join(PRECISIONS)}")
+    return replace(recipe, encoder=replace(recipe.encoder, precision=wanted))
 
 
 def _build(kind: type[Any], values: dict[str, Any], where: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from onshelf_exporter.train import write_json
+from onshelf_exporter.json_file import write_json
 from onshelf_exporter.training.calendar import as_of_cut, calendar_of
 from onshelf_exporter.training.history import load_history
 from onshelf_exporter.training.runs import Run

@@ -11,12 +11,11 @@ Under torchrun the processes fine-tune the text encoder together, then share out
 """
 
 import argparse
-import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,35 +25,30 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from onshelf_exporter import devices
+from onshelf_exporter import devices, threads
 from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.json_file import write_json
 from onshelf_exporter.locks import exclusive
 from onshelf_exporter.models.launch_outcome import OutcomeGraph
 from onshelf_exporter.models.product_encoder import ContentEncoder, ProductEncoder, TextEncoder
 from onshelf_exporter.models.towers import LaunchRetrieval
-from onshelf_exporter.recipe import Recipe, load_recipe
+from onshelf_exporter.recipe import PRECISION_SETTING, PRECISIONS, Recipe, load_recipe
 from onshelf_exporter.training import distributed
 from onshelf_exporter.training.behaviour import load_events
-from onshelf_exporter.training.content import fine_tune, hidden_size, refit_content
-from onshelf_exporter.training.encode import encode_texts, load_bert
+from onshelf_exporter.training.content import hidden_size, refit_content
+from onshelf_exporter.training.encoder import Encoder, train_encoder
 from onshelf_exporter.training.history import History, load_dataset, load_history
 from onshelf_exporter.training.loop import finish
 from onshelf_exporter.training.outcome import actual_candidates, launch_attributes, train_outcome
 from onshelf_exporter.training.practice import practice_rates
+from onshelf_exporter.training.progress import working
 from onshelf_exporter.training.runs import MIN_LAUNCHES, OUTCOME_WEEKS, ROLES, Run, open_run
 from onshelf_exporter.training.tables import write_tables
-from onshelf_exporter.training.texts import (
-    load_tokenizer,
-    model_folder,
-    tokenise,
-    unknown_notice,
-    unknown_share,
-    wordings,
-)
 from onshelf_exporter.training.towers import Limits, train_towers
 from onshelf_exporter.training.vocabulary import category_completion
 from onshelf_exporter.training.workers import side_by_side
 
+STEPS = ("reading the data", "content", "outcome", "rankers", "tables")  # of the training of one role
 MAX_AUDIENCE = 3840  # TensorRT's limit of TopK
 
 
@@ -69,7 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that name a run, common to train, export and publish."""
+    """The arguments that name a run, common to train, export and publish; `run_recipe` reads the recipe."""
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=None,
+        help=f"of the text encoder; another one is another run (default: {PRECISION_SETTING}, else the recipe's)",
+    )
     parser.add_argument("--data", type=Path, default=Path("var/data/complete_journey"), help="folder of prepared data")
     parser.add_argument(
         "--recipe", default="default", help="name of a recipe, or the path of a .toml file (default: default)"
@@ -86,10 +86,17 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def run_recipe(args: argparse.Namespace) -> Recipe:
+    """The recipe of a run, with the precision that was asked for."""
+    if args.precision is not None:
+        os.environ[PRECISION_SETTING] = args.precision
+    return load_recipe(args.recipe)
+
+
 def run(args: argparse.Namespace) -> int:
     """Train what is not trained yet; prints the run's folder last."""
     os.environ[devices.SETTING] = args.device
-    recipe = load_recipe(args.recipe)
+    recipe = run_recipe(args)
     with distributed.processes():
         training = train(args.data, recipe, args.runs, args.roles)
         if distributed.leads():
@@ -103,7 +110,10 @@ def train(data: Path, recipe: Recipe, runs: Path, roles: list[str]) -> Run:
     Several processes fine-tune the text encoder together; then each trains its own part of the roles. One process
     trains several roles side by side, in processes of its own.
     """
-    torch.set_num_threads(max(1, recipe.threads // distributed.world()))
+    count = threads.usable(recipe.threads)
+    if distributed.leads():
+        print(threads.said(count), file=sys.stderr, flush=True)
+    torch.set_num_threads(max(1, count // distributed.world()))
     dataset = load_dataset(data)
     training = open_run(runs, data, dataset, recipe)
     wanted = [role for role in roles if training.has_role(role)]
@@ -119,7 +129,7 @@ def train(data: Path, recipe: Recipe, runs: Path, roles: list[str]) -> Run:
         distributed.barrier()  # the leader has written it
         own = distributed.mine(todo)
         with distributed.alone():
-            side_by_side(partial(train_role, training), own, recipe.threads)
+            side_by_side(partial(train_role, training), own, count)
         distributed.barrier()
     return training
 
@@ -141,68 +151,30 @@ def why_left_out(training: Run, roles: list[str]) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Encoder:
-    """The fine-tuned text encoder and the pooled text of all titles [wordings, texts, hidden]."""
-
-    text: TextEncoder
-    pooled: NDArray[np.float16]
-
-
-def train_encoder(training: Run) -> Encoder:
-    """Fine-tune the text encoder on weeks up to the encoder's cut, and encode all texts; both kept in the run."""
-    recipe, folder = training.recipe, training.encoder_folder
-    weights, pooled_file, done = folder / "text.pt", folder / "pooled.npy", folder / "done.json"
-    text = load_bert(model_folder(recipe.encoder))
-    if distributed.shared(done.exists()):
-        text.load_state_dict(torch.load(weights, weights_only=True))
-        return Encoder(text.eval(), np.load(pooled_file))
-    started = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True)
-    history = load_history(training.data, training.encoder_cut)
-    tokenizer = load_tokenizer(recipe.encoder)
-    unknown = unknown_share(tokenizer, history.texts)
-    notice = unknown_notice(unknown, recipe.encoder.model)
-    if notice and distributed.leads():
-        print(notice, file=sys.stderr, flush=True)
-    tokens = tokenise(tokenizer, wordings(history, recipe.encoder.variants, recipe.seed))
-    result = fine_tune(text, history, tokens, recipe.encoder, recipe.content, recipe.seed, folder)
-    text.requires_grad_(False)
-    tuned = time.monotonic()
-    pooled = encode_texts(text, tokens, recipe.encoder.encode_variants, recipe.encoder.bfloat16)
-    if not distributed.leads():
-        return Encoder(text.eval(), pooled)
-    torch.save(text.state_dict(), weights)
-    np.save(pooled_file, pooled)
-    record = {
-        "cut_week": history.cut,
-        "epoch": result.epoch,
-        "training_losses": result.training_losses,
-        "validation_losses": result.validation_losses,
-        "texts": len(history.texts),
-        "unknown_tokens": round(unknown, 4),
-        "seconds": {"fine_tune": round(tuned - started, 1), "encode": round(time.monotonic() - tuned, 1)},
-    }
-    write_json(done, record)
-    finish(folder, ["product_encoder"])
-    return Encoder(text.eval(), pooled)
-
-
 def train_release(training: Run, role: str, encoder: Encoder) -> None:
     """Train everything behind the text for one role; leaves graphs.pt, tables/, samples.npz and done.json in the role's
     folder."""
+    with working(role, len(STEPS)) as step:
+        _train_release(training, role, encoder, step)
+
+
+def _train_release(training: Run, role: str, encoder: Encoder, step: Callable[[str], None]) -> None:
     recipe, cut = training.recipe, training.cut_week(role)
     folder = training.folder / role
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
+    step(STEPS[0])
     history = load_history(training.data, cut)
     if len(history.texts) != encoder.pooled.shape[1]:
         raise ExporterError(f"{training.data}: the data changed while training; run the same command again")
+    step(STEPS[1])
     content, content_metrics = refit_content(history, encoder.pooled, recipe.content, training.seed(role), folder)
     embeddings = embed_products(history, content, encoder.pooled[0])
     launched = history.launches.frame["product_index"].to_numpy()
     events = load_events(training.data, cut)
-    outcome = train_outcome(history, events, embeddings, recipe.outcome, training.seed(role), recipe.threads)
+    step(STEPS[2])
+    outcome = train_outcome(history, events, embeddings, recipe.outcome, training.seed(role), torch.get_num_threads())
+    step(STEPS[3])
     towers = train_towers(
         history,
         events,
@@ -212,6 +184,7 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
         training.seed(role),
         folder,
     )
+    step(STEPS[4])
     write_tables(history, events, towers, training.data, folder / "tables")
     complete = history.launches.complete8
     graphs: dict[str, nn.Module] = {
@@ -243,6 +216,7 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
         "calibration": outcome.calibration,
         "units_support": outcome.support.tolist(),
         "hidden_size": hidden_size(encoder.text),
+        "threads": torch.get_num_threads(),
         "seconds": round(time.monotonic() - started, 1),
     }
     write_json(folder / "done.json", record)
@@ -281,10 +255,3 @@ def write_samples(history: History, embeddings: NDArray[np.float32], towers: Any
         product_vector=towers.products[torch.from_numpy(product.copy())].numpy(),
         new_product_share=np.linspace(0.0, 0.5, len(users), dtype=np.float32)[:, None],
     )
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file in one step."""
-    staging = path.with_name(path.name + ".staging")
-    staging.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(staging, path)

@@ -4,18 +4,17 @@ What is kept depends on data, options and the modules that make it: a change in 
 predictions and no other's. Of each name only the newest content is kept.
 """
 
-import ast
 import hashlib
-import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from onshelf_exporter import imported
 
 Arrays = dict[str, NDArray[Any]]
 FOLLOWED = ("onshelf_exporter.baselines", "onshelf_exporter.evaluation")  # whose imports count as code of a prediction
@@ -68,49 +67,10 @@ def content_hash(*values: object) -> str:
     return hashlib.sha256(repr(values).encode()).hexdigest()
 
 
-@cache
 def code_hash(*modules: str) -> str:
     """Hash over the source of modules and of what they import from the packages of FOLLOWED, however deep.
 
     Args:
         modules: full names, such as "onshelf_exporter.baselines.trees".
     """
-    digest = hashlib.sha256()
-    for name in sorted(_reached(modules)):
-        digest.update(name.encode() + _source(name))
-    return digest.hexdigest()
-
-
-def _reached(modules: tuple[str, ...]) -> set[str]:
-    reached: set[str] = set()
-    waiting = list(modules)
-    while waiting:
-        name = waiting.pop()
-        if name not in reached:
-            reached.add(name)
-            waiting.extend(_imports(name))
-    return reached
-
-
-def _imports(module: str) -> list[str]:
-    found = []
-    for node in ast.walk(ast.parse(_source(module))):
-        names = []
-        if isinstance(node, ast.ImportFrom) and node.module is not None:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        found += [name for name in names if name.startswith(FOLLOWED) and name not in NOT_FOLLOWED]
-    return [name for name in found if _is_module(name)]
-
-
-def _is_module(name: str) -> bool:
-    spec = importlib.util.find_spec(name.rpartition(".")[0])
-    return bool(spec and spec.submodule_search_locations is not None and importlib.util.find_spec(name))
-
-
-def _source(module: str) -> bytes:
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ValueError(f"code_hash: no source of module {module!r}")
-    return Path(spec.origin).read_bytes()
+    return imported.code_hash(*modules, within=FOLLOWED, without=NOT_FOLLOWED)

@@ -11,6 +11,7 @@ from onshelf_exporter import export, train
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.evaluation.release import ModelRelease, exported_release
 from onshelf_exporter.recipe import Recipe
+from onshelf_exporter.threads import usable
 from onshelf_exporter.training.history import load_dataset
 from onshelf_exporter.training.runs import REPEAT, Run, open_run
 from onshelf_exporter.training.workers import side_by_side
@@ -40,7 +41,7 @@ def repeats(
     _same(run, role, release)
     repeated = [f"{role}{REPEAT}{number}" for number in range(1, seeds)]
     train.train(data, recipe, runs, repeated)
-    folders = side_by_side(partial(export.export, run), repeated, recipe.threads)
+    folders = side_by_side(partial(export.export, run), repeated, usable(recipe.threads))
     return [exported_release(folder, before_week, threads) for folder in folders]
 
 

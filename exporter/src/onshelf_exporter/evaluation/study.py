@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 from scipy import sparse
 
+from onshelf_exporter import imported
 from onshelf_exporter.baselines import cold, factors, tutorials, two_sided, warm
 from onshelf_exporter.baselines.forecast import Floats, Forecast
 from onshelf_exporter.evaluation import outcomes, recommend, rolling, served, tables, update
@@ -31,7 +32,7 @@ EMBEDDING_EPOCHS = 3
 QUICK_LAUNCHES, QUICK_USERS = 120, 150
 CODE = "onshelf_exporter."
 SERVED_CODE = code_hash(CODE + "evaluation.served")
-ROLLING_CODE = code_hash(CODE + "evaluation.rolling", CODE + "evaluation.served") + runs.code_hash()
+ROLLING_CODE = code_hash(CODE + "evaluation.rolling", CODE + "evaluation.served") + imported.code_hash(runs.TRAINING)
 TUTORIALS_CODE = code_hash(CODE + "baselines.tutorials")
 WARM_CODE = code_hash(CODE + "baselines.warm", CODE + "baselines.factors", CODE + "baselines.tutorials")
 COLD_CODE = {

@@ -16,7 +16,9 @@ import torch
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
+from onshelf_exporter import precision
 from onshelf_exporter.graphs import Arrays, export_graph, quantise, quantise_words, run_graph, session
+from onshelf_exporter.imported import code_hash
 from onshelf_exporter.models.product_encoder import ProductEncoder, ProductTower, TextEncoder
 from onshelf_exporter.recipe import LoopRecipe
 from onshelf_exporter.studies.head import forecast
@@ -143,7 +145,8 @@ def _variants(reader: Reader, question: Question, place: Path, setting: Setting)
 def student_of(reader: Reader, setting: Setting) -> TextEncoder:
     """The student of the recipe's encoder; kept below <runs>/studies."""
     encoder = reader.encoder
-    folder = setting.runs / "studies" / f"student-{reader.training.encoder_folder.name}"
+    code = code_hash("onshelf_exporter.training.distil")
+    folder = setting.runs / "studies" / f"student-{reader.training.encoder_folder.name}-{code[:8]}"
     student = shortened(encoder.text, LAYERS)
     weights = folder / "text.pt"
     if weights.is_file():
@@ -158,7 +161,7 @@ def student_of(reader: Reader, setting: Setting) -> TextEncoder:
         tokens,
         encoder.pooled,
         STUDENT_LOOP,
-        bfloat16=recipe.bfloat16,
+        bfloat16=precision.begun(folder, recipe.precision).bfloat16,
         sample=sample,
         seed=setting.recipe.seed,
         folder=folder,

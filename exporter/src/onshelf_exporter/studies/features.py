@@ -13,7 +13,9 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
+from onshelf_exporter import precision
 from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.imported import code_hash
 from onshelf_exporter.models.product_encoder import TextEncoder
 from onshelf_exporter.recipe import EncoderRecipe
 from onshelf_exporter.studies.encoders import encoder
@@ -24,7 +26,7 @@ from onshelf_exporter.training.content import fine_tune
 from onshelf_exporter.training.encode import encode_texts, load_bert
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.loop import finish
-from onshelf_exporter.training.runs import ENCODER_CODE, code_hash
+from onshelf_exporter.training.runs import ENCODER
 from onshelf_exporter.training.texts import Tokens, load_tokenizer, model_folder, tokenise, wordings
 
 RIDGE = (3.0, 10.0, 30.0, 100.0, 300.0)
@@ -89,7 +91,7 @@ def masked_first(
         mask_id,
         loop=replace(recipe.loop, epochs=1, patience=0),
         frozen_layers=recipe.frozen_layers,
-        bfloat16=recipe.bfloat16,
+        bfloat16=precision.begun(folder, recipe.precision).bfloat16,
         texts=recipe.texts,
         seed=setting.recipe.seed,
         folder=folder,
@@ -151,5 +153,6 @@ def bag_components(bag: sparse.csr_matrix, known: NDArray[np.bool_], width: int 
 
 def _folder(setting: Setting, history: History, kind: str, recipe: EncoderRecipe) -> Path:
     parts = [setting.recipe.seed, history.cut, kind, asdict(recipe), history.dataset["data_hash"]]
-    text = json.dumps([*parts, asdict(setting.recipe.content), code_hash(ENCODER_CODE)], sort_keys=True)
+    code = code_hash(ENCODER, "onshelf_exporter.studies.lora", "onshelf_exporter.studies.masked")
+    text = json.dumps([*parts, asdict(setting.recipe.content), code], sort_keys=True)
     return setting.runs / "studies" / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

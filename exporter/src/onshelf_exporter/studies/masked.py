@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from onshelf_exporter import devices
 from onshelf_exporter.models.product_encoder import TextEncoder
 from onshelf_exporter.recipe import LoopRecipe
 from onshelf_exporter.training.content import freeze_lower
@@ -72,7 +73,7 @@ class MaskedTask:
         last = mask.sum(1, keepdims=True) - 1
         place = np.arange(ids.shape[1])
         masked = (generator.random(ids.shape) < MASKED) & (place > 0) & (place < last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+        with devices.autocast(devices.CPU, self.bfloat16):
             return self.model.losses(
                 torch.from_numpy(ids),
                 torch.from_numpy(mask),

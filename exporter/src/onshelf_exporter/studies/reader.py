@@ -10,8 +10,9 @@ from torch import nn
 
 from onshelf_exporter.models.product_encoder import ContentEncoder, TextEncoder
 from onshelf_exporter.studies.inputs import Setting
-from onshelf_exporter.train import Encoder, train, train_encoder
+from onshelf_exporter.train import train
 from onshelf_exporter.training.content import refit_content
+from onshelf_exporter.training.encoder import Encoder, train_encoder
 from onshelf_exporter.training.history import History, load_dataset
 from onshelf_exporter.training.loop import finish
 from onshelf_exporter.training.runs import Run, open_run

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from onshelf_exporter import devices
+from onshelf_exporter import devices, precision
 from onshelf_exporter.models.launch_outcome import nb_loss
 from onshelf_exporter.models.product_encoder import (
     CHANNELS,
@@ -286,7 +286,7 @@ def fine_tune(
         Rows(training_rows, launch_rows, held_rows),
         text=text,
         tokens=tokens,
-        bfloat16=recipe.bfloat16,
+        bfloat16=precision.begun(folder, recipe.precision).bfloat16,
         agreement=recipe.agreement,
     )
     groups: list[dict[str, Any]] = [

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from onshelf_exporter import devices
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.models.product_encoder import TextEncoder
 from onshelf_exporter.recipe import LoopRecipe
@@ -60,7 +61,7 @@ class DistilTask:
         """1 - cosine to the teacher, and how far the cosines among the batch's titles are from the teacher's."""
         wording, text = np.divmod(self.pairs[rows], self.pooled.shape[1])
         ids, mask = self.tokens.batch(wording, text)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+        with devices.autocast(devices.CPU, self.bfloat16):
             said: Tensor = self.student(torch.from_numpy(ids), torch.from_numpy(mask))
         said = said.float()
         wanted = torch.from_numpy(self.pooled[wording, text].astype(np.float32))

@@ -4,12 +4,12 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
+from onshelf_exporter.imported import code_hash
 from onshelf_exporter.recipe import Recipe
 from onshelf_exporter.weeks import Cut
 
@@ -17,17 +17,8 @@ OUTCOME_WEEKS = 8
 MIN_LAUNCHES = 2  # with a complete outcome; fewer teach nothing
 ROLES = ("replay", "evaluation", "production")
 REPEAT = "-seed"  # "evaluation-seed2" repeats the role on the same text encoder with the recipe's seed + 2
-PACKAGE = Path(__file__).parents[1]
-CODE = ("training", "models", "train.py", "recipe.py", "titles.py", "weeks.py")
-ENCODER_CODE = (
-    *(
-        f"training/{name}.py"
-        for name in ("content", "context", "distributed", "encode", "history", "loop", "targets", "texts", "vocabulary")
-    ),
-    "models/lookups.py",
-    "models/product_encoder.py",
-    "titles.py",
-)
+TRAINING = "onshelf_exporter.train"  # the modules whose code, with all that they import, is the run's and the encoder's
+ENCODER = "onshelf_exporter.training.encoder"
 
 
 @dataclass(frozen=True)
@@ -50,8 +41,9 @@ class Run:
             content["id_dropout"],
             content["feature_dropout"],
             self.recipe.seed,
+            self.encoder_cut,
         ]
-        text = json.dumps([*parts, code_hash(ENCODER_CODE)], sort_keys=True)
+        text = json.dumps([*parts, code_hash(ENCODER)], sort_keys=True)
         return self.folder.parent / f"encoder-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     @property
@@ -107,17 +99,5 @@ class Run:
 
 def open_run(runs: Path, data: Path, dataset: dict[str, Any], recipe: Recipe) -> Run:
     """The run of this data, recipe and code; its folder may not exist yet."""
-    identity = hashlib.sha256(f"{dataset['data_hash']} {recipe.hash} {code_hash()}".encode()).hexdigest()[:12]
+    identity = hashlib.sha256(f"{dataset['data_hash']} {recipe.hash} {code_hash(TRAINING)}".encode()).hexdigest()[:12]
     return Run(runs / f"{recipe.name}-{identity}", data, dataset, recipe)
-
-
-@cache
-def code_hash(names: tuple[str, ...] = CODE) -> str:
-    """Hash of the code that training depends on; a change in it makes a new run."""
-    digest = hashlib.sha256()
-    for name in names:
-        path = PACKAGE / name
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.relative_to(PACKAGE).as_posix().encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]

@@ -1,0 +1,99 @@
+"""What a model may answer: with its numbers as they stand, and with each of them moved by as much as rounding moves it.
+
+Models compare numbers: a feature with a tree's threshold, a product's score with the next one's, a place with a place.
+Where two numbers are equal but for rounding, two runtimes may decide differently and both are right. PyTorch itself
+decides either way when its numbers move a little; an answer within the range of its answers is no fault. Ranked rows
+are compared by the score of each row, not by places.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Arrays = dict[str, NDArray[Any]]
+Floats = NDArray[np.float64]
+DRAWS = 12  # an edge is met on both sides but once in 2,000 times
+STEP = 2e-6  # share by which numbers move; float32 keeps 6e-8 of each, and sums of a hundred lose more
+TIED = "prior"  # buffers in which zeros move, too: products that nobody bought are equal in all else
+FAULT = np.inf
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Two outputs that belong together: ids, each at most once, and their scores, best first."""
+
+    ids: str
+    scores: str
+
+
+RANKINGS = {
+    "product_retrieval": (Ranking("product_indices", "scores"), Ranking("new_indices", "new_scores")),
+    "audience_retrieval": (Ranking("user_indices", "scores"),),
+    "launch_retrieval": (Ranking("launch_indices", "similarities"),),
+}
+
+
+def moved_answers(module: nn.Module, inputs: Sequence[Tensor], seed: int = 1) -> list[tuple[Tensor, ...]]:
+    """The answers of a module whose numbers, and those of its inputs, are moved by rounding; DRAWS of them."""
+    generator = torch.Generator().manual_seed(seed)
+    return [_answer(_moved(module, generator), [_move(value, generator) for value in inputs]) for _ in range(DRAWS)]
+
+
+def _answer(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    with torch.no_grad():
+        said = module(*inputs)
+    return said if isinstance(said, tuple) else (said,)
+
+
+def _moved(module: nn.Module, generator: torch.Generator) -> nn.Module:
+    other = copy.deepcopy(module)
+    with torch.no_grad():
+        for name, value in (*other.named_parameters(), *other.named_buffers()):
+            value.copy_(_move(value, generator, absolute=name.rpartition(".")[2] == TIED))
+    return other
+
+
+def _move(value: Tensor, generator: torch.Generator, absolute: bool = False) -> Tensor:
+    if not value.is_floating_point():
+        return value
+    step = STEP * (2 * torch.rand(value.shape, generator=generator) - 1)
+    return value + step * (1 + value.abs() if absolute else value)
+
+
+def ranked_difference(ranking: Ranking, runs: Sequence[Arrays], got: Arrays, ordered: NDArray[np.bool_]) -> Floats:
+    """By how much the scores of a ranking lie outside those of `runs`, relative to 1 + |score|, by row.
+
+    A row that a run leaves out may have any score up to the run's last one. What `got` leaves out must not have a
+    higher score than its own last one in all runs. FAULT where an id comes twice or an order is not that of the scores.
+
+    Args:
+        ranking: which outputs.
+        runs: answers that are right.
+        got: the answer in question.
+        ordered: bool [batch], whether the row is in the order of its scores.
+    """
+    ids, scores = got[ranking.ids].astype(np.int64), got[ranking.scores].astype(np.float64)
+    width = 1 + max(int(one[ranking.ids].max(initial=0)) for one in (*runs, got))
+    low, high = np.full((len(ids), width), np.inf), np.full((len(ids), width), -np.inf)
+    for run in runs:
+        given = np.full((len(ids), width), -np.inf)
+        np.put_along_axis(given, run[ranking.ids].astype(np.int64), run[ranking.scores].astype(np.float64), axis=1)
+        last = run[ranking.scores].min(axis=1, keepdims=True, initial=np.inf)
+        low, high = np.minimum(low, given), np.maximum(high, np.where(np.isneginf(given), last, given))
+    least, most = (np.take_along_axis(bound, ids, axis=1) for bound in (low, high))
+    nearest = np.clip(scores, least, most)
+    outside = np.abs(scores - nearest) / (1 + np.abs(nearest))
+    np.put_along_axis(low, ids, -np.inf, axis=1)  # what is left are rows that `got` leaves out
+    lowest = scores.min(axis=1, keepdims=True, initial=np.inf)
+    above = np.maximum(low - lowest, 0.0) / (1 + np.abs(lowest))
+    found: Floats = np.maximum(outside.max(axis=1, initial=0.0), above.max(axis=1, initial=0.0))
+    rising = (np.diff(scores, axis=1) > 1e-3 * (1 + np.abs(scores[:, 1:]))).any(axis=1)
+    twice = (np.diff(np.sort(ids, axis=1), axis=1) == 0).any(axis=1)
+    found[twice | (rising & ordered)] = FAULT
+    return found

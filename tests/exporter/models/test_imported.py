@@ -1,0 +1,122 @@
+"""What is kept goes stale when code that made it changes, and only then."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from onshelf_exporter.imported import NAME, PACKAGE, WITHOUT_EFFECT, code_hash, sources
+from onshelf_exporter.training.runs import ENCODER, TRAINING
+
+EXPORT = "onshelf_exporter.export"
+STAGES = {"encoder": ENCODER, "train": TRAINING, "export": EXPORT, "data": "onshelf_exporter.prepare"}
+RUN = """
+import json, sys
+from pathlib import Path
+from onshelf_exporter.prepare import prepare_code
+from onshelf_exporter.recipe import load_recipe
+from onshelf_exporter.training.runs import open_run
+folder = Path(sys.argv[1])
+run = open_run(folder / "runs", folder, {"data_hash": "x", "last_week": 53}, load_recipe("test"))
+found = {"run": run.folder.name, "encoder": run.encoder_folder.name, "done": run.is_done("production")}
+print(json.dumps(found | {name: prepare_code(name) for name in ("complete_journey", "parquet")}))
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the package that a test may change."""
+    return Path(shutil.copytree(PACKAGE, tmp_path / NAME, ignore=shutil.ignore_patterns("__pycache__")))
+
+
+def hashes(package: Path) -> dict[str, str]:
+    """The hash of each stage's code."""
+    return {stage: code_hash(module, package=package) for stage, module in STAGES.items()}
+
+
+def append(package: Path, name: str, text: str) -> None:
+    path = package / name
+    path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "changed"),
+    [
+        ("features.py", "\nX = 1\n", {"train", "export"}),
+        ("training/towers.py", "\nX = 1\n", {"train", "export"}),
+        ("training/texts.py", "\nX = 1\n", {"encoder", "train", "export"}),
+        ("unpadding.py", "\nX = 1\n", {"export"}),
+        ("build.py", "\nX = 1\n", {"data"}),
+        ("abbreviations.csv", "zz,zzz\n", {"encoder", "train", "export", "data"}),
+        ("doctor.py", "\nX = 1\n", set()),
+        ("cli.py", "\nX = 1\n", set()),
+        ("evaluation/metrics.py", "\nX = 1\n", set()),
+        ("features.py", "\n# nothing but a remark\n", set()),
+    ],
+)
+def test_a_change_counts_where_it_is_imported(package: Path, file: str, text: str, changed: set[str]) -> None:
+    append(package, file, text)
+    before, after = hashes(PACKAGE), hashes(package)
+    assert {stage for stage in STAGES if before[stage] != after[stage]} == changed
+
+
+def test_what_was_trained_is_trained_again_after_a_change_that_counts(package: Path, tmp_path: Path) -> None:
+    (tmp_path / "features").mkdir()
+    pq.write_table(pa.table({"launch_week": [9, 10, 30]}), tmp_path / "features" / "launches.parquet")
+    first = run_in(package, tmp_path)
+    done = tmp_path / "runs" / first["run"] / "production" / "done.json"
+    done.parent.mkdir(parents=True)
+    done.write_text("{}")
+    append(package, "doctor.py", "\nX = 1\n")
+    assert run_in(package, tmp_path) == first | {"done": True}
+    append(package, "features.py", "\nX = 1\n")
+    again = run_in(package, tmp_path)
+    assert not again["done"]
+    assert again["encoder"] == first["encoder"], "the text encoder does not read features.py"
+    append(package, "adapters/parquet.py", "\nX = 1\n")
+    last = run_in(package, tmp_path)
+    assert last["complete_journey"] == first["complete_journey"], "another adapter's code is none of its own"
+    assert last["parquet"] != first["parquet"]
+
+
+def run_in(package: Path, folder: Path) -> dict[str, str]:
+    """What the copied package says of the run of a recipe."""
+    out = subprocess.run(
+        [sys.executable, "-c", RUN, str(folder)],
+        env=os.environ | {"PYTHONPATH": str(package.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, str] = json.loads(out.stdout)
+    return found
+
+
+def test_imports_inside_functions_count_and_those_for_type_checks_do_not(tmp_path: Path) -> None:
+    (tmp_path / "__init__.py").write_text("")
+    (tmp_path / "one.py").write_text(
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from onshelf_exporter import types_only\n"
+        "def late():\n    from onshelf_exporter.two import thing\n    return thing, 'words.txt'\n"
+    )
+    (tmp_path / "two.py").write_text("thing = 1\n")
+    (tmp_path / "types_only.py").write_text("")
+    (tmp_path / "words.txt").write_text("a b\n")
+    found = [path.name for path in sources(["onshelf_exporter.one"], package=tmp_path)]
+    assert found == ["__init__.py", "one.py", "two.py", "words.txt"]
+
+
+def test_a_module_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="no source of module"):
+        code_hash("onshelf_exporter.gone")
+
+
+def test_modules_said_to_be_without_effect_exist() -> None:
+    for name in WITHOUT_EFFECT:
+        assert (PACKAGE / (name.partition(".")[2].replace(".", "/") + ".py")).is_file(), name
