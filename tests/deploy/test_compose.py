@@ -1,4 +1,4 @@
-"""The compose files: hardened services, pinned images, health before dependents; Compose itself reads them."""
+"""The compose files: hardened services, pinned images, health before dependents; no field that is not Compose's."""
 
 import itertools
 import json
@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from compose_spec import PyCompose
+from composing import MissingVariableError, composed, filled
 from dockerfile import DEPLOY, ROOT, effective, read
 
 BASE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
@@ -128,33 +130,40 @@ def test_the_gateway_is_stopped_only_after_it_has_drained() -> None:
 
 
 @pytest.mark.parametrize("kind", PARTS)
-def test_compose_reads_it_and_the_whole_is_hardened(kind: str, compose: str) -> None:
-    files = [word for name in PARTS[kind] for word in ("--file", str(DEPLOY / name))]
-    command = [
-        compose,
-        "--env-file",
-        str(DEPLOY / "versions.env"),
-        *files,
-        "--profile",
-        "engines",
-        "config",
-        "--format=json",
-    ]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    services = json.loads(result.stdout)["services"]
-    assert set(services) == set(BASE if kind == "cpu" else WHOLE)
-    for service in services.values():
+def test_the_whole_is_hardened_and_has_no_field_that_compose_does_not_know(kind: str, versions: dict[str, str]) -> None:
+    whole = composed([(DEPLOY / name).read_text() for name in PARTS[kind]], versions)
+    PyCompose.from_json(json.dumps(whole))  # refuses unknown fields and values of another form
+    assert set(whole["services"]) == set(BASE if kind == "cpu" else WHOLE)
+    for service in whole["services"].values():
         harden(service)
         assert "latest" not in service["image"]
+        assert "$" not in str(service)
+        targets = [volume["target"] for volume in service["volumes"]]
+        assert len(targets) == len(set(targets))
         for volume in service["volumes"]:
-            assert volume["type"] != "bind" or Path(volume["source"]).is_relative_to(ROOT)
+            assert volume["type"] != "bind" or (DEPLOY / volume["source"]).resolve().is_relative_to(ROOT)
 
 
-def test_compose_says_what_is_missing_without_the_pins(compose: str) -> None:
-    result = subprocess.run([compose, "--file", str(DEPLOY / "compose.yaml"), "config"], capture_output=True, text=True)
-    assert result.returncode != 0
-    assert "use --env-file deploy/versions.env" in result.stderr
+@pytest.mark.parametrize(
+    ("written", "typed", "named"),
+    [
+        ("read_only: true", "read_onyl: true", "read_onyl"),
+        ("pids: 1024", "pid_s: 1024", "pid_s"),
+        ("memory: 1g", "memory: 1much", "1?much"),
+        ("condition: service_healthy", "condition: service_happy", "service_happy"),
+    ],
+)
+def test_a_slip_in_a_file_is_seen(written: str, typed: str, named: str, versions: dict[str, str]) -> None:
+    text = (DEPLOY / "compose.yaml").read_text()
+    assert written in text
+    with pytest.raises(ValueError, match=named):
+        PyCompose.from_json(json.dumps(composed([text.replace(written, typed)], versions)))
+
+
+@pytest.mark.parametrize("name", PARTS["gpu"])
+def test_without_the_pins_a_file_says_what_is_missing(name: str) -> None:
+    with pytest.raises(MissingVariableError, match=r"TRITON_TAG: use --env-file deploy/versions\.env"):
+        filled((DEPLOY / name).read_text(), {})
 
 
 @pytest.mark.parametrize("command", COMMANDS)

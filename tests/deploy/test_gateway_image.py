@@ -1,10 +1,11 @@
 """What the gateway's image is made of, without an engine: wheels in a clean environment, started as the image does it.
 
-The commands are those of gateway.Dockerfile: its pip arguments, its variables, its entrypoint, its health check. Where
+The commands are those of gateway.Dockerfile: its variables, its entrypoint, its health check. Where
 the tests may, the gateway gets a read-only file system and no capabilities, as compose.yaml gives them to it.
 """
 
 import asyncio
+import errno
 import json
 import os
 import re
@@ -13,13 +14,19 @@ import signal
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
+from email import message_from_bytes
+from email.message import Message
+from importlib import metadata
 from pathlib import Path
 
 import grpc
 import pytest
 from dockerfile import ROOT, effective, environment, read, words
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from onshelf_gateway.testing.fake_release import write_fake_release
 from onshelf_gateway.testing.running import running_gateway
@@ -27,7 +34,7 @@ from onshelf_gateway.testing.running import running_gateway
 STAGES = read("gateway")[1]
 IMAGE = STAGES[-1]
 ADDRESS = "127.0.0.1:50051"  # in the image
-SOURCES = ("client", "gateway")
+SOURCES = {"client": "onshelf", "gateway": "onshelf-gateway"}
 
 
 def health_check(binaries: Path, address: str) -> list[str]:
@@ -44,9 +51,51 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
+def brought_along(folder: Path) -> set[str]:
+    """The packages of others that the wheels below `folder` ask for, directly and through others."""
+    todo = [text for wheel in folder.glob("*.whl") for text in wheel_metadata(wheel).get_all("Requires-Dist") or []]
+    found: set[str] = set()
+    while todo:
+        requirement = Requirement(todo.pop())
+        extras = requirement.extras or {""}
+        if requirement.marker and not any(requirement.marker.evaluate({"extra": extra}) for extra in extras):
+            continue
+        name = canonicalize_name(requirement.name)
+        if name in found or name in SOURCES.values():
+            continue
+        found.add(name)
+        todo += metadata.requires(name) or []
+    return found
+
+
+def wheel_metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        return message_from_bytes(archive.read(name))
+
+
+def copy_installed(name: str, target: Path) -> None:
+    """Copy an installed package's files, those beside its modules, into another site-packages."""
+    package = metadata.distribution(name)
+    for file in package.files or []:
+        source = Path(str(package.locate_file(file)))
+        if ".." not in file.parts and "__pycache__" not in file.parts and source.is_file():
+            (target / file).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(source, target / file)
+            except OSError as error:
+                if error.errno not in (errno.EXDEV, errno.EPERM):  # another disk, or one without links
+                    raise
+                shutil.copy2(source, target / file)
+
+
 @pytest.fixture(scope="module")
 def image(folder: Path) -> Path:
-    """A clean environment with what the build stage installs."""
+    """A clean environment with our two wheels and what they ask for, nothing else.
+
+    The packages of others are those that are installed here, so that no network is needed; that each has a wheel at the
+    pinned version is checked in tests/door.
+    """
     for part in SOURCES:
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("*.egg-info", "__pycache__", "build"))
     wheels, target = folder / "wheels", folder / "onshelf"
@@ -54,9 +103,11 @@ def image(folder: Path) -> Path:
     build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels)]
     subprocess.run([*build, *(str(folder / part) for part in SOURCES)], check=True)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(target)], check=True)
-    install = [*pip, "--python", str(target / "bin/python"), "install", "--no-compile", "--only-binary", ":all:"]
-    install += ["--constraint", str(ROOT / "constraints.txt"), *map(str, sorted(wheels.glob("*.whl")))]
-    subprocess.run(install, check=True)
+    install = [*pip, "--python", str(target / "bin/python"), "install", "--no-compile", "--no-deps", "--no-index"]
+    subprocess.run([*install, *map(str, sorted(wheels.glob("*.whl")))], check=True)
+    (site_packages,) = target.glob("lib/python*/site-packages")
+    for name in sorted(brought_along(wheels)):
+        copy_installed(name, site_packages)
     return target
 
 

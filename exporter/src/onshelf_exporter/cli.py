@@ -6,6 +6,7 @@ only when the stage is asked for, so that `--help` answers at once.
 
 import argparse
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -13,11 +14,16 @@ from typing import NamedTuple, Protocol, cast
 
 
 class Stage(NamedTuple):
-    """One row of the command line: the stage's name, its module and one line of help."""
+    """One row of the command line: the stage's name, its module and one line of help.
+
+    `extra` names the extra of this distribution that the stage needs, with the modules that come with it.
+    """
 
     name: str
     module: str
     help: str
+    extra: str = ""
+    modules: tuple[str, ...] = ()
 
 
 class StageModule(Protocol):
@@ -30,11 +36,24 @@ class StageModule(Protocol):
         """Do the work and return the exit status."""
 
 
+EVALUATE = ("implicit", "matplotlib", "threadpoolctl")
 STAGES = (
     Stage("data", "onshelf_exporter.prepare", "clean a retailer's history and prepare it for training"),
     Stage("train", "onshelf_exporter.train", "train all models of the model releases that a recipe names"),
-    Stage("evaluate", "onshelf_exporter.evaluate", "measure a model release beside the baselines"),
-    Stage("study", "onshelf_exporter.studies.stage", "study the text models: encoders, wordings, compression"),
+    Stage(
+        "evaluate",
+        "onshelf_exporter.evaluate",
+        "measure a model release beside the baselines",
+        extra="evaluate",
+        modules=EVALUATE,
+    ),
+    Stage(
+        "study",
+        "onshelf_exporter.studies.stage",
+        "study the text models: encoders, wordings, compression",
+        extra="evaluate",
+        modules=EVALUATE,
+    ),
     Stage("export", "onshelf_exporter.export", "write trained models as ONNX, checked against PyTorch"),
     Stage("publish", "onshelf_exporter.publish", "make exported models visible as numbered model releases"),
     Stage("doctor", "onshelf_exporter.doctor", "say what a retailer's own files would give, and what is missing"),
@@ -54,6 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="onshelf-exporter", description="From a retailer's history to a model release."
     )
     commands = parser.add_subparsers(dest="stage", metavar="<stage>", required=True)
+    if arguments and (missing := _missing(arguments[0])):
+        print(f"onshelf-exporter {arguments[0]}: {missing}", file=sys.stderr)
+        return 2
     for stage in STAGES:
         command = commands.add_parser(stage.name, help=stage.help, description=stage.help)
         if arguments and arguments[0] == stage.name:
@@ -70,6 +92,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"onshelf-exporter {parsed.stage}: interrupted; run the same command again to go on", file=sys.stderr)
         return 130
+
+
+def _missing(name: str) -> str:
+    """What a stage lacks and how to install it; empty where it lacks nothing."""
+    stage = next((stage for stage in STAGES if stage.name == name), None)
+    lacking = [module for module in stage.modules if importlib.util.find_spec(module) is None] if stage else []
+    if stage is None or not lacking:
+        return ""
+    return f"needs {', '.join(lacking)}: install onshelf-exporter[{stage.extra}] (`make {stage.name}` does)"
 
 
 def _module(stage: Stage) -> StageModule:

@@ -1,0 +1,199 @@
+"""Where PyTorch comes from, and that what is installed is pinned and a wheel."""
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections import defaultdict
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import install
+import packages
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+PINS = packages.pins((ROOT / "constraints.txt").read_text())
+OWN = {
+    "onshelf": "client",
+    "onshelf-exporter": "exporter",
+    "onshelf-gateway": "gateway",
+    "onshelf-local-triton": "local_triton",
+}
+
+
+class Index:
+    """What pip finds: builds of torch by the words that ask for them."""
+
+    def __init__(self, *has: str) -> None:
+        self.has = has
+        self.asked: list[str] = []
+
+    def __call__(self, arguments: Sequence[str]) -> bool:
+        self.asked.append(" ".join(arguments))
+        return self.asked[-1] in self.has
+
+
+OWN_SOURCES, CPU, CUDA = "torch==2.1+cpu", f"torch==2.1+cpu --extra-index-url {install.CPU_INDEX}", "torch==2.1"
+
+
+def test_a_build_without_cuda_in_pips_own_sources_is_taken_and_no_other_index_asked() -> None:
+    index = Index(OWN_SOURCES, CPU, CUDA)
+    assert install.torch_sources("2.1", index, lambda url: pytest.fail("asked")) == (
+        "PyTorch without CUDA, from pip's own sources"
+    )
+    assert index.asked == [OWN_SOURCES]
+
+
+def test_else_the_one_of_pytorchs_index() -> None:
+    index = Index(CPU, CUDA)
+    assert install.torch_sources("2.1", index, lambda url: True) == f"PyTorch without CUDA, from {install.CPU_INDEX}"
+
+
+def test_else_the_one_with_cuda_and_its_size_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    index = Index(CUDA)
+    assert install.torch_sources("2.1", index, lambda url: False) == "PyTorch with CUDA, from pip's own sources"
+    assert index.asked == [OWN_SOURCES, CUDA]
+    assert re.search(r"[\d.]+ GB to download, [\d.]+ GB of disk", capsys.readouterr().out)
+
+
+def test_a_torch_for_no_such_python_is_an_error() -> None:
+    with pytest.raises(install.InstallError, match=r"torch 2\.1: pip finds no wheel of it for this Python and machine"):
+        install.torch_sources("2.1", Index(), lambda url: True)
+
+
+def test_an_index_that_nothing_answers_at_is_not_reachable() -> None:
+    assert not install.reachable("http://127.0.0.1:9/simple")
+
+
+def asked_for(name: str, extras: set[str]) -> list[Requirement]:
+    """What a distribution asks for here: ours as its pyproject.toml says, others as they are installed."""
+    if name in OWN:
+        project = tomllib.loads((ROOT / OWN[name] / "pyproject.toml").read_text())["project"]
+        optional = project.get("optional-dependencies", {})
+        return [Requirement(text) for text in [*project["dependencies"], *(t for e in extras for t in optional[e])]]
+    found = [Requirement(text) for text in metadata.requires(name) or []]
+    return [
+        asked
+        for asked in found
+        if asked.marker is None or any(asked.marker.evaluate({"extra": extra}) for extra in extras or {""})
+    ]
+
+
+def closure(requirements: Sequence[Requirement]) -> dict[str, str]:
+    """Name -> version of what these ask for, directly and through others, read from what is installed here."""
+    todo, seen, extras = list(requirements), {}, defaultdict[str, set[str]](set)
+    while todo:
+        asked = todo.pop()
+        name = packages.normal(asked.name)
+        if name in seen and asked.extras <= extras[name]:
+            continue
+        extras[name] |= asked.extras
+        seen[name] = metadata.version(name)
+        todo += asked_for(name, extras[name])
+    return seen
+
+
+def named(part: str) -> list[Requirement]:
+    """What a requirements file names; our own folders by the names of their distributions."""
+    names = {folder: name for name, folder in OWN.items()}
+    found = []
+    for line in (ROOT / f"requirements{part}.txt").read_text().splitlines():
+        text = line.partition("#")[0].strip()
+        if text.startswith("-r "):
+            found += named(text.removeprefix("-r requirements").removesuffix(".txt"))
+        elif text.startswith("--editable "):
+            folder, bracket, extra = text.removeprefix("--editable ./").partition("[")
+            found.append(Requirement(f"{names[folder]}{bracket}{extra}"))
+        elif text:
+            found.append(Requirement(text))
+    return found
+
+
+@pytest.mark.parametrize("part", ["", "-evaluate", "-test", "-bench"])
+def test_all_that_a_part_brings_along_is_pinned_as_it_is_installed(part: str) -> None:
+    """Needs no network: read from what is installed."""
+    start = [*named(part), Requirement("torch"), Requirement("setuptools")]
+    brought = {name: version for name, version in closure(start).items() if name not in OWN}
+    assert {"torch", "setuptools"} < set(brought)
+    assert {name: version.partition("+")[0] for name, version in brought.items()}.items() <= PINS.items()
+
+
+def test_the_default_data_is_pinned() -> None:
+    assert {packages.normal(requirement.name) for requirement in named("-data")} <= set(PINS)
+
+
+def test_what_runs_needs_neither_test_tools_nor_what_evaluations_need() -> None:
+    others = {"pytest", "hypothesis", "mypy", "ruff", "grpcio-tools", "matplotlib", "implicit", "pgserver"}
+    assert not others & set(closure(named("")))
+
+
+def reachable() -> bool:
+    """Whether pip's index can be asked; it cannot on a machine without a network."""
+    command = [sys.executable, "-m", "pip", "--retries", "0", "--timeout", "10", "install", "--dry-run", "--no-deps"]
+    command += ["--quiet", "--ignore-installed", f"setuptools=={PINS['setuptools']}"]
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def index() -> None:
+    if not reachable():
+        pytest.skip("no package index can be asked here")
+
+
+@pytest.mark.parametrize("part", ["run", "data", "triton"])
+def test_what_make_run_installs_are_wheels_at_the_pinned_versions(part: str, index: None) -> None:
+    """Asks the package index what it would install where nothing is there yet."""
+    result = subprocess.run(
+        [sys.executable, ROOT / "setup/packages.py", "--part", part], capture_output=True, text=True, cwd="/"
+    )
+    assert (result.returncode, result.stderr) == (0, ""), result.stdout
+    assert re.fullmatch(rf"{part}: \d+ packages, all pinned wheels\n", result.stdout)
+
+
+# A small index of its own shows that the check can fail.
+
+
+def write_wheel(folder: Path, name: str, requires: str = "") -> None:
+    info = f"{name}-1.0.dist-info"
+    text = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n" + (f"Requires-Dist: {requires}\n" if requires else "")
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{info}/METADATA", text)
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/RECORD", "")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_wheel(tmp_path, "shelf", requires="board")
+    write_wheel(tmp_path, "board")
+    (tmp_path / "source-1.0.tar.gz").write_bytes(b"")
+    return tmp_path
+
+
+def ask(folder: Path, *names: str) -> list[packages.Package]:
+    return packages.resolve(["--no-index", "--find-links", str(folder), *names], root=folder)
+
+
+def test_a_package_that_another_brings_along_must_be_pinned_too(folder: Path) -> None:
+    found = ask(folder, "shelf")
+    assert packages.complaints(found, {"shelf": "1.0", "board": "1.0"}) == []
+    assert packages.complaints(found, {"shelf": "1.0"}) == ["board 1.0 is not pinned"]
+    assert packages.complaints(found, {"shelf": "1.0", "board": "2.0"}) == ["board 1.0 is installed, 2.0 is pinned"]
+
+
+def test_a_package_without_a_wheel_is_an_error(folder: Path) -> None:
+    with pytest.raises(packages.ResolutionError, match="No matching distribution found for source"):
+        ask(folder, "source")
+
+
+def test_an_archive_of_sources_is_no_wheel() -> None:
+    (line,) = packages.complaints([packages.Package("a", "1", "https://x/a-1.tar.gz")], {"a": "1"})
+    assert line == "a 1 is no wheel: https://x/a-1.tar.gz"
+    assert packages.Package("ours", "1", "file:///home/anna/my%20shop/client").own
+    assert not packages.Package("torch", "1", "file:///opt/torch-1.whl").own
