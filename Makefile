@@ -11,9 +11,14 @@ RECIPE ?= default
 SPLIT ?= validation
 DATASET ?= complete_journey
 NAME ?=
+FILE ?=
+CURRENCY ?=
+OPTIONS ?=
+REPOSITORY ?= model_repository
 PROCESSES ?= 2
 GATEWAY_PORT ?= 50051
 METRICS_PORT ?= 8502
+SHOP := $(or $(NAME),shop)
 BIN := .venv/bin
 VAR := var
 RUN := $(VAR)/run
@@ -24,11 +29,19 @@ export PYTHONUNBUFFERED := 1
 export TOKENIZERS_PARALLELISM := false
 
 ##@ Use
-.PHONY: help run demo replay stop
+.PHONY: help run shop demo replay stop
 help: ## Show this menu
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ports setup publish gateway demo replay ## Set up, train, export, serve, plan a launch, replay ten real ones; leaves the servers running
+	@echo; $(MAKE) addresses
+
+shop: setup .venv/.evaluate ## Your own files: FILE=path CURRENCY=EUR [NAME=shop] [OPTIONS="--timezone=..."]: read, train, measure, serve, plan
+	@[ -n "$(FILE)" ] && [ -n "$(CURRENCY)" ] || { echo "make shop needs FILE=a file or a folder of files, and CURRENCY=the ISO 4217 code of its amounts" >&2; exit 2; }
+	@$(EXPORTER) shop "$(FILE)" --currency "$(CURRENCY)" --name "$(SHOP)" --root $(VAR)/shops --recipe $(RECIPE) $(OPTIONS)
+	@$(MAKE) stop
+	@$(MAKE) gateway RELEASES=$(VAR)/shops/$(SHOP)/releases REPOSITORY=$(VAR)/shops/$(SHOP)/repository
+	@echo; mapfile -t product < $(VAR)/shops/$(SHOP)/example.args; echo "A product like the newest launch:"; $(BIN)/onshelf plan "$${product[@]}"
 	@echo; $(MAKE) addresses
 
 demo: ## Plan the launch of a product on the running gateway
@@ -101,11 +114,11 @@ export: train ## Export the trained models to ONNX and check them against PyTorc
 publish: export ## Publish a model release into model_repository/ and var/releases/
 	@url=$$($(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton --field http_url 2> /dev/null || true); \
 	$(EXPORTER) publish --data $(DATA) --recipe $(RECIPE) --runs $(VAR)/runs --releases $(RELEASES) \
-		--repository model_repository $${url:+--triton-http $$url}
+		--repository $(REPOSITORY) $${url:+--triton-http $$url}
 
 triton: setup ## Start the local Triton on the model repository
 	@mkdir -p $(RUN)
-	@$(BIN)/onshelf-local-triton start --model-repository model_repository --run-dir $(RUN)/triton
+	@$(BIN)/onshelf-local-triton start --model-repository $(REPOSITORY) --run-dir $(RUN)/triton
 
 gateway: ports triton stop-gateway ## Start the gateway in front of it
 	@triton=$$($(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton --field grpc_url); \
