@@ -13,7 +13,7 @@ from onshelf.files import Reading
 from onshelf_exporter.titles import LEVEL
 
 # Signs between levels; the one that most values hold is that of the column, the first of several.
-SEPARATORS = (r">+|[»＞›→]", r"\|+", r"::", r"[/／]")
+SEPARATORS = (r">+|[»＞›→]", r"\|+", r"::", r"[/／]", r"(?<=\w)\.(?=\w)")
 
 
 def paths(found: Reading) -> Reading:
