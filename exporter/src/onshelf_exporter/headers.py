@@ -121,7 +121,7 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "order_id": (
         "orderid", "order", "ordernumber", "orderno", "invoice", "invoiceno", "invoiceid", "basketid", "receiptid",
         "transactionid", "订单号", "订单id", "订单编号", "交易号", "小票号", "ordernum", "transactionno",
-        "transactionnumber", "receipt", "receiptno",
+        "transactionnumber", "receipt", "receiptno", "bill", "billno", "billnumber",
     ),
     "site_id": (
         "siteid", "site", "storeid", "store", "shop", "branch", "country", "门店", "门店id", "站点", "仓库",
