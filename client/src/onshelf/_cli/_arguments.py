@@ -159,8 +159,8 @@ def add_file(parser: argparse._ActionsContainer, what: str, *, required: bool) -
         type=Path,
         metavar="FILE",
         required=required,
-        help=f"{what}: a table with a header (.csv, .tsv, .txt with any delimiter, also .gz; .xlsx; .parquet), or a JSON "
-        "object a line (.jsonl); - is a table on standard input",
+        help=f"{what}: a table with a header (.csv, .tsv, .txt with any delimiter, also .gz; .xlsx; .parquet), or a "
+        "JSON object a line (.jsonl); - is a table on standard input",
     )
     parser.add_argument(
         "--encoding", metavar="NAME", help="of FILE, as cp1252 or gb18030 (default: found from the file)"

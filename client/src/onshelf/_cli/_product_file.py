@@ -60,7 +60,7 @@ _WRONG = {
 
 @dataclasses.dataclass(frozen=True)
 class Amount:
-    """An amount of money: as it is written, its digits, and the currencies that its mark can stand for, none without."""
+    """An amount of money: as it is written, its digits, and the currencies that its mark can stand for."""
 
     written: str
     digits: str
@@ -267,8 +267,8 @@ def _money(row: ProductRow, name: str, currency: str) -> Money | None:
     if amount.currencies and currency not in amount.currencies:
         raise RowError(
             field,
-            f"{amount.written!r} is in {' or '.join(amount.currencies[:2])}, but amounts are in {currency}; amounts are "
-            "never converted",
+            f"{amount.written!r} is in {' or '.join(amount.currencies[:2])}, but amounts are in {currency}; amounts "
+            "are never converted",
         )
     try:
         return Money(Decimal(amount.digits), currency)

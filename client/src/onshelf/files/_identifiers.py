@@ -5,8 +5,8 @@ import pyarrow.compute as pc
 
 from onshelf.files._reading import Reading, distinct, folded, reading
 
-_YES = folded("1 1.0 y yes true t x on ja j oui o si sí s sim да 是 对 有 ✓ ✔".split())
-_NO = folded("0 0.0 n no false f off nein non não nao нет 否 错 无 ✗ ✘".split())
+_YES = "1 1.0 y yes true t x on ja j oui o si sí s sim да 是 对 有 ✓ ✔"
+_NO = "0 0.0 n no false f off nein non não nao нет 否 错 无 ✗ ✘"
 
 
 def texts(values: pa.ChunkedArray | pa.Array) -> Reading:
@@ -44,5 +44,8 @@ def yes_no(values: pa.ChunkedArray | pa.Array) -> Reading:
     """A column of yes and no, in several languages: `values` are booleans, null where a cell is empty."""
     found = distinct(values)
     low = pc.utf8_lower(pc.coalesce(found.plain, pc.utf8_trim_whitespace(found.written)))
-    yes, no = pc.is_in(low, pa.array(_YES, low.type)), pc.is_in(low, pa.array(_NO, low.type))
+    yes, no = (
+        pc.is_in(low, pa.array(folded(_YES.split()), low.type)),
+        pc.is_in(low, pa.array(folded(_NO.split()), low.type)),
+    )
     return reading(found, pc.if_else(yes, True, pc.if_else(no, False, pa.scalar(None, pa.bool_()))))

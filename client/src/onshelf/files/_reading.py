@@ -14,7 +14,7 @@ NULL_WORDS = (
     "",
     *("null", "(null)", "<null>", "[null]", "\\n", "nil", "none", "(none)", "nan", "<na>", "nat", "na", "n/a", "n.a."),
     *("#n/a", "#na", "#null!", "#ref!", "#value!", "#div/0!", "#name?", "#num!", "-", "--", "---", "?", "."),
-    *("undefined", "(blank)", "(empty)", "无", "空", "暂无"),
+    *("0000-00-00", "0000-00-00 00:00:00", "undefined", "(blank)", "(empty)", "无", "空", "暂无"),
 )
 
 

@@ -2,8 +2,10 @@
 
 import datetime
 import zoneinfo
+from collections.abc import Iterable
 from typing import Literal
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -56,6 +58,7 @@ _REWRITES = (
     (_COMPACT + "$", r"\1 \2:\3"),
     (" $", ""),
 )
+_ISO = r"(?:19|20)\d{2}-\d{2}-\d{2}(?:[ T][012]\d:\d{2}:\d{2}(?:\.\d{1,6})?)?"
 _CLOCK = (
     r"^(.*?)(?:[ t](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)? ?([ap]m)?"
     r"(?: ?(z|utc|gmt|[+-]\d{2}:?\d{2}|[+-]\d{2})(?: ?(?:utc|gmt))?)?)?$"
@@ -83,11 +86,23 @@ def _date(year: str, month: str, day: str) -> str:
     return f"try_cast(({full}) || '-' || {month} || '-' || {day} AS DATE)"
 
 
+def _month_number(name: str) -> str:
+    """SQL: the number of a month by its name, as a text; null of another word."""
+    return f"""MAP {{{", ".join(f"'{word}': '{month}'" for word, month in MONTHS.items())}}}[{name}]"""
+
+
+def _by_digits(values: Iterable[str]) -> str:
+    """SQL: one of the values, by the digits of a number since 1970."""
+    cases = " ".join(f"WHEN length(epoch.whole) <= {u[0]} THEN {v}" for u, v in zip(_UNITS, values, strict=True))
+    return f"CASE WHEN epoch.whole = '' THEN NULL {cases} END"
+
+
 _PARSED = rf"""
 WITH plain AS (
     SELECT {_rewritten("lower(plain)")} AS text FROM texts
 ), clocked AS (
-    SELECT text, regexp_extract(text, '{_CLOCK}', ['day', 'hour', 'minute', 'second', 'fraction', 'half', 'zone']) AS t FROM plain
+    SELECT text, regexp_extract(
+        text, '{_CLOCK}', ['day', 'hour', 'minute', 'second', 'fraction', 'half', 'zone']) AS t FROM plain
 ), dated AS (
     SELECT text, t, trim(t.day) AS day FROM clocked
 ), parts AS (
@@ -103,20 +118,21 @@ WITH plain AS (
         try_cast(nullif(regexp_extract(text, '^([2-7]\d{{4}}(?:\.\d+)?)$', 1), '') AS DECIMAL(18, 9)) AS serial
     FROM dated
 ), months AS (
-    SELECT *, MAP {{{", ".join(f"'{name}': '{month}'" for name, month in MONTHS.items())}}}[dmy.m || mdy.m || ynd.m] AS month
+    SELECT *, {_month_number("dmy.m || mdy.m || ynd.m")} AS month, try_cast(t.hour AS INT) AS hour,
+        try_cast(substr(t.zone, 2, 2) AS INT) AS zone_hours, replace(substr(t.zone, 4), ':', '') AS zone_minutes
     FROM parts
 )
 SELECT
     CASE WHEN t.hour = '' THEN INTERVAL 0 SECOND
-         WHEN try_cast(t.hour AS INT) > (CASE t.half WHEN '' THEN 23 ELSE 12 END) OR t.minute > '59' OR t.second > '59' THEN NULL
-         WHEN t.half <> '' AND try_cast(t.hour AS INT) = 0 THEN NULL
-         ELSE to_hours(CASE t.half WHEN '' THEN try_cast(t.hour AS INT) WHEN 'am' THEN try_cast(t.hour AS INT) % 12 ELSE try_cast(t.hour AS INT) % 12 + 12 END)
+         WHEN hour > (CASE t.half WHEN '' THEN 23 ELSE 12 END) OR t.minute > '59' OR t.second > '59' THEN NULL
+         WHEN t.half <> '' AND hour = 0 THEN NULL
+         ELSE to_hours(CASE t.half WHEN '' THEN hour WHEN 'am' THEN hour % 12 ELSE hour % 12 + 12 END)
             + to_minutes(try_cast(t.minute AS INT)) + to_seconds(coalesce(try_cast(t.second AS INT), 0))
             + to_microseconds(coalesce(try_cast(left(rpad(t.fraction, 6, '0'), 6) AS BIGINT), 0)) END AS clock,
     t.half <> '' AS half,
     CASE WHEN t.zone = '' THEN NULL WHEN t.zone IN ('z', 'utc', 'gmt') THEN 0
          ELSE (CASE left(t.zone, 1) WHEN '-' THEN -1 ELSE 1 END)
-            * (try_cast(substr(t.zone, 2, 2) AS INT) * 60 + coalesce(try_cast(replace(substr(t.zone, 4), ':', '') AS INT), 0)) END AS shift,
+            * (zone_hours * 60 + coalesce(try_cast(zone_minutes AS INT), 0)) END AS shift,
     coalesce(
         {_date("ymd.y", "ymd.m", "ymd.d")},
         {_date("compact.y", "compact.m", "compact.d")},
@@ -128,8 +144,8 @@ SELECT
     CASE WHEN abc.sep <> '.' THEN {_date("abc.c", "abc.a", "abc.b")} END AS month_first,
     CASE WHEN length(abc.a) = 2 AND length(abc.c) = 2 THEN {_date("abc.a", "abc.b", "abc.c")} END AS year_first,
     abc.a <> abc.b AS differs, length(abc.c) = 2 AS short,
-    {" ".join(f"WHEN length(epoch.whole) <= {digits} THEN '{name}'" for digits, name, _ in _UNITS).join(("CASE WHEN epoch.whole = '' THEN NULL ", " END"))} AS unit,
-    {" ".join(f"WHEN length(epoch.whole) <= {digits} THEN {sql}" for digits, _, sql in _UNITS).join(("CASE WHEN epoch.whole = '' THEN NULL ", " END"))} AS since,
+    {_by_digits(f"'{name}'" for _, name, _ in _UNITS)} AS unit,
+    {_by_digits(sql for _, _, sql in _UNITS)} AS since,
     serial
 FROM months
 """
@@ -145,8 +161,8 @@ def times(
 ) -> Reading:
     """A column of times: `values` are local times without a zone, in microseconds, or dates where `kind` is "date".
 
-    Times with a zone and seconds, milliseconds, microseconds or nanoseconds since 1970 become local times of `timezone`;
-    times without a zone are local. Whether the day or the month comes first is decided by the whole column.
+    Times with a zone, and seconds, milliseconds, microseconds or nanoseconds since 1970, become local times of
+    `timezone`; times without a zone are local. Whether the day or the month comes first is decided by the whole column.
     date_format: the only form to read, in the letters of strptime ("%d.%m.%Y").
     Raises ValueError for a zone or a format that is none.
     """
@@ -195,12 +211,14 @@ def _by_format(found: Distinct, date_format: str, timezone: str) -> pa.Array:
             parsed = engine.sql(
                 "SELECT try_strptime(plain, $1) AS moment FROM texts", params=[date_format]
             ).to_arrow_table()
-        except Exception as error:
+        except duckdb.Error as error:
             raise ValueError(f"date format {date_format!r}: {str(error).splitlines()[0]}") from None
     return _local(parsed["moment"], timezone).combine_chunks()
 
 
 def _by_sight(found: Distinct, timezone: str) -> tuple[pa.Array, str, bool]:
+    if (plain := _all_iso(found)) is not None:
+        return plain, "", False
     parsed = query(_PARSED, texts=pa.table({"plain": found.plain})).combine_chunks()
     order, fits, remarks, ambiguous = _order(parsed, found)
     latest = datetime.date.today().year + _YEARS_AHEAD
@@ -235,6 +253,19 @@ def _by_sight(found: Distinct, timezone: str) -> tuple[pa.Array, str, bool]:
         if zoned < found.count(read):
             remarks.append(f"times without a zone are taken as {timezone}")
     return local, "; ".join(remarks), ambiguous
+
+
+def _all_iso(found: Distinct) -> pa.Array | None:
+    """The times of a column that programs wrote, "2024-05-31 18:30:00" each, in a tenth of the time; None of others."""
+    latest = datetime.date.today().year + _YEARS_AHEAD
+    sql = f"""
+        SELECT CASE WHEN year(moment) <= {latest} THEN moment END AS moment FROM (
+            SELECT CASE WHEN regexp_full_match(plain, '{_ISO}') THEN try_cast(plain AS TIMESTAMP) END AS moment
+            FROM texts
+        )
+    """
+    moments = query(sql, texts=pa.table({"plain": found.plain}))["moment"].combine_chunks()
+    return moments if moments.null_count == found.plain.null_count else None
 
 
 def _order(parsed: pa.Table, found: Distinct) -> tuple[str, pa.Array, list[str], bool]:
