@@ -14,7 +14,6 @@ from onshelf_gateway import audience, messages, metrics, money, timing
 from onshelf_gateway.calls import Call, Stage
 from onshelf_gateway.candidates import Candidates, join
 from onshelf_gateway.constraints import feasibility, no_plan
-from onshelf_gateway.errors import without_users
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.grid import Grid, build_grid
 from onshelf_gateway.idempotency import content_hash, plan_id
@@ -23,6 +22,7 @@ from onshelf_gateway.optional import optional
 from onshelf_gateway.plan_question import PlanQuestion, parse_plan
 from onshelf_gateway.practice import practice_action
 from onshelf_gateway.product import UnderstoodProduct, understand
+from onshelf_gateway.questions import needs_buyers
 from onshelf_gateway.ranking import diverse, frontier_plans, frontier_rows
 from onshelf_gateway.release import ModelRelease
 from onshelf_gateway.scored import Costing, Scored, notice_plan, price_limits, score
@@ -54,8 +54,7 @@ async def plan_launch(
         release = gateway.release(call, request.model_release)
         today = gateway.today(release)
         question = parse_plan(request, release, today, gateway.settings.max_candidates)
-        if question.objective.metric == T.OBJECTIVE_METRIC_BUYERS and not release.has_users:
-            raise without_users(release.version, "objective.metric")
+        needs_buyers(question.objective, release)
         content = content_hash(request)
         known = None if patient else gateway.answers.get(request.request_id, content)
     if known is not None:
