@@ -39,6 +39,7 @@ from onshelf_exporter.training.content import fine_tune, hidden_size, refit_cont
 from onshelf_exporter.training.encode import encode_texts, load_bert
 from onshelf_exporter.training.history import History, load_dataset, load_history
 from onshelf_exporter.training.loop import finish
+from onshelf_exporter.training.missing import not_learned
 from onshelf_exporter.training.outcome import actual_candidates, launch_attributes, train_outcome
 from onshelf_exporter.training.practice import practice_rates
 from onshelf_exporter.training.runs import MIN_LAUNCHES, OUTCOME_WEEKS, ROLES, Run, open_run
@@ -241,6 +242,7 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
         "cut_week": cut,
         "metrics": {"content": content_metrics, "outcome": outcome.metrics, "towers": towers.metrics},
         "calibration": outcome.calibration,
+        "not_learned": not_learned(history),
         "units_support": outcome.support.tolist(),
         "hidden_size": hidden_size(encoder.text),
         "seconds": round(time.monotonic() - started, 1),
