@@ -3,14 +3,18 @@
 import _thread
 import csv
 import importlib
+import io
 import json
 import re
 import signal
+import subprocess
+import sys
 import threading
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import openpyxl
 import pyarrow.parquet
 import pytest
 
@@ -499,3 +503,94 @@ def test_a_service_that_never_answers_ends_the_run(server, run):
     status, err = run("--out", "plans.csv", "--timeout", "0.2")
     assert status == 3
     assert "no answer from" in err
+
+
+# One reader of files.
+
+
+def test_a_file_in_another_encoding_is_planned_as_it_is_written(server, run):
+    write("sku;name;price\n1;Küchenmesser Größe 5;3,49\n2;Bürste für Käse;4,00\n", "cp1252")
+    status, err = run("--out", "plans.csv", "--currency", "EUR")
+    assert (status, titles(server)) == (0, ["Küchenmesser Größe 5", "Bürste für Käse"])
+    assert [call.arguments["product"].list_price for call in server.calls if call.method == "plan_launch"] == [
+        Money("3.49", "EUR"),
+        Money("4", "EUR"),
+    ]
+    assert "encoding CP1252\n" in err
+    assert "price: decimal comma\n" in err
+
+
+def test_an_encoding_can_be_given(server, run):
+    write("title\nKřeslo\n", "cp1250")
+    assert run("--out", "plans.csv", "--encoding", "cp1250")[0] == 0
+    assert titles(server) == ["Křeslo"]
+    status, err = run("--out", "plans.csv", "--encoding", "martian")
+    assert status == 2
+    assert "encoding 'martian' is unknown" in err
+
+
+def test_lines_that_are_no_rows_are_told_and_the_others_planned(server, run):
+    write("sku,title,price\n1,chips,3.99\n2,chips, salted,3.99\n3\n4,nuts,2.99\n")
+    status, err = run("--out", "plans.csv")
+    assert (status, titles(server)) == (2, ["chips", "nuts"])
+    assert "wrote plans.csv: 2 plans, 2 rows without one\n" in err
+    assert "  line 3: number of cells: 4 instead of 3: 2,chips, salted,3.99\n" in err
+
+
+def test_words_for_nothing_are_no_products(server, run):
+    write("sku,title,price\nNULL,chips,n/a\n1002.0,NULL,2.99\n")
+    assert run("--out", "plans.csv")[0] == 2
+    (product,) = [call.arguments["product"] for call in server.calls if call.method == "plan_launch"]
+    assert (product.title, product.product_id, product.list_price) == ("chips", None, None)
+    assert [(row["product_id"], row["error_message"]) for row in read_csv()][1] == (
+        "1002",
+        "is empty; write the title as a shop would show it",
+    )
+
+
+def test_an_amount_that_could_be_two_is_pointed_out(run):
+    write('title,price\nsofa,"1,299"\n')
+    _, err = run("--out", "plans.csv")
+    assert "price: values like 1,299 are read with thousands; all of them could be three decimals" in err
+
+
+def test_standard_input_is_a_table(server, run, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("title;price\nMüsli;3,49\n".encode("cp1252"))))
+    assert main(["plan", "--file", "-", "--out", "plans.csv"]) == 0
+    assert titles(server) == ["Müsli"]
+
+
+def test_spreadsheets_and_parquet_are_planned(server, run):
+    book = openpyxl.Workbook()
+    for row in (["sku", "title", "price"], [1001, "chips", 3.99]):
+        book.active.append(row)
+    book.save("products.xlsx")
+    pyarrow.parquet.write_table(
+        pyarrow.table({"sku": [1002.0], "title": ["nuts"], "price": [Decimal("2.90")]}), "products.parquet"
+    )
+    for name in ("products.xlsx", "products.parquet"):
+        assert main(["plan", "--file", name, "--out", f"{name}.csv"]) == 0
+    products = [call.arguments["product"] for call in server.calls if call.method == "plan_launch"]
+    assert [(p.product_id, p.title, p.list_price) for p in products] == [
+        ("1001", "chips", Money("3.99", "USD")),
+        ("1002", "nuts", Money("2.90", "USD")),
+    ]
+
+
+def test_without_the_packages_that_read_files_the_extra_is_named(tmp_path):
+    (tmp_path / "products.csv").write_text("title\nchips\n")
+    code = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"duckdb", "pyarrow", "charset_normalizer", "python_calamine", "openpyxl"}:
+            raise ImportError(f"{name} is blocked")
+
+sys.meta_path.insert(0, Blocker())
+from onshelf._cli import main
+sys.exit(main(["plan", "--file", "products.csv", "--out", "plans.csv"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "onshelf: reading a file needs more packages: pip install 'onshelf[files]'\n"

@@ -54,6 +54,7 @@ class NoticeCode(enum.Enum):
     STOCK_RAISED = "stock_raised"
     SALES_FOR_DEMAND = "sales_for_demand"
     CATALOGUE_INCOMPLETE = "catalogue_incomplete"
+    NOT_LEARNED = "not_learned"
 
 
 class SupportLevel(enum.Enum):
@@ -140,3 +141,4 @@ class ErrorReason(enum.Enum):
     CATALOGUE_FULL = "catalogue_full"
     STORE_UNAVAILABLE = "store_unavailable"
     MODEL_RELEASE_TOO_OLD = "model_release_too_old"
+    NOT_LEARNED = "not_learned"

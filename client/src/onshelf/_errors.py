@@ -144,6 +144,7 @@ REASONS: dict[ErrorReason, tuple[grpc.StatusCode, type[OnshelfError]]] = {
     ErrorReason.CATALOGUE_FULL: (grpc.StatusCode.RESOURCE_EXHAUSTED, Overloaded),
     ErrorReason.STORE_UNAVAILABLE: (grpc.StatusCode.UNAVAILABLE, Unavailable),
     ErrorReason.MODEL_RELEASE_TOO_OLD: (grpc.StatusCode.FAILED_PRECONDITION, InvalidRequest),
+    ErrorReason.NOT_LEARNED: (grpc.StatusCode.FAILED_PRECONDITION, InvalidRequest),
 }
 
 # For errors without a reason that this version knows: those of gRPC itself, of proxies and of newer services.

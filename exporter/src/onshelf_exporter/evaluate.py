@@ -12,9 +12,10 @@ import datetime as dt
 import json
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from onshelf_exporter.cards import write_cards
@@ -26,11 +27,11 @@ from onshelf_exporter.evaluation.drawing import draw
 from onshelf_exporter.evaluation.predictions import write_predictions
 from onshelf_exporter.evaluation.release import MissingReleaseError, ModelRelease, exported_release, find_release
 from onshelf_exporter.evaluation.seeds import repeats
-from onshelf_exporter.evaluation.splits import SPLITS, Split, split_of
+from onshelf_exporter.evaluation.splits import CHOSEN, OUTCOME_WEEKS, SPLITS, Split, split_from, split_of
 from onshelf_exporter.evaluation.study import Study
 from onshelf_exporter.evaluation.study_tables import read_studies
 from onshelf_exporter.policy.report import policy_report
-from onshelf_exporter.recipe import load_recipe
+from onshelf_exporter.recipe import Recipe, load_recipe
 
 TEST_SEEDS = 5
 MIN_TRAINED = 5  # launches with their outcome; baselines and ours learn nothing from fewer
@@ -42,6 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--releases", type=Path, default=Path("var/releases"), help="folder of model releases")
     parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="model repository")
     parser.add_argument("--split", choices=SPLITS, default="validation", help="weeks to measure (default: validation)")
+    parser.add_argument(
+        "--weeks",
+        type=int,
+        nargs=2,
+        default=None,
+        metavar=("FIRST", "LAST"),
+        help="launch weeks to measure instead of the split's, for a history that is too short for it",
+    )
     parser.add_argument("--out", type=Path, default=Path("reports"), help="folder of the report (default: reports)")
     parser.add_argument("--cache", type=Path, default=Path("var/cache/evaluation"), help="folder of kept predictions")
     parser.add_argument(
@@ -86,8 +95,9 @@ def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
     torch.set_num_threads(args.threads)
     data = load(args.data)
     dataset = str(data.info["dataset"])
-    chosen = split_of(args.split, data.info) if split is None else split
+    chosen = split or chosen_split(args, data)
     check_enough(data, chosen)
+    recipe = recipe_for(args, chosen)
     release = release_for(args, chosen, dataset, chosen.evaluate[0])
     try:
         warm = release_for(args, chosen, dataset, chosen.warm_cut + 1, train=False)
@@ -95,16 +105,17 @@ def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
         warm = release  # it was trained here and is not published
     scope = f"{dataset}-{chosen.name}{'-quick' if args.quick else ''}"
     cache = Cache(args.cache, scope, content_hash(data.info["data_hash"], args.quick))
-    one = Study(data, chosen, release, warm, cache, args.threads, args.quick, load_recipe(args.recipe))
+    one = Study(data, chosen, release, warm, cache, args.threads, args.quick, recipe)
 
     numbers = summary.describe(one)
     known = study.demand(one, chosen.purged_train)
     beyond = known if chosen.is_purged else study.demand(one, chosen.train, complete=False)
     summary.add_demand(numbers, known, beyond, args.draws)
     summary.add_early_weeks(numbers, study.early_weeks(one, chosen.purged_train), args.draws)
-    summary.add_warm(numbers, one, args.draws)
-    summary.add_cold(numbers, one, args.draws)
-    summary.add_explanations(numbers, one)
+    if data.has_users:
+        summary.add_warm(numbers, one, args.draws)
+        summary.add_cold(numbers, one, args.draws)
+        summary.add_explanations(numbers, one)
     policy = policy_report(
         data, release, chosen, cache=cache, draws=args.draws, threads=args.threads, seed=0, quick=args.quick
     )
@@ -126,6 +137,48 @@ def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
     return numbers
 
 
+def chosen_split(args: argparse.Namespace, data: Dataset) -> Split:
+    """The split that the arguments name.
+
+    Raises:
+        SettingError: the data are too short for it; says what to do.
+    """
+    if args.weeks is not None:
+        if args.split == "test":
+            raise SettingError("--weeks", args.weeks, "the test split has weeks of its own; leave one of both out")
+        return split_from(args.weeks[0], args.weeks[1], data.info)
+    try:
+        return split_of(args.split, data.info)
+    except SettingError as error:
+        if error.name != "--data":
+            raise
+        raise SettingError(error.name, error.value, f"{error.rule}; {advice(data)}") from error
+
+
+def recipe_for(args: argparse.Namespace, split: Split) -> Recipe:
+    """The recipe, whose replay release is cut right before weeks that were chosen."""
+    recipe = load_recipe(args.recipe)
+    if split.name != CHOSEN:
+        return recipe
+    return replace(recipe, release=replace(recipe.release, replay_cut_week=int(split.cut)))
+
+
+def advice(data: Dataset) -> str:
+    """Which weeks can be measured, in words."""
+    launches = data.launches
+    weeks = np.sort(launches.week)
+    sold = launches.week[launches.numbers("units_8w") > 0]
+    if len(weeks) >= MIN_TRAINED:
+        first = int(weeks[MIN_TRAINED - 1]) + OUTCOME_WEEKS  # five outcomes are over before it
+        if (sold >= first).any():
+            return f"these data can be measured with --weeks {first} {int(weeks[-1])}"
+    span = f"of weeks {weeks[0]}-{weeks[-1]}" if len(weeks) else ""
+    return (
+        f"needed are {MIN_TRAINED} launches with their {OUTCOME_WEEKS} weeks of outcome, and after them one that "
+        f"sold something; the data have {len(weeks)} launches with an outcome {span}".rstrip()
+    )
+
+
 def check_enough(data: Dataset, split: Split) -> None:
     """Refuse data on which the split measures nothing.
 
@@ -137,11 +190,13 @@ def check_enough(data: Dataset, split: Split) -> None:
     if len(learned) < MIN_TRAINED:
         rule = (
             f"{len(learned)} launches of weeks {start}-{end} to learn from; the {split.name} split needs {MIN_TRAINED}"
+            f"; {advice(data)}"
         )
         raise SettingError("--data", data.info["dataset"], rule)
     if measured.numbers("units_8w").sum() <= 0:
         rule = (
-            f"none of the {len(measured)} launches of weeks {first}-{last} sold anything: there is nothing to measure"
+            f"none of the {len(measured)} launches of weeks {first}-{last} sold anything: there is nothing to measure; "
+            f"{advice(data)}"
         )
         raise SettingError("--data", data.info["dataset"], rule)
 
@@ -149,7 +204,7 @@ def check_enough(data: Dataset, split: Split) -> None:
 def _repeats(args: argparse.Namespace, one: Study) -> list[ModelRelease]:
     """The other seeds of the measured model release: those of --seeds, 5 for the test split, else 1."""
     seeds = args.seeds or (TEST_SEEDS if one.split.name == "test" and not args.quick else 1)
-    recipe, before = load_recipe(args.recipe), one.split.evaluate[0]
+    recipe, before = recipe_for(args, one.split), one.split.evaluate[0]
     return repeats(one.release, args.data, recipe, args.runs, seeds, before, args.threads)
 
 
@@ -168,11 +223,10 @@ def release_for(
     Raises:
         MissingReleaseError: there is none, and none may be trained.
     """
-    only = split.cut if split.name == "test" else None
+    only = None if split.name == "validation" else split.cut
+    recipe = recipe_for(args, split)
     try:
-        return find_release(
-            args.releases, args.repository, before_week, dataset, args.threads, only, load_recipe(args.recipe).name
-        )
+        return find_release(args.releases, args.repository, before_week, dataset, args.threads, only, recipe.name)
     except MissingReleaseError as missing:
         if args.published_only or not train:
             raise
@@ -180,8 +234,8 @@ def release_for(
     from onshelf_exporter import export
     from onshelf_exporter import train as training
 
-    role = "replay" if only is None else "evaluation"
-    trained = training.train(args.data, load_recipe(args.recipe), args.runs, [role])
+    role = "evaluation" if split.name == "test" else "replay"
+    trained = training.train(args.data, recipe, args.runs, [role])
     return exported_release(export.export(trained, role), before_week, args.threads)
 
 

@@ -235,6 +235,7 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
         "prices_include_tax": dataset.get("prices_include_tax"),
         "units_basis": {"description": dataset.get("units_basis", ""), "users": dataset["users"]},
         "launch_rule": dataset.get("launch_rule", ""),
+        "not_learned": record["not_learned"],
         "horizons_weeks": list(HORIZONS),
         "quantile_levels": list(LEVELS),
         "quantile_convention": "a count y is spread over (y - 1, y]; the ceiling of a quantile is the integer quantile",

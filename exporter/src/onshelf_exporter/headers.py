@@ -62,7 +62,7 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "private_label": ("privatelabel", "ownbrand", "housebrand", "自有品牌"),
     "category_path": (
         "category", "categorypath", "categoryname", "productcategory", "categories", "producttype", "taxonomy",
-        "breadcrumb", "类目", "商品类目", "类别", "分类", "商品分类", "品类", "所属类目", "类目路径",
+        "breadcrumb", "categorycode", "类目", "商品类目", "类别", "分类", "商品分类", "品类", "所属类目", "类目路径",
     ),
     "category_1": (
         "department", "category1", "level1", "maincategory", "division", "一级类目", "一级分类", "大类", "dept",
@@ -121,7 +121,7 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "order_id": (
         "orderid", "order", "ordernumber", "orderno", "invoice", "invoiceno", "invoiceid", "basketid", "receiptid",
         "transactionid", "订单号", "订单id", "订单编号", "交易号", "小票号", "ordernum", "transactionno",
-        "transactionnumber", "receipt", "receiptno",
+        "transactionnumber", "receipt", "receiptno", "bill", "billno", "billnumber",
     ),
     "site_id": (
         "siteid", "site", "storeid", "store", "shop", "branch", "country", "门店", "门店id", "站点", "仓库",

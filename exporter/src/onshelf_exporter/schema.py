@@ -321,7 +321,7 @@ END = "<!-- end of the generated part -->"
 
 def document() -> str:
     """The generated part of docs/data.md: one table of columns for each canonical table."""
-    from onshelf_exporter import cleaning, validation
+    from onshelf_exporter import cleaning, headers, validation
 
     parts = [BEGIN, ""]
     for table, (required, what, without) in TABLES.items():
@@ -336,6 +336,9 @@ def document() -> str:
         parts.append("")
     parts += ["### Cleaning rules", "", "| Table | Rule | What |", "|---|---|---|"]
     parts += [f"| {table} | {name} | {what} |" for table, name, what in cleaning.described()]
+    parts += ["", "### What else a header may mean to the doctor", "", "`--map HEADER=MEANING`", ""]
+    parts += ["| Meaning | What it is |", "|---|---|"]
+    parts += [f"| `{name}` | {what} |" for name, what in headers.MEANINGS.items()]
     return "\n".join([*parts, "", END])
 
 

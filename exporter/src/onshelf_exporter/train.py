@@ -39,6 +39,7 @@ from onshelf_exporter.training.content import hidden_size, refit_content
 from onshelf_exporter.training.encoder import Encoder, train_encoder
 from onshelf_exporter.training.history import History, load_dataset, load_history
 from onshelf_exporter.training.loop import finish
+from onshelf_exporter.training.missing import not_learned
 from onshelf_exporter.training.outcome import actual_candidates, launch_attributes, train_outcome
 from onshelf_exporter.training.practice import practice_rates
 from onshelf_exporter.training.progress import working
@@ -214,6 +215,7 @@ def _train_release(training: Run, role: str, encoder: Encoder, step: Callable[[s
         "cut_week": cut,
         "metrics": {"content": content_metrics, "outcome": outcome.metrics, "towers": towers.metrics},
         "calibration": outcome.calibration,
+        "not_learned": not_learned(history),
         "units_support": outcome.support.tolist(),
         "hidden_size": hidden_size(encoder.text),
         "threads": torch.get_num_threads(),

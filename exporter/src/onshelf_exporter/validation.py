@@ -180,5 +180,8 @@ def _keys(name: str, table: ir.Table) -> list[DataError]:
     samples = again.order_by(*key).limit(SAMPLES).to_pyarrow().to_pylist()
     if not samples:
         return []
+    for column in schema.columns(name):
+        if column.rule == "user":
+            samples = [row | {column.name: "***"} for row in samples]
     rule = "an id is unique: rows that share one differ"
     return [DataError(name, key[0], rule, engine.number(again.count()), samples, "Keep one row for each id.")]

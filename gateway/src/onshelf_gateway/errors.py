@@ -52,6 +52,7 @@ STATUS: dict[str, grpc.StatusCode] = {
     "CATALOGUE_FULL": Code.RESOURCE_EXHAUSTED,
     "STORE_UNAVAILABLE": Code.UNAVAILABLE,
     "MODEL_RELEASE_TOO_OLD": Code.FAILED_PRECONDITION,
+    "NOT_LEARNED": Code.FAILED_PRECONDITION,
 }
 
 
@@ -141,6 +142,12 @@ def model_unavailable(model: str, retry_after_ms: int) -> GatewayError:
     return GatewayError(
         "MODEL_UNAVAILABLE", f"model {model} is not being served; retry later", retry_after_ms=retry_after_ms
     )
+
+
+def without_users(version: int, field: str = "") -> GatewayError:
+    """A question about users to a model release that knows none."""
+    message = f"model release {version} was learned from data without users; it knows demand, not who buys"
+    return refuse("NOT_LEARNED", field, message) if field else GatewayError("NOT_LEARNED", message)
 
 
 def draining(retry_after_ms: int) -> GatewayError:

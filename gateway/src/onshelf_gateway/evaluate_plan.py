@@ -22,6 +22,7 @@ from onshelf_gateway.product import UnderstoodProduct, understand
 from onshelf_gateway.questions import (
     ActionQuestion,
     ProductQuestion,
+    needs_buyers,
     parse_action,
     parse_costs,
     parse_objective,
@@ -64,6 +65,7 @@ def parse_evaluation(
         else 5
     )
     check.done()
+    needs_buyers(objective, release)
     return product, action, Costing(costs, objective, stock, scale), similar
 
 

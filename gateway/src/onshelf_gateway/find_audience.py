@@ -4,6 +4,7 @@ from onshelf.v1 import recommendation_pb2
 from onshelf_gateway import audience, messages
 from onshelf_gateway.calls import Call
 from onshelf_gateway.checks import Checker
+from onshelf_gateway.errors import without_users
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.subjects import parse_subject, read_subject
 
@@ -18,6 +19,8 @@ async def find_audience(
         count = int(check.number("count", request.count, 0, 3840)) if request.HasField("count") else 100
         parsed = parse_subject(check, request, gateway.catalogue.shelf(call, release))
         check.done()
+        if not release.has_users:
+            raise without_users(release.version)
     with gateway.permits.hold(call):
         product = await read_subject(gateway, call, release, parsed)
         found = await gateway.models.find_audience(

@@ -51,6 +51,7 @@ class Manifest(BaseModel):
     max_channels: int = CHANNEL_SLOTS
     tokenizer: TokenizerFile
     language: str = "en"
+    not_learned: tuple[str, ...] = ()  # what the data did not say, in sentences
     models: dict[str, dict[str, object]] = Field(default_factory=dict)
 
     @field_validator("week_start")

@@ -77,8 +77,8 @@ def forecasts(release: ModelRelease, economics: Economics, row: int) -> list[T.O
                 dispersion=float(source.dispersion(weeks)[row]),
             ),
             revenue=_money(release, mean, source.levels, quantiles, paid),
-            buyers=float(source.buyers(weeks)[row]),
-            repeat_rate=float(source.raw.repeat_rate[row]) if weeks == HORIZONS[-1] else 0.0,
+            buyers=float(source.buyers(weeks)[row]) if release.has_users else 0.0,
+            repeat_rate=float(source.raw.repeat_rate[row]) if release.has_users and weeks == HORIZONS[-1] else 0.0,
         )
         if economics.unit_cost is not None:
             forecast.gross_profit.CopyFrom(_money(release, mean, source.levels, quantiles, paid - economics.unit_cost))

@@ -17,11 +17,12 @@ from onshelf_gateway.constraints import feasibility, no_plan
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.grid import Grid, build_grid
 from onshelf_gateway.idempotency import content_hash, plan_id
-from onshelf_gateway.models import RawOutcomes, Retrieved
+from onshelf_gateway.models import Models, RawOutcomes, Retrieved
 from onshelf_gateway.optional import optional
 from onshelf_gateway.plan_question import PlanQuestion, parse_plan
 from onshelf_gateway.practice import practice_action
 from onshelf_gateway.product import UnderstoodProduct, understand
+from onshelf_gateway.questions import needs_buyers
 from onshelf_gateway.ranking import diverse, frontier_plans, frontier_rows
 from onshelf_gateway.release import ModelRelease
 from onshelf_gateway.scored import Costing, Scored, notice_plan, price_limits, score
@@ -53,6 +54,7 @@ async def plan_launch(
         release = gateway.release(call, request.model_release)
         today = gateway.today(release)
         question = parse_plan(request, release, today, gateway.settings.max_candidates)
+        needs_buyers(question.objective, release)
         content = content_hash(request)
         known = None if patient else gateway.answers.get(request.request_id, content)
     if known is not None:
@@ -105,13 +107,7 @@ async def _plan(
     most = gateway.settings.max_candidates
     product = await understand(call, release, gateway.models, gateway.settings, question.product)
     encoded, models = product.encoded, gateway.models
-    retrieving = asyncio.create_task(
-        optional(
-            call,
-            models.find_audience(call, release, encoded.embedding, encoded.product_vector, product.ids),
-            "the audience is",
-        )
-    )
+    retrieving = asyncio.create_task(_audience(call, models, release, product))
     finding = asyncio.create_task(
         optional(call, models.find_launches(call, release, encoded.embedding), "similar launches are")
     )
@@ -139,6 +135,15 @@ async def _plan(
             answer.segments.extend(audience.segments(release, users, question.audience_size))
     answer.info.CopyFrom(messages.response_info(call, release, question.scale))
     return answer
+
+
+async def _audience(call: Call, models: Models, release: ModelRelease, product: UnderstoodProduct) -> Retrieved | None:
+    """Users for the product; None where the release knows none, or where its model fails."""
+    if not release.has_users:
+        return None
+    encoded = product.encoded
+    asked = models.find_audience(call, release, encoded.embedding, encoded.product_vector, product.ids)
+    return await optional(call, asked, "the audience is")
 
 
 def _candidates(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_gateway.checks import MAX_AMOUNT, MAX_COST, Checker, shown
+from onshelf_gateway.errors import without_users
 from onshelf_gateway.release import COUPON_KIND, Channel, ModelRelease
 
 T = types_pb2
@@ -246,6 +247,16 @@ def parse_objective(check: Checker, objective: launch_pb2.Objective, cost_known:
         else None
     )
     return ObjectiveQuestion(metric, horizon, risk)
+
+
+def needs_buyers(objective: ObjectiveQuestion, release: ModelRelease) -> None:
+    """Refuse an objective of buyers where the release knows nobody.
+
+    Raises:
+        GatewayError: NOT_LEARNED.
+    """
+    if objective.metric == T.OBJECTIVE_METRIC_BUYERS and not release.has_users:
+        raise without_users(release.version, "objective.metric")
 
 
 def _horizon(check: Checker, field: str, value: int) -> int:

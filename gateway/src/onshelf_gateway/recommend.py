@@ -13,7 +13,7 @@ from onshelf.v1 import recommendation_pb2, types_pb2
 from onshelf_gateway import messages
 from onshelf_gateway.calls import Call
 from onshelf_gateway.checks import Checker
-from onshelf_gateway.errors import GatewayError, Violation
+from onshelf_gateway.errors import GatewayError, Violation, without_users
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.history import History, read_history
 from onshelf_gateway.models import EncodedUser, Retrieved
@@ -45,7 +45,7 @@ def parse(request: R.RecommendProductsRequest, release: ModelRelease) -> Questio
     """Check a request.
 
     Raises:
-        GatewayError: USER_NOT_FOUND, or the reason of the first violation.
+        GatewayError: USER_NOT_FOUND, NOT_LEARNED, or the reason of the first violation.
     """
     check = Checker()
     check.user_id("user_id", request.user_id, required=not request.history)
@@ -65,6 +65,8 @@ def parse(request: R.RecommendProductsRequest, release: ModelRelease) -> Questio
             check.text(f"excluded_product_ids[{n}]", name, 128, required=True)
     share = check.number("new_product_share", request.new_product_share, 0, 1)
     check.done()
+    if not release.has_users:
+        raise without_users(release.version)
     row = release.user_rows.get(request.user_id)
     if row is None and not request.history:
         raise user_not_found(release)

@@ -88,6 +88,11 @@ class ModelRelease:
         return self.manifest.version
 
     @cached_property
+    def has_users(self) -> bool:
+        """Whether it knows users; without them there are no recommendations, audiences and buyers."""
+        return bool(self.users.num_rows > 0)
+
+    @cached_property
     def fingerprint(self) -> str:
         """Version and content of its models: a version that is published anew with others is another release."""
         content = hashlib.sha256(repr(sorted(self.manifest.models.items())).encode()).hexdigest()[:16]

@@ -194,6 +194,8 @@ def notice_plan(
     call: Call, release: ModelRelease, plans: list[launch_pb2.LaunchPlan], costing: Costing, stock: bool = True
 ) -> None:
     """Remarks that follow from plans; shared by the calls. `stock`: whether the answer advises on it."""
+    for sentence in release.manifest.not_learned:
+        call.notice(T.NOTICE_CODE_NOT_LEARNED, sentence)
     if stock and costing.stock.limited_by_shelf_life:
         call.notice(
             T.NOTICE_CODE_STOCK_SHORTENED,

@@ -6,6 +6,7 @@ from onshelf.v1 import recommendation_pb2
 from onshelf_gateway import messages
 from onshelf_gateway.calls import Call
 from onshelf_gateway.checks import Checker
+from onshelf_gateway.errors import without_users
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.recommend import user_not_found
 from onshelf_gateway.vocabulary import LEVELS
@@ -21,6 +22,8 @@ async def get_user_profile(gateway: Gateway, call: Call, request: R.GetUserProfi
         check = Checker()
         check.user_id("user_id", request.user_id, required=True)
         check.done()
+        if not release.has_users:
+            raise without_users(release.version)
         row = release.user_rows.get(request.user_id)
         if row is None:
             raise user_not_found(release)

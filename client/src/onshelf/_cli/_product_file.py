@@ -60,7 +60,7 @@ _WRONG = {
 
 @dataclasses.dataclass(frozen=True)
 class Amount:
-    """An amount of money: as it is written, its digits, and the currencies that its mark can stand for, if it has one."""
+    """An amount of money: as it is written, its digits, and the currencies that its mark can stand for."""
 
     written: str
     digits: str

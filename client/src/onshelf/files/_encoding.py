@@ -8,6 +8,8 @@ from typing import BinaryIO
 
 import charset_normalizer
 
+from onshelf.files._alphabets import LATIN, latin_encodings
+
 CHUNK = 1 << 20
 SAMPLE = 1 << 18  # bytes of lines with other than ASCII letters, taken over the whole file
 # Encodings of shops' files, the most usual first: among equally likely ones the first is taken.
@@ -189,19 +191,19 @@ def _likely(file: BinaryIO, lines: list[bytes]) -> Found | None:
     near = [name for name in ENCODINGS if name in ranked and ranked[name][0] <= least + ALMOST_AS_LIKELY]
     most = max(ranked[name][1] for name in near)
     close = [name for name in near if ranked[name][1] >= most - 0.05]
+    some = b"\n".join(telling[:5000])
+    if close[0] in LATIN:
+        close = latin_encodings(some)
     best = close[0]
-    some = b"\n".join(lines[:1000])
-    others = tuple(
+    others = [
         name
         for name in close
-        if name not in (best, *_RARE)
-        and ranked[name][0] <= ranked[best][0]
-        and some.decode(name, "replace") != some.decode(best, "replace")
-    )
+        if name not in (best, *_RARE) and some.decode(name, "replace") != some.decode(best, "replace")
+    ]
     file.seek(0)
     mixed = best not in MULTIBYTE and any(_is_utf8(line) for line in lines)
     broken, broken_lines = count_broken(file, best, mixed=mixed)
-    return Found(best, others[:2], broken, tuple(broken_lines), mixed)
+    return Found(best, tuple(others[:2]), broken, tuple(broken_lines), mixed)
 
 
 def _is_signs(line: bytes) -> bool:

@@ -122,7 +122,8 @@ WITH bare AS (
         WHEN regexp_full_match(digits, '{_grouped("[.]")}(,[0-9]*)?') THEN 'comma'
     END AS kind FROM spaced
 )
-SELECT kind, digits, p.exponent AS exponent, brackets OR contains(signs, '-') AS negative, percent, word, unit FROM kinds
+SELECT kind, digits, p.exponent AS exponent, brackets OR contains(signs, '-') AS negative, percent, word, unit
+FROM kinds
 """
 
 

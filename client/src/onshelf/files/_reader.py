@@ -1,9 +1,9 @@
 """Opens a file, or a folder of part files, by its kind."""
 
+import urllib.parse
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.dataset
 import pyarrow.parquet
 
 from onshelf.files._raw import FileError, Loss, RawFile
@@ -84,19 +84,17 @@ def _read_folder(folder: Path, encoding: str | None) -> RawFile:
 
 def _parquet(path: Path, parts: list[Path] | None = None) -> pa.Table:
     try:
-        if parts is None:
-            return pa.parquet.read_table(path, partitioning=None)
-        schemas = [pa.parquet.read_schema(part) for part in parts]
-        schema = pa.unify_schemas(schemas, promote_options="permissive")
-        found = pa.dataset.dataset(
-            [str(part) for part in parts],
-            format="parquet",
-            partitioning=pa.dataset.partitioning(flavor="hive"),
-            partition_base_dir=str(path),
-        )
-        for field in found.schema:
-            if field.name not in schema.names:
-                schema = schema.append(field)
-        return found.replace_schema(schema).to_table()
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
+        tables = [_with_keys(path, part) for part in parts or [path]]
+        return pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowException, OSError) as error:
         raise FileError(f"{path}: is not a readable Parquet file: {error}") from error
+
+
+def _with_keys(folder: Path, part: Path) -> pa.Table:
+    """A part file with the columns that its folders name ("day=2024-05-31")."""
+    table = pa.parquet.read_table(part, partitioning=None)
+    for name in part.relative_to(folder).parts[:-1]:
+        key, equals, value = name.partition("=")
+        if equals and key not in table.column_names:
+            table = table.append_column(key, pa.repeat(pa.scalar(urllib.parse.unquote(value)), len(table)))
+    return table

@@ -1,5 +1,6 @@
 """Reads delimited text."""
 
+import collections
 import contextlib
 import csv
 import dataclasses
@@ -26,6 +27,7 @@ HEAD = 1 << 18  # characters in which the header and the delimiter are looked fo
 SPARE = 8  # columns beyond the header that are read to tell a long row from one with empty cells at its end
 _EMPTY = "\x1a\x1a"  # no cell holds this: an empty cell is told from a missing one
 _NONE = "\x1f"  # the delimiter of a table with one column
+_EMPTY_KIND = "UUID"  # no text of a table is one: DuckDB rejects a cell that should be empty, with its line
 _CELLS = "number of cells:"
 _NAMES = {"\t": "tab", ",": "','", ";": "';'", "|": "'|'"}
 
@@ -177,16 +179,25 @@ def _usual_width(path: Path, header: list[str], rows: list[list[str]]) -> int:
 
 
 def _dialect(plain: Path, head: str, declared: str | None) -> tuple[str, str]:
-    """Delimiter and escape sign: by DuckDB's sniffer, unless the sniffer's delimiter does not part the first lines. A
-    quote in a quoted cell is doubled, or stands behind a backslash if the first rows are well formed only so.
+    """Delimiter and escape sign. DuckDB's sniffer proposes a delimiter; it is taken unless another one gives more of
+    the first rows the same number of cells. A quote in a quoted cell is doubled, or stands behind a backslash if the
+    first rows are well formed only so.
     """
-    lines = [line for line in head.splitlines()[:LOOKED_AT] if line.strip()]
-    delimiter = declared or _sniffed(plain)
-    shares = {d: sum(d in line for line in lines) for d in DELIMITERS}
-    if not declared and 2 * shares.get(delimiter, 0) <= len(lines):
-        delimiter = max(DELIMITERS, key=lambda d: (shares[d], sum(line.count(d) for line in lines)))
+    delimiter = declared
+    if delimiter is None:
+        alike = {d: _rows_alike(head, d) for d in DELIMITERS}
+        most = max(alike.values())
+        sniffed = _sniffed(plain)
+        delimiter = sniffed if alike.get(sniffed) == most else max(DELIMITERS, key=lambda d: (alike[d], head.count(d)))
     doubled, slashed = _is_strict(head, delimiter, '"'), _is_strict(head, delimiter, "\\")
     return delimiter, "\\" if '\\"' in head and slashed and not doubled else '"'
+
+
+def _rows_alike(head: str, delimiter: str) -> int:
+    """How many of the first rows have the usual number of cells; 0 where that is one."""
+    widths = collections.Counter(len(row) for row in _head_rows(head, delimiter, '"')[0])
+    width, rows = max(widths.items(), key=lambda one: (one[1], one[0]), default=(1, 0))
+    return rows if width > 1 else 0
 
 
 def _sniffed(plain: Path) -> str:
@@ -249,30 +260,31 @@ class _Source:
 
 def _columns(source: _Source, named: int, width: int) -> tuple[list[pa.ChunkedArray], list[Rejected]]:
     """The columns below the header, and the lines that fit no row. named: cells of the header; width: of most rows."""
-    table, rejected = _scan(source, width, padded=False)
-    misfits = [line for line in rejected if not _fits(source, line, named, width)]
+    table, rejected = _scan(source, named, width, padded=False)
+    rejected = [line for line in rejected if line.text.strip(f' \t"{source.delimiter}')]  # empty lines are no rows
+    misfits = [line for line in rejected if not _fits(source, line, named)]
     if len(misfits) == len(rejected):
-        return [_filled(column) for column in table.columns], misfits
+        return [_filled(column) for column in table.columns[:named]], misfits
     # Some rows end in more empty cells than others. Read again with columns to spare, and with cells that are missing
     # told from empty ones.
-    wide, _ = _scan(source, width + SPARE, padded=True)
+    wide, _ = _scan(source, named, width + SPARE, padded=True)
     fits = pc.is_valid(wide.column(named - 1))
-    for column in wide.columns[width:]:
+    for column in wide.columns[named:]:
         fits = pc.and_(fits, pc.is_null(_filled(column)))
     kept = wide.filter(fits)
     if len(kept) != len(table) + len(rejected) - len(misfits):  # no row is lost without being counted
-        return [_filled(column) for column in table.columns], rejected
-    return [_filled(column) for column in kept.columns[:width]], misfits
+        return [_filled(column) for column in table.columns[:named]], rejected
+    return [_filled(column) for column in kept.columns[:named]], misfits
 
 
-def _fits(source: _Source, reject: Rejected, named: int, width: int) -> bool:
+def _fits(source: _Source, reject: Rejected, named: int) -> bool:
     """Whether a line is a row but for empty cells at its end."""
     if not reject.why.startswith(_CELLS):
         return False
     rows, _ = _head_rows(reject.text, source.delimiter, source.escape)
     if len(rows) != 1:
         return False
-    return named <= len(rows[0]) <= width + SPARE and not any(cell.strip() for cell in rows[0][width:])
+    return named <= len(rows[0]) <= named + SPARE and not any(cell.strip() for cell in rows[0][named:])
 
 
 def _filled(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -280,30 +292,54 @@ def _filled(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.equal(pc.utf8_trim_whitespace(column), ""), None, column)
 
 
-def _scan(source: _Source, width: int, *, padded: bool) -> tuple[pa.Table, list[Rejected]]:
-    """Every row below the header as texts, and the lines that DuckDB cannot read as a row. padded: a row may be
-    shorter; its missing cells are null, while an empty cell is an empty text.
+def _scan(source: _Source, named: int, width: int, *, padded: bool) -> tuple[pa.Table, list[Rejected]]:
+    """Every row below the header as texts, and the lines that DuckDB cannot read as a row. Cells beyond the `named`
+    ones have to be empty. padded: a row may be shorter, or longer; missing cells are null, while an empty cell is an
+    empty text.
     """
-    columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(width))
+    kinds = ["VARCHAR" if n < named or padded else _EMPTY_KIND for n in range(width)]
+    columns = ", ".join(f"'c{n}': '{kind}'" for n, kind in enumerate(kinds))
     with connection() as engine:
         try:
             table = engine.sql(
                 f"""
                 SELECT * FROM read_csv($1, auto_detect = false, header = false, skip = $2, delim = $3, quote = '"',
-                    escape = $4, nullstr = '{_EMPTY}', columns = {{{columns}}}, store_rejects = true,
+                    escape = $4, nullstr = $5, columns = {{{columns}}}, store_rejects = true,
                     null_padding = {padded}, parallel = {not padded}, max_line_size = 16777216)
                 """,
-                params=[str(source.plain), source.skip, source.delimiter, source.escape],
+                params=[str(source.plain), source.skip, source.delimiter, source.escape, _EMPTY if padded else ""],
             ).to_arrow_table()
             rejects = engine.execute(
-                "SELECT line, min(error_message), any_value(csv_line) FROM reject_errors GROUP BY line ORDER BY line"
+                "SELECT line_byte_position - 1, min(error_message), any_value(csv_line) FROM reject_errors GROUP BY 1 "
+                "ORDER BY 1"
             ).fetchall()
         except duckdb.Error as error:
             raise FileError(f"{source.path}: cannot be read as a table: {str(error).splitlines()[0]}") from error
-    rejected = [Rejected(line + source.skip, _why(why), text.rstrip("\r\n")) for line, why, text in rejects]
+    lines = _lines_at(source.plain, [place for place, _, _ in rejects])
+    rejected = [
+        Rejected(line, _why(why, named), text.rstrip("\r\n"))
+        for line, (_, why, text) in zip(lines, rejects, strict=True)
+    ]
     return table.slice(1), rejected
 
 
-def _why(message: str) -> str:
+def _lines_at(plain: Path, places: list[int]) -> list[int]:
+    """The numbers, from 1, of the lines that start at these bytes, which are in order."""
+    lines = []
+    line, at = 1, 0
+    with plain.open("rb") as file:
+        for place in places:
+            while at < place:
+                block = file.read(min(place - at, 1 << 20))
+                assert block, f"line at byte {place} lies beyond the end of {plain}"
+                line += block.count(b"\n")
+                at += len(block)
+            lines.append(line)
+    return lines
+
+
+def _why(message: str, named: int) -> str:
     cells = re.fullmatch(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
-    return f"{_CELLS} {cells[2]} instead of {cells[1]}" if cells else message.rstrip(".")
+    if cells:
+        return f"{_CELLS} {cells[2]} instead of {named}"
+    return f"{_CELLS} more than {named}" if _EMPTY_KIND in message else message.rstrip(".")

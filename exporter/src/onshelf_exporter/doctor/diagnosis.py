@@ -1,6 +1,7 @@
 """Puts the canonical tables together from all files, and counts what is lost on the way."""
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +16,10 @@ from onshelf_exporter.doctor import catalogue, others, sales
 from onshelf_exporter.doctor.columns import Frame, read_columns
 from onshelf_exporter.doctor.losses import SAMPLES, Loss, Reason, apart, total
 from onshelf_exporter.doctor.settings import Settings
-from onshelf_exporter.doctor.sources import Found, find
+from onshelf_exporter.doctor.sources import Found, Given, find
 from onshelf_exporter.validation import MAX_MISSING
 
+BROKEN = "\ufffd"  # stands for a byte that is no text
 MONEY = ("revenue", "discount", "coupon_discount", "price_paid", "list_price", "unit_cost", "fixed_cost")
 
 
@@ -84,7 +86,7 @@ def _files(diagnosis: Diagnosis) -> None:
         diagnosis.losses.append(Loss(name, "no table: not read", 0, meant=name.endswith("(left out by --table)")))
     for file in diagnosis.found.files:
         for loss in file.raw.losses:
-            diagnosis.losses.append(Loss(file.name, loss.what, loss.rows, loss.samples))
+            diagnosis.losses.append(Loss(file.name, loss.what, loss.rows, _without_users(file, loss.samples)))
         for note in file.raw.notes:
             if note.startswith("not read"):
                 diagnosis.losses.append(Loss(file.name, f"{note}. Save each sheet as a file of its own", 0))
@@ -103,6 +105,17 @@ def _files(diagnosis: Diagnosis) -> None:
                 f"all dates are {weekday}s: if each row is a week of sales, say which day it names, with "
                 "--map HEADER=week_start or --map HEADER=week_end"
             )
+
+
+def _without_users(file: Given, samples: Sequence[str]) -> tuple[str, ...]:
+    """Samples of whole lines, cut to what is wrong with them where the file has users."""
+    if not any("user_id" in meaning.columns for meaning in file.meant):
+        return tuple(samples[:SAMPLES])
+    if any(BROKEN in sample for sample in samples):
+        return tuple(field for sample in samples for field in re.findall(f"[^,;|\t]*{BROKEN}[^,;|\t]*", sample))[
+            :SAMPLES
+        ]
+    return tuple(f"line {line.line}: {line.why}" for line in file.raw.rejected[:SAMPLES])
 
 
 def _money(diagnosis: Diagnosis, settings: Settings) -> None:
@@ -141,12 +154,10 @@ def _sales_and_products(con: Backend, diagnosis: Diagnosis, settings: Settings) 
         count = total(out)
         if count:
             rows = out.order_by("why", "product_id").limit(SAMPLES).to_pyarrow().to_pylist()
-            shown = tuple(f"{row['product_id']} {row['title'] or ''} ({row['why']})" for row in rows)
+            shown = tuple(
+                f"{row['product_id']}{' ' + row['title'] if row['title'] else ''} ({row['why']})" for row in rows
+            )
             losses.append(Loss("products", "no products; their sales are left out as well", count, shown))
-            if count > MAX_MISSING * total(products):
-                diagnosis.problems.append(
-                    f"products: {count:,} of {total(products):,} would be left out, such as {'; '.join(shown)}"
-                )
             interactions = diagnosis.tables.get("interactions")
             if interactions is not None and "product_id" in interactions.columns:
                 diagnosis.tables["interactions"], more = catalogue.without(con, interactions, out)

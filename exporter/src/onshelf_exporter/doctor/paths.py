@@ -13,7 +13,7 @@ from onshelf.files import Reading
 from onshelf_exporter.titles import LEVEL
 
 # Signs between levels; the one that most values hold is that of the column, the first of several.
-SEPARATORS = (r">+|[»＞›→]", r"\|+", r"::", r"[/／]")
+SEPARATORS = (r">+|[»＞›→]", r"\|+", r"::", r"[/／]", r"(?<=\w)\.(?=\w)")
 
 
 def paths(found: Reading) -> Reading:
@@ -65,7 +65,9 @@ def _parts(text: str) -> list[str]:
 def _several(texts: Iterable[str], separator: str) -> set[str]:
     """The values that are several paths joined by commas: every part is a path, or a first level known elsewhere."""
     values = list(texts)
-    roots = {re.split(separator, text)[0].strip() for text in values}
+    whole = [part for text in values for part in _parts(text) if re.search(separator, part)]
+    whole += [text for text in values if len(_parts(text)) == 1]
+    roots = {re.split(separator, part)[0].strip() for part in whole}
     found = set()
     for text in values:
         parts = _parts(text)

@@ -91,6 +91,11 @@ class Dataset:
     purchases: Purchases
     sales: pd.DataFrame
 
+    @property
+    def has_users(self) -> bool:
+        """Whether the data know users; without them demand alone is measured."""
+        return len(self.users) > 0
+
     def launched(self, weeks: tuple[int, int]) -> LaunchRows:
         """The launches of weeks first..last, inclusive."""
         week = self.launches.week

@@ -23,13 +23,13 @@ def draw(folder: Path, one: Study, demand: DemandPredictions, numbers: dict[str,
         (plots.deciles(rows, study.UNITS, ours), "deciles", "Forecast against actual, by tenths of the forecast."),
         (plots.lift(rows, study.UNITS, demand.units, rivals), "lift", "Units found by the highest forecasts."),
     ]
-    cold, scores = study.audiences(one)
-    enough = cold.told
-    kept = {name: values[enough] for name, values in scores.items() if name in (*AUDIENCE_RIVALS, OURS)}
-    names = [name for name in AUDIENCE_RIVALS if name in kept]
-    made.append(
-        (plots.audience_lift(kept, cold.bought[enough], names), "audience", "Buyers found among the best households.")
-    )
+    if one.data.has_users:
+        cold, scores = study.audiences(one)
+        enough = cold.told
+        kept = {name: values[enough] for name, values in scores.items() if name in (*AUDIENCE_RIVALS, OURS)}
+        names = [name for name in AUDIENCE_RIVALS if name in kept]
+        drawn = plots.audience_lift(kept, cold.bought[enough], names)
+        made.append((drawn, "audience", "Buyers found among the best households."))
     for figure in policy.figures(numbers["policy"]):
         drawn = plots.intervals(figure["title"], figure["unit"], figure["rows"], figure["reference"])
         made.append((drawn, str(figure["name"]), str(figure["title"])))

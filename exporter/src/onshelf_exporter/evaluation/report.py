@@ -58,8 +58,10 @@ def _reading(summary: Summary) -> str:
             "these weeks "
             "in sight, so they are optimistic: they choose, they are not claimed. The test period stays closed."
         )
-    else:
+    elif summary["split"] == "test":
         lines.append("- The test period was opened for this report; docs/decisions.md records it.")
+    else:
+        lines.append("- These weeks were chosen on the command line; the model release knows nothing after them begin.")
     if not weeks["is_purged"]:
         lines.append(
             f"- The main demand table has equal knowledge: ours and the baselines learned from launches of weeks "
@@ -239,6 +241,8 @@ def _timing(summary: Summary) -> str:
 
 
 def _warm(summary: Summary) -> str:
+    if "warm" not in summary:
+        return "## Recommendations and audiences\n\nNot measured: the data have no users."
     warm, wanted = summary["warm"], summary["weeks"]["warm_cut"]
     text = (
         f"History of weeks up to {warm['cut']}, then what {warm['households']:,} households bought in the four "
@@ -257,6 +261,8 @@ def _warm(summary: Summary) -> str:
 
 
 def _cold(summary: Summary) -> str:
+    if "cold" not in summary:
+        return ""
     cold = summary["cold"]
     text = (
         f"History of weeks up to {cold['cut']}; positives are the households that bought the launch in weeks L..L+7. "
@@ -271,6 +277,9 @@ def _cold(summary: Summary) -> str:
 
 
 def _explanations(summary: Summary) -> str:
+    if "explanations" not in summary:
+        return ""
+
     def cell(value: float | None) -> str:
         return "–" if value is None else number(value)
 

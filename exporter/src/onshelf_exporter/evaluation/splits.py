@@ -13,6 +13,7 @@ from onshelf_exporter.weeks import Cut
 OUTCOME_WEEKS = 8
 WARM_WEEKS = 4
 SPLITS = ("validation", "test")
+CHOSEN = "chosen"  # weeks that were named on the command line
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Split:
     """One split by time; all weeks are inclusive.
 
     Attributes:
-        name: "validation" or "test".
+        name: "validation", "test" or "chosen".
         train: first and last launch week of the training launches.
         evaluate: first and last launch week of the measured launches.
         cut: last week that a model may know when it forecasts the measured launches.
@@ -44,6 +45,26 @@ class Split:
         return self.purged_train == self.train
 
 
+def split_from(first: int, last: int, dataset: dict[str, Any]) -> Split:
+    """The split that measures launches of weeks `first`..`last`, after training on all before.
+
+    Raises:
+        SettingError: the weeks are not in order, or their outcomes lie beyond the data.
+    """
+    begin, end = _launch_weeks(dataset)
+    if not begin < first <= last <= end:
+        rule = f"must be launch weeks FIRST LAST within {begin + 1} {end}, in order: later outcomes lie beyond the data"
+        raise SettingError("--weeks", f"{first} {last}", rule)
+    cut = Cut(first - 1)
+    return Split(CHOSEN, (begin, first - 1), (first, last), cut, cut)
+
+
+def _launch_weeks(dataset: dict[str, Any]) -> tuple[int, int]:
+    """First and last week whose launches have an outcome."""
+    first = int(dataset["first_week"]) + int(dataset.get("launch_burn_in_weeks", 0))
+    return first, int(dataset["last_week"]) - OUTCOME_WEEKS + 1
+
+
 def split_of(name: str, dataset: dict[str, Any]) -> Split:
     """The split of a prepared data set.
 
@@ -56,8 +77,7 @@ def split_of(name: str, dataset: dict[str, Any]) -> Split:
     """
     if name not in SPLITS:
         raise SettingError("--split", name, f"must be one of {', '.join(SPLITS)}")
-    first = int(dataset["first_week"]) + int(dataset.get("launch_burn_in_weeks", 0))
-    last = int(dataset["last_week"])
+    first, last = _launch_weeks(dataset)[0], int(dataset["last_week"])
     if name == "validation":
         split = Split(name, (first, last - 26), (last - 25, last - 21), Cut(last - 26), Cut(last - 19))
     else:

@@ -126,13 +126,14 @@ def demand(study: Study, weeks: tuple[int, int], complete: bool = True) -> Deman
         launch_weeks |= _tutorial_weeks(study, f"demand/{weeks[0]}-{weeks[1]}", train, rows)
         for model in ("seed_linear", "seed_bert"):
             units[model] = tutorials.units_of_week(train, launch_weeks[model], UNITS)
-    for outcome in ("units_4w", "revenue_8w", "buyers_8w"):
+    for outcome in ("units_4w", "revenue_8w", *(("buyers_8w",) if study.data.has_users else ())):
         others[outcome] = rivals.simple(outcome)
         if not study.quick:
             others[outcome] |= rivals.learned(outcome, rolling=False)
     if not study.quick:
         others["units_4w"] |= rivals.learned("units_4w", rolling=True)
-    others["repeat"] = rivals.repeat(not study.quick)
+    if study.data.has_users:
+        others["repeat"] = rivals.repeat(not study.quick)
     for outcome, models in others.items():
         models[OURS] = ours[outcome]
     settings = {} if study.quick else rivals.settings(UNITS)
@@ -206,9 +207,11 @@ def audiences(study: Study) -> tuple[ColdTask, dict[str, Floats]]:
 def ours(study: Study, warm: bool) -> dict[str, dict[str, float]]:
     """What is measured of one model release in every column of the tables: demand, cold and, if asked for, warm."""
     rows = study.measured()
-    cold = recommend.cold_task(study.data, rows, study.release.cut_week)
-    means = {"cold": recommend.measure_cold(cold, _ours_audiences(study, cold))}
-    if warm:
+    means = {}
+    if study.data.has_users:
+        cold = recommend.cold_task(study.data, rows, study.release.cut_week)
+        means["cold"] = recommend.measure_cold(cold, _ours_audiences(study, cold))
+    if warm and study.data.has_users:
         task = warm_task(study)
         means["warm"] = recommend.measure_warm(task, _ours_lists(study, task))
     result = {part: {name: float(np.nanmean(values)) for name, values in own.items()} for part, own in means.items()}

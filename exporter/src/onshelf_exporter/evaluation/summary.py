@@ -233,7 +233,7 @@ def add_seeds(summary: Summary, repeated: list[ModelRelease], one: Study) -> Non
     forecasts.
     """
     same = one.warm_release.identity == one.release.identity
-    parts = ("demand", "warm", "cold") if same else ("demand", "cold")
+    parts = [part for part in ("demand", "warm", "cold") if part in summary["ours"] and (same or part != "warm")]
     columns = {part: [key for key in summary["ours"][part] if not key.endswith("_ci")] for part in parts}
     values = {part: [[summary["ours"][part][key] for key in names]] for part, names in columns.items()}
     for release in repeated:

@@ -60,13 +60,13 @@ class Histories:
 
 def load_events(folder: Path, cut: Cut) -> Events:
     """Read features/user_product_weeks.parquet and users.parquet; kinds that are no sign of interest (returns) are left
-    out."""
+    out. A shop without users has one that did nothing: graphs hold at least one row, and nobody asks for it."""
     features = folder / "features"
     path = features / "user_product_weeks.parquet"
     if not path.is_file():
         raise ExporterError(f"{path}: missing; run `onshelf-exporter data` again")
     frame = pq.read_table(path, filters=[("week", "<=", cut)], read_dictionary=["kind"]).to_pandas()
-    users = pq.read_table(features / "users.parquet", columns=["user_index"]).num_rows
+    users = max(1, pq.read_table(features / "users.parquet", columns=["user_index"]).num_rows)
     kind = frame["kind"].map(KIND_IDS).astype("float64")
     frame = (
         frame[kind.notna()]
@@ -141,11 +141,10 @@ def profiles(events: Events, history: History, week: int, window: int = 12) -> N
     distinct = np.zeros(n)
     distinct[variety.index.to_numpy()] = variety.to_numpy()
     departments = top_departments(history)
-    share = np.stack(
-        [np.bincount(user, history.ids[seen.product, 0] == d, minlength=n) / np.maximum(count, 1) for d in departments],
-        axis=1,
-    )
-    share = np.pad(share, ((0, 0), (0, PROFILE - 7 - share.shape[1])))
+    share = np.zeros((n, PROFILE - 7))  # a shop may have few departments, or none
+    for place, department in enumerate(departments):
+        share[:, place] = np.bincount(user, history.ids[seen.product, 0] == department, minlength=n)
+    share /= np.maximum(count, 1)[:, None]
     head = [
         np.log1p(recent_count / recent_weeks),
         np.log1p(count / all_weeks),

@@ -100,6 +100,7 @@ def build_kin(history: History, purchases: Events) -> Kin:
     events |= repeat_events(purchases, history.cut)
     keys = group_keys(torch.from_numpy(history.ids), torch.from_numpy(history.label), history.vocabulary.sizes)
     first = history.products["first_week"].fillna(np.inf).to_numpy(dtype=np.float64)
+    who = "buyers" if len(history.users) else "units"  # where nothing is known of buyers, each unit counts as one
     return Kin(
         history.cut,
         dict(zip(GROUPS, keys.T.contiguous().numpy(), strict=True)),
@@ -107,7 +108,7 @@ def build_kin(history: History, purchases: Events) -> Kin:
         first,
         shape,
         weekly,
-        by_week_of_life(history, "buyers"),
+        by_week_of_life(history, who),
         int(history.dataset["first_week"]),
         first_share(history.dataset),
     )
@@ -187,7 +188,7 @@ def statistics(kin: Kin, group: str, wanted: Ints, weeks: Ints) -> Floats:
         (kin.first[seen] <= kin.last).astype(np.float64),
         minlength=len(wanted) * (kin.last + 1),
     )
-    known = np.cumsum(flat.reshape(len(wanted), kin.last + 1), axis=1)
+    known = np.cumsum(flat.reshape(len(wanted), kin.last + 1).astype(np.float64), axis=1)
     known[:, kin.begun] *= kin.begun_share
     result[:, :, place["weeks"]] = np.cumsum(known, axis=1)[:, weeks].T
     return result

@@ -20,6 +20,7 @@ from onshelf_exporter.training.life_cycle import life_cycle_table
 from onshelf_exporter.training.outcome import launch_attributes
 from onshelf_exporter.training.towers import TowerResult
 
+TRAITS = ("purchases_per_week", "price_tier", "promotion_sensitivity", "new_product_share")
 TABLES = ("vocabulary", "categories", "channels", "products", "users", "launches", "life_cycle")
 
 
@@ -149,12 +150,15 @@ def products_table(history: History) -> pa.Table:
 def users_table(history: History, events: Events, towers: TowerResult, traits: pa.Table) -> pa.Table:
     """All users in order of user_index, as of the end of the cut week; `traits` are the user features of then."""
     past, profile = towers.history, towers.profile
-    ids = _user_ids(history)
+    count = len(history.users)
+    if not count:  # the one that stands for nobody is left out below
+        traits = pa.table({name: pa.nulls(1, pa.float64()) for name in TRAITS})
+    ids = _user_ids(history) or [""]
     lengths = (past.products > 0).sum(1)
     mask = past.products > 0
     user, product = bought(events)
     interests = _interests(history, events, len(profile))
-    return pa.table(
+    table = pa.table(
         {
             "user_index": pa.array(range(len(profile)), pa.int64()),
             "user_id": pa.array(ids, pa.string()),
@@ -163,15 +167,13 @@ def users_table(history: History, events: Events, towers: TowerResult, traits: p
             "history_quantities": _lists(past.quantities[mask], lengths, pa.float32()),
             "history_kinds": _lists(past.kinds[mask], lengths, pa.int64()),
             "profile": pa.array(list(profile), pa.list_(pa.float32())),
-            "purchases_per_week": traits["purchases_per_week"],
             "recency_weeks": pa.array(profile[:, 2].astype(np.float64), pa.float64()),
-            "price_tier": traits["price_tier"],
-            "promotion_sensitivity": traits["promotion_sensitivity"],
-            "new_product_share": traits["new_product_share"],
+            **{name: traits[name] for name in TRAITS},
             "interests": interests,
             "bought": _lists(product, np.bincount(user, minlength=len(profile)), pa.int64()),
         }
     )
+    return table.slice(0, count)
 
 
 def launches_table(history: History) -> pa.Table:

@@ -285,6 +285,8 @@ def launch_rows(
     others = np.flatnonzero(~launched & (buyers >= 2))
     room = max(0, recipe.launch_products - len(bought))
     keep = np.sort(np.concatenate([bought, generator.permutation(others)[:room]]))
+    if not len(keep):
+        return Lists(torch.zeros(0, 1), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
     shelves = user_shelves(events, state.week, state.factors)
     features, labels, lists = [], [], []
     profile, places = torch.from_numpy(state.profile), torch.from_numpy(state.content)
@@ -303,8 +305,6 @@ def launch_rows(
             features.append(_pairs(state, shelves, numbers, row, user, profile, places))
             labels.append(np.arange(len(every)) < len(mine))
             lists.append(index)
-    if not features:
-        return Lists(torch.zeros(0, 1), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
     label = torch.from_numpy(np.concatenate(labels).astype(np.float32))
     return Lists(torch.cat(features), label, torch.from_numpy(np.concatenate(lists)))
 
@@ -335,6 +335,7 @@ def _came_new(history: History, events: Events, week: int) -> tuple[NDArray[np.i
     n = len(history.products)
     sold = np.full(n, np.iinfo(np.int64).max)
     np.minimum.at(sold, events.product, events.week)
+    np.minimum.at(sold, history.sales["product_index"].to_numpy(), history.sales["week"].to_numpy())  # to guests, too
     frame = history.launches.frame
     launched = frame["product_index"].to_numpy()
     sold[launched] = frame["launch_week"].to_numpy()
