@@ -105,17 +105,14 @@ async def _plan(
     most = gateway.settings.max_candidates
     product = await understand(call, release, gateway.models, gateway.settings, question.product)
     encoded, models = product.encoded, gateway.models
-    retrieving = asyncio.create_task(
-        optional(
-            call,
-            models.find_audience(call, release, encoded.embedding, encoded.product_vector, product.ids),
-            "the audience is",
-        )
-    )
     finding = asyncio.create_task(
         optional(call, models.find_launches(call, release, encoded.embedding), "similar launches are")
-    )
-    tasks: list[asyncio.Task[Any]] = [retrieving, finding]
+    )  # also where none are to be shown: how alike the nearest is decides a plan's support
+    retrieving: asyncio.Task[Retrieved | None] | None = None
+    if question.audience_size:
+        users_of = models.find_audience(call, release, encoded.embedding, encoded.product_vector, product.ids)
+        retrieving = asyncio.create_task(optional(call, users_of, "the audience is"))
+    tasks: list[asyncio.Task[Any]] = [finding, *([retrieving] if retrieving else [])]
     try:
         for _ in range(STEPS_TO_SEND):
             await asyncio.sleep(0)
@@ -128,7 +125,7 @@ async def _plan(
         tasks.append(scoring)
         raw, launches = await scoring, await finding
         answer = await _plans(call, question, release, product, grid, candidates, raw, launches, today)
-        users = await retrieving  # the longest: plans are made while it lasts
+        users = await retrieving if retrieving else None  # the longest: plans are made while it lasts
     finally:
         for task in tasks:
             task.cancel()
