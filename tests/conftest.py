@@ -16,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # `import shops`, `small_release
 
 # gateways that a test starts without naming a store: none of them finds what another run left
 os.environ.setdefault("ONSHELF_STORE", f"sqlite:///{tempfile.mkdtemp(prefix='onshelf-store-')}/onshelf.db")
+# no proxy on the way to servers of this machine, for clients of other makers, too
+os.environ["no_proxy"] = ",".join(filter(None, [os.environ.get("no_proxy"), "127.0.0.1,localhost"]))
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch is loaded: two threads do not spin for each other
 
 if TYPE_CHECKING:

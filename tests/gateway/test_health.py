@@ -7,8 +7,9 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
 from onshelf.v1 import launch_pb2_grpc
 from onshelf_gateway.backend import BackendTimeoutError, BackendUnavailableError
@@ -156,17 +157,53 @@ async def test_a_new_release_takes_over_when_its_models_are_ready(tmp_path: Path
         await channel.close()
 
 
-async def test_reflection_names_every_service(running):
-    stub = reflection_pb2_grpc.ServerReflectionStub(running.channel)
+@pytest.mark.parametrize("version", ["v1alpha", "v1"])
+async def test_reflection_describes_every_service(running, version):
+    service = f"grpc.reflection.{version}.ServerReflection"
+    ask = running.channel.stream_stream(
+        f"/{service}/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
 
-    async def requests():
-        yield reflection_pb2.ServerReflectionRequest(list_services="")
+    async def answer(**asked):
+        return await anext(aiter(ask(iter([reflection_pb2.ServerReflectionRequest(**asked)]))))
 
-    async for response in stub.ServerReflectionInfo(requests()):
-        names = {service.name for service in response.list_services_response.service}
+    listed = await answer(list_services="")
+    names = {found.name for found in listed.list_services_response.service}
     wanted = {"LaunchService", "RecommendationService", "CatalogService", "FeedbackService", "ModelReleaseService"}
     assert {f"onshelf.v1.{name}" for name in wanted} <= names
     assert "grpc.health.v1.Health" in names
+    assert service in names
+    for name in names:  # as grpcurl's describe
+        described = await answer(file_containing_symbol=name)
+        files = [
+            descriptor_pb2.FileDescriptorProto.FromString(data)
+            for data in described.file_descriptor_response.file_descriptor_proto
+        ]
+        assert name in {f"{file.package}.{one.name}" for file in files for one in file.service}
+
+
+PINGING = (
+    ("grpc.keepalive_time_ms", 200),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
+
+async def test_a_silent_watch_outlives_many_pings(releases):
+    async with (
+        running_gateway(releases, probe_interval_ms=60_000) as (server, backend),
+        grpc.aio.insecure_channel(server.address, options=PINGING) as channel,
+    ):
+        health = health_pb2_grpc.HealthStub(channel)
+        stream = health.Watch(health_pb2.HealthCheckRequest())
+        assert await _next(stream) == SERVING
+        await asyncio.sleep(3)  # some 15 pings; gRPC's default cuts the connection after the third
+        backend.down = True
+        await server.monitor.probe()
+        assert await _next(stream) == NOT_SERVING
 
 
 async def test_metrics_are_served_and_documented(releases, words):

@@ -56,6 +56,31 @@ async def test_a_plan_is_that_of_plan_launch(triton: aio.InferenceServerClient, 
     assert typed.plans[0].objective_value == pytest.approx(best.objective_value)
 
 
+async def test_the_audience_is_found_only_for_the_whole_response(triton: aio.InferenceServerClient, running) -> None:
+    outputs = [aio.InferRequestedOutput(name) for name in ("summary", "units")]
+    part = await triton.infer("launch_plan", tensors(PLAN_INPUTS), outputs=outputs)
+    assert running.backend.count("audience_retrieval") == 0
+    whole = await triton.infer("launch_plan", tensors(PLAN_INPUTS))
+    assert running.backend.count("audience_retrieval") == 1
+    assert part.as_numpy("units") == whole.as_numpy("units")
+    assert launch_pb2.PlanLaunchResponse.FromString(whole.as_numpy("response")[0, 0]).audience
+
+
+async def test_the_index_lists_the_gateways_models_and_whether_they_answer(releases) -> None:
+    async with (
+        running_gateway(releases) as (server, backend),
+        aio.InferenceServerClient(server.address) as client,
+    ):
+        found = await client.get_model_repository_index()
+        rows = sorted((model.name, model.version, model.state, model.reason) for model in found.models)
+        assert rows == [(name, version, "READY", "") for name in sorted(MODELS) for version in ("2", "3")]
+        backend.down = True
+        await server.monitor.probe()
+        found = await client.get_model_repository_index()
+        assert {model.state for model in found.models} == {"UNAVAILABLE"}
+        assert all(model.reason for model in found.models)
+
+
 async def test_rows_of_a_batch_are_answered_one_by_one(triton: aio.InferenceServerClient) -> None:
     rows = {"title": [[TITLE], ["Frozen peas, 16 oz"]], "max_candidates": [[50], [50]]}
     both = await triton.infer("launch_plan", tensors(rows))

@@ -156,11 +156,20 @@ async def test_the_budget_is_respected(running, words):
                 assert effect.field != "coupon" or not effect.feasible or cents(plan.promotion_cost) + 500 <= 600
 
 
-async def test_parts_can_be_left_out(running, words):
+async def test_what_is_not_asked_for_is_not_computed(running, words):
+    await running.launch.PlanLaunch(words.plan())
+    assert running.backend.count("audience_retrieval") == 1
+    running.backend.calls.clear()
     response = await running.launch.PlanLaunch(words.plan(audience_size=0, similar_launches=0))
     assert not response.audience
-    assert response.segments, "an audience of nobody is described all the same"
+    assert not response.segments
     assert not response.similar_launches
+    assert not response.info.degraded
+    assert sorted(name for name, _, _ in running.backend.calls) == [
+        "launch_outcome",
+        "launch_retrieval",  # the nearest launch decides how well the history supports a plan
+        "product_encoder_int8",
+    ]
     assert response.plans[0].support.nearest_similarity > 0
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import grpc
 from google.protobuf.message import Message
 
+from onshelf import addresses
 from onshelf._convert import fill, from_message
 from onshelf._enums import ErrorReason, HealthStatus
 from onshelf._errors import InvalidRequest, ServiceFault
@@ -48,6 +49,7 @@ class ClientConfig:
     channel_options: ChannelOptions
 
     def __post_init__(self) -> None:
+        addresses.checked(self.address)
         if not self.timeout > 0:
             raise ValueError(f"timeout is {self.timeout!r}; give seconds above 0 (float('inf') for no deadline)")
         if self.retries < 0:
@@ -55,7 +57,7 @@ class ClientConfig:
 
     def options(self) -> list[tuple[str, Any]]:
         """The options of the channel, the caller's over the defaults."""
-        return list((_OPTIONS | dict(self.channel_options)).items())
+        return list((_OPTIONS | dict(addresses.channel_options(self.address)) | dict(self.channel_options)).items())
 
     def call_metadata(self) -> tuple[tuple[str, str], ...]:
         """Metadata for one call."""

@@ -101,6 +101,8 @@ def fill(message: Message, values: Mapping[str, Any]) -> Message:
             _set(message, field, value)
         except TypeError as error:
             raise TypeError(f"{name}: {error}") from None
+        except UnicodeEncodeError:
+            raise ValueError(f"{name}: {value!a} holds bytes that are no text in UTF-8") from None
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
     return message

@@ -9,6 +9,7 @@ from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
+from onshelf import addresses
 from onshelf._enums import ErrorReason
 from onshelf._errors import CODES, REASONS, FieldViolation, OnshelfError
 from onshelf.v1 import launch_pb2
@@ -80,6 +81,11 @@ def _message(code: grpc.StatusCode, text: str, from_service: bool, address: str,
     if from_service:
         return text
     if code is grpc.StatusCode.UNAVAILABLE:
+        if (by := addresses.proxy_to(address)) is not None:
+            return (
+                f"nothing answers at {address} by way of the proxy {by[1]}, which {by[0]} names "
+                f"({text or 'no details'}); set no_proxy={address.rpartition(':')[0]} to go there directly"
+            )
         if any(sign in text.lower() for sign in _NOTHING_LISTENS):
             return f"nothing answers at {address}; start the service with `make gateway`, or name another address"
         return f"the connection to {address} was lost ({text or 'no details'}); try again"

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, cast
 
+from onshelf_exporter.console import prepare
+
 
 class Stage(NamedTuple):
     """One row of the command line: the stage's name, its module and one line of help.
@@ -66,6 +68,7 @@ STAGES = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one stage; an expected error is one clear message on stderr and exit status 2."""
+    prepare(argv)
     # must stand before torch is loaded: threads that wait shall not keep a core busy that others need
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     arguments = list(sys.argv[1:] if argv is None else argv)

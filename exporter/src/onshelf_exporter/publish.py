@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -223,10 +224,16 @@ def load_model(url: str, name: str, timeout: float = 120.0) -> None:
     address = f"{url.rstrip('/')}/v2/repository/models/{name}/load"
     request = urllib.request.Request(address, data=b"{}", method="POST", headers={"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
+        with _opener(url).open(request, timeout=timeout) as answer:
             answer.read()
     except urllib.error.HTTPError as error:
         detail = error.read().decode("utf-8", "replace")[:500]
         raise ExporterError(f"{address}: Triton answered {error.code}: {detail}") from error
     except (OSError, http.client.HTTPException) as error:
         raise ExporterError(f"--triton-http {url!r}: no answer ({error})") from error
+
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    """What asks a server: past any proxy where it is on this machine."""
+    here = urllib.parse.urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+    return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if here else []))

@@ -11,6 +11,8 @@ from google.protobuf.message import Message
 from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
+from onshelf import addresses
+
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 
@@ -123,6 +125,7 @@ class TritonBackend:
         self._channel = grpc.aio.insecure_channel(
             address,
             options=[
+                *addresses.channel_options(address),
                 ("grpc.initial_reconnect_backoff_ms", 100),
                 ("grpc.min_reconnect_backoff_ms", 100),
                 ("grpc.max_reconnect_backoff_ms", 500),

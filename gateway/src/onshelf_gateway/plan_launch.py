@@ -107,11 +107,14 @@ async def _plan(
     most = gateway.settings.max_candidates
     product = await understand(call, release, gateway.models, gateway.settings, question.product)
     encoded, models = product.encoded, gateway.models
-    retrieving = asyncio.create_task(_audience(call, models, release, product))
+    retrieving: asyncio.Task[Retrieved | None] | None = None
+    if question.audience_size and release.has_users:
+        users_of = models.find_audience(call, release, encoded.embedding, encoded.product_vector, product.ids)
+        retrieving = asyncio.create_task(optional(call, users_of, "the audience is"))  # the longest, so it is asked first
     finding = asyncio.create_task(
         optional(call, models.find_launches(call, release, encoded.embedding), "similar launches are")
-    )
-    tasks: list[asyncio.Task[Any]] = [retrieving, finding]
+    )  # also where none are to be shown: how alike the nearest is decides a plan's support
+    tasks: list[asyncio.Task[Any]] = [finding, *([retrieving] if retrieving else [])]
     try:
         for _ in range(STEPS_TO_SEND):
             await asyncio.sleep(0)
@@ -124,7 +127,7 @@ async def _plan(
         tasks.append(scoring)
         raw, launches = await scoring, await finding
         answer = await _plans(call, question, release, product, grid, candidates, raw, launches, today)
-        users = await retrieving  # the longest: plans are made while it lasts
+        users = await retrieving if retrieving else None  # plans are made while it lasts
     finally:
         for task in tasks:
             task.cancel()
@@ -135,15 +138,6 @@ async def _plan(
             answer.segments.extend(audience.segments(release, users, question.audience_size))
     answer.info.CopyFrom(messages.response_info(call, release, question.scale))
     return answer
-
-
-async def _audience(call: Call, models: Models, release: ModelRelease, product: UnderstoodProduct) -> Retrieved | None:
-    """Users for the product; None where the release knows none, or where its model fails."""
-    if not release.has_users:
-        return None
-    encoded = product.encoded
-    asked = models.find_audience(call, release, encoded.embedding, encoded.product_vector, product.ids)
-    return await optional(call, asked, "the audience is")
 
 
 def _candidates(

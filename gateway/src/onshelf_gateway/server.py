@@ -11,7 +11,6 @@ from typing import Any
 import grpc
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from onshelf.v1 import (
@@ -26,7 +25,7 @@ from onshelf.v1 import (
     recommendation_pb2,
     recommendation_pb2_grpc,
 )
-from onshelf_gateway import heap, metrics
+from onshelf_gateway import heap, metrics, reflection
 from onshelf_gateway.backend import InferenceBackend
 from onshelf_gateway.catalogue import Catalogue
 from onshelf_gateway.gateway import Gateway
@@ -45,6 +44,7 @@ from onshelf_gateway.settings import Settings
 from onshelf_gateway.store import StoreError
 
 log = structlog.get_logger("onshelf_gateway.server")
+LEAST_PING_MS = 100  # callers that ping more often, on a stream that says nothing, are cut off
 QUIET_SECONDS = 0.3  # calls under way to a draining server get a reason; a stopped server would cancel them
 
 
@@ -104,6 +104,8 @@ class Server:
             options=[
                 ("grpc.so_reuseport", int(settings.processes > 1)),
                 ("grpc.max_concurrent_streams", settings.max_streams),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_MS),
                 ("grpc.max_receive_message_length", size),
                 ("grpc.max_send_message_length", size),
             ],
@@ -116,7 +118,7 @@ class Server:
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(InferenceService(gateway, self.health), server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
         if settings.reflection:
-            reflection.enable_server_reflection(service_names(), server)
+            reflection.add(service_names(), server)
         host = settings.listen.rpartition(":")[0]
         try:
             port = server.add_insecure_port(settings.listen)
@@ -172,10 +174,9 @@ class Server:
 
 
 def service_names() -> list[str]:
-    """Full names of all services, for reflection."""
+    """Full names of all services, for reflection, but for its own."""
     modules = (launch_pb2, recommendation_pb2, catalog_pb2, feedback_pb2, model_release_pb2, service_pb2, health_pb2)
-    names = [service.full_name for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
-    return [*names, reflection.SERVICE_NAME]
+    return [service.full_name for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
 
 
 def write_addresses(path: Path, address: str, metrics_address: str) -> None:

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from onshelf import addresses
 
 ENV_PREFIX = "ONSHELF_"
 
@@ -130,6 +132,11 @@ class Settings(BaseSettings):
         "", "secret", "Key of the hashes that stand for user ids in logs. Empty: a random one for each start."
     )
     reflection: bool = _row(True, "", "Whether gRPC reflection describes the services.")
+
+    @field_validator("triton", "listen")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return addresses.checked(value)
 
 
 def rows() -> list[tuple[str, FieldInfo]]:

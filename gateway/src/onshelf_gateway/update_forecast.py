@@ -89,13 +89,16 @@ def parse_update(request: L.UpdateForecastRequest, release: ModelRelease, today:
     return UpdateQuestion(product, action, costing, constraints, tuple(observed), on_hand)
 
 
-def executed_candidates(action: ActionQuestion, release: ModelRelease, product: UnderstoodProduct) -> Candidates:
-    """The executed action (first row), then the same at other list prices."""
+def executed_candidates(
+    action: ActionQuestion, release: ModelRelease, product: UnderstoodProduct, advise: bool
+) -> Candidates:
+    """The executed action (first row), then the same at other list prices where prices are to be advised."""
     price = action.price if action.price is not None else product.price
     coverage = np.zeros(CHANNEL_SLOTS)
     for slot, share in action.coverage.items():
         coverage[slot] = share
-    others = [money.price_like(price * Decimal(step), price, release.manifest.currency) for step in PRICE_STEPS]
+    steps = PRICE_STEPS if advise else ()
+    others = [money.price_like(price * Decimal(step), price, release.manifest.currency) for step in steps]
     prices = [price, *dict.fromkeys(other for other in others if 0 < other != price)]
     day = first_day_of_week(action.day, release.manifest.week_start)
     return cross([day], coverage[None, :], prices, [action.discount], [action.coupon])
@@ -172,7 +175,7 @@ async def update_forecast(gateway: Gateway, call: Call, request: L.UpdateForecas
         question = parse_update(request, release, today)
     with gateway.permits.hold(call):
         product = await understand(call, release, gateway.models, gateway.settings, question.product)
-        candidates = executed_candidates(question.action, release, product)
+        candidates = executed_candidates(question.action, release, product, advise=question.stock is not None)
         raw = await gateway.models.score_candidates(
             call,
             release,

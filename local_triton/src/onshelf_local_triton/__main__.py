@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from onshelf_local_triton import environment
+from onshelf_local_triton.console import prepare
 from onshelf_local_triton.errors import LocalTritonError
 from onshelf_local_triton.server import LocalTriton
 
@@ -13,6 +14,7 @@ FIELDS = ("grpc_url", "http_url", "metrics_url")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 well, 1 not running, 2 failed, with the reason on stderr."""
+    prepare(arguments)
     args = _parser().parse_args(arguments)
     try:
         return int(args.command(args))

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from onshelf._cli import _catalog, _commands, _health, _plan, _replay, _update
+from onshelf._cli._console import prepare
 from onshelf._cli._failures import BAD_INPUT, INTERRUPTED, OTHER, STATUSES, UsageError, describe, exit_status
 from onshelf._errors import OnshelfError
 
@@ -50,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; the exit status. Expected errors end in one clear line on standard error."""
+    prepare(argv)
     try:
         args = build_parser().parse_args(argv)
         status: int = args.run(args)

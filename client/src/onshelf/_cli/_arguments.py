@@ -271,11 +271,18 @@ def _written_address(text: str) -> str:
 
 
 def connect(args: argparse.Namespace) -> Client:
-    """A client for the service that the arguments name. Raises UsageError for a timeout that is none."""
+    """A client for the service that the arguments name. Raises UsageError for a timeout or an address that is none."""
     if not args.timeout > 0:
         raise UsageError(f"--timeout is {args.timeout:g}; give seconds above 0")
     trace = (("x-onshelf-trace", "1"),) if getattr(args, "trace", False) else ()
-    return Client(address(args), timeout=args.timeout, metadata=trace)
+    where = address(args)
+    try:
+        return Client(where, timeout=args.timeout, metadata=trace)
+    except ValueError as error:
+        source = (
+            "--address" if args.address else "$ONSHELF_ADDRESS" if os.environ.get("ONSHELF_ADDRESS") else ADDRESS_FILE
+        )
+        raise UsageError(f"{source}: {error}") from None
 
 
 def release(args: argparse.Namespace, client: Client) -> ModelReleaseInfo:

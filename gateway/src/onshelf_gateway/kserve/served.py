@@ -60,7 +60,7 @@ class ServedModel:
 
 async def _launch_plan(gateway: Gateway, call: Call, version: int, given: Arrays, wanted: Sequence[str]) -> Arrays:
     release = gateway.release(call, version)
-    requests = [_plan_request(release, row) for row in _rows(given)]
+    requests = [_plan_request(release, row, "response" in wanted) for row in _rows(given)]
     if len(requests) == 1:
         return _plan_outputs([await plan_launch(gateway, call, requests[0])], wanted)
     with gateway.permits.hold_some(call, len(requests)) as permits:
@@ -93,12 +93,15 @@ async def _batch(
             call.degraded |= own.degraded
 
 
-def _plan_request(release: ModelRelease, row: dict[str, Any]) -> launch_pb2.PlanLaunchRequest:
+def _plan_request(release: ModelRelease, row: dict[str, Any], whole: bool) -> launch_pb2.PlanLaunchRequest:
+    """One row as a request; without its audience unless the `whole` response is wanted, as no other output has it."""
     request = launch_pb2.PlanLaunchRequest(
         product=_product(release, row),
         model_release=release.version,
         max_candidates=row.get("max_candidates", 0),
     )
+    if not whole:
+        request.audience_size = 0
     if row.get("start_date") or row.get("end_date"):
         request.window.start_date, request.window.end_date = row.get("start_date", ""), row.get("end_date", "")
     return request

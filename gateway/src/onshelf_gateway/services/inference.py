@@ -26,8 +26,8 @@ TYPES = {name: getattr(model_config_pb2, f"TYPE_{name}") for name in tensors.NUM
 
 
 class InferenceService(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
-    """Health, metadata, configuration, statistics and inference; shared memory, repository control and the rest are
-    not served."""
+    """Health, index, metadata, configuration, statistics and inference; shared memory, repository control and the rest
+    are not served."""
 
     def __init__(self, gateway: Gateway, health: Health) -> None:
         self._gateway = gateway
@@ -101,6 +101,19 @@ class InferenceService(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: 
             for name in dict.fromkeys(part for model in MODELS.values() for part in self._composing(model)):
                 found = await self._of_triton(call, "ModelStatistics", name, "")
                 response.model_stats.extend(found.model_stats)
+        return response
+
+    async def RepositoryIndex(self, request: Any, context: Any) -> service_pb2.RepositoryIndexResponse:  # noqa: ARG002
+        """The gateway's models in each version, and whether they can answer; those alone that can where `ready` is
+        set."""
+        ready = self._health.serving(LAUNCH)
+        response = service_pb2.RepositoryIndexResponse()
+        if request.repository_name or (request.ready and not ready):
+            return response
+        state, reason = ("READY", "") if ready else ("UNAVAILABLE", "Triton does not serve what it asks")
+        for name in MODELS:
+            for version in sorted(self._gateway.releases.loaded):
+                response.models.add(name=name, version=str(version), state=state, reason=reason)
         return response
 
     async def ModelInfer(self, request: Any, context: Any) -> service_pb2.ModelInferResponse:  # noqa: ARG002
