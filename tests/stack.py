@@ -25,6 +25,8 @@ class Gateway:
             "ONSHELF_METRICS_PORT": "0",
             "ONSHELF_ADDRESS_FILE": str(address_file),
             "ONSHELF_LOG_KEY": "a key of the tests",
+            # one that does not depend on how busy this machine is, unless a test names another one
+            "ONSHELF_ENCODER_MODEL": os.environ.get("ONSHELF_ENCODER_MODEL", "product_encoder_int8"),
             "ONSHELF_STORE": store or f"sqlite:///{folder / 'store.db'}",
         }
         with self.log.open("w") as log:

@@ -230,7 +230,7 @@ class Catalogue:
     # Shelves.
 
     def _key(self, release: ModelRelease) -> str:
-        return f"{release.fingerprint}:{self._settings.encoder_model}"
+        return f"{release.fingerprint}:{self._models.encoders.of(release)}"
 
     def _shelf(self, release: ModelRelease) -> Shelf:
         key = self._key(release)

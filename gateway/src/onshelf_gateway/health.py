@@ -147,7 +147,7 @@ class Monitor:
         current = self._releases.serving
         metrics.release_version.set(current.version if current is not None else 0)
         for service in SERVICES:
-            needed = required_models(service, self._settings.encoder_model)
+            needed = required_models(service, self._models.encoders.of(current))
             self._health.set(service, all(ready.get(model, False) for model in needed))
 
     async def _best(self) -> dict[str, bool]:
@@ -163,8 +163,9 @@ class Monitor:
         return answers[serving.version] if serving is not None and serving.version in answers else {}
 
     async def _ready(self, release: ModelRelease) -> dict[str, bool]:
-        models = required_models("", self._settings.encoder_model)
         timeout = self._settings.probe_timeout_ms / 1000
+        await self._models.encoders.settle(release, timeout)
+        models = required_models("", self._models.encoders.of(release))
         answers = await asyncio.gather(*(self._backend.ready(model, release.version, timeout) for model in models))
         trials = self._models.trials
         return {

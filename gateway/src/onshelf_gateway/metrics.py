@@ -71,6 +71,13 @@ encoder_cache_bytes = Gauge(
 encoder_cache_entries = Gauge(
     "onshelf_encoder_cache_entries", "Encodings that are kept.", registry=REGISTRY, multiprocess_mode="livesum"
 )
+encoder_seconds = Gauge(
+    "onshelf_encoder_measured_seconds",
+    "Seconds of one text by each encoder, when one was chosen.",
+    ["model"],
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
 encoder_batch = Histogram(
     "onshelf_encoder_batch",
     "Products that went to the encoder together.",

@@ -24,6 +24,7 @@ from onshelf_gateway.backend import (
     ModelTimes,
 )
 from onshelf_gateway.calls import Call, Stage
+from onshelf_gateway.encoder_choice import EncoderChoice
 from onshelf_gateway.encodings import Encodings, Row
 from onshelf_gateway.errors import GatewayError, model_unavailable
 from onshelf_gateway.manifest import CANDIDATE_COLUMNS, HORIZONS
@@ -199,7 +200,7 @@ def _tried(
             def again(own: Call) -> Coroutine[Any, Any, A]:
                 return method(self, own, release, *args, **named)
 
-            return await self.trials.run(model or self.encoder, release.fingerprint, call, again)
+            return await self.trials.run(model or self.encoders.of(release), release.fingerprint, call, again)
 
         return ask
 
@@ -210,7 +211,7 @@ class Models:
     """The models of the repository through a backend.
 
     Attributes:
-        encoder: the model that reads products.
+        encoders: which model reads products.
         trials: which models answer.
     """
 
@@ -224,7 +225,7 @@ class Models:
         trial_seconds: float = 0.5,
     ) -> None:
         self._backend = backend
-        self.encoder = encoder_model
+        self.encoders = EncoderChoice(encoder_model, backend)
         self._retry_after_ms = retry_after_ms
         self._reachable = True
         self._waiting: set[asyncio.Timeout] = set()
@@ -243,12 +244,13 @@ class Models:
     async def encode_rows(self, call: Call, release: ModelRelease, rows: Sequence[Row]) -> list[Row]:
         """Read products, in batches with whatever else waits: the outputs of each, in order."""
         tokens = sum(len(row["input_ids"]) for row in rows)
-        before = await self._times(call, release, self.encoder)
-        with call.stage("product_encoder", tokens) as stage, self._failures(call, self.encoder):
+        encoder = self.encoders.of(release)
+        before = await self._times(call, release, encoder)
+        with call.stage("product_encoder", tokens) as stage, self._failures(call, encoder):
             found, hits = await self._encodings.get(release, rows, call.deadline)
             stage.cached = hits == len(rows)
         if not stage.cached:
-            await self._add_parts(call, release, self.encoder, before, stage)
+            await self._add_parts(call, release, encoder, before, stage)
         return found
 
     async def _encode_batch(self, release: ModelRelease, inputs: dict[str, Array], seconds: float) -> dict[str, Array]:
@@ -257,18 +259,19 @@ class Models:
 
     @_tried("")
     async def _read_batch(self, call: Call, release: ModelRelease, inputs: dict[str, Array]) -> dict[str, Array]:
-        outputs = SIGNATURES[self.encoder][1]
-        out = await self._infer(self.encoder, release.version, inputs, outputs, call.remaining())
+        encoder = self.encoders.of(release)
+        outputs = SIGNATURES[encoder][1]
+        out = await self._infer(encoder, release.version, inputs, outputs, call.remaining())
         for name in outputs:
-            _check_batch(self.encoder, name, out[name], len(inputs["input_ids"]))
+            _check_batch(encoder, name, out[name], len(inputs["input_ids"]))
         return {name: out[name] for name in outputs}
 
     def _takes_any_lengths(self, release: ModelRelease) -> bool:
-        return release.manifest.models.get(self.encoder, {}).get("unpadded") is True
+        return release.manifest.models.get(self.encoders.of(release), {}).get("unpadded") is True
 
     def _check_row(self, row: Row) -> None:
         for name, value in row.items():
-            _check_finite(self.encoder, name, value)
+            _check_finite(self.encoders.of(None), name, value)
 
     def encoded_product(self, release: ModelRelease, row: Row, out: Row) -> EncodedProduct:
         """What the encoder said of one `row`: one of those that `encode_rows` gives.
@@ -279,7 +282,8 @@ class Models:
         given, ids = row["categorical_ids"][:3], out["completed_ids"][:3]
         sizes = [len(release.vocabulary.levels[level].names) for level in LEVELS]
         if ((ids < 0) | (ids >= sizes) | ((given > 0) & (ids != given))).any():
-            raise _invalid(self.encoder, f"completed_ids {ids.tolist()} must keep {given.tolist()} and be known")
+            encoder = self.encoders.of(release)
+            raise _invalid(encoder, f"completed_ids {ids.tolist()} must keep {given.tolist()} and be known")
         department, category, kind = ids.tolist()
         return EncodedProduct(
             out["embedding"],

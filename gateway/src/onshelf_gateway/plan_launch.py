@@ -17,7 +17,7 @@ from onshelf_gateway.constraints import feasibility, no_plan
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.grid import Grid, build_grid
 from onshelf_gateway.idempotency import content_hash, plan_id
-from onshelf_gateway.models import Models, RawOutcomes, Retrieved
+from onshelf_gateway.models import RawOutcomes, Retrieved
 from onshelf_gateway.optional import optional
 from onshelf_gateway.plan_question import PlanQuestion, parse_plan
 from onshelf_gateway.practice import practice_action
@@ -110,7 +110,7 @@ async def _plan(
     retrieving: asyncio.Task[Retrieved | None] | None = None
     if question.audience_size and release.has_users:
         users_of = models.find_audience(call, release, encoded.embedding, encoded.product_vector, product.ids)
-        retrieving = asyncio.create_task(optional(call, users_of, "the audience is"))  # the longest, so it is asked first
+        retrieving = asyncio.create_task(optional(call, users_of, "the audience is"))  # the longest: asked first
     finding = asyncio.create_task(
         optional(call, models.find_launches(call, release, encoded.embedding), "similar launches are")
     )  # also where none are to be shown: how alike the nearest is decides a plan's support

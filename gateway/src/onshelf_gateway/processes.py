@@ -28,6 +28,7 @@ from types import FrameType
 
 import structlog
 
+from onshelf_gateway.encoder_choice import SHARED_FOLDER
 from onshelf_gateway.server import write_addresses
 from onshelf_gateway.settings import Settings
 
@@ -152,7 +153,7 @@ class Processes:
         process = self._running[place] = subprocess.Popen(
             [sys.executable, "-m", "onshelf_gateway.worker"],
             stdin=subprocess.PIPE,  # its end tells them that this process is gone
-            env=os.environ | {METRICS_FOLDER: str(self._folder / "metrics")},
+            env=os.environ | {METRICS_FOLDER: str(self._folder / "metrics"), SHARED_FOLDER: str(self._folder)},
             pass_fds=(self._lock,),
         )
         assert process.stdin is not None

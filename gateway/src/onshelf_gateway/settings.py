@@ -59,11 +59,13 @@ class Settings(BaseSettings):
     )
     metrics_host: str = _row("127.0.0.1", "host", "Address of the metrics port.")
     address_file: Path | None = _row(None, "file", "JSON with the addresses in use, written once the gateway listens.")
-    encoder_model: Literal["product_encoder", "product_encoder_fp32", "product_encoder_int8"] = _row(
-        "product_encoder_int8",
+    encoder_model: Literal["auto", "product_encoder", "product_encoder_fp32", "product_encoder_int8"] = _row(
+        "auto",
         "model",
-        "Which encoder of the model repository reads products: `product_encoder_int8` for CPUs with integer dot "
-        "products, `product_encoder_fp32` for other CPUs, `product_encoder` for GPUs.",
+        "Which encoder of the model repository reads products: `product_encoder_int8`, `product_encoder_fp32`, "
+        "`product_encoder`, or the fastest of those that Triton serves, measured for less than a second before a model "
+        "release goes into service (`auto`). Gateways that share a store, and stand before Tritons on different "
+        "machines, need one name for all.",
     )
     clock: Literal["as_of", "wall"] = _row(
         "as_of", "", "What counts as today: the day a model release's data end, or the wall clock where that is later."

@@ -157,7 +157,7 @@ class InferenceService(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: 
         return {part for model in MODELS.values() for part in self._composing(model)}
 
     def _composing(self, model: ServedModel) -> list[str]:
-        encoder = self._gateway.settings.encoder_model
+        encoder = self._gateway.models.encoders.of(self._gateway.releases.serving)
         return [encoder if name == ENCODER else name for name in model.composing]
 
     async def _of_triton(self, call: Call, method: str, name: str, version: str) -> Any:

@@ -26,7 +26,7 @@ class FakeBackend:
 
     Attributes:
         calls: (model, version, shapes of the inputs) of every inference, in order.
-        delay: seconds before an inference is answered.
+        delay: seconds before an inference is answered; delays: the same for models of these names alone.
         down: while true the server as such does not answer.
         failing: models that answer with this exception instead.
         praised: of these, models that the server says are ready all the same.
@@ -40,6 +40,7 @@ class FakeBackend:
         self._releases: dict[int, ModelRelease] = {}
         self.calls: list[tuple[str, int, dict[str, tuple[int, ...]]]] = []
         self.delay = 0.0
+        self.delays: dict[str, float] = {}
         self.down = False
         self.failing: dict[str, Exception] = {}
         self.praised: set[str] = set()
@@ -108,8 +109,8 @@ class FakeBackend:
                 raise
         if model in self.failing:
             raise self.failing[model]
-        if self.delay:
-            await asyncio.sleep(self.delay)
+        if delay := self.delay + self.delays.get(model, 0.0):
+            await asyncio.sleep(delay)
         if set(inputs) != set(SIGNATURES[model][0]):
             raise ValueError(f"{model}: inputs {sorted(inputs)}, expected {sorted(SIGNATURES[model][0])}")
         answer = self._models[model](self._release(version), inputs)

@@ -1,0 +1,136 @@
+"""Which encoder reads products: the fastest where it is served, the same in all processes, or the one that is set."""
+
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from onshelf.v1 import launch_pb2_grpc
+from onshelf_gateway.backend import BackendAnswerError, BackendUnavailableError
+from onshelf_gateway.encoder_choice import BUDGET_SECONDS, EncoderChoice, fastest
+from onshelf_gateway.release import ModelRelease, load_release
+from onshelf_gateway.testing import FakeBackend, running_gateway, write_fake_release
+
+FP32, INT8, PADDED = "product_encoder_fp32", "product_encoder_int8", "product_encoder"
+
+
+class Timed:
+    """A backend whose clock moves by what each encoder takes."""
+
+    def __init__(self, root: Path, seconds: dict[str, float]) -> None:
+        self.fake, self.seconds, self.now = FakeBackend(root), seconds, 0.0
+
+    def clock(self) -> float:
+        return self.now
+
+    async def infer(self, model: str, *rest: Any) -> Any:
+        self.now += self.seconds[model]
+        return await self.fake.infer(model, *rest)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.fake, name)
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> ModelRelease:
+    write_fake_release(tmp_path / "releases", 1)
+    return load_release(tmp_path / "releases" / "1")
+
+
+async def chosen(release: ModelRelease, seconds: dict[str, float], **more: Any) -> tuple[str, Timed]:
+    backend = Timed(release.folder.parent, seconds)
+    choice = EncoderChoice("auto", backend, backend.clock, **more)
+    await choice.settle(release, 1.0)
+    return choice.of(release), backend
+
+
+@pytest.mark.parametrize(
+    ("seconds", "encoder"),
+    [
+        ({FP32: 0.005, INT8: 0.002, PADDED: 0.006}, INT8),  # a CPU with integer dot products
+        ({FP32: 0.005, INT8: 0.009, PADDED: 0.006}, FP32),  # one without
+        ({FP32: 0.005, INT8: 0.002, PADDED: 0.001}, PADDED),  # a GPU
+        ({FP32: 0.005, INT8: 0.0049, PADDED: 0.006}, FP32),  # as good as equal: the exact one
+    ],
+)
+async def test_the_fastest_is_chosen(release: ModelRelease, seconds: dict[str, float], encoder: str) -> None:
+    found, backend = await chosen(release, seconds)
+    assert found == encoder
+    assert {backend.fake.count(name) for name in seconds} == {9}, "in turn, as often"
+    assert {shapes["input_ids"][0] for _, _, shapes in backend.fake.calls} == {1}
+
+
+async def test_a_slow_server_is_not_asked_for_long(release: ModelRelease) -> None:
+    found, backend = await chosen(release, {FP32: 0.1, INT8: 0.2, PADDED: 0.3})
+    assert found == FP32
+    assert backend.now <= BUDGET_SECONDS + 0.6, "no round begins beyond it"
+
+
+async def test_an_encoder_that_a_release_lacks_is_not_asked(tmp_path: Path) -> None:
+    write_fake_release(tmp_path / "releases", 1, models=[INT8, "launch_outcome"])
+    release = load_release(tmp_path / "releases" / "1")
+    found, backend = await chosen(release, {})
+    assert (found, backend.fake.calls) == (INT8, [])
+    write_fake_release(tmp_path / "releases", 2, models=[PADDED, FP32, "launch_outcome"])
+    found, _ = await chosen(load_release(tmp_path / "releases" / "2"), {FP32: 0.005, PADDED: 0.006})
+    assert found == FP32
+
+
+async def test_one_that_is_not_served_is_waited_for_and_left_out_at_last(release: ModelRelease) -> None:
+    backend = Timed(release.folder.parent, {FP32: 0.005, INT8: 0.002, PADDED: 0.006})
+    backend.fake.failing[INT8] = BackendUnavailableError("loading")
+    choice = EncoderChoice("auto", backend, backend.clock)
+    await choice.settle(release, 1.0)
+    assert backend.fake.calls == []
+    backend.now += 10.0
+    await choice.settle(release, 1.0)
+    assert choice.of(release) == FP32
+
+
+async def test_one_that_gives_no_answer_is_not_chosen(release: ModelRelease) -> None:
+    backend = Timed(release.folder.parent, {FP32: 0.005, INT8: 0.002, PADDED: 0.006})
+    backend.fake.failing[INT8] = BackendAnswerError("broken")
+    backend.fake.ready = lambda *_: _true()  # type: ignore[method-assign]
+    choice = EncoderChoice("auto", backend, backend.clock)
+    await choice.settle(release, 1.0)
+    assert choice.of(release) == FP32
+
+
+async def _true() -> bool:
+    return True
+
+
+async def test_processes_of_one_gateway_take_the_choice_of_the_first(release: ModelRelease, tmp_path: Path) -> None:
+    first, _ = await chosen(release, {FP32: 0.005, INT8: 0.009, PADDED: 0.006}, shared=tmp_path)
+    second, backend = await chosen(release, {FP32: 0.005, INT8: 0.002, PADDED: 0.006}, shared=tmp_path)
+    assert (first, second) == (FP32, FP32)
+    assert backend.fake.calls == []
+
+
+def test_nothing_is_faster_than_an_answer_that_never_came() -> None:
+    never = float("inf")
+    assert fastest({FP32: 0.5, INT8: never}) == FP32
+    assert fastest({FP32: never, INT8: 0.5}) == INT8
+    assert fastest({INT8: 0.5}) == INT8
+
+
+@pytest.mark.parametrize(("slow", "encoder"), [(INT8, FP32), (FP32, INT8)])
+async def test_a_gateway_reads_products_with_the_faster_one(
+    tmp_path: Path, words: Any, slow: str, encoder: str
+) -> None:
+    write_fake_release(tmp_path / "releases", 1)
+    delays = {slow: 0.05, PADDED: 0.05}
+    async with running_gateway(tmp_path / "releases", encoder_model="auto", delays=delays) as (server, backend):
+        assert server.health.serving("")
+        measured = {name: backend.count(name) for name in (FP32, INT8, PADDED)}
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            await launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan())
+        assert {name for name, before in measured.items() if backend.count(name) > before} == {encoder}
+
+
+async def test_a_setting_is_not_measured(tmp_path: Path) -> None:
+    write_fake_release(tmp_path / "releases", 1)
+    async with running_gateway(tmp_path / "releases", encoder_model=FP32) as (server, backend):
+        assert server.health.serving("")
+        assert backend.calls == []
