@@ -204,7 +204,7 @@ def _pip(root: Path) -> None:
     pip = [str(root / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     # --no-deps: the file names everything; what nvidia-pytriton's unused Python package requires stays out.
     _step(
-        "installing its pinned packages (about 90 MB when new)",
+        "installing its pinned packages (about 100 MB when new)",
         [*pip, "install", "--no-compile", "--only-binary", ":all:", "--no-deps", "-r", str(CONSTRAINTS)],
     )
 
