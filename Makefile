@@ -153,7 +153,7 @@ bench-gpu: setup .venv/.bench ## Measure the models on this machine's GPU, besid
 	@$(BIN)/python benchmarks/gpu.py
 
 ##@ Check
-.PHONY: test lint types fix proto docs verify verify-proto verify-docs clean
+.PHONY: test fresh lint types fix proto docs verify verify-proto verify-docs clean
 test: setup .venv/.test ## Run all tests on a real local Triton
 	@$(BIN)/pytest tests
 
@@ -173,6 +173,10 @@ docs: setup .venv/.test ## Generate docs/configuration.md and the tables of docs
 	@$(BIN)/python -m onshelf_gateway.settings > docs/configuration.md
 	@$(BIN)/python -m onshelf_exporter.schema --write docs/data.md
 
+fresh: ## Do what a new user does in a new clone, and time it (PARTS="install run again stop test retest" for some)
+	@"$(PYTHON)" setup/fresh.py $(if $(PARTS),--parts $(PARTS))
+	@"$(PYTHON)" setup/fresh.py --copy
+
 verify: lint types verify-proto verify-docs ## Check everything that needs no server
 
 verify-proto: setup .venv/.test ## Stubs and reference are fresh; buf lint; nothing incompatible since the last tag
@@ -180,6 +184,7 @@ verify-proto: setup .venv/.test ## Stubs and reference are fresh; buf lint; noth
 
 verify-docs: setup .venv/.test ## Generated documents are fresh
 	@$(BIN)/python benchmarks/readme.py --check
+	@$(BIN)/python setup/fresh.py --check
 	@$(BIN)/python -m onshelf_gateway.settings | diff - docs/configuration.md || { echo "stale: docs/configuration.md: run \`make docs\`" >&2; exit 1; }
 	@$(BIN)/python -m onshelf_exporter.schema --check docs/data.md
 

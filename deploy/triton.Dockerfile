@@ -1,17 +1,17 @@
 # syntax=docker/dockerfile:1
 # Triton with its ONNX Runtime and TensorRT, as a user without rights, with the flags that Onshelf needs.
 #
-#   docker build --file deploy/triton.Dockerfile --tag onshelf-triton:24.10-py3 .                    repository mounted at /models
+#   docker build --file deploy/triton.Dockerfile --tag onshelf-triton:26.07-py3 .                    repository mounted at /models
 #   docker build --file deploy/triton.Dockerfile --target baked --tag onshelf-triton:release-10 .    repository inside
-#   docker build --file deploy/triton.Dockerfile --target engines --tag onshelf-triton-engines:24.10-py3 .
+#   docker build --file deploy/triton.Dockerfile --target engines --tag onshelf-triton-engines:26.07-py3 .
 #
 # The same image serves on CPUs and on GPUs. `engines` builds native TensorRT engines with the TensorRT that serves them.
 
 # Both from versions.env; a version tag, not a digest: add @sha256:... of the image that you pulled and checked.
-ARG TRITON_TAG=24.10-py3
+ARG TRITON_TAG=26.07-py3
 
 FROM nvcr.io/nvidia/tritonserver:${TRITON_TAG} AS server
-ARG TENSORRT_VERSION=10.5.0
+ARG TENSORRT_VERSION=11.1.0
 COPY deploy/check_tensorrt.py /opt/onshelf/
 # The cache belongs to triton-server, user 1000 of NVIDIA's image; a new volume mounted there takes its owner from here.
 RUN python3 /opt/onshelf/check_tensorrt.py "${TENSORRT_VERSION}" \
@@ -29,11 +29,11 @@ ENTRYPOINT ["tritonserver"]
 CMD ["--model-repository=/models", "--model-control-mode=explicit", "--load-model=*", "--disable-auto-complete-config"]
 
 FROM server AS engines
-ARG TENSORRT_VERSION=10.5.0
+ARG TENSORRT_VERSION=11.1.0
 USER 0
-# The exporter needs Python 3.11, the image has 3.10.
+# A Python of its own, of the tested version. Ubuntu 24.04 asks for the flag; the image is thrown away.
 ENV UV_PYTHON_INSTALL_DIR=/opt/python UV_NO_CACHE=1
-RUN python3 -m pip install --no-cache-dir uv==0.13.9 \
+RUN python3 -m pip install --no-cache-dir --break-system-packages uv==0.13.9 \
     && uv venv --seed --python 3.11 /opt/onshelf/venv
 WORKDIR /src
 COPY constraints.txt ./
@@ -41,7 +41,7 @@ COPY exporter/pyproject.toml exporter/
 COPY exporter/src exporter/src
 # TensorRT's Python package without its libraries, so that it loads those of the image, under the name that users import.
 RUN /opt/onshelf/venv/bin/pip install --no-cache-dir --constraint constraints.txt \
-        --extra-index-url https://download.pytorch.org/whl/cpu ./exporter "tensorrt-cu12-bindings==${TENSORRT_VERSION}" \
+        --extra-index-url https://download.pytorch.org/whl/cpu ./exporter "tensorrt-cu13-bindings==${TENSORRT_VERSION}.*" \
     && echo "from tensorrt_bindings import *" > /opt/onshelf/venv/lib/python3.11/site-packages/tensorrt.py \
     && /opt/onshelf/venv/bin/python -c "import tensorrt; tensorrt.OnnxParser" \
     && /opt/onshelf/venv/bin/onshelf-exporter tensorrt-engines --help

@@ -32,6 +32,22 @@ def test_no_base_image_floats(versions: dict[str, str]) -> None:
     assert all(any(character.isdigit() for character in pin) and "latest" not in pin for pin in versions.values())
 
 
+def too_low(tag: str) -> list[str]:
+    """The bulletins that a release of Triton is below."""
+    floors = tomllib.loads((DEPLOY / "floors.toml").read_text())["triton"]
+    return [
+        f"bulletin {floor['bulletin']} ({floor['severity']}) asks for {floor['release']}"
+        for floor in floors
+        if Version(tag.split("-")[0]) < Version(floor["release"])
+    ]
+
+
+def test_the_image_of_triton_is_not_below_what_security_bulletins_ask_for(versions: dict[str, str]) -> None:
+    assert too_low(versions["TRITON_TAG"]) == []
+    assert len(too_low("24.10-py3")) == 7
+    assert too_low("26.06-py3") == ["bulletin 5875 (high) asks for 26.07"]
+
+
 def test_the_exporter_names_the_same_triton(versions: dict[str, str]) -> None:
     assert f"nvcr.io/nvidia/tritonserver:{versions['TRITON_TAG']}" == CONTAINER
     for document in ("operations.md", "deployment.md"):
@@ -42,8 +58,11 @@ def test_the_exporters_gpu_extra_allows_the_pinned_tensorrt(versions: dict[str, 
     extras = project("exporter")["optional-dependencies"]
     assert isinstance(extras, dict)
     (tensorrt,) = [found for text in extras["gpu"] if (found := Requirement(text)).name.startswith("tensorrt")]
-    assert tensorrt.specifier.contains(Version(versions["TENSORRT_VERSION"]))
-    assert not tensorrt.specifier.contains(Version("11.0.0"))  # its engines are another version's
+    major, minor, patch = Version(versions["TENSORRT_VERSION"]).release
+    assert tensorrt.specifier.contains(Version(f"{major}.{minor}.{patch}.106"))
+    assert not tensorrt.specifier.contains(
+        Version(f"{major}.{minor}.{patch + 1}.2")
+    )  # its engines are another version's
 
 
 def test_the_gateways_image_has_the_gateways_version(versions: dict[str, str]) -> None:
@@ -58,9 +77,9 @@ def test_the_image_has_a_python_that_the_gateway_accepts(versions: dict[str, str
 
 def test_a_build_stops_where_tensorrt_is_not_the_pinned_one(versions: dict[str, str]) -> None:
     script = DEPLOY / "check_tensorrt.py"
-    code = "import runpy; print(*map(runpy.run_path('check_tensorrt.py')['version'], (100500, 100400, 101303)))"
+    code = "import runpy; print(*map(runpy.run_path('check_tensorrt.py')['version'], (110100, 100500, 101303)))"
     numbers = subprocess.run([sys.executable, "-c", code], cwd=DEPLOY, capture_output=True, text=True, check=True)
-    assert numbers.stdout.split() == ["10.5.0", "10.4.0", "10.13.3"]
+    assert numbers.stdout.split() == ["11.1.0", "10.5.0", "10.13.3"]
     refused = subprocess.run([sys.executable, str(script), "0.0.0"], capture_output=True, text=True)
     assert refused.returncode == 1
     assert "TensorRT 0.0.0 is wanted" in refused.stderr

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -44,6 +45,13 @@ def test_a_machine_that_has_everything_is_told_the_sizes() -> None:
         f"Up to {download * 2**20 / 1e9:.1f} GB to download, {disk * 2**20 / 1e9:.1f} GB of disk in {HERE} "
         "(100.0 GB free)"
     )
+
+
+def test_the_readme_says_these_sizes() -> None:
+    said = re.search(r"([\d.]+ GB) to download, ([\d.]+ GB) of disk", sizes(machine(), ["run", "triton"], HERE))
+    assert said is not None
+    text = " ".join((ROOT / "README.md").read_text().split())
+    assert f"what it downloads, up to {said[1]}, and what it takes on disk, {said[2]}" in text
 
 
 @pytest.mark.parametrize("python", [(3, 12), (3, 11)])

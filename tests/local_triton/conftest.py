@@ -26,7 +26,7 @@ optimization {
   execution_accelerators {
     gpu_execution_accelerator {
       name: "tensorrt"
-      parameters { key: "precision_mode" value: "FP16" }
+      parameters { key: "precision_mode" value: "FP32" }
       parameters { key: "trt_engine_cache_enable" value: "true" }
     }
   }

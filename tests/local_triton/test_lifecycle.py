@@ -315,7 +315,9 @@ def test_the_command_line_from_start_to_stop(
         assert main(start) == 0
         assert capsys.readouterr().out.startswith("Triton runs already\n")
         assert main(["status", *where]) == 0
-        assert "linear 1 READY" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "linear 1 READY" in said
+        assert "release 24.10, on 127.0.0.1 alone" in said
         assert main(["status", "--field", "grpc_url", *where]) == 0
         assert capsys.readouterr().out == record["grpc_url"] + "\n"
         assert main(["start", "--model-repository", str(tmp_path), *where]) == 2

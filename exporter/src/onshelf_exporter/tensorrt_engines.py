@@ -24,7 +24,7 @@ from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES
 
 MODELS = tuple(name for name in SIGNATURES if name not in CPU_ENCODERS)
 WORKSPACE_BYTES = 1 << 30
-CONTAINER = "nvcr.io/nvidia/tritonserver:24.10-py3"
+CONTAINER = "nvcr.io/nvidia/tritonserver:26.07-py3"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,10 +87,14 @@ def profile(config: model_config_pb2.ModelConfig, key: str) -> dict[str, tuple[i
     return {name: tuple(int(n) for n in dims.split("x")) for name, dims in pairs}
 
 
-def precision(config: model_config_pb2.ModelConfig) -> str:
-    """FP16 or FP32, as the TensorRT provider would run it."""
+def check_precision(config: model_config_pb2.ModelConfig) -> None:
+    """Raise ExporterError for a precision that TensorRT 11 does not take: it has the one that the graph is written in."""
     (accelerator,) = config.optimization.execution_accelerators.gpu_execution_accelerator
-    return str(accelerator.parameters["precision_mode"])
+    if (asked := str(accelerator.parameters["precision_mode"])) != "FP32":
+        raise ExporterError(
+            f"{config.name}: precision_mode is {asked!r} in config.pbtxt, and must be FP32: TensorRT 11 computes in the "
+            "types of the graph, which is exported in FP32"
+        )
 
 
 def engine_config(config: model_config_pb2.ModelConfig) -> str:
@@ -107,6 +111,7 @@ def engine_config(config: model_config_pb2.ModelConfig) -> str:
 
 def build_engine(tensorrt: Any, source: Path, config: model_config_pb2.ModelConfig, target: Path) -> None:
     """Parse an ONNX model and write its serialised engine; raises ExporterError with the parser's words."""
+    check_precision(config)
     logger = tensorrt.Logger(tensorrt.Logger.WARNING)
     builder = tensorrt.Builder(logger)
     network = builder.create_network(0)
@@ -116,8 +121,6 @@ def build_engine(tensorrt: Any, source: Path, config: model_config_pb2.ModelConf
         raise ExporterError(f"{source}: TensorRT does not read it: {reasons}")
     settings = builder.create_builder_config()
     settings.set_memory_pool_limit(tensorrt.MemoryPoolType.WORKSPACE, WORKSPACE_BYTES)
-    if precision(config) == "FP16":
-        settings.set_flag(tensorrt.BuilderFlag.FP16)
     shapes = builder.create_optimization_profile()
     low, best, high = (profile(config, key) for key in ("min", "opt", "max"))
     for name in low:

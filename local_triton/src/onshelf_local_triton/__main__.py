@@ -10,6 +10,10 @@ from onshelf_local_triton.errors import LocalTritonError
 from onshelf_local_triton.server import LocalTriton
 
 FIELDS = ("grpc_url", "http_url", "metrics_url")
+NOTE = (
+    f"release {environment.RELEASE}, on 127.0.0.1 alone: older than NVIDIA's security bulletins ask for, so for this "
+    "machine and not for others"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -150,6 +154,7 @@ def _reload(args: argparse.Namespace) -> int:
 def _print_addresses(triton: LocalTriton) -> None:
     for field in FIELDS:
         print(f"  {field:<12} {getattr(triton, field)}")
+    print(f"  {NOTE}")
 
 
 def _port(text: str) -> int:

@@ -21,6 +21,7 @@ from onshelf_local_triton.layout import Layout
 
 CONSTRAINTS = Path(__file__).parent / "constraints.txt"
 LAYOUT = 1  # raise it when layout.assemble changes, so that environments in use are laid out again
+RELEASE = "24.10"  # of Triton's containers; the newest that comes as a Python package
 MINIMUM_GLIBC = (2, 35)
 PYTHONS = ("3.11", "3.12", "3.13")  # those that Onshelf supports and the wheel has a stub for
 
@@ -203,7 +204,8 @@ def _pip(root: Path) -> None:
     pip = [str(root / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     # --no-deps: the file names everything; what nvidia-pytriton's unused Python package requires stays out.
     _step(
-        "installing its pinned packages (about 90 MB when new)", [*pip, "install", "--no-deps", "-r", str(CONSTRAINTS)]
+        "installing its pinned packages (about 100 MB when new)",
+        [*pip, "install", "--no-compile", "--only-binary", ":all:", "--no-deps", "-r", str(CONSTRAINTS)],
     )
 
 

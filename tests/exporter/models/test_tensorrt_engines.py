@@ -6,7 +6,7 @@ from tritonclient.grpc import model_config_pb2
 
 from onshelf_exporter import tensorrt_engines
 from onshelf_exporter.cli import main
-from onshelf_exporter.tensorrt_engines import MODELS, engine_config, profile, read_config
+from onshelf_exporter.tensorrt_engines import MODELS, check_precision, engine_config, profile, read_config
 
 REPOSITORY = Path(__file__).parents[3] / "model_repository"
 
@@ -25,6 +25,16 @@ def test_the_command_says_so_and_ends_with_2(capsys: pytest.CaptureFixture[str],
         pytest.skip("there is a GPU")
     assert main(["tensorrt-engines", "--releases", str(tmp_path)]) == 2
     assert "an NVIDIA GPU" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_engines_are_built_in_the_precision_of_the_graph(name: str) -> None:
+    config = read_config(REPOSITORY / name / "config.pbtxt")
+    check_precision(config)
+    (accelerator,) = config.optimization.execution_accelerators.gpu_execution_accelerator
+    accelerator.parameters["precision_mode"] = "FP16"
+    with pytest.raises(tensorrt_engines.ExporterError, match=f"{name}: precision_mode is 'FP16' .* must be FP32"):
+        check_precision(config)
 
 
 @pytest.mark.parametrize("name", MODELS)
