@@ -212,7 +212,7 @@ def train_release(training: Run, role: str, encoder: Encoder) -> None:
         training.seed(role),
         folder,
     )
-    write_tables(history, events, towers, training.data, folder / "tables")
+    write_tables(history, events, towers, training.data, folder / "tables", recipe.encoder)
     complete = history.launches.complete8
     graphs: dict[str, nn.Module] = {
         "product_encoder": ProductEncoder(

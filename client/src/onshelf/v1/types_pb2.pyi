@@ -57,6 +57,7 @@ class NoticeCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NOTICE_CODE_STOCK_RAISED: _ClassVar[NoticeCode]
     NOTICE_CODE_SALES_FOR_DEMAND: _ClassVar[NoticeCode]
     NOTICE_CODE_CATALOGUE_INCOMPLETE: _ClassVar[NoticeCode]
+    NOTICE_CODE_TITLE_STRANGE: _ClassVar[NoticeCode]
 
 class SupportLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -98,6 +99,7 @@ NOTICE_CODE_STOCK_SHORTENED: NoticeCode
 NOTICE_CODE_STOCK_RAISED: NoticeCode
 NOTICE_CODE_SALES_FOR_DEMAND: NoticeCode
 NOTICE_CODE_CATALOGUE_INCOMPLETE: NoticeCode
+NOTICE_CODE_TITLE_STRANGE: NoticeCode
 SUPPORT_LEVEL_UNSPECIFIED: SupportLevel
 SUPPORT_LEVEL_NONE: SupportLevel
 SUPPORT_LEVEL_LOW: SupportLevel
