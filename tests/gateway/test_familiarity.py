@@ -64,7 +64,9 @@ async def ask(address: str, words, title: str) -> dict[str, list[str]]:
             "similar": await recommend.FindSimilarLaunches(R.FindSimilarLaunchesRequest(product=product)),
             "upsert": await catalog_pb2_grpc.CatalogServiceStub(channel).UpsertProducts(upsert),
         }
-        stream = launch.StreamPlans(iter([launch_pb2.StreamPlansRequest(plan=words.plan(product=product))]))
+        stream = launch.StreamPlans(
+            iter([launch_pb2.StreamPlansRequest(plan=words.plan(product=product, request_id="1"))])
+        )
         async for answer in stream:
             answers["stream"] = answer.plan
     return {call: words.notices(answer) for call, answer in answers.items()}

@@ -19,10 +19,14 @@ from onshelf_exporter.training.familiarity import (
     words_of,
 )
 
-ENGLISH = (
-    "salted peanut butter cups chocolate milk bread white organic apples green tea bags honey cream cheese".split()
-)
-GERMAN = "gesalzene erdnussbutter schokolade vollmilch weissbrot apfel gruener tee beutel honig frischkaese".split()
+ENGLISH = [
+    *("salted", "peanut", "butter", "cups", "chocolate", "milk", "bread", "white", "organic", "apples", "green"),
+    *("tea", "bags", "honey", "cream", "cheese"),
+]
+GERMAN = [
+    *("gesalzene", "erdnussbutter", "schokolade", "vollmilch", "weissbrot", "apfel", "gruener", "tee", "beutel"),
+    *("honig", "frischkaese"),
+]
 
 
 @pytest.fixture(scope="module")

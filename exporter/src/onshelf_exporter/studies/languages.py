@@ -117,7 +117,7 @@ def _groups() -> dict[str, list[str]]:
         for language in languages:
             some = [title.encode(written, "ignore").decode(read, "ignore") for title in groups[language][::7]]
             misread += [title for title in some if title not in groups[language]]
-    return groups | {"misread encoding": misread}
+    return groups | {"misread encoding": list(dict.fromkeys(misread))}
 
 
 def _joined(titles: list[str], seed: int) -> list[str]:
