@@ -62,11 +62,11 @@ def study(setting: Setting) -> Table:
             longer = _share(score(_joined(own, setting.recipe.seed)), limit) if served else None
             refused = _share(score(own), REFUSE) if served else None
             table.add(name, limit, group, len(own), chosen, other, longer, refused)
-        own = [("of the shop, held out", held)]
+        shop = [("of the shop, held out", held)]
         if served:
             variants = wordings(history, 3, setting.recipe.seed + 1)
-            own.append(("of the shop, in other wordings", [text for texts in variants[1:] for text in texts]))
-        for group, some in own:
+            shop.append(("of the shop, in other wordings", [text for texts in variants[1:] for text in texts]))
+        for group, some in shop:
             refused = _share(score(some), REFUSE) if served else None
             table.add(name, limit, group, len(some), None, _share(score(some), limit), None, refused)
     table.remarks += [
@@ -109,10 +109,9 @@ def _groups() -> dict[str, list[str]]:
     """Titles by language, people's English first, misread encodings last."""
     path = importlib.resources.files("onshelf_exporter.studies") / "titles_by_language.csv"
     groups: dict[str, list[str]] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            groups.setdefault(row["language"], []).append(row["title"])
-    misread = []
+    for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
+        groups.setdefault(row["language"], []).append(row["title"])
+    misread: list[str] = []
     for written, read, languages in MISREAD:
         for language in languages:
             some = [title.encode(written, "ignore").decode(read, "ignore") for title in groups[language][::7]]
