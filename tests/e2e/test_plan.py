@@ -167,8 +167,14 @@ def test_a_window_beyond_the_data_is_marked_as_seasonal_projection(system):
             "product.list_price",
         ),
         (dataclasses.replace(SHAMPOO, title="滋润洗发水，含摩洛哥坚果油"), {}, "TEXT_NOT_UNDERSTOOD", "product.title"),
+        (
+            dataclasses.replace(SHAMPOO, title="Шампунь увлажняющий с маслом"),
+            {},
+            "TEXT_NOT_UNDERSTOOD",
+            "product.title",
+        ),
     ],
-    ids=["gross profit without cost", "foreign currency", "Chinese title"],
+    ids=["gross profit without cost", "foreign currency", "Chinese title", "Russian title"],
 )
 def test_what_cannot_be_answered_is_refused_in_words_that_say_what_to_do(system, product, arguments, reason, field):
     with pytest.raises(InvalidRequest) as caught:

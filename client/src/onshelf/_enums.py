@@ -54,6 +54,7 @@ class NoticeCode(enum.Enum):
     STOCK_RAISED = "stock_raised"
     SALES_FOR_DEMAND = "sales_for_demand"
     CATALOGUE_INCOMPLETE = "catalogue_incomplete"
+    TITLE_STRANGE = "title_strange"
     NOT_LEARNED = "not_learned"
 
 

@@ -98,6 +98,7 @@ def prepare(call: Call, release: ModelRelease, settings: Settings, question: Pro
     """
     tokens = tokenize(release, question)
     _check_title(call, release, settings, question, tokens.unknown_share)
+    _check_strangeness(call, release, settings, question.title)
     named = named_category(release.vocabulary, question.category_path)
     return PreparedProduct(question, tokens, named, release.vocabulary.brand(question.brand) if question.brand else 0)
 
@@ -139,6 +140,29 @@ def _check_title(
             T.NOTICE_CODE_TITLE_PARTLY_UNKNOWN,
             f"the title is marked {question.language!r}; this encoder reads {release.manifest.language!r}",
             "product.language",
+        )
+
+
+def _check_strangeness(call: Call, release: ModelRelease, settings: Settings, title: str) -> None:
+    known, language = release.familiarity, release.manifest.language
+    if known is None:
+        return
+    strangeness = known.strangeness(release.tokenizer, title)
+    if strangeness > known.refuse and settings.strange_titles == "refuse":
+        raise refuse(
+            "TEXT_NOT_UNDERSTOOD",
+            "product.title",
+            f"it reads like nothing that the shop's titles or the encoder, which reads {language!r}, know (strangeness "
+            f"{strangeness:.1f}, at most {known.refuse:.1f}): another language, a misread encoding or no words; send "
+            "a title in that language, or serve a model release with another encoder",
+        )
+    if strangeness > known.notice:
+        call.notice(
+            T.NOTICE_CODE_TITLE_STRANGE,
+            f"the title reads unlike the shop's titles and the words that the encoder, which reads {language!r}, knows "
+            f"(strangeness {strangeness:.1f}, usual up to {known.notice:.1f}): another language, a misread encoding or "
+            "no words; what rests on its text is little supported",
+            "product.title",
         )
 
 

@@ -3,10 +3,11 @@
 import dataclasses
 import datetime as dt
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,8 @@ from scipy import sparse
 from tokenizers import Tokenizer
 
 from onshelf.v1 import types_pb2
+from onshelf_gateway.familiarity import COLUMNS as FAMILIARITY
+from onshelf_gateway.familiarity import Familiarity, read_familiarity
 from onshelf_gateway.life_cycle import COLUMNS as LIFE_CYCLE
 from onshelf_gateway.life_cycle import LifeCycle, read_life_cycle
 from onshelf_gateway.manifest import CHANNEL_SLOTS, Manifest, read_manifest
@@ -24,6 +27,7 @@ from onshelf_gateway.weeks import WEEKS_OF_YEAR
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Parsed = TypeVar("Parsed")
 COUPON_KIND = "coupon"
 NEW_PRODUCT_WEEKS = 8
 INTEREST = 0.05  # share of purchases that makes a category an interest
@@ -69,6 +73,7 @@ class ModelRelease:
         manifest: what it is.
         channels: those of the history, by id.
         products, users, launches: Arrow tables, a row's number is its index in the models' answers.
+        familiarity: how strange titles read; None in a release from before there was such a table.
     """
 
     folder: Path
@@ -80,6 +85,7 @@ class ModelRelease:
     users: pa.Table
     launches: pa.Table
     life_cycle: LifeCycle
+    familiarity: Familiarity | None
     _categories: dict[tuple[str, int], CategoryFacts]
 
     @property
@@ -346,6 +352,7 @@ _COLUMNS = {
         "is_promotion_first",
     ),
     "life_cycle": LIFE_CYCLE,
+    "familiarity": FAMILIARITY,
 }
 
 
@@ -408,11 +415,11 @@ def _facts(table: pa.Table, path: Path) -> dict[tuple[str, int], CategoryFacts]:
     }
 
 
-def _life_cycle(folder: Path) -> LifeCycle:
+def _parsed(folder: Path, name: str, read: Callable[[pa.Table], Parsed]) -> Parsed:
     try:
-        return read_life_cycle(_table(folder, "life_cycle"))
+        return read(_table(folder, name))
     except ValueError as error:
-        raise ReleaseError(f"{folder / 'life_cycle.arrow'}: {error}") from error
+        raise ReleaseError(f"{folder / name}.arrow: {error}") from error
 
 
 def load_release(folder: Path) -> ModelRelease:
@@ -449,6 +456,7 @@ def load_release(folder: Path) -> ModelRelease:
         _named(folder, "products", "product_id"),
         _named(folder, "users", "user_id"),
         _table(folder, "launches"),
-        _life_cycle(folder),
+        _parsed(folder, "life_cycle", read_life_cycle),
+        _parsed(folder, "familiarity", read_familiarity) if (folder / "familiarity.arrow").exists() else None,
         _facts(_table(folder, "categories"), folder / "categories.arrow"),
     )

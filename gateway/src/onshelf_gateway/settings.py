@@ -106,6 +106,12 @@ class Settings(BaseSettings):
     unknown_title_limit: float = _row(
         0.5, "share", "A title with more unknown tokens than this is refused.", ge=0, le=1
     )
+    strange_titles: Literal["refuse", "flag"] = _row(
+        "refuse",
+        "",
+        "What becomes of a title that reads like nothing the shop or the encoder knows: another script, a misread "
+        "encoding, a hand on the keyboard. Less strange titles are flagged either way.",
+    )
     probe_interval_ms: int = _row(
         500, "ms", "How often Triton is asked whether it serves the models.", ge=50, le=60_000
     )

@@ -169,6 +169,32 @@ def test_audiences_do_not_see_beyond_the_cut(data, model):
     assert not np.array_equal(known, score(spoiled(data, CUT - 4)))
 
 
+PLANNED = ("launch_week", "price", "coupon", "private_label", "title", "department", "category", "type", "brand")
+
+
+def test_of_a_launch_itself_the_two_sided_trees_see_the_plan_only(data):
+    """Whatever else its row says (outcomes, whether a sale or a promotion came first, discounts) changes no score."""
+    rows = data.launched(MEASURE)
+    other = rows.frame.copy()
+    for column in set(other.columns) - {"product_id", "product_index", *PLANNED}:
+        values = other[column].to_numpy()
+        other[column] = ~values if values.dtype == bool else values[::-1] + 17
+    blind = LaunchRows(other, rows.coverage)
+    known = two_sided.two_sided_trees(data, rows, CUT, 1)
+    assert np.array_equal(known, two_sided.two_sided_trees(data, blind, CUT, 1))
+
+
+def test_the_two_sided_trees_know_of_a_launch_what_is_planned_and_how_its_kin_sold_by_the_cut(data):
+    rows = data.launched(MEASURE)
+    seen = two_sided.launch_features(data, rows, CUT)
+    planned = LaunchRows(rows.frame, rows.coverage[::-1])
+    assert not np.array_equal(seen, two_sided.launch_features(data, planned, CUT))
+    assert np.array_equal(seen, two_sided.launch_features(spoiled(data, CUT + 1), rows, CUT), equal_nan=True)
+    assert not np.array_equal(seen, two_sided.launch_features(spoiled(data, CUT), rows, CUT), equal_nan=True)
+    later = LaunchRows(rows.frame.assign(launch_week=rows.frame["launch_week"] + 5), rows.coverage)
+    assert np.array_equal(seen, two_sided.launch_features(data, later, CUT), equal_nan=True)
+
+
 def test_warm_recommenders_do_not_see_beyond_the_cut(data):
     def lists(source: Dataset) -> list[np.ndarray]:
         task = recommend.warm_task(source, CUT)

@@ -98,6 +98,7 @@ def test_tables_carry_the_columns_that_the_gateway_reads(small_release: SmallRel
         "launches": "launch_index product_id title department_id category_id type_id launch_date week_of_year channels "
         "coverage discount coupon price price_ratio units_4w units_8w buyers_8w is_promotion_first",
         "life_cycle": "level id promoted launches share_w1 share_w8 evidence_w1 evidence_w7 size_w1 size_w7",
+        "familiarity": "kind text bits unseen_bits",
     }
     assert set(wanted) == set(TABLES)
     for name, columns in wanted.items():

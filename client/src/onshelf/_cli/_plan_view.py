@@ -303,7 +303,7 @@ def notice_lines(notices: Sequence[r.Notice], terminal: Terminal) -> list[str]:
     """Remarks in words."""
     lines = []
     for notice in notices:
-        grave = notice.code in (NoticeCode.DEGRADED, NoticeCode.LOW_SUPPORT)
+        grave = notice.code in (NoticeCode.DEGRADED, NoticeCode.LOW_SUPPORT, NoticeCode.TITLE_STRANGE)
         for n, line in enumerate(wrap(w.sentence(notice.message), terminal.columns - 4)):
             styled = terminal.styled(line, "yellow") if grave else line
             lines.append(terminal.plain(("  · " if n == 0 else "    ") + styled))

@@ -57,6 +57,7 @@ class NoticeCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NOTICE_CODE_STOCK_RAISED: _ClassVar[NoticeCode]
     NOTICE_CODE_SALES_FOR_DEMAND: _ClassVar[NoticeCode]
     NOTICE_CODE_CATALOGUE_INCOMPLETE: _ClassVar[NoticeCode]
+    NOTICE_CODE_TITLE_STRANGE: _ClassVar[NoticeCode]
     NOTICE_CODE_NOT_LEARNED: _ClassVar[NoticeCode]
 
 class SupportLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -99,6 +100,7 @@ NOTICE_CODE_STOCK_SHORTENED: NoticeCode
 NOTICE_CODE_STOCK_RAISED: NoticeCode
 NOTICE_CODE_SALES_FOR_DEMAND: NoticeCode
 NOTICE_CODE_CATALOGUE_INCOMPLETE: NoticeCode
+NOTICE_CODE_TITLE_STRANGE: NoticeCode
 NOTICE_CODE_NOT_LEARNED: NoticeCode
 SUPPORT_LEVEL_UNSPECIFIED: SupportLevel
 SUPPORT_LEVEL_NONE: SupportLevel

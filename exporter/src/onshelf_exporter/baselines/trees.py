@@ -81,6 +81,12 @@ def features(data: Dataset, rows: LaunchRows) -> pd.DataFrame:
     table["coupon"] = rows.numbers("coupon")
     table["entered_by_sale"] = rows.numbers("entered_by_sale")
     table["week_of_year"] = rows.week.astype(np.float64)
+    return pd.concat([table, plan_features(data, rows)], axis=1)
+
+
+def plan_features(data: Dataset, rows: LaunchRows) -> pd.DataFrame:
+    """The plan's own columns: coverage of weeks L..L+1, by kind of channel (sum, number of places) and by slot."""
+    table = pd.DataFrame(index=rows.frame.index)
     kinds = data.channels["kind"].to_numpy(str)
     for kind in np.unique(kinds):
         covered = rows.coverage[:, kinds == kind]

@@ -1,8 +1,10 @@
 """Boosted trees over pairs of user and launch: what the user bought of the launch's kin, how active the user is, how
-alike the words.
+alike the words, what is planned for the launch, how its kin sell.
 
-Trees learn from earlier launches of the same history: those of the last weeks before the cut, with features from
-before them and buyers up to the cut. Then features move up to the cut and score the launches that come after it.
+Of the launch itself they see the plan's own columns: display and mailer coverage, coupon (weeks L..L+1) and price. All
+else ends with the cut. Trees learn from earlier launches of the same history: those of the last weeks before the cut,
+with features from before them and buyers up to the cut. Then features move up to the cut and score the launches that
+come after it.
 """
 
 from typing import Any
@@ -12,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from onshelf_exporter.baselines import cold
+from onshelf_exporter.baselines import cold, trees
 from onshelf_exporter.evaluation.dataset import LEVELS, Dataset, LaunchRows
 from onshelf_exporter.weeks import Cut
 
@@ -22,11 +24,11 @@ LEARNING_WEEKS = 8
 NEGATIVES = 40  # users drawn for each launch beside its buyers
 ROUNDS = 250
 BLOCK = 64
+LEAF = 1 / 50  # least share of the pairs in a leaf, many launches of them: else a leaf learns one launch by heart
 SETTINGS: dict[str, Any] = {
     "objective": "binary",
     "learning_rate": 0.05,
-    "num_leaves": 31,
-    "min_data_in_leaf": 100,
+    "num_leaves": 15,
     "feature_fraction": 0.8,
     "lambda_l2": 10.0,
     "verbosity": -1,
@@ -53,7 +55,7 @@ def two_sided_trees(data: Dataset, rows: LaunchRows, cut: Cut, threads: int) -> 
     drawn = np.repeat(np.arange(len(past)), NEGATIVES), rng.integers(len(data.users), size=len(past) * NEGATIVES)
     launch, user = (np.concatenate([a, b]) for a, b in zip(bought.nonzero(), drawn, strict=True))
     label = bought[launch, user].astype(np.float64)
-    settings = {**SETTINGS, "num_threads": threads}
+    settings = {**SETTINGS, "min_data_in_leaf": max(1, int(LEAF * len(label))), "num_threads": threads}
     model = lightgbm.train(settings, lightgbm.Dataset(learned.of(launch, user), label), ROUNDS)
     wanted = _PairFeatures(data, rows, cut)
     everyone = np.arange(len(data.users))
@@ -91,9 +93,10 @@ class _PairFeatures:
             self.kin.append((place.astype(np.int64), count, count.sum(axis=0)))
         self.label = rows.numbers("private_label")
         self.price = np.log(np.maximum(rows.numbers("price"), 0.01))
+        self.launch = launch_features(data, rows, cut)
 
     def of(self, launch: NDArray[np.int64], user: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Features of pairs: float32 [pairs, 17]."""
+        """Features of pairs: float32 [pairs, features]."""
         total = np.expm1(self.activity[user])
         columns = [
             self.activity[user],
@@ -106,7 +109,15 @@ class _PairFeatures:
             kin = place[launch]
             bought = count[user, kin]
             columns += [np.log1p(bought), bought / (total + 5.0), np.log1p(overall[kin])]
-        return np.stack(columns, axis=1).astype(np.float32)
+        return np.concatenate([np.stack(columns, axis=1).astype(np.float32), self.launch[launch]], axis=1)
+
+
+def launch_features(data: Dataset, rows: LaunchRows, cut: int) -> NDArray[np.float32]:
+    """The plan, and what is known of the launch's kin by week `cut`, whatever its own week: float32 [launches, n]."""
+    as_of_cut = LaunchRows(rows.frame.assign(launch_week=cut + 1), rows.coverage)
+    planned = trees.plan_features(data, rows).filter(regex="_(coverage|places)$").assign(coupon=rows.numbers("coupon"))
+    known = trees.kin_features(data, as_of_cut)
+    return np.concatenate([planned.to_numpy(np.float32), known.to_numpy(np.float32)], axis=1)
 
 
 def _bought(data: Dataset, rows: LaunchRows, cut: Cut) -> NDArray[np.bool_]:

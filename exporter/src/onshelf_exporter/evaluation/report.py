@@ -269,7 +269,8 @@ def _cold(summary: Summary) -> str:
         f"Audience: {cold['launches']} launches with at least 3 buyers, {cold['households']:,} households. "
         f"Recommendations: "
         f"the launches themselves are the candidates, for {cold['households_that_bought_one']:,} households that "
-        f"bought one."
+        "bought one. Two-sided trees see each launch's plan (coverage and coupon of weeks L..L+1, price); a launch "
+        "that is covered nowhere entered by a sale, so the plan tells them that, too."
     )
     parts = ["## Launches that nobody has bought yet", text, table(summary, "cold", COLD)]
     parts += [versus(summary["versus"]["cold"], COLD), sliced(cold["slices"], COLD)]

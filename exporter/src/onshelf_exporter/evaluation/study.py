@@ -39,10 +39,10 @@ COLD_CODE = {
     name: code_hash(*(CODE + f"baselines.{module}" for module in modules))
     for name, modules in {
         "activity_only": ("cold",),
-        "content_knn": ("cold",),
+        "content_knn": ("cold", "analogs"),
         "affinity": ("cold",),
         "als_content_ridge": ("factors",),
-        "lightgbm_two_sided": ("two_sided",),
+        "lightgbm_two_sided": ("two_sided", "trees", "cold", "analogs"),
         "seed_embedding": ("tutorials",),
     }.items()
 }

@@ -36,6 +36,7 @@ STUDIES = (
     StudyRow("compression", "int8, three layers, LoRA: size, latency and what each loses"),
     StudyRow("encoder_precision", "what the served models lose behind the encoder in int8, several seeds"),
     StudyRow("multilingual", "Chinese titles through a multilingual encoder"),
+    StudyRow("languages", "which titles in other languages, misread or mashed, are flagged or refused"),
     StudyRow("launch_forecast", "what the parts of launch_outcome add, beside boosted trees on identical inputs"),
     StudyRow("recommendation", "what the rankers' features add, and what room for new products costs"),
     StudyRow("pretraining", "masked words and categories of all products before the launch tasks"),

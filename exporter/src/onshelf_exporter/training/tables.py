@@ -12,19 +12,24 @@ from numpy.typing import NDArray
 
 from onshelf_exporter import features
 from onshelf_exporter.models.lookups import LEVELS
+from onshelf_exporter.recipe import EncoderRecipe
 from onshelf_exporter.training.behaviour import Events, bought
 from onshelf_exporter.training.calendar import calendar_of, weeks_of_year
 from onshelf_exporter.training.context import price_levels, seasonality_levels
+from onshelf_exporter.training.familiarity import familiarity_table
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.life_cycle import life_cycle_table
 from onshelf_exporter.training.outcome import launch_attributes
+from onshelf_exporter.training.texts import load_tokenizer
 from onshelf_exporter.training.towers import TowerResult
 
 TRAITS = ("purchases_per_week", "price_tier", "promotion_sensitivity", "new_product_share")
-TABLES = ("vocabulary", "categories", "channels", "products", "users", "launches", "life_cycle")
+TABLES = ("vocabulary", "categories", "channels", "products", "users", "launches", "life_cycle", "familiarity")
 
 
-def write_tables(history: History, events: Events, towers: TowerResult, data: Path, folder: Path) -> None:
+def write_tables(
+    history: History, events: Events, towers: TowerResult, data: Path, folder: Path, encoder: EncoderRecipe
+) -> None:
     """Write all tables of the model release below `folder`; `data` is the prepared data behind `history`."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {
@@ -35,9 +40,15 @@ def write_tables(history: History, events: Events, towers: TowerResult, data: Pa
         "users": users_table(history, events, towers, features.user_features(features.at(data, history.cut))),
         "launches": launches_table(history),
         "life_cycle": life_cycle_table(history),
+        "familiarity": familiarity_table(load_tokenizer(encoder), known_titles(history), encoder.language),
     }
     for name, table in tables.items():
         feather.write_feather(table, str(folder / f"{name}.arrow"), compression="uncompressed")
+
+
+def known_titles(history: History) -> list[str]:
+    """The distinct titles of the products known by the cut."""
+    return [history.texts[number] for number in np.unique(history.text_of[history.known])]
 
 
 def categories_table(history: History) -> pa.Table:

@@ -46,15 +46,17 @@ def write_fake_release(
     prices_include_tax: bool | None = False,
     week_start: str = "monday",
     models: Iterable[str] = tuple(SIGNATURES),
+    familiarity: bool = True,
 ) -> Path:
     """Write a release below `root`; returns its folder. The folder appears complete, by one rename.
 
-    `models` are those that its manifest names; older releases have fewer.
+    `models` are those that its manifest names; older releases have fewer, and no table `familiarity`.
     """
     staging, folder = root / f".staging-{version}", root / str(version)
     staging.mkdir(parents=True)
     shop = _Shop(as_of, week_start)
-    for name, table in shop.tables().items():
+    tables = shop.tables() | ({"familiarity": _familiarity()} if familiarity else {})
+    for name, table in tables.items():
         with pa.OSFile(str(staging / f"{name}.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
     _tokenizer().save(str(staging / "tokenizer.json"))
@@ -112,6 +114,21 @@ def _tokenizer() -> Tokenizer:
     ends = [("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     return tokenizer
+
+
+def _familiarity() -> pa.Table:
+    """Letters of ASCII are usual, but for q, x and z; words of the shop cost less than their letters."""
+    words = sorted({word for name in _names() for word in name.lower().split()} | set(FLAVOURS))
+    letters = {letter: 9.0 if letter in "qxz" else 3.0 for letter in "abcdefghijklmnopqrstuvwxyz\x03"}
+    limits = {"order": "1", "other_bits": "1.0", "typical": "3.0", "notice": "6.0", "refuse": "20.0"}
+    return pa.table(
+        {
+            "kind": ["word"] * len(words) + ["letters"] * (len(letters) + 1),
+            "text": [*words, *letters, ""],
+            "bits": pa.array([8.0] * len(words) + [*letters.values(), None], pa.float64()),
+            "unseen_bits": pa.array([None] * (len(words) + len(letters)) + [15.0], pa.float64()),
+        }
+    ).replace_schema_metadata(limits)
 
 
 def _names() -> list[str]:

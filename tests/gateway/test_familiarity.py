@@ -1,0 +1,119 @@
+"""Titles that read strangely: flagged or refused by every call that reads a product, by the exporter's own measure."""
+
+import math
+
+import grpc
+import pyarrow as pa
+import pytest
+
+from onshelf.v1 import catalog_pb2, catalog_pb2_grpc, launch_pb2, launch_pb2_grpc, recommendation_pb2_grpc
+from onshelf.v1 import recommendation_pb2 as R
+from onshelf_exporter.training.familiarity import TYPICAL, familiarity_table, reader
+from onshelf_gateway.familiarity import read_familiarity
+from onshelf_gateway.release import ReleaseError, load_release
+from onshelf_gateway.testing import running_gateway, write_fake_release
+
+STRANGE, UNREADABLE = "zqx qxz, xq", "zqxzqxzq xqzxqzxq"  # letters that the invented shop hardly uses
+TITLES = ["Honey lime tortilla chips", "Potato chips, classic", "Greek yogurt, mint", "Apples, cherry & lime 3 lb"]
+ASKED = [
+    *TITLES,
+    "Berry crème brûlée",
+    "Тёмный шоколад с фундуком",
+    "asdf qwer zxcv",
+    "CafÃ© chips",
+    "유기농 녹차",
+    "12 x 3",
+]
+
+
+def test_the_gateway_measures_as_the_exporter_does(tmp_path):
+    tokenizer = load_release(write_fake_release(tmp_path)).tokenizer
+    table = familiarity_table(tokenizer, TITLES, "en")
+    known = read_familiarity(table)
+    learned = reader(tokenizer, TITLES)
+    expected = learned.strangeness(ASKED, known.typical).tolist()
+    assert [known.strangeness(tokenizer, title) for title in ASKED] == pytest.approx(expected, abs=1e-9)
+    assert known.strangeness(tokenizer, "12 x 3") != 0.0
+    assert known.strangeness(tokenizer, "123 456") == 0.0
+    assert known.typical >= TYPICAL
+
+
+def test_a_title_costs_what_its_words_and_letters_cost(tmp_path):
+    release = load_release(write_fake_release(tmp_path))
+    strangeness = release.familiarity.strangeness
+    assert strangeness(release.tokenizer, "Lime") == (8 - 3 * 5) / math.sqrt(5)
+    assert strangeness(release.tokenizer, "lame") == (4 * 3 + 3 + 1 - 3 * 5) / math.sqrt(5)
+    assert strangeness(release.tokenizer, "lame чай") == ((16 + 3 * 15 + 3 + 1) - 3 * 9) / math.sqrt(9)
+
+
+async def ask(address: str, words, title: str) -> dict[str, list[str]]:
+    """Notices by call."""
+    product = words.product(title=title)
+    async with grpc.aio.insecure_channel(address) as channel:
+        launch, recommend = (
+            launch_pb2_grpc.LaunchServiceStub(channel),
+            recommendation_pb2_grpc.RecommendationServiceStub(channel),
+        )
+        evaluate = words.evaluate()
+        evaluate.product.CopyFrom(product)
+        upsert = catalog_pb2.UpsertProductsRequest(products=[words.product(product_id="N1", title=title)])
+        answers = {
+            "plan": await launch.PlanLaunch(words.plan(product=product)),
+            "evaluate": await launch.EvaluatePlan(evaluate),
+            "audience": await recommend.FindAudience(R.FindAudienceRequest(product=product)),
+            "similar": await recommend.FindSimilarLaunches(R.FindSimilarLaunchesRequest(product=product)),
+            "upsert": await catalog_pb2_grpc.CatalogServiceStub(channel).UpsertProducts(upsert),
+        }
+        stream = launch.StreamPlans(
+            iter([launch_pb2.StreamPlansRequest(plan=words.plan(product=product, request_id="1"))])
+        )
+        async for answer in stream:
+            answers["stream"] = answer.plan
+    return {call: words.notices(answer) for call, answer in answers.items()}
+
+
+async def test_every_call_that_reads_a_strange_title_says_so(tmp_path, words):
+    write_fake_release(tmp_path / "releases")
+    store = f"sqlite:///{tmp_path / 'store.db'}"
+    async with running_gateway(tmp_path / "releases", store=store) as (server, _):
+        strange = await ask(server.address, words, STRANGE)
+        usual = await ask(server.address, words, words.title)
+    assert [call for call, notices in strange.items() if "TITLE_STRANGE" not in notices] == []
+    assert [call for call, notices in usual.items() if "TITLE_STRANGE" in notices] == []
+
+
+async def test_a_title_that_reads_like_nothing_is_refused_unless_told_otherwise(tmp_path, words):
+    write_fake_release(tmp_path / "releases")
+    store = f"sqlite:///{tmp_path / 'store.db'}"
+    product = words.product(title=UNREADABLE, product_id="N1")
+    async with (
+        running_gateway(tmp_path / "releases", store=store) as (server, _),
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        stub = launch_pb2_grpc.LaunchServiceStub(channel)
+        refused = await words.refusal(stub.PlanLaunch(words.plan(product=product)))
+        assert (refused.reason, refused.fields) == ("TEXT_NOT_UNDERSTOOD", ["product.title"])
+        assert "another language, a misread encoding or no words" in refused.message
+        request = catalog_pb2.UpsertProductsRequest(products=[words.product(product_id="N2"), product])
+        written = await catalog_pb2_grpc.CatalogServiceStub(channel).UpsertProducts(request)
+        assert [(one.index, one.reason) for one in written.errors] == [(1, "TEXT_NOT_UNDERSTOOD")]
+    async with running_gateway(tmp_path / "releases", store=store, strange_titles="flag") as (server, _):
+        flagged = await ask(server.address, words, UNREADABLE)
+    assert all("TITLE_STRANGE" in notices for notices in flagged.values())
+
+
+async def test_a_release_without_the_table_says_nothing_of_strange_titles(tmp_path, words):
+    write_fake_release(tmp_path / "releases", familiarity=False)
+    async with running_gateway(tmp_path / "releases", store=f"sqlite:///{tmp_path / 'store.db'}") as (server, _):
+        answers = await ask(server.address, words, UNREADABLE)
+    assert all("TITLE_STRANGE" not in notices for notices in answers.values())
+
+
+def test_a_table_without_limits_is_refused_by_name(tmp_path):
+    folder = write_fake_release(tmp_path)
+    path = folder / "familiarity.arrow"
+    table = pa.ipc.open_file(str(path)).read_all().replace_schema_metadata({"order": "4", "typical": "2"})
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    with pytest.raises(ReleaseError, match=r"familiarity\.arrow: its metadata lack other_bits, notice, refuse"):
+        load_release(folder)
