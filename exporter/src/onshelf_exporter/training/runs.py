@@ -17,7 +17,7 @@ MIN_LAUNCHES = 2  # with a complete outcome; fewer teach nothing
 ROLES = ("replay", "evaluation", "production")
 REPEAT = "-seed"  # "evaluation-seed2" repeats the role on the same text encoder with the recipe's seed + 2
 PACKAGE = Path(__file__).parents[1]
-CODE = ("training", "models", "train.py", "recipe.py", "titles.py", "weeks.py")
+CODE = ("training", "models", "train.py", "recipe.py", "titles.py", "unpadding.py", "weeks.py")
 ENCODER_CODE = (
     *(
         f"training/{name}.py"
@@ -26,6 +26,7 @@ ENCODER_CODE = (
     "models/lookups.py",
     "models/product_encoder.py",
     "titles.py",
+    "unpadding.py",
 )
 
 
