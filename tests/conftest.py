@@ -16,7 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # `import shops`, `small_release
 
 # gateways that a test starts without naming a store: none of them finds what another run left
 os.environ.setdefault("ONSHELF_STORE", f"sqlite:///{tempfile.mkdtemp(prefix='onshelf-store-')}/onshelf.db")
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch is loaded: two threads do not spin for each other
+# before torch and numpy are loaded: threads that wait do not spin
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 if TYPE_CHECKING:
     from small_release import SmallRelease
