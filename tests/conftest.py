@@ -18,7 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # `import shops`, `small_release
 os.environ.setdefault("ONSHELF_STORE", f"sqlite:///{tempfile.mkdtemp(prefix='onshelf-store-')}/onshelf.db")
 # no proxy on the way to servers of this machine, for clients of other makers, too
 os.environ["no_proxy"] = ",".join(filter(None, [os.environ.get("no_proxy"), "127.0.0.1,localhost"]))
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch is loaded: two threads do not spin for each other
+# before torch and numpy are loaded: threads that wait do not spin
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 if TYPE_CHECKING:
     from small_release import SmallRelease

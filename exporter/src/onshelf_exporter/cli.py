@@ -69,8 +69,9 @@ STAGES = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one stage; an expected error is one clear message on stderr and exit status 2."""
     prepare(argv)
-    # must stand before torch is loaded: threads that wait shall not keep a core busy that others need
+    # must stand before torch and numpy are loaded: threads that wait shall not keep a core busy that others need
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # 2 ** 4 processor cycles, the least; 2 ** 26 by default
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="onshelf-exporter", description="From a retailer's history to a model release."

@@ -1,12 +1,12 @@
-"""A text encoder that computes nothing for padding, for CPUs.
+"""Text encoders that compute nothing for padding: `LeanTextEncoder` learns, `UnpaddedTextEncoder` is served on CPUs.
 
 The tokens that the mask keeps are laid one after the other; only attention, a small part of the work, sees texts padded
 to one length. So texts of any lengths share a batch. As by Zeng et al. (2022), Boosting Distributed Training
 Performance of the Unpadded BERT Model. How many tokens there are is known only while the graph runs, which engines for
 GPUs do not record well: those take the padded graph.
 
-Two parts are written so that ONNX Runtime runs its fast kernels: the GELU in the form that it fuses, and layer norm
-over a matrix, which keeps it from fusing the sum before into a kernel that takes several times as long.
+Two parts of the served one are written so that ONNX Runtime runs its fast kernels: the GELU in the form that it fuses,
+and layer norm over a matrix, which keeps it from fusing the sum before into a kernel that takes several times as long.
 """
 
 import copy
@@ -20,9 +20,38 @@ from torch import Tensor, nn
 
 from onshelf_exporter.models.product_encoder import ProductEncoder, TextEncoder
 
-ATTENTION = "onshelf_unpadded"
+ATTENTION, LEAN = "onshelf_unpadded", "onshelf_lean"
 ARCHITECTURES = ("bert",)  # positions count from 0 and nothing but attention looks beyond one token
 MASKED = -1e4  # added to the scores of padding; exp of it is 0
+
+
+class LeanTextEncoder(TextEncoder):
+    """A `TextEncoder` of one of ARCHITECTURES with the very same weights, for training; every text has a token."""
+
+    def __init__(self, text: TextEncoder) -> None:
+        _register()
+        bert: Any = text.bert
+        bert.set_attn_implementation(LEAN)
+        super().__init__(bert)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """INT64 [batch, tokens] twice -> FP32 [batch, hidden], L2 norm 1."""
+        batch, length = attention_mask.shape
+        kept = torch.nonzero(attention_mask.reshape(-1)).squeeze(1)
+        hidden = self.bert(
+            input_ids=torch.index_select(input_ids.reshape(-1), 0, kept).unsqueeze(0),
+            position_ids=(kept % length).unsqueeze(0),
+            kept=kept,
+            there=attention_mask.bool().view(batch, 1, 1, length),
+        ).last_hidden_state
+        tokens = hidden.squeeze(0).float()
+        sums = tokens.new_zeros(batch, tokens.shape[1]).index_add(0, kept // length, tokens)
+        return F.normalize(sums / attention_mask.sum(1, keepdim=True), dim=1)
+
+
+def lean(text: TextEncoder) -> TextEncoder:
+    """The encoder without work for padding, for training; as it is where its architecture does not allow it."""
+    return LeanTextEncoder(text) if _allows(text) else text
 
 
 class UnpaddedTextEncoder(TextEncoder):
@@ -82,11 +111,15 @@ class FusableGelu(nn.Module):
 def unpadded(encoder: ProductEncoder) -> ProductEncoder | None:
     """The same encoder without work for padding, sharing all but the text's weights; None where its text encoder is of
     another architecture than ARCHITECTURES."""
-    config: Any = encoder.text.bert.config
-    if config.model_type not in ARCHITECTURES or getattr(config, "is_decoder", False):
+    if not _allows(encoder.text):
         return None
     text = UnpaddedTextEncoder(encoder.text).eval().requires_grad_(False)
     return ProductEncoder(text, encoder.completion, encoder.content, encoder.tower, encoder.rates).eval()
+
+
+def _allows(text: TextEncoder) -> bool:
+    config: Any = text.bert.config
+    return config.model_type in ARCHITECTURES and not getattr(config, "is_decoder", False)
 
 
 def _padded(rows: Tensor, place: Tensor) -> Tensor:
@@ -120,11 +153,41 @@ def _attention(
     return torch.index_select(rows, 0, kept).view(1, -1, heads, size), None
 
 
+def _lean_attention(
+    _module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    _mask: None,
+    *,
+    dropout: float,
+    scaling: float,
+    kept: Tensor,
+    there: Tensor,
+    **_: object,
+) -> tuple[Tensor, None]:
+    """The same with dropout; a gradient comes back as a plain copy of rows."""
+    heads, size = query.shape[1], query.shape[3]
+    batch, length = there.shape[0], there.shape[3]
+
+    def texts(all_tokens: Tensor) -> Tensor:
+        rows = all_tokens.transpose(1, 2).reshape(-1, heads * size)
+        padded = rows.new_zeros(batch * length, heads * size).index_copy(0, kept, rows)
+        return padded.view(batch, length, heads, size).transpose(1, 2)
+
+    mixed = F.scaled_dot_product_attention(
+        texts(query), texts(key), texts(value), attn_mask=there, dropout_p=dropout, scale=scaling
+    )
+    rows = mixed.transpose(1, 2).reshape(-1, heads * size)
+    return torch.index_select(rows, 0, kept).view(1, -1, heads, size), None
+
+
 def _register() -> None:
     from transformers import AttentionInterface, AttentionMaskInterface
 
-    AttentionInterface.register(ATTENTION, _attention)
-    AttentionMaskInterface.register(ATTENTION, lambda *_, **__: None)
+    for name, attention in ((ATTENTION, _attention), (LEAN, _lean_attention)):
+        AttentionInterface.register(name, attention)
+        AttentionMaskInterface.register(name, lambda *_, **__: None)
 
 
 def _gelu() -> type[nn.Module]:

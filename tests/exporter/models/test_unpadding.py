@@ -9,7 +9,7 @@ from model_builders import product_encoder
 
 from onshelf_exporter.graphs import export_graph, quantise, run_graph, session
 from onshelf_exporter.signatures import SIGNATURES
-from onshelf_exporter.unpadding import UnpaddedTextEncoder, unpadded
+from onshelf_exporter.unpadding import LeanTextEncoder, UnpaddedTextEncoder, lean, unpadded
 
 MASK = torch.tensor([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0, 0], [1, 0, 1, 1, 0, 1, 0], [1, 0, 0, 0, 0, 0, 0]])
 IDS = torch.arange(28).reshape(4, 7) + 3
@@ -21,6 +21,26 @@ def test_it_embeds_texts_of_any_lengths_as_the_padded_encoder_does(length: int) 
     more = torch.zeros(4, length - 7, dtype=torch.int64)
     ids, mask = torch.cat([IDS, more + 9], dim=1), torch.cat([MASK, more], dim=1)
     assert torch.allclose(UnpaddedTextEncoder(text).eval()(ids, mask), text(ids, mask), atol=1e-6)
+
+
+def test_the_encoder_that_learns_has_the_weights_values_and_gradients_of_the_padded_one() -> None:
+    text, other = product_encoder(5).text.eval(), product_encoder(5).text.eval()
+    learner = lean(other)
+    assert isinstance(learner, LeanTextEncoder)
+    assert learner.state_dict().keys() == text.state_dict().keys()
+    for encoder in (text, learner):
+        encoder.requires_grad_(True)
+        (encoder(IDS, MASK) * torch.arange(4.0).unsqueeze(1)).square().sum().backward()
+    assert torch.allclose(learner(IDS, MASK), text(IDS, MASK), atol=1e-6)
+    for (name, mine), theirs in zip(learner.named_parameters(), text.parameters(), strict=True):
+        assert (mine.grad is None) == (theirs.grad is None), name
+        assert mine.grad is None or torch.allclose(mine.grad, theirs.grad, atol=1e-5), name
+
+
+def test_the_encoder_that_learns_drops_tokens_of_attention_only_in_training() -> None:
+    learner = lean(product_encoder(6).text)
+    assert torch.equal(learner.eval()(IDS, MASK), learner(IDS, MASK))
+    assert not torch.equal(learner.train()(IDS, MASK), learner(IDS, MASK))
 
 
 def test_a_text_of_padding_alone_gives_zeros_and_changes_no_other() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from onshelf_exporter.errors import ExporterError, SettingError
 from onshelf_exporter.training.workers import side_by_side
@@ -24,6 +25,12 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def place(number: int) -> tuple[int, int, int]:
     return number, os.getpid(), torch.get_num_threads()
+
+
+def blas(number: int) -> set[int]:
+    import scipy.linalg  # noqa: F401  # brings a copy of OpenBLAS of its own, after the process was set up
+
+    return {int(library["num_threads"]) for library in threadpool_info() if library["user_api"] == "blas"}
 
 
 def refuse(number: int) -> int:
@@ -47,6 +54,10 @@ def test_each_piece_has_a_process_and_its_share_of_threads() -> None:
     assert [number for number, _, _ in found] == [1, 2]
     assert os.getpid() not in {process for _, process, _ in found}
     assert {threads for _, _, threads in found} == {1}
+
+
+def test_the_threads_of_numpy_and_scipy_are_shared_out_too() -> None:
+    assert side_by_side(blas, [1, 2], threads=2) == [{1}, {1}]
 
 
 @pytest.mark.parametrize(("items", "threads"), [([1], 2), ([1, 2], 1), ([], 2)])

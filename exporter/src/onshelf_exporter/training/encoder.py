@@ -29,6 +29,7 @@ from onshelf_exporter.training.texts import (
     unknown_share,
     wordings,
 )
+from onshelf_exporter.unpadding import lean
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def train_encoder(training: Run) -> Encoder:
     """Fine-tune the text encoder on weeks up to the encoder's cut, and encode all texts; both kept in the run."""
     recipe, folder = training.recipe, training.encoder_folder
     weights, pooled_file, done = folder / "text.pt", folder / "pooled.npy", folder / "done.json"
-    text = load_bert(model_folder(recipe.encoder))
+    text = lean(load_bert(model_folder(recipe.encoder)))
     if distributed.shared(done.exists()):
         text.load_state_dict(torch.load(weights, weights_only=True))
         return Encoder(text.eval(), np.load(pooled_file))

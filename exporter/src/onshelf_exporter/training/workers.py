@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from onshelf_exporter import devices
 from onshelf_exporter.errors import ExporterError
@@ -22,6 +23,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PARENT_DEATH = 1  # PR_SET_PDEATHSIG of prctl(2)
+BLAS_SETTING = "OPENBLAS_NUM_THREADS"  # read when a copy of OpenBLAS is loaded; numpy and scipy bring one each
 
 
 def side_by_side(work: Callable[[Item], Result], items: list[Item], threads: int) -> list[Result]:
@@ -57,3 +59,6 @@ def _begin(threads: int) -> None:
     ctypes.CDLL(None).prctl(PARENT_DEATH, signal.SIGKILL)
     os.environ["TTY_COMPATIBLE"] = "0"
     torch.set_num_threads(threads)
+    # numpy's own threads spin while they wait, and each process would start as many as there are cores
+    os.environ[BLAS_SETTING] = str(threads)
+    threadpool_limits(threads)
