@@ -74,8 +74,8 @@ def study(setting: Setting) -> Table:
         f"Other rules are given the limit that leaves {FLAGGED:.1%} of the choosing half of people's English alone; "
         f"strangeness has those that are served, {NOTICE:g} for a notice and {REFUSE:g} to refuse.",
         f"Long titles: {JOINED} of the group, drawn at random and joined, 200 times. Italian, Polish and Dutch are "
-        "in no half. The served limits were settled with both halves in sight. Misread encodings: titles written in one "
-        "and read in another.",
+        "in no half. The served limits were settled with both halves in sight. Misread encodings: titles written in "
+        "one and read in another.",
     ]
     return table
 
