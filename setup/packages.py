@@ -73,8 +73,10 @@ def resolve(requirements: Sequence[str], *, python: str = sys.executable, root: 
     command += ["--only-binary", ":all:", "--no-build-isolation", "--report", "-", *requirements]
     result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
-        raise ResolutionError(errors[-1].removeprefix("ERROR: ") if errors else result.stderr.strip())
+        errors = [
+            line for line in result.stderr.splitlines() if line.startswith("ERROR: ") and "Exception:" not in line
+        ]
+        raise ResolutionError(errors[-1].removeprefix("ERROR: ") if errors else result.stderr.strip()[-2000:])
     return [
         Package(item["metadata"]["name"], item["metadata"]["version"], item["download_info"]["url"])
         for item in json.loads(result.stdout)["install"]

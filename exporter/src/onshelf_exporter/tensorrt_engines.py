@@ -88,12 +88,12 @@ def profile(config: model_config_pb2.ModelConfig, key: str) -> dict[str, tuple[i
 
 
 def check_precision(config: model_config_pb2.ModelConfig) -> None:
-    """Raise ExporterError for a precision that TensorRT 11 does not take: it has the one that the graph is written in."""
+    """Raise ExporterError for another precision than the graph's: TensorRT 11 takes no other."""
     (accelerator,) = config.optimization.execution_accelerators.gpu_execution_accelerator
     if (asked := str(accelerator.parameters["precision_mode"])) != "FP32":
         raise ExporterError(
-            f"{config.name}: precision_mode is {asked!r} in config.pbtxt, and must be FP32: TensorRT 11 computes in the "
-            "types of the graph, which is exported in FP32"
+            f"{config.name}: precision_mode is {asked!r} in config.pbtxt, and must be FP32: TensorRT 11 computes in "
+            "the types of the graph, which is exported in FP32"
         )
 
 
