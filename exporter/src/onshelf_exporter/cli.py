@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol, cast
 
 from onshelf_exporter.console import prepare
+from onshelf_exporter.training.progress import loading
 
 
 class Stage(NamedTuple):
@@ -83,7 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stage in STAGES:
         command = commands.add_parser(stage.name, help=stage.help, description=stage.help)
         if arguments and arguments[0] == stage.name:
-            _module(stage).add_arguments(command)
+            with loading(f"{stage.name}: loading"):
+                module = _module(stage)
+            module.add_arguments(command)
     parsed = parser.parse_args(arguments)
     module = _module(next(stage for stage in STAGES if stage.name == parsed.stage))
     from onshelf_exporter.errors import ExporterError

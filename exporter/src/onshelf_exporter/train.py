@@ -112,8 +112,6 @@ def train(data: Path, recipe: Recipe, runs: Path, roles: list[str]) -> Run:
     trains several roles side by side, in processes of its own.
     """
     count = threads.usable(recipe.threads)
-    if distributed.leads():
-        print(threads.said(count), file=sys.stderr, flush=True)
     torch.set_num_threads(max(1, count // distributed.world()))
     dataset = load_dataset(data)
     training = open_run(runs, data, dataset, recipe)
@@ -126,6 +124,8 @@ def train(data: Path, recipe: Recipe, runs: Path, roles: list[str]) -> Run:
     with exclusive(runs) if distributed.leads() else nullcontext():
         todo = distributed.shared([role for role in wanted if not training.is_done(role)])
         if todo:
+            if distributed.leads():
+                print(threads.said(count), file=sys.stderr, flush=True)
             train_encoder(training)
         distributed.barrier()  # the leader has written it
         own = distributed.mine(todo)

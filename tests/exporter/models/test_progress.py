@@ -98,6 +98,17 @@ def test_work_that_does_not_get_further_is_told_by_the_names_of_all_that_it_lies
     assert log.said() == ["09:00:22 replay: outcome, 2 of 5, 40 %, 22 s so far"]
 
 
+def test_what_is_loaded_is_told_only_where_it_takes_long() -> None:
+    log = Log()
+    short, long = Piece("train: loading", 0, 0, 0.0, quiet=True), Piece("train: loading", 0, 0, 0.0, quiet=True)
+    for piece, seconds in ((short, 4.0), (long, 12.0)):
+        log.lines.begin([piece])
+        log.seconds = seconds
+        log.lines.tick([piece])
+        log.lines.end([piece])
+    assert log.said() == ["09:00:12 train: loading: 12 s so far", "09:00:12 train: loading: done in 12 s"]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(4.21, "4.2 s"), (59.0, "59 s"), (65.4, "1 min 05 s"), (7800.0, "2 h 10 min")]
 )

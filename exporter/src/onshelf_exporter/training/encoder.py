@@ -19,7 +19,7 @@ from onshelf_exporter.training.content import fine_tune
 from onshelf_exporter.training.encode import encode_texts, load_bert
 from onshelf_exporter.training.history import load_history
 from onshelf_exporter.training.loop import finish
-from onshelf_exporter.training.progress import working
+from onshelf_exporter.training.progress import loading, working
 from onshelf_exporter.training.runs import Run
 from onshelf_exporter.training.texts import (
     load_tokenizer,
@@ -44,7 +44,8 @@ def train_encoder(training: Run) -> Encoder:
     """Fine-tune the text encoder on weeks up to the encoder's cut, and encode all texts; both kept in the run."""
     recipe, folder = training.recipe, training.encoder_folder
     weights, pooled_file, done = folder / "text.pt", folder / "pooled.npy", folder / "done.json"
-    text = lean(load_bert(model_folder(recipe.encoder)))
+    with loading("text encoder: loading"):
+        text = lean(load_bert(model_folder(recipe.encoder)))
     if distributed.shared(done.exists()):
         text.load_state_dict(torch.load(weights, weights_only=True))
         return Encoder(text.eval(), np.load(pooled_file))

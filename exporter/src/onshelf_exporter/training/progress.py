@@ -30,6 +30,7 @@ class Piece:
         total: its steps; 0 where nobody knows.
         done: steps done; begun: of them, before this process; started: when.
         step: what is being done now, "" for nothing of note.
+        quiet: whether a log says nothing of it unless it takes long.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Piece:
     started: float
     begun: int = field(init=False)
     step: str = ""
+    quiet: bool = False
 
     def __post_init__(self) -> None:
         self.begun = self.done
@@ -77,7 +79,8 @@ class Lines:
     def begin(self, pieces: list[Piece]) -> None:
         """See `Display`."""
         piece = pieces[-1]
-        self._say(pieces, f"{piece.total - piece.done:,} steps" if piece.total else "begins")
+        if not piece.quiet:
+            self._say(pieces, f"{piece.total - piece.done:,} steps" if piece.total else "begins")
 
     def changed(self, pieces: list[Piece]) -> None:
         """See `Display`."""
@@ -85,12 +88,13 @@ class Lines:
 
     def end(self, pieces: list[Piece], failed: bool = False) -> None:
         """See `Display`."""
-        if not failed:
+        if not failed and not pieces[-1].quiet:
             self._say(pieces, f"done in {duration(self._clock() - pieces[-1].started)}")
 
     def tick(self, pieces: list[Piece]) -> None:
         """Say how far the last piece is, unless a line came lately."""
         if pieces and self._clock() - self._said_at >= INTERVAL:
+            pieces[-1].quiet = False
             self._say(pieces, how_far(pieces[-1], self._clock()))
 
     def _say(self, pieces: list[Piece], what: str) -> None:
@@ -139,9 +143,11 @@ class Reporter:
         self._done = threading.Event()
 
     @contextmanager
-    def piece(self, name: str, total: int, done: int) -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]:
+    def piece(
+        self, name: str, total: int, done: int, quiet: bool = False
+    ) -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]:
         """A piece of work; yields what advances it by so many steps and what names the step."""
-        piece = Piece(name, total, done, time.monotonic())
+        piece = Piece(name, total, done, time.monotonic(), quiet=quiet)
         with self._lock:
             if self._display is None:
                 self._display = self._opened()
@@ -206,6 +212,16 @@ def progress_bar(name: str, total: int, done: int = 0) -> Iterator[Callable[[int
     """Show progress towards `total`; yields a function that advances by so many."""
     with _reporter.piece(name, total, done) as (advance, _):
         yield advance
+
+
+@contextmanager
+def loading(name: str) -> Iterator[None]:
+    """Say that something is being loaded, where that takes long; on a terminal nothing is shown."""
+    if Console(stderr=True).is_terminal:
+        yield
+        return
+    with _reporter.piece(name, 0, 0, quiet=True):
+        yield
 
 
 @contextmanager

@@ -41,7 +41,7 @@ class Run:
             content["id_dropout"],
             content["feature_dropout"],
             self.recipe.seed,
-            self.encoder_cut,
+            int(self.encoder_cut),
         ]
         text = json.dumps([*parts, code_hash(ENCODER)], sort_keys=True)
         return self.folder.parent / f"encoder-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
