@@ -73,7 +73,7 @@ def chips(name="N1", title="Honey lime tortilla chips", **fields):
     return T.Product(product_id=name, title=title, category_path=["Grocery", "Bag snacks"], **fields)
 
 
-async def until(true, seconds=5.0):
+async def until(true, seconds=60.0):
     end = asyncio.get_running_loop().time() + seconds
     while not await true():
         assert asyncio.get_running_loop().time() < end, "waited in vain"
@@ -257,7 +257,7 @@ async def test_changes_outlive_a_restart(root):
 async def test_other_processes_see_changes_without_encoding_again(root):
     async with Running(root) as one, Running(root) as two:
         await one.upsert(*(chips(f"N{n}") for n in range(50)))
-        await until(lambda: _has(two, "N49"), 1.0)
+        await until(lambda: _has(two, "N49"))
         assert two.backend.count("product_encoder_int8") == 0
         await two.upsert(chips("N7", "Mint puzzles"))
         await one.delete("N8")
@@ -282,9 +282,17 @@ async def test_the_last_of_simultaneous_changes_wins_everywhere(root):
     async with Running(root) as one, Running(root) as two:
         titles = [f"{flavour} potato chips" for flavour in ("Classic", "Honey", "Lime", "Ginger", "Mint", "Cherry")]
         await asyncio.gather(*((one, two)[n % 2].upsert(chips("N1", title)) for n, title in enumerate(titles)))
-        await asyncio.sleep(0.3)
-        found = [await shop.recommend(scope=NEW) for shop in (one, two)]
-        (first,), (second,) = ([p.title for p in answer.products if p.product_id == "N1"] for answer in found)
+
+        async def seen():
+            found = [await shop.recommend(scope=NEW) for shop in (one, two)]
+            return [[p.title for p in answer.products if p.product_id == "N1"] for answer in found]
+
+        async def agreed():
+            first, second = await seen()
+            return first == second != []
+
+        await until(agreed)
+        (first,), (second,) = await seen()
         assert first == second
         assert first in titles
 
@@ -317,9 +325,12 @@ async def test_a_new_model_release_reads_the_products_in_the_background(root, wo
         assert "CATALOGUE_INCOMPLETE" in words.notices(early)
         assert not any(product.product_id.startswith("N") for product in early.products)
         shop.backend.failing.clear()
-        await until(lambda: _has(shop, "N39"))
-        late = await shop.recommend(scope=NEW)
-        assert "CATALOGUE_INCOMPLETE" not in words.notices(late)
+
+        async def complete():  # they are read in several batches, in any order
+            return "CATALOGUE_INCOMPLETE" not in words.notices(await shop.recommend(scope=NEW))
+
+        await until(complete)
+        assert {f"N{n}" for n in range(40)} <= set(await shop.ids(scope=NEW))
     async with Running(root) as shop:
         assert "N39" in await shop.ids(scope=NEW)
         assert shop.backend.count("product_encoder_int8") == 0
