@@ -37,6 +37,9 @@ RUN python3 -m pip install --no-cache-dir --break-system-packages uv==0.13.9 \
     && uv venv --seed --python 3.11 /opt/onshelf/venv
 WORKDIR /src
 COPY constraints.txt ./
+COPY client/pyproject.toml client/
+COPY client/src client/src
+RUN /opt/onshelf/venv/bin/pip install --no-cache-dir --constraint constraints.txt "./client[files]"
 COPY exporter/pyproject.toml exporter/
 COPY exporter/src exporter/src
 # TensorRT's Python package without its libraries, so that it loads those of the image, under the name that users import.

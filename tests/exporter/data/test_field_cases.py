@@ -182,7 +182,7 @@ def test_a_service_line_does_not_block_a_shop(tmp_path: Path, capsys: pytest.Cap
         assert shown in said, shown
     assert run_doctor(orders, "--strict") == 1
     assert run_doctor(orders, "--keep-services") == 3
-    assert "18" in capsys.readouterr().out
+    assert "285.75" in capsys.readouterr().out
 
 
 def test_a_comma_in_a_path_is_no_level(tmp_path: Path) -> None:

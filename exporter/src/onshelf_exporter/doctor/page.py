@@ -25,7 +25,7 @@ def show_files(diagnosis: Diagnosis, console: Console) -> None:
         for mapped in frame.mapped:
             hidden = set(mapped.columns) & set(HIDDEN)
             read = f"{mapped.read:,} of {mapped.filled:,}" if mapped.columns else ""
-            odd = f"not understood: {' | '.join(mapped.odd)}" if mapped.odd and not hidden else ""
+            odd = f"not understood: {' | '.join(map(repr, mapped.odd))}" if mapped.odd and not hidden else ""
             remark = "; ".join(
                 text for text in (mapped.remark, odd if "not understood" not in mapped.remark else "") if text
             )

@@ -87,9 +87,7 @@ def _money(table: ir.Table, frame: Frame, notes: list[str]) -> ir.Table:
     amount = table.discount if "discount" in has else None
     if share is not None and amount is not None:
         amount = ibis.ifelse(share.notnull(), ibis.null("float64"), amount)
-    regular = "list_price" in has and any(
-        "list_price" in one.columns and ("revenue" in has or "price_paid" in has) for one in frame.mapped
-    )
+    regular = "list_price" in has and bool({"revenue", "price_paid"} & has) and _is_regular(frame)
     revenue: ir.Value | None = None
     if "revenue" in has:
         revenue = table.revenue
@@ -107,11 +105,12 @@ def _money(table: ir.Table, frame: Frame, notes: list[str]) -> ir.Table:
             less += ", less the discount"
         notes.append(less)
     if share is not None and revenue is not None:
-        before = revenue * share / (1 - share) if "list_price" not in has else table.list_price * units * share
-        part = ibis.ifelse(share < 1, before, ibis.null("float64"))
+        full = table.list_price * units if "list_price" in has else ibis.null("float64")
+        stated = bool({"revenue", "price_paid"} & has)  # what is left after the discount; else the regular price is
+        part = ibis.ifelse(share < 1, revenue * share / (1 - share), full) if stated else full * share
         amount = ibis.coalesce(part, amount) if amount is not None else part
         notes.append("discounts given as a share are a share of the regular price")
-    elif amount is None and regular and revenue is not None and _is_regular(frame):
+    elif amount is None and regular and revenue is not None:
         off = table.list_price * units - revenue
         amount = ibis.ifelse((units > 0) & (revenue >= 0), ibis.greatest(off, 0.0).round(4), 0.0)
         notes.append("no discount: the regular price less what was paid")
