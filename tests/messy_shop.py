@@ -44,6 +44,7 @@ class Truth:
         users: distinct customers of sales.
         strays: product ids with a stray early sale, which `sales` and `launch_week` do not count.
         weeks: whole weeks of history.
+        stray_sales: the stray sales, with the columns of `sales`.
     """
 
     products: pd.DataFrame
@@ -56,6 +57,12 @@ class Truth:
     users: int
     strays: tuple[str, ...]
     weeks: int
+    stray_sales: pd.DataFrame
+
+    @property
+    def sales_with_strays(self) -> pd.DataFrame:
+        """What the files say was bought: `sales` and the stray ones."""
+        return pd.concat([self.sales, self.stray_sales], ignore_index=True)
 
 
 def write_messy_shop(
@@ -92,11 +99,9 @@ def write_messy_shop(
     ]
     everything = pd.concat([written, strays, cancelled, services], ignore_index=True).sort_values("time", kind="stable")
     _write(folder, everything)
-    units = sold.assign(revenue=sold["Quantity"] * sold["UnitPrice"]).groupby(["StockCode", "week"], as_index=False)
-    sales = units.agg(units=("Quantity", "sum"), revenue=("revenue", "sum")).rename(columns={"StockCode": "product_id"})
     return Truth(
         products=catalogue,
-        sales=sales,
+        sales=_by_week(sold),
         lines=len(everything),
         guests=int((sold["CustomerID"] == "").sum()),
         cancellations=len(cancelled),
@@ -105,7 +110,14 @@ def write_messy_shop(
         users=int(sold.loc[sold["CustomerID"] != "", "CustomerID"].nunique()),
         strays=tuple(strays["StockCode"]),
         weeks=weeks,
+        stray_sales=_by_week(strays),
     )
+
+
+def _by_week(lines: pd.DataFrame) -> pd.DataFrame:
+    """Units and revenue of each product and week."""
+    groups = lines.assign(revenue=lines["Quantity"] * lines["UnitPrice"]).groupby(["StockCode", "week"], as_index=False)
+    return groups.agg(units=("Quantity", "sum"), revenue=("revenue", "sum")).rename(columns={"StockCode": "product_id"})
 
 
 def _catalogue(random: np.random.Generator, products: int, weeks: int) -> pd.DataFrame:
@@ -174,8 +186,9 @@ def _sales(random: np.random.Generator, catalogue: pd.DataFrame, lines: int, use
 
 
 def _strays(catalogue: pd.DataFrame, weeks: int) -> pd.DataFrame:
-    """One sale each of a few products, half of their launch's distance before it: the till was tried out."""
-    late = catalogue[catalogue["launch_week"] > weeks // 2].head(5)
+    """One sale each of a few products that sell well, halfway to their launch: the till was tried out."""
+    middle = catalogue[(catalogue["launch_week"] > weeks // 3) & (catalogue["launch_week"] < weeks * 2 // 3)]
+    late = middle.nlargest(5, "popularity")
     week = late["launch_week"].to_numpy() // 2
     return pd.DataFrame(
         {
