@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
+from onshelf_gateway.__main__ import main
 from onshelf_gateway.backend import (
     BackendAnswerError,
     BackendTimeoutError,
@@ -92,6 +93,7 @@ async def test_tensors_go_there_and_back():
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "exceeds queue", BackendUnavailableError),
         (grpc.StatusCode.INVALID_ARGUMENT, "unexpected shape for input", BackendAnswerError),
         (grpc.StatusCode.INTERNAL, "onnx runtime error", BackendAnswerError),
+        (grpc.StatusCode.INTERNAL, "Stub process 'double_0_0' is not healthy.", BackendUnavailableError),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "too late", BackendTimeoutError),
     ],
 )
@@ -161,3 +163,20 @@ async def test_a_server_that_is_gone_is_unavailable_at_once_and_found_again():
             except BackendUnavailableError:
                 await asyncio.sleep(0.05)
     await backend.close()
+
+
+async def test_triton_on_this_machine_is_reached_past_a_proxy(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    async with serving() as (_, address):
+        backend = TritonBackend(address)
+        assert await backend.ready("double", 3, 10)
+        await backend.close()
+
+
+@pytest.mark.parametrize("flag", ["--triton", "--listen"])
+def test_a_url_is_refused_with_what_to_write_instead(flag, capsys):
+    assert main([flag, "http://localhost:8001"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"{flag} 'http://localhost:8001': ")
+    assert "write localhost:8001" in told

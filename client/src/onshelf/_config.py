@@ -28,7 +28,7 @@ ChannelOptions: TypeAlias = Sequence[tuple[str, Any]]
 _OPTIONS: dict[str, Any] = {
     "grpc.enable_retries": 0,
     "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.min_reconnect_backoff_ms": 100,
+    "grpc.min_reconnect_backoff_ms": 2_000,  # what one attempt may take on a busy machine
     "grpc.max_reconnect_backoff_ms": 2000,
     "grpc.max_receive_message_length": 64 * 2**20,
     "grpc.service_config": json.dumps({"loadBalancingConfig": [{"round_robin": {}}]}),

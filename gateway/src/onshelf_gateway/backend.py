@@ -127,7 +127,7 @@ class TritonBackend:
             options=[
                 *addresses.channel_options(address),
                 ("grpc.initial_reconnect_backoff_ms", 100),
-                ("grpc.min_reconnect_backoff_ms", 100),
+                ("grpc.min_reconnect_backoff_ms", 2_000),  # what one attempt may take on a busy machine
                 ("grpc.max_reconnect_backoff_ms", 500),
                 ("grpc.max_receive_message_length", max_message_bytes),
                 ("grpc.max_send_message_length", max_message_bytes),
