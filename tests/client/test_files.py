@@ -1,6 +1,7 @@
 """`onshelf.files` reads a file as it is: encodings, delimiters, headers, odd rows, spreadsheets, part files."""
 
 import bz2
+import csv
 import datetime
 import gzip
 import zipfile
@@ -9,6 +10,8 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from onshelf.files import FileError, is_readable, read_file
 
@@ -174,12 +177,35 @@ def test_any_line_ends(read, ends):
 
 
 def test_mixed_line_ends(read):
-    assert len(rows(read("sku,name\r\n1,Tea\r\n2,Mug\n3,Pot\r\n"))) == 3
+    raw = read("sku,name\r\n1,Tea\r\n2,Mug\n3,Pot\rred\r\r\n")
+    assert raw.table["name"].to_pylist() == ["Tea", "Mug", "Pot red"]
 
 
 def test_quotes_behind_a_backslash(read):
     raw = read('sku,name\n1,"5\\" mug, red"\n2,"Tea"\n')
     assert raw.table["name"].to_pylist() == ['5" mug, red', "Tea"]
+
+
+CELLS = st.text(alphabet="ab1.,;|\t\n\"'\\ é茶-", max_size=6)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    table=st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=12),
+    delimiter=st.sampled_from(",;\t|"),
+    ends=st.sampled_from(["\n", "\r\n"]),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+)
+def test_a_table_that_a_program_wrote_is_read_back(tmp_path, table, delimiter, ends, quoting):
+    path = tmp_path / "table.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter=delimiter, lineterminator=ends, quoting=quoting)
+        writer.writerows([("sku", "name", "price"), *table])
+    raw = read_file(path)
+    meant = [tuple(cell.replace("\r\n", "\n") if cell.strip() else None for cell in row) for row in table]
+    found = [tuple(c and c.replace("\r\n", "\n") for c in row.values()) for row in rows(raw)]
+    assert found == [row for row in meant if any(row)]
+    assert raw.losses == []
 
 
 # Rows that do not fit.

@@ -296,6 +296,11 @@ def test_yes_and_no_in_several_languages():
     assert reading.odd == ("maybe",)
 
 
+def test_lists_are_paths_and_other_nested_values_are_shown():
+    assert read(texts(pa.chunked_array([[["Kitchen", "Tea"], None]]))) == ["Kitchen > Tea", None]
+    assert read(texts(pa.chunked_array([[{"a": 1}]]))) == ["{'a': 1}"]
+
+
 def test_samples_are_the_most_frequent_as_written():
     reading = numbers(pa.chunked_array([["x"], [" y", " y"], ["1"]]))
     assert reading.odd == (" y", "x")

@@ -49,7 +49,7 @@ def _upsert(args: argparse.Namespace) -> int:
     if not rows:
         raise UsageError(f"--file {args.file} has no products")
     for note in file.notes:
-        print(clean(note), file=sys.stderr)
+        print(note, file=sys.stderr)
     added = replaced = 0
     refused: list[tuple[int, ProductError]] = []
     notices: dict[Notice, None] = {}

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from onshelf._cli._failures import BAD_INPUT, INTERRUPTED, OK, UNAVAILABLE, Usag
 from onshelf._cli._journal import Journal
 from onshelf._cli._product_file import ProductFile, ProductRow, RowError, read_products, to_product
 from onshelf._cli._progress import Progress
-from onshelf._cli._terminal import clean
 from onshelf._client import Client
 from onshelf._config import build_request
 from onshelf._errors import DeadlineExceeded, OnshelfError, Overloaded, Unavailable
@@ -41,27 +40,29 @@ class _Run:
         self.args, self.client, self.settings, self.journal, self.form = args, client, settings, journal, form
         self.keys: dict[int, str] = {}
         self.refused: dict[int, dict[str, Any]] = {}
-        self.waiting: dict[str, list[ProductRow]] = {}  # what is asked is made of a row when its turn comes
+        self.rows_read: Sequence[ProductRow] = ()
+        self.waiting: dict[str, list[int]] = {}  # numbers of rows; what is asked is made of a row when its turn comes
         self.currency = ""
         self.planned = self.for_later = self.settled = 0
         self.releases: set[Any] = set()
 
-    def prepare(self, rows: tuple[ProductRow, ...]) -> None:
+    def prepare(self, rows: Sequence[ProductRow]) -> None:
         """Sorts rows into done before, wrong, and waiting; equal questions wait together."""
+        self.rows_read = rows
         self.currency = a.currency(self.args, self.client) if rows else ""
         for row in rows:
             try:
                 key = fingerprint(self._arguments(row))
             except RowError as error:
-                self._refuse(row, failed("INVALID", error.field, error.message))
+                self._refuse(row.row, failed("INVALID", error.field, error.message))
             except OnshelfError as error:
-                self._refuse(row, failure(error))
+                self._refuse(row.row, failure(error))
             else:
                 self.keys[row.row] = key
                 if key in self.journal:
                     self._settle(self.journal[key])
                 else:
-                    self.waiting.setdefault(key, []).append(row)
+                    self.waiting.setdefault(key, []).append(row.row)
 
     def _arguments(self, row: ProductRow) -> dict[str, Any]:
         """What is asked for a row. Raises RowError or OnshelfError where it cannot be."""
@@ -81,7 +82,7 @@ class _Run:
             lost: OnshelfError | None = None
             try:
                 requests = (
-                    PlanRequest(request_id=name, **self._arguments(self.waiting[key][0]))
+                    PlanRequest(request_id=name, **self._arguments(self.rows_read[self.waiting[key][0] - 1]))
                     for name, key in tuple(left.items())
                 )
                 stream = self.client.stream_plans(
@@ -129,8 +130,8 @@ class _Run:
             record = self.refused.get(row.row)
             yield _identity(row) | (self.journal[self.keys[row.row]] if record is None else record)
 
-    def _refuse(self, row: ProductRow, record: dict[str, Any]) -> None:
-        self.refused[row.row] = record
+    def _refuse(self, row: int, record: dict[str, Any]) -> None:
+        self.refused[row] = record
         self.settled += 1
 
     def _settle(self, record: dict[str, Any]) -> None:
@@ -249,7 +250,7 @@ def _kept(planning: _Run, journal: Path) -> str:
 
 def _report_headers(file: ProductFile) -> None:
     for note in file.notes:
-        print(clean(note), file=sys.stderr)
+        print(note, file=sys.stderr)
     renamed = [f"{name} as {field}" for name, field in file.understood.items() if name.casefold() != field]
     if renamed:
         print(f"read {', '.join(renamed)}", file=sys.stderr)

@@ -10,13 +10,14 @@ import re
 import sys
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from onshelf._cli._arguments import category_path
 from onshelf._cli._failures import UsageError
+from onshelf._cli._terminal import clean
 from onshelf._enums import BrandClass
 from onshelf._inputs import Product
 from onshelf._money import Money
@@ -48,6 +49,7 @@ HEADERS = {
     "language": "language lang 语言",
 }
 _FIELD_OF = {name: field for field, names in HEADERS.items() for name in names.split()}
+BATCH = 1024  # rows made at a time
 # How a column is read, where it is no text, and what a cell is called that was not understood.
 _READERS = {"price": "decimals", "unit_cost": "decimals", "product_id": "identifiers", "private_label": "yes_no"}
 _WRONG = {
@@ -96,7 +98,7 @@ class ProductFile:
         left_out: lines of the file that are no rows, one text each.
     """
 
-    rows: tuple[ProductRow, ...]
+    rows: Sequence[ProductRow]
     understood: dict[str, str]
     unused: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -134,7 +136,7 @@ def read_products(path: Path, encoding: str | None = None) -> ProductFile:
     read = {field: getattr(files, _READERS.get(field, "texts"))(raw.table[name]) for name, field in understood.items()}
     written = {field: raw.table[name] for name, field in understood.items()}
     return ProductFile(
-        rows=tuple(_rows(read, written, files.currencies_of)),
+        rows=_Rows(read, written, files.currencies_of),
         understood=understood,
         unused=tuple(name for name, field in zip(header, fields, strict=True) if field is None),
         notes=tuple(_notes(raw, {name: read[field] for name, field in understood.items()})),
@@ -195,46 +197,74 @@ def _normal(header: str) -> str:
     return "".join(c for c in bare.casefold() if c.isalnum())
 
 
-def _rows(
-    read: "Mapping[str, Reading]", written: Mapping[str, Any], currencies_of: Callable[[str], tuple[str, ...]]
-) -> Iterator[ProductRow]:
-    """The rows, from the readings of their columns and the cells as they are written."""
-    names = list(read)
-    columns = [
-        zip(
-            written[name].cast("string").to_pylist(),
-            one.values.to_pylist(),
-            one.wrong.to_pylist() if one.wrong is not None else itertools.repeat(False),
-            one.percent.to_pylist() if one.percent is not None else itertools.repeat(False),
-            one.marks.to_pylist() if one.marks is not None else itertools.repeat(None),
-            strict=False,
-        )
-        for name, one in read.items()
-    ]
-    for number, cells in enumerate(zip(*columns, strict=True), start=1):
+class _Rows(Sequence[ProductRow]):
+    """The rows, made of the columns when they are asked for: a file of a million products stays small in memory."""
+
+    def __init__(
+        self,
+        read: "Mapping[str, Reading]",
+        written: Mapping[str, Any],
+        currencies_of: Callable[[str], tuple[str, ...]],
+    ) -> None:
+        self._read, self._written, self._currencies_of = read, written, currencies_of
+
+    def __len__(self) -> int:
+        return len(self._written["title"])
+
+    def __iter__(self) -> Iterator[ProductRow]:
+        for start in range(0, len(self), BATCH):
+            yield from self._between(start, start + BATCH)
+
+    @overload
+    def __getitem__(self, index: int) -> ProductRow: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[ProductRow]: ...
+
+    def __getitem__(self, index: int | slice) -> ProductRow | list[ProductRow]:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step != 1:
+                raise ValueError(f"rows are given in their order; a step of {step} is not")
+            return self._between(start, stop)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"row {index} of {len(self)}")
+        start = index % len(self)
+        return self._between(start, start + 1)[0]
+
+    def _between(self, start: int, stop: int) -> list[ProductRow]:
+        columns = []
+        for name, one in self._read.items():
+            parts = (self._written[name], one.values, one.wrong, one.percent, one.marks)
+            listed = (itertools.repeat(None) if part is None else part[start:stop].to_pylist() for part in parts)
+            columns.append(zip(*listed, strict=False))
+        return [self._row(number, cells) for number, cells in enumerate(zip(*columns, strict=True), start=start + 1)]
+
+    def _row(self, number: int, cells: Sequence[tuple[Any, ...]]) -> ProductRow:
         row = ProductRow(number, {}, {}, {})
-        for field, (text, value, wrong, percent, mark) in zip(names, cells, strict=True):
+        for field, (text, value, wrong, percent, mark) in zip(self._read, cells, strict=True):
             if wrong or (percent and value is not None):
-                row.wrong[field] = text.strip()
+                row.wrong[field] = str(text).strip()
             elif value is None:
                 continue
             elif _READERS.get(field) == "decimals":
-                row.amounts[field] = Amount(text.strip(), value, currencies_of(mark) if mark else ())
-            row.cells[field] = value if isinstance(value, str) else ("yes" if value else "")
-        yield row
+                row.amounts[field] = Amount(str(text).strip(), value, self._currencies_of(mark) if mark else ())
+            else:
+                row.cells[field] = value if isinstance(value, str) else ("yes" if value else "")
+        return row
 
 
 def _notes(raw: "RawFile", read: "Mapping[str, Reading]") -> Iterator[str]:
     """What a person should know of how the file was read."""
     for note in raw.notes:
         if note not in ("encoding UTF-8", "Parquet") and not note.startswith("delimiter"):
-            yield note
+            yield clean(note)
     for loss in raw.losses:
-        yield f"{loss.rows:,} {loss.what}"
-        yield from (f"  {sample}" for sample in loss.samples)
+        yield clean(f"{loss.rows:,} {loss.what}")
+        yield from (f"  {clean(sample)}" for sample in loss.samples)
     for name, one in read.items():
         if one.remark:
-            yield f"{name}: {one.remark}"
+            yield clean(f"{name}: {one.remark}")
 
 
 def to_product(row: ProductRow, currency: str) -> Product:

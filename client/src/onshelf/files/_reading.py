@@ -115,11 +115,14 @@ def as_texts(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray:
     if pa.types.is_decimal(kind):
         text = pc.replace_substring_regex(column.cast(pa.large_string()), r"(\.\d*[1-9])0+$", r"\1")
         return pc.replace_substring_regex(text, r"\.0+$", "")
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+    if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and not pa.types.is_nested(kind.value_type):
         parts = column.cast(pa.list_(pa.string()))
         return pa.chunked_array([pc.binary_join(c, " > ") for c in parts.chunks], pa.string()).cast(pa.large_string())
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return column.cast(pa.string() if pa.types.is_binary(kind) else pa.large_string()).cast(pa.large_string())
+    if pa.types.is_nested(kind):
+        parts = [None if value is None else str(value) for value in column.to_pylist()]
+        return pa.chunked_array([pa.array(parts, pa.large_string())])
     return column.cast(pa.large_string())
 
 

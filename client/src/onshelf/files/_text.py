@@ -118,8 +118,13 @@ def _as_utf8(path: Path, found: Found) -> Iterator[Path]:
         plain = Path(folder) / "table.csv"
         with _opened(path) as file, plain.open("w", encoding="utf-8", newline="") as out:
             for text in decoded(file, found.name, mixed=found.mixed):
-                out.write(text.removeprefix("\ufeff").replace("\r\n", "\n"))
+                out.write(_one_kind_of_ends(text.removeprefix("\ufeff")))
         yield plain
+
+
+def _one_kind_of_ends(text: str) -> str:
+    """Whole lines that end in a line feed; a return elsewhere becomes a blank, unless returns end the lines."""
+    return re.sub(r"\r+\n", "\n", text).replace("\r", " ") if "\n" in text else text
 
 
 def _read(path: Path, plain: Path) -> tuple[pa.Table, list[str], list[Rejected]]:
