@@ -3,7 +3,8 @@
 `write_shop` writes three small Parquet files (products, interactions, promotions) and `shop.json`. The shop has a
 season, popular and rare products, launches in the middle of the year, price cuts, and promotions that sell.
 
-Three more are shaped otherwise: `write_boutique` (a year, 200 products, few users, no promotion, no brand, no list
+Four more are shaped otherwise: `write_corner_shop` (26 weeks without users, categories, brands, prices of unsold
+products or promotions), `write_boutique` (a year, 200 products, few users, no promotion, no brand, no list
 price, one level of category), `write_marketplace` (views, clicks, carts, returns and reviews besides purchases, sites,
 orders, described channels, calendar weeks that begin on Sunday) and `write_chinese_shop` (titles, categories, brands
 and channels in Chinese).
@@ -234,6 +235,28 @@ def write_chinese_shop(folder: Path) -> Path:
         channels=CHINESE_CHANNELS,
         title="{brand} {kind} {shade}",
     )
+
+
+def write_corner_shop(folder: Path) -> Path:
+    """26 weeks of a shop without users, categories, brands, list prices, discounts or promotions; its data
+    begin on a Wednesday and end on a Wednesday."""
+    write_shop(
+        folder,
+        products=60,
+        users=1,
+        weeks=26,
+        tables=("products", "interactions"),
+        stated_launch_dates=False,
+        chinese=False,
+        settings={"currency": "EUR"},
+    )
+    drop_columns(folder, "products", "brand", "list_price", "category_path")
+    drop_columns(folder, "interactions", "user_id", "discount")
+    path = folder / "interactions.parquet"
+    sold = pq.read_table(path).to_pandas()
+    inside = sold["time"].between(pd.Timestamp("2024-01-03"), pd.Timestamp("2024-06-26 23:59:59"))
+    sold[inside].to_parquet(path)
+    return folder
 
 
 def _around(rows: pd.DataFrame, kind: str, hours: int) -> pd.DataFrame:

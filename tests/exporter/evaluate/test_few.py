@@ -9,7 +9,7 @@ from scipy import sparse
 from onshelf_exporter.errors import SettingError
 from onshelf_exporter.evaluate import check_enough
 from onshelf_exporter.evaluation.recommend import ColdTask
-from onshelf_exporter.evaluation.splits import Split
+from onshelf_exporter.evaluation.splits import Split, split_from
 from onshelf_exporter.evaluation.tables import launch_clusters
 
 
@@ -49,3 +49,23 @@ def test_launches_without_brand_or_type_are_resampled_one_by_one(data):
     assert brand[0] == brand[1]
     assert kind[2] == kind[3]
     assert len(set(kind)) == 4  # type x, category c, department d, and one of which nothing is known
+
+
+def test_refusals_say_which_weeks_can_be_measured(data):
+    split = Split("validation", (9, 27), (28, 32), 27, 34)
+    first = int(np.sort(data.launches.week)[4]) + 8
+    last = int(data.launches.week.max())
+    with pytest.raises(SettingError, match=rf"these data can be measured with --weeks {first} {last}$"):
+        check_enough(data, replace(split, evaluate=(900, 904)))
+    few = replace(data, launches=data.launches.take(np.arange(4)))
+    with pytest.raises(SettingError, match=r"needed are 5 launches with their 8 weeks of outcome.*the data have 4"):
+        check_enough(few, split)
+
+
+def test_weeks_may_be_chosen():
+    info = {"dataset": "short", "first_week": 1, "last_week": 30, "launch_burn_in_weeks": 6}
+    split = split_from(20, 22, info)
+    assert (split.evaluate, split.cut, split.purged_train) == ((20, 22), 19, (7, 12))
+    for first, last in ((7, 22), (21, 20), (20, 24)):
+        with pytest.raises(SettingError, match=r"within 8 23"):
+            split_from(first, last, info)
