@@ -5,18 +5,7 @@ import re
 
 from onshelf_exporter import schema
 
-# What a header may mean besides a column of the schema: (name, meaning). See `doctor/tables.py` for what becomes of it.
-MEANINGS: dict[str, str] = {
-    "category_1": "first level of the category path",
-    "category_2": "level below the category",
-    "category_3": "level below that",
-    "price_paid": "price paid for one unit: the revenue, times the quantity",
-    "discount_share": "discount as a share or percentage of the regular price",
-    "status": "state of the order: a cancelled or unpaid one is no sale",
-    "week_start": "first day of the week that a row of weekly sales is about",
-    "week_end": "last day of that week",
-    "promotion": "a flag: the product was promoted in a channel of the header's name",
-}
+MEANINGS = schema.MEANINGS
 
 # Table or file names.
 TABLE_NAMES: dict[str, tuple[str, ...]] = {

@@ -305,6 +305,20 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 
 
+# What a header may mean besides a column of the schema: name and meaning.
+MEANINGS: dict[str, str] = {
+    "category_1": "first level of the category path",
+    "category_2": "level below the category",
+    "category_3": "level below that",
+    "price_paid": "price paid for one unit: the revenue, times the quantity",
+    "discount_share": "discount as a share or percentage of the regular price",
+    "status": "state of the order: a cancelled or unpaid one is no sale",
+    "week_start": "first day of the week that a row of weekly sales is about",
+    "week_end": "last day of that week",
+    "promotion": "a flag: the product was promoted in a channel of the header's name",
+}
+
+
 def columns(table: str) -> tuple[Column, ...]:
     """Columns of a canonical table."""
     return tuple(column for column in COLUMNS if column.table == table)
@@ -321,7 +335,7 @@ END = "<!-- end of the generated part -->"
 
 def document() -> str:
     """The generated part of docs/data.md: one table of columns for each canonical table."""
-    from onshelf_exporter import cleaning, headers, validation
+    from onshelf_exporter import cleaning, validation
 
     parts = [BEGIN, ""]
     for table, (required, what, without) in TABLES.items():
@@ -338,7 +352,7 @@ def document() -> str:
     parts += [f"| {table} | {name} | {what} |" for table, name, what in cleaning.described()]
     parts += ["", "### What else a header may mean to the doctor", "", "`--map HEADER=MEANING`", ""]
     parts += ["| Meaning | What it is |", "|---|---|"]
-    parts += [f"| `{name}` | {what} |" for name, what in headers.MEANINGS.items()]
+    parts += [f"| `{name}` | {what} |" for name, what in MEANINGS.items()]
     return "\n".join([*parts, "", END])
 
 

@@ -138,12 +138,12 @@ def test_a_value_that_is_not_understood_is_neither_the_default_nor_missing(
 ) -> None:
     lines = ("{n}a,K1,Kettle,2,{day},9.00,u1",) * 2
     orders = weeks(tmp_path / "orders.csv", HEAD, *lines)
-    orders.write_text(orders.read_text() + "x1,K1,Kettle,two,2024-01-03,9.00,u5\nx2,K1,Kettle,2,soon,9.00,u6\n")
+    orders.write_text(orders.read_text() + "x1,K1,Kettle,[/two],2024-01-03,9.00,u5\nx2,K1,Kettle,2,soon,9.00,u6\n")
     done = route(tmp_path, orders)
     said = capsys.readouterr().out
     assert done.status == 3
     assert not set(done.sales().order_id) & {"x1", "x2"}
-    assert any("quantity not understood" in line and "two" in line and "9.00" in line for line in said.splitlines())
+    assert any("quantity not understood" in line and "[/two]" in line and "9.00" in line for line in said.splitlines())
     assert any("time not understood" in line and "soon" in line for line in said.splitlines())
 
 

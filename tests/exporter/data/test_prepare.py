@@ -183,7 +183,7 @@ BAD = {
     ),
     "text for a price": (
         "products",
-        {"list_price": lambda old: ["cheap", "?", *map(str, old[2:])]},
+        {"list_price": lambda old: ["cheap", "dear", *map(str, old[2:])]},
         "products.list_price",
         "readable as number",
         2,

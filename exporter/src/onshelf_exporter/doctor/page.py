@@ -2,6 +2,7 @@
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from onshelf_exporter.doctor.columns import HIDDEN
 from onshelf_exporter.doctor.diagnosis import Diagnosis, missing_capabilities
@@ -30,15 +31,20 @@ def show_files(diagnosis: Diagnosis, console: Console) -> None:
                 text for text in (mapped.remark, odd if "not understood" not in mapped.remark else "") if text
             )
             samples = "(not shown)" if hidden else " | ".join(mapped.samples)
-            table.add_row(mapped.header, ", ".join(mapped.columns) or "-", samples, read, remark)
+            _row(table, mapped.header, ", ".join(mapped.columns) or "-", samples, read, remark)
         console.print(table)
     for file in diagnosis.found.files:
         if not file.tables:
             console.print(_unknown(file))
 
 
+def _row(table: Table, *cells: str) -> None:
+    """A row of texts as they are: a retailer's brackets are no markup."""
+    table.add_row(*(Text(cell) for cell in cells))
+
+
 def _headers(title: str, notes: list[str]) -> Table:
-    table = Table(title=title, title_justify="left", caption="; ".join(notes), caption_justify="left")
+    table = Table(title=Text(title), title_justify="left", caption=Text("; ".join(notes)), caption_justify="left")
     for column in ("your header", "column", "samples", "read", "remark"):
         table.add_column(column, overflow="fold")
     return table
@@ -49,7 +55,7 @@ def _unknown(file: Given) -> Table:
         f"{file.name}: not understood as a table; say which it is with --table {file.name}=TABLE", file.raw.notes
     )
     for meaning in file.meant:
-        table.add_row(meaning.header, "-", "(not shown)", "", meaning.remark)
+        _row(table, meaning.header, "-", "(not shown)", "", meaning.remark)
     return table
 
 
@@ -59,7 +65,7 @@ def show_missing(diagnosis: Diagnosis, console: Console) -> None:
     table.add_column("missing")
     table.add_column("what is lost", overflow="fold")
     for missing, lost in missing_capabilities(diagnosis):
-        table.add_row(missing, lost)
+        _row(table, missing, lost)
     console.print(table)
 
 
@@ -72,7 +78,8 @@ def show_losses(losses: list[Loss], title: str, console: Console) -> None:
         table.add_column(column, overflow="fold", justify="right" if column in ("rows", "revenue", "users") else "left")
     for loss in losses:
         days = f"{loss.first} to {loss.last}" if loss.first else ""
-        table.add_row(
+        _row(
+            table,
             loss.table,
             loss.what,
             f"{loss.rows:,}" if loss.rows else "",
@@ -90,29 +97,27 @@ def show_summary(summary: Summary, currency: str, console: Console) -> None:
     table.add_column("what")
     table.add_column("how much", overflow="fold")
     days = (summary.last - summary.first).days + 1
-    table.add_row("days", f"{summary.first} to {summary.last} ({days:,})")
-    table.add_row("interactions", ", ".join(f"{kind} {rows:,}" for kind, rows in summary.kinds.items()))
-    table.add_row("products", f"{summary.products:,}")
-    table.add_row("users", f"{summary.users:,}")
+    _row(table, "days", f"{summary.first} to {summary.last} ({days:,})")
+    _row(table, "interactions", ", ".join(f"{kind} {rows:,}" for kind, rows in summary.kinds.items()))
+    _row(table, "products", f"{summary.products:,}")
+    _row(table, "users", f"{summary.users:,}")
     bought = summary.kinds.get("purchase", 0)
     if summary.without_user:
         share = summary.without_user / bought
         told = f"{summary.without_user:,} ({share:.0%}): they count for demand, and for no recommendation"
-        table.add_row("purchases without a user", told)
-    table.add_row("units bought", f"{summary.units:,.10g}")
-    table.add_row("revenue", f"{summary.revenue:,.2f} {currency}".strip() if summary.priced else "not known")
+        _row(table, "purchases without a user", told)
+    _row(table, "units bought", f"{summary.units:,.10g}")
+    _row(table, "revenue", f"{summary.revenue:,.2f} {currency}".strip() if summary.priced else "not known")
     for month, revenue, units in _periods(summary.months):
-        table.add_row(
-            f"  {month}", f"{revenue:,.2f} ({units:,.10g} units)" if summary.priced else f"{units:,.10g} units"
-        )
+        _row(table, f"  {month}", f"{revenue:,.2f} ({units:,.10g} units)" if summary.priced else f"{units:,.10g} units")
     if summary.promotions:
-        table.add_row("promotions", f"{summary.promotions:,}")
+        _row(table, "promotions", f"{summary.promotions:,}")
     launched, whole = summary.launches
-    table.add_row("launches", f"{launched:,}, {whole:,} of them with 8 whole weeks. {summary.launch_rule}")
+    _row(table, "launches", f"{launched:,}, {whole:,} of them with 8 whole weeks. {summary.launch_rule}")
     for warning in summary.warnings:
-        table.add_row("warning", warning)
+        _row(table, "warning", warning)
     for name, what, rows in summary.cleaned:
-        table.add_row(f"{name}, cleaned", f"{rows:,}: {what}")
+        _row(table, f"{name}, cleaned", f"{rows:,}: {what}")
     console.print(table)
 
 
