@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +24,9 @@ os.environ["no_proxy"] = ",".join(filter(None, [os.environ.get("no_proxy"), "127
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
+RELEASES = ("small_release", "shop_in_service", "boutique", "marketplace", "chinese_shop")  # as in small_release.py
+ahead: subprocess.Popen[bytes] | None = None  # makes them while tests that need none run
+
 if TYPE_CHECKING:
     from small_release import SmallRelease
     from stack import Gateway
@@ -35,12 +40,43 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", r"ignore:fetch_\w+\(\) is deprecated:DeprecationWarning")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with tests that need a model release come last."""
+    late = {item.path for item in items if needed([item])}
+    items.sort(key=lambda item: item.path in late)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin to make the model releases that tests need, at a low priority, where other tests come before them."""
+    global ahead
+    wanted = needed(session.items)
+    if wanted and not session.config.option.collectonly and not needed(session.items[:1]):
+        log = ROOT / "var" / "test" / "ahead.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = ["nice", sys.executable, str(ROOT / "tests" / "small_release.py"), *wanted]
+        with log.open("w") as said:
+            ahead = subprocess.Popen(command, stdout=said, stderr=said, process_group=0)
+
+
+def pytest_unconfigure() -> None:
+    if ahead is not None and ahead.poll() is None:
+        os.killpg(ahead.pid, signal.SIGTERM)
+        ahead.wait()
+
+
+def needed(items: list[pytest.Item]) -> list[str]:
+    """Model releases that some tests need; a test that fails to get one says why, whatever happened ahead."""
+    found = {name for item in items for name in getattr(item, "fixturenames", ())}
+    return [name for name in RELEASES if name in found]
+
+
 @pytest.fixture(scope="session")
 def complete_journey() -> Path:
     """The prepared default data, shared by all runs of all tests: prepared once, and again when the code changes."""
-    from onshelf_exporter.prepare import prepare
+    from small_release import default_data
 
-    return prepare("complete_journey", ROOT / "var" / "data")
+    return default_data()
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +101,22 @@ def small_release(complete_journey: Path) -> SmallRelease:
     from small_release import small_release as build
 
     return build(complete_journey, roles=("replay", "production"))
+
+
+@pytest.fixture(scope="session")
+def replay_release(complete_journey: Path, small_release: SmallRelease) -> SmallRelease:
+    """The replay release of the same training, published alone."""
+    from small_release import small_release as build
+
+    return build(complete_journey, roles=("replay",))
+
+
+@pytest.fixture(scope="session")
+def shop_in_service() -> SmallRelease:
+    """A model release of an invented shop."""
+    from small_release import MADE
+
+    return MADE["shop_in_service"]()
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,23 @@
-"""A small model release from the real data, trained once and kept below var/test by a hash of what went into it."""
+"""Small model releases that tests share, trained once and kept below var/test by a hash of what went into them.
+
+    python tests/small_release.py small_release boutique ...
+
+makes the named ones ahead, while tests that need none run (see conftest.py). Whoever asks for one that is being made
+waits for it.
+"""
 
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from shops import write_boutique, write_chinese_shop, write_marketplace, write_shop
+
 from onshelf_exporter.export import export, is_exported
+from onshelf_exporter.locks import exclusive
+from onshelf_exporter.prepare import prepare
 from onshelf_exporter.publish import existing, publish
 from onshelf_exporter.recipe import load_recipe
 from onshelf_exporter.replay import write_replay
@@ -14,7 +25,7 @@ from onshelf_exporter.training.history import load_dataset
 from onshelf_exporter.training.runs import ROLES, Run, open_run
 
 ROOT = Path(__file__).parents[1]
-DATA = ROOT / "var" / "data" / "complete_journey"
+KEPT = ROOT / "var" / "test"
 CONFIGS = ROOT / "model_repository"
 
 
@@ -29,14 +40,25 @@ class SmallRelease:
     replay: Path
 
 
+def default_data() -> Path:
+    """The prepared default data, shared by all runs of all tests: prepared once, and again when the code changes."""
+    with exclusive(KEPT):
+        return prepare("complete_journey", ROOT / "var" / "data")
+
+
 def small_release(
-    data: Path = DATA, root: Path = ROOT / "var" / "test" / "release", roles: tuple[str, ...] = ("replay", "production")
+    data: Path, root: Path = KEPT / "release", roles: tuple[str, ...] = ("replay", "production")
 ) -> SmallRelease:
     """Train, export and publish the recipe `test`; done at once when nothing changed.
 
     `data` must be prepared (`onshelf-exporter data`). Roles are published in the order replay, evaluation, production;
     those for which the data are too short are left out.
     """
+    with exclusive(root):
+        return _small_release(data, root, roles)
+
+
+def _small_release(data: Path, root: Path, roles: tuple[str, ...]) -> SmallRelease:
     recipe = load_recipe("test")
     run = open_run(root / "runs", data, load_dataset(data), recipe)
     ordered = [role for role in ROLES if role in roles and run.has_role(role)]
@@ -55,3 +77,24 @@ def small_release(
         if not replay.exists() or json.loads(replay.read_text())["model_release"] != version:
             write_replay(run, version, replay)
     return SmallRelease(place / "releases", place / "repository", versions[-1], run, replay)
+
+
+def shop_release(write: Callable[[Path], Path], role: str) -> SmallRelease:
+    """A release of one role of the shop that `write` writes, named after it."""
+    name = write.__name__.removeprefix("write_")
+    with exclusive(KEPT / "shops" / name):
+        data = prepare(name, KEPT / "shops" / name, source=write(KEPT / "shops" / name / "source"))
+        return small_release(data, KEPT / "shops", (role,))
+
+
+MADE: dict[str, Callable[[], SmallRelease]] = {  # by the name of the fixture
+    "small_release": lambda: small_release(default_data()),
+    "shop_in_service": lambda: shop_release(write_shop, "production"),
+    "boutique": lambda: shop_release(write_boutique, "replay"),
+    "marketplace": lambda: shop_release(write_marketplace, "replay"),
+    "chinese_shop": lambda: shop_release(write_chinese_shop, "replay"),
+}
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:]:
+        MADE[wanted]()

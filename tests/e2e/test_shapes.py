@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 import torch
-from shops import CHINESE, CHINESE_CHANNELS, write_boutique, write_chinese_shop, write_corner_shop, write_marketplace
-from small_release import small_release
+from shops import CHINESE, CHINESE_CHANNELS, write_corner_shop
+from small_release import KEPT, MADE
 
 from onshelf_exporter import evaluate
 from onshelf_exporter.evaluation import study
@@ -27,13 +26,13 @@ from onshelf_exporter.recipe import load_recipe
 from onshelf_exporter.train import train
 from onshelf_exporter.training.texts import unknown_notice
 
-KEPT = Path(__file__).parents[2] / "var" / "test" / "shapes"  # trained once, again when data, recipe or code change
-
 
 @dataclass(frozen=True)
 class Measured:
-    """What a shop led to: its release's tables, what its text encoder recorded, evaluation.json and the report."""
+    """What a shop led to: its data, its release's tables, what its text encoder recorded, evaluation.json and the
+    report."""
 
+    data: Path
     release: Path
     repository: Path
     encoder: dict[str, Any]
@@ -42,16 +41,17 @@ class Measured:
     predictions: Path
 
 
-def measure(write: Callable[[Path], Path], folder: Path) -> Measured:
-    """Train the recipe `test` with the cut of the validation split, and evaluate on it."""
-    data = prepare(write.__name__.removeprefix("write_"), KEPT / "data", source=write(folder / "source"))
-    made = small_release(data, KEPT, roles=("replay",))
+def measure(shop: str, folder: Path) -> Measured:
+    """Train the recipe `test` with the cut of the validation split (kept where nothing changed), and evaluate on it."""
+    made = MADE[shop]()
+    data = made.run.data
     parser = argparse.ArgumentParser()
     evaluate.add_arguments(parser)
     places = {"data": data, "releases": made.releases, "repository": made.repository, "out": folder, "cache": folder}
     given = [word for key, path in places.items() for word in (f"--{key}", str(path))]
     assert evaluate.run(parser.parse_args([*given, "--recipe", "test", "--quick", "--draws", "50"])) == 0
     return Measured(
+        data=data,
         release=made.releases / str(made.version),
         repository=made.repository,
         encoder=json.loads((made.run.encoder_folder / "done.json").read_text(encoding="utf-8")),
@@ -80,7 +80,7 @@ def check(measured: Measured, last_week: int) -> None:
     rows = pq.read_table(measured.predictions / "demand.parquet").to_pandas()
     assert len(rows) == 2 * numbers["demand"]["launches"]
     assert ((rows["cdf_below"] <= rows["cdf_at"]) & (rows["mean"] > 0)).all()
-    launches = pq.read_table(KEPT / "data" / numbers["dataset"] / "features" / "launches.parquet").to_pandas()
+    launches = pq.read_table(measured.data / "features" / "launches.parquet").to_pandas()
     eight = rows[rows["horizon_weeks"] == 8].merge(launches, on="product_id")
     wape = (eight["units_8w"] - eight["p50"]).abs().sum() / eight["units_8w"].sum()
     assert wape == pytest.approx(demand["wape"])
@@ -89,7 +89,17 @@ def check(measured: Measured, last_week: int) -> None:
 
 @pytest.fixture(scope="module")
 def boutique(tmp_path_factory: pytest.TempPathFactory) -> Measured:
-    return measure(write_boutique, tmp_path_factory.mktemp("boutique"))
+    return measure("boutique", tmp_path_factory.mktemp("boutique"))
+
+
+@pytest.fixture
+def marketplace(tmp_path: Path) -> Measured:
+    return measure("marketplace", tmp_path)
+
+
+@pytest.fixture
+def chinese_shop(tmp_path: Path) -> Measured:
+    return measure("chinese_shop", tmp_path)
 
 
 def test_a_small_boutique_without_promotions(boutique: Measured) -> None:
@@ -104,7 +114,7 @@ def test_a_small_boutique_without_promotions(boutique: Measured) -> None:
 
 
 def test_every_baseline_forecasts_the_boutique(boutique: Measured, tmp_path: Path) -> None:
-    data = load(KEPT / "data" / "boutique")
+    data = load(boutique.data)
     split = split_of("validation", data.info)
     release = find_release(boutique.release.parent, boutique.repository, split.evaluate[0], "boutique")
     cache = Cache(tmp_path / "own", "boutique", "full")
@@ -115,26 +125,24 @@ def test_every_baseline_forecasts_the_boutique(boutique: Measured, tmp_path: Pat
         assert np.all(forecast.mean >= 0), name
 
 
-def test_a_marketplace_with_views_clicks_carts_returns_and_reviews(tmp_path: Path) -> None:
-    measured = measure(write_marketplace, tmp_path)
-    check(measured, 62)
-    kinds = feather.read_table(measured.release / "users.arrow").column("history_kinds").combine_chunks().flatten()
+def test_a_marketplace_with_views_clicks_carts_returns_and_reviews(marketplace: Measured) -> None:
+    check(marketplace, 62)
+    kinds = feather.read_table(marketplace.release / "users.arrow").column("history_kinds").combine_chunks().flatten()
     assert {1, 2} <= set(kinds.to_pylist())  # purchases, and products only looked at
-    assert measured.encoder["unknown_tokens"] == 0
+    assert marketplace.encoder["unknown_tokens"] == 0
 
 
-def test_a_shop_in_chinese_says_that_its_encoder_does_not_know_the_words(tmp_path: Path) -> None:
-    measured = measure(write_chinese_shop, tmp_path)
-    check(measured, 53)
-    notice = unknown_notice(measured.encoder["unknown_tokens"], "minilm")
+def test_a_shop_in_chinese_says_that_its_encoder_does_not_know_the_words(chinese_shop: Measured) -> None:
+    check(chinese_shop, 53)
+    notice = unknown_notice(chinese_shop.encoder["unknown_tokens"], "minilm")
     assert notice is not None
     assert "--recipe multilingual" in notice
-    names = feather.read_table(measured.release / "vocabulary.arrow").column("name").to_pylist()
+    names = feather.read_table(chinese_shop.release / "vocabulary.arrow").column("name").to_pylist()
     assert {CHINESE[0][0], CHINESE[0][1], CHINESE[0][2]} <= set(names)
-    assert set(feather.read_table(measured.release / "channels.arrow").column("name").to_pylist()) == set(
+    assert set(feather.read_table(chinese_shop.release / "channels.arrow").column("name").to_pylist()) == set(
         CHINESE_CHANNELS
     )
-    slices = {row["slice"] for row in measured.numbers["slices"]}
+    slices = {row["slice"] for row in chinese_shop.numbers["slices"]}
     assert {"food", "non-food"} <= slices
 
 
@@ -144,7 +152,7 @@ def test_a_corner_shop_without_users_categories_or_a_year_is_learned_from(tmp_pa
     described = json.loads((data / "dataset.json").read_text(encoding="utf-8"))
     assert (described["first_whole_week"], described["last_week"], described["users"]) == (2, 25, 0)
     assert described["as_of"] == "2024-06-24"
-    run = train(data, load_recipe("test"), KEPT / "runs", ["production"])
+    run = train(data, load_recipe("test"), KEPT / "shops" / "runs", ["production"])
     record = run.record("production")
     assert record["cut_week"] == 25
     assert [sentence.partition(":")[0] for sentence in record["not_learned"]] == [

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from shops import CHANNELS
-from small_release import small_release
+from small_release import SmallRelease
 from stack import Gateway, healthy, wait_until
 
 from onshelf import Client, Money, Product
@@ -12,10 +12,10 @@ from onshelf_local_triton import LocalTriton
 
 
 @pytest.fixture(scope="module")
-def shop(shop_data: Path, triton_environment: Path, tmp_path_factory):
+def shop(shop_in_service: SmallRelease, triton_environment: Path, tmp_path_factory):
     """The invented shop, trained, served and asked."""
     folder = tmp_path_factory.mktemp("shop-system")
-    release = small_release(shop_data, folder / "release")
+    release = shop_in_service
     with LocalTriton(release.repository, folder / "triton", venv=triton_environment) as triton:
         gateway = Gateway(release.releases, triton.grpc_url, folder / "gateway")
         with Client(gateway.address, timeout=30) as client:

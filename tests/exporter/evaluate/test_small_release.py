@@ -2,12 +2,10 @@
 
 import argparse
 import json
-from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
-from small_release import SmallRelease, small_release
+from small_release import SmallRelease
 
 from onshelf_exporter import evaluate
 from onshelf_exporter.evaluation import dataset, recommend, served
@@ -20,16 +18,15 @@ from onshelf_exporter.training.texts import model_folder
 CUT = 27
 
 
-@pytest.fixture(scope="module")
-def small(complete_journey: Path) -> SmallRelease:
-    return small_release(complete_journey, roles=("replay",))
-
-
-def test_the_command_measures_the_small_release(small, complete_journey, tmp_path):
+def test_the_command_measures_the_small_release(replay_release: SmallRelease, complete_journey, tmp_path):
     parser = argparse.ArgumentParser()
     evaluate.add_arguments(parser)
-    paths = {"--releases": small.releases, "--repository": small.repository, "--data": complete_journey}
-    paths |= {"--out": tmp_path / "reports", "--cache": tmp_path / "cache", "--runs": small.run.folder.parent}
+    paths = {
+        "--releases": replay_release.releases,
+        "--repository": replay_release.repository,
+        "--data": complete_journey,
+    }
+    paths |= {"--out": tmp_path / "reports", "--cache": tmp_path / "cache", "--runs": replay_release.run.folder.parent}
     words = [str(word) for pair in paths.items() for word in pair]
     asked = parser.parse_args([*words, "--recipe", "test", "--published-only", "--quick", "--draws", "50"])
     assert evaluate.run(asked) == 0
@@ -50,9 +47,9 @@ def test_launch_counts_are_those_of_the_protocol(complete_journey):
     assert int(data.launches.frame["is_promotion_first"].sum()) == 3574
 
 
-def test_what_goes_into_the_graphs_is_what_was_trained_on(small, complete_journey):
+def test_what_goes_into_the_graphs_is_what_was_trained_on(replay_release, complete_journey):
     data, history = dataset.load(complete_journey), load_history(complete_journey, CUT)
-    release = find_release(small.releases, small.repository, CUT + 1, "complete_journey")
+    release = find_release(replay_release.releases, replay_release.repository, CUT + 1, "complete_journey")
     rows = data.launched((9, CUT - 7))  # of later ones training does not know the whole price
     launches = history.launches.take(history.launches.complete8)
     assert np.array_equal(rows.product, launches.frame["product_index"].to_numpy())
@@ -65,14 +62,14 @@ def test_what_goes_into_the_graphs_is_what_was_trained_on(small, complete_journe
     assert np.allclose(np.linalg.norm(encoded["embedding"], axis=1), 1.0, atol=1e-4)
 
 
-def test_what_is_served_is_what_the_training_code_predicts(small, complete_journey):
+def test_what_is_served_is_what_the_training_code_predicts(replay_release, complete_journey):
     """ONNX through the model release against the modules that training left, for launches it has not seen."""
     data = dataset.load(complete_journey)
-    release = find_release(small.releases, small.repository, CUT + 1, "complete_journey")
+    release = find_release(replay_release.releases, replay_release.repository, CUT + 1, "complete_journey")
     rows = data.launched((28, 32)).take(np.arange(0, 300, 5))
-    graphs = torch.load(small.run.folder / "replay" / "graphs.pt", weights_only=False)
-    text = load_bert(model_folder(small.run.recipe.encoder))
-    text.load_state_dict(torch.load(small.run.encoder_folder / "text.pt", weights_only=True))
+    graphs = torch.load(replay_release.run.folder / "replay" / "graphs.pt", weights_only=False)
+    text = load_bert(model_folder(replay_release.run.recipe.encoder))
+    text.load_state_dict(torch.load(replay_release.run.encoder_folder / "text.pt", weights_only=True))
     graphs["product_encoder"].text = text.eval()
     tokens = release.tokenizer.encode_batch([str(title) for title in rows.frame["title"]])
     width = max(len(one.ids) for one in tokens)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_release import SmallRelease, small_release
+from small_release import SmallRelease
 
 from onshelf_exporter import evaluate
 from onshelf_exporter.errors import ExporterError
@@ -35,16 +35,17 @@ def place(run: Run, small: SmallRelease, role: str, seed: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def opened(complete_journey: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[argparse.Namespace, Run]:
+def opened(
+    complete_journey: Path, replay_release: SmallRelease, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[argparse.Namespace, Run]:
     """The arguments of the command that opened the test period, and the run behind it."""
     folder = tmp_path_factory.mktemp("opened")
-    small = small_release(complete_journey, roles=("replay",))
     recipe_file = folder / "early.toml"
     text = (RECIPES / "test.toml").read_text()
     recipe_file.write_text(text.replace("[release]", "[release]\nevaluation_cut_week = -26"))
     run = open_run(folder / "runs", complete_journey, load_dataset(complete_journey), load_recipe(str(recipe_file)))
-    place(run, small, "evaluation", run.recipe.seed)
-    place(run, small, "evaluation-seed1", run.recipe.seed + 1)
+    place(run, replay_release, "evaluation", run.recipe.seed)
+    place(run, replay_release, "evaluation-seed1", run.recipe.seed + 1)
     parser = argparse.ArgumentParser()
     evaluate.add_arguments(parser)
     paths = {"--data": complete_journey, "--releases": folder / "none", "--repository": folder / "none"}
