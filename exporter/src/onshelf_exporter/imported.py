@@ -12,6 +12,7 @@ import ast
 import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 NAME = __name__.partition(".")[0]
@@ -57,6 +58,18 @@ def code_hash(
         digest.update(path.relative_to(package).as_posix().encode() + b"\0")
         content = path.read_bytes()
         digest.update(_code(content) if path.suffix == ".py" else content)
+    return digest.hexdigest()[:16]
+
+
+@cache
+def package_hash(name: str) -> str:
+    """Hash over all modules of a package beside this one, such as "onshelf.files"; 16 hexadecimal digits."""
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ValueError(f"package_hash: no package {name!r}")
+    folder, digest = Path(spec.origin).parent, hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + _code(path.read_bytes()))
     return digest.hexdigest()[:16]
 
 

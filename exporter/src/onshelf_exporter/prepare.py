@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from onshelf_exporter.errors import SettingError
-from onshelf_exporter.imported import WITHOUT_EFFECT, code_hash
+from onshelf_exporter.imported import WITHOUT_EFFECT, code_hash, package_hash
 from onshelf_exporter.threads import usable
 from onshelf_exporter.training.progress import working
 
@@ -144,9 +144,11 @@ def prepare(
 
 
 def prepare_code(adapter: str) -> str:
-    """Hash of the code that prepares data by an adapter: what this stage imports, without the other adapters."""
+    """Hash of the code that prepares data by an adapter: what this stage imports, without the other adapters; with the
+    reader of files, where the adapter reads a retailer's own."""
     others = [f"onshelf_exporter.adapters.{name}" for name in ADAPTERS if name != adapter]
-    return code_hash("onshelf_exporter.prepare", without=(*WITHOUT_EFFECT, *others))
+    code = code_hash("onshelf_exporter.prepare", without=(*WITHOUT_EFFECT, *others))
+    return f"{code}-{package_hash('onshelf.files')}" if adapter == "parquet" else code
 
 
 def fingerprint(paths: list[Path], settings: dict[str, str], code: str) -> str:

@@ -51,10 +51,10 @@ def append(package: Path, name: str, text: str) -> None:
         ("features.py", "\nX = 1\n", {"train", "export"}),
         ("training/towers.py", "\nX = 1\n", {"train", "export"}),
         ("training/texts.py", "\nX = 1\n", {"encoder", "train", "export"}),
-        ("unpadding.py", "\nX = 1\n", {"export"}),
+        ("unpadding.py", "\nX = 1\n", {"encoder", "train", "export"}),
         ("build.py", "\nX = 1\n", {"data"}),
         ("abbreviations.csv", "zz,zzz\n", {"encoder", "train", "export", "data"}),
-        ("doctor.py", "\nX = 1\n", set()),
+        ("doctor/stage.py", "\nX = 1\n", set()),
         ("cli.py", "\nX = 1\n", set()),
         ("evaluation/metrics.py", "\nX = 1\n", set()),
         ("features.py", "\n# nothing but a remark\n", set()),
@@ -73,7 +73,7 @@ def test_what_was_trained_is_trained_again_after_a_change_that_counts(package: P
     done = tmp_path / "runs" / first["run"] / "production" / "done.json"
     done.parent.mkdir(parents=True)
     done.write_text("{}")
-    append(package, "doctor.py", "\nX = 1\n")
+    append(package, "doctor/stage.py", "\nX = 1\n")
     assert run_in(package, tmp_path) == first | {"done": True}
     append(package, "features.py", "\nX = 1\n")
     again = run_in(package, tmp_path)

@@ -44,10 +44,17 @@ def cluster_weights(clusters: list[NDArray[np.int64]], draws: int, seed: int) ->
 
 
 def interval(value: float, samples: Floats, level: float = 0.95) -> Interval:
-    """Percentile interval around an estimate; NaN draws are left out."""
+    """Percentile interval around an estimate; NaN draws are left out. Where all are NaN, so are the ends."""
+    if np.isnan(samples).all():
+        return Interval(value, float("nan"), float("nan"))
     tail = (1.0 - level) / 2 * 100
     low, high = np.nanpercentile(samples, [tail, 100 - tail])
     return Interval(value, float(low), float(high))
+
+
+def mean(values: Floats) -> float:
+    """Mean of `values` [n] without NaN values; NaN where there is no other."""
+    return float(weighted_means(values, np.ones((1, len(values))))[0])
 
 
 def weighted_means(values: Floats, weights: Floats) -> Floats:
@@ -61,11 +68,13 @@ def weighted_means(values: Floats, weights: Floats) -> Floats:
 
 def resampled(metric: Callable[[Floats], float], weights: Floats) -> Floats:
     """A metric under each row of `weights` [draws, n]; a draw in which it has no value gives NaN."""
-    return np.array([_value_or_nan(metric, row) for row in weights])
+    return np.array([value_of(metric, row) for row in weights])
 
 
-def _value_or_nan(metric: Callable[[Floats], float], weight: Floats) -> float:
+def value_of(metric: Callable[..., float], weight: Floats | None) -> float:
+    """A metric under one weight for each row, None for equal ones; NaN where it has no value: nothing was sold, or no
+    buyer bought again."""
     try:
         return metric(weight)
-    except ValueError:  # a draw in which nothing was sold
+    except ValueError:
         return float("nan")

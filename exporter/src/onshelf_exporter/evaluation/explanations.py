@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from onshelf_exporter.evaluation import recommend, served
+from onshelf_exporter.evaluation import bootstrap, recommend, served
 from onshelf_exporter.evaluation.dataset import Dataset
 from onshelf_exporter.evaluation.recommend import WarmTask
 from onshelf_exporter.evaluation.release import ModelRelease
@@ -161,7 +161,7 @@ def share_costs(release: ModelRelease, data: Dataset, task: WarmTask) -> dict[fl
     result = {}
     for share in SHARES:
         measured = recommend.measure_warm(task, served.recommendations(release, data, task, share))
-        result[share] = {name: float(np.nanmean(values)) for name, values in measured.items()}
+        result[share] = {name: bootstrap.mean(values) for name, values in measured.items()}
     return result
 
 

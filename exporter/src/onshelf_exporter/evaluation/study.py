@@ -10,7 +10,7 @@ from scipy import sparse
 from onshelf_exporter import imported
 from onshelf_exporter.baselines import cold, factors, tutorials, two_sided, warm
 from onshelf_exporter.baselines.forecast import Floats, Forecast
-from onshelf_exporter.evaluation import outcomes, recommend, rolling, served, tables, update
+from onshelf_exporter.evaluation import bootstrap, outcomes, recommend, rolling, served, tables, update
 from onshelf_exporter.evaluation.cache import Arrays, Cache, code_hash
 from onshelf_exporter.evaluation.dataset import Dataset, LaunchRows
 from onshelf_exporter.evaluation.recommend import ColdTask, Lists, WarmTask
@@ -214,7 +214,7 @@ def ours(study: Study, warm: bool) -> dict[str, dict[str, float]]:
     if warm and study.data.has_users:
         task = warm_task(study)
         means["warm"] = recommend.measure_warm(task, _ours_lists(study, task))
-    result = {part: {name: float(np.nanmean(values)) for name, values in own.items()} for part, own in means.items()}
+    result = {part: {name: bootstrap.mean(values) for name, values in own.items()} for part, own in means.items()}
     return {"demand": tables.measure_demand(rows, UNITS, _ours_demand(study, rows)[UNITS]), **result}
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf_exporter.baselines.forecast import Floats, Forecast
-from onshelf_exporter.evaluation import explanations, metrics, recommend, study, tables, update
-from onshelf_exporter.evaluation.bootstrap import Interval
+from onshelf_exporter.evaluation import bootstrap, explanations, metrics, recommend, study, tables, update
+from onshelf_exporter.evaluation.bootstrap import Interval, value_of
 from onshelf_exporter.evaluation.dataset import LaunchRows
 from onshelf_exporter.evaluation.release import ModelRelease
 from onshelf_exporter.evaluation.study import DemandPredictions, Study
@@ -177,7 +177,7 @@ def _add(
     versus: list[Versus],
 ) -> None:
     for model, columns in measured.items():
-        _entry(summary, model)[part] = {name: float(np.nanmean(values)) for name, values in columns.items()}
+        _entry(summary, model)[part] = {name: bootstrap.mean(values) for name, values in columns.items()}
     summary["ours"][part] |= _bounds(intervals)
     summary["versus"][part] = [_compared(one) for one in versus]
 
@@ -273,7 +273,7 @@ def _compare_other(rows: LaunchRows, outcome: str, models: dict[str, Forecast], 
 
 def _other(rows: LaunchRows, outcome: str, forecast: Forecast) -> dict[str, float]:
     if outcome == "repeat":
-        return {name: metric(None) for name, metric in tables.repeat_metrics(rows, forecast).items()}
+        return {name: value_of(metric, None) for name, metric in tables.repeat_metrics(rows, forecast).items()}
     measured = tables.measure_demand(rows, outcome, forecast)
     kept = ["wape", "wape_pf", "bias", "spearman", "top10_capture"]
     if outcome != "revenue_8w":

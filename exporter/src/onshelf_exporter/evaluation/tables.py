@@ -79,7 +79,9 @@ def demand_metrics(rows: LaunchRows, outcome: str, forecast: Forecast) -> dict[s
 
 def measure_demand(rows: LaunchRows, outcome: str, forecast: Forecast) -> dict[str, float]:
     """All demand columns that the forecast has; calibration where it has a distribution."""
-    measured = {name: metric(None) for name, metric in demand_metrics(rows, outcome, forecast).items()}
+    measured = {
+        name: bootstrap.value_of(metric, None) for name, metric in demand_metrics(rows, outcome, forecast).items()
+    }
     pit = randomised_pit(forecast)
     if pit is not None:
         measured["pit_coverage80"] = metrics.pit_coverage(pit)
@@ -140,10 +142,18 @@ def _compared(
 ) -> tuple[dict[str, Interval], list[Versus]]:
     weights = bootstrap.cluster_weights(launch_clusters(rows), draws, seed=PIT_SEED)
     samples = {name: bootstrap.resampled(metric, weights) for name, metric in columns[OURS].items()}
-    intervals = {name: bootstrap.interval(metric(None), samples[name]) for name, metric in columns[OURS].items()}
+    intervals = {
+        name: bootstrap.interval(bootstrap.value_of(metric, None), samples[name])
+        for name, metric in columns[OURS].items()
+    }
     versus = []
     for column, more in better.items():
-        rivals = {name: own[column](None) for name, own in columns.items() if name != OURS and column in own}
+        rivals = {
+            name: bootstrap.value_of(own[column], None)
+            for name, own in columns.items()
+            if name != OURS and column in own
+        }
+        rivals = {name: value for name, value in rivals.items() if not np.isnan(value)}
         if not rivals or column not in samples:
             continue
         best = _best(rivals, more)
@@ -167,8 +177,9 @@ def compare_rows(
     for column, ways in clusters.items():
         weights = bootstrap.cluster_weights(ways, draws, seed=PIT_SEED)
         ours = measured[OURS][column]
-        intervals[column] = bootstrap.interval(float(np.nanmean(ours)), bootstrap.weighted_means(ours, weights))
-        rivals = {name: float(np.nanmean(own[column])) for name, own in measured.items() if name != OURS}
+        intervals[column] = bootstrap.interval(bootstrap.mean(ours), bootstrap.weighted_means(ours, weights))
+        rivals = {name: bootstrap.mean(own[column]) for name, own in measured.items() if name != OURS}
+        rivals = {name: value for name, value in rivals.items() if not np.isnan(value)}
         if not rivals:
             continue
         best = _best(rivals, True)
