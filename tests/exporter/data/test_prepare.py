@@ -86,7 +86,7 @@ def test_two_files_are_enough(tmp_path: Path) -> None:
     assert described["launch_rule"].startswith("A launch is a product's first appearance")
     launches = pd.read_parquet(data / "features" / "launches.parquet")
     assert len(launches) > 0
-    assert launches.launch_week.min() > described["launch_burn_in_weeks"] == 5
+    assert launches.launch_week.min() > described["launch_burn_in_weeks"] == 4
     assert (launches.entered_by_sale == 1).all()
 
 

@@ -17,7 +17,8 @@ WRITTEN_LEVELS = (0.1, 0.5, 0.9)
 
 
 def write_predictions(folder: Path, one: Study, demand: DemandPredictions) -> None:
-    """Write demand, audience, recommend_warm and recommend_cold as Parquet files below `folder`.
+    """Write demand, audience, recommend_warm and recommend_cold as Parquet files below `folder`; demand alone where the
+    data have no users.
 
     demand: product_id, launch_week, is_pf, is_food, price_tercile (0..2), horizon_weeks, mean, p10, p50, p90,
         cdf_below = P(Y < y), cdf_at = P(Y <= y) at the observed y; in order of (horizon 8 before 4, launch week,
@@ -29,6 +30,8 @@ def write_predictions(folder: Path, one: Study, demand: DemandPredictions) -> No
     horizons = {8: demand.units[OURS], 4: demand.others["units_4w"][OURS]}
     tables_of = [_demand(demand, weeks, forecast) for weeks, forecast in horizons.items()]
     pq.write_table(pa.concat_tables(tables_of), folder / "demand.parquet", compression="zstd")
+    if not one.data.has_users:
+        return
     users = one.data.users["user_id"].to_numpy(dtype=object)
     products = one.data.products["product_id"].to_numpy(dtype=object)
 
