@@ -36,13 +36,16 @@ help: ## Show this menu
 run: ports setup publish gateway demo replay ## Set up, train, export, serve, plan a launch, replay ten real ones; leaves the servers running
 	@echo; $(MAKE) addresses
 
-shop: setup .venv/.evaluate ## Your own files: FILE=path CURRENCY=EUR [NAME=shop] [OPTIONS="--timezone=..."]: read, train, measure, serve, plan
-	@[ -n "$(FILE)" ] && [ -n "$(CURRENCY)" ] || { echo "make shop needs FILE=a file or a folder of files, and CURRENCY=the ISO 4217 code of its amounts" >&2; exit 2; }
+shop: shop-arguments ports setup .venv/.evaluate ## Your own files: FILE=path CURRENCY=EUR [NAME=shop] [OPTIONS="--timezone=..."]: read, train, measure, serve, plan
 	@$(EXPORTER) shop "$(FILE)" --currency "$(CURRENCY)" --name "$(SHOP)" --root $(VAR)/shops --recipe $(RECIPE) $(OPTIONS)
 	@$(MAKE) stop
 	@$(MAKE) gateway RELEASES=$(VAR)/shops/$(SHOP)/releases REPOSITORY=$(VAR)/shops/$(SHOP)/repository
 	@echo; mapfile -t product < $(VAR)/shops/$(SHOP)/example.args; echo "A product like the newest launch:"; $(BIN)/onshelf plan "$${product[@]}"
 	@echo; $(MAKE) addresses
+
+.PHONY: shop-arguments
+shop-arguments:
+	@[ -n "$(FILE)" ] && [ -n "$(CURRENCY)" ] || { echo "make shop needs FILE=a file or a folder of files, and CURRENCY=the ISO 4217 code of its amounts" >&2; exit 2; }
 
 demo: ## Plan the launch of a product on the running gateway
 	@$(BIN)/onshelf plan --title "Kettle cooked potato chips, sea salt and vinegar" --category "Grocery > Bag snacks > Potato chips" \
@@ -118,6 +121,8 @@ publish: export ## Publish a model release into model_repository/ and var/releas
 
 triton: setup ## Start the local Triton on the model repository
 	@mkdir -p $(RUN)
+	@serves=$$($(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton --field repository 2> /dev/null || true); \
+	[ -z "$$serves" ] || [ "$$serves" = "$$(realpath -sm $(REPOSITORY))" ] || $(BIN)/onshelf-local-triton stop --run-dir $(RUN)/triton
 	@$(BIN)/onshelf-local-triton start --model-repository $(REPOSITORY) --run-dir $(RUN)/triton
 
 gateway: ports triton stop-gateway ## Start the gateway in front of it

@@ -112,10 +112,11 @@ def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
     beyond = known if chosen.is_purged else study.demand(one, chosen.train, complete=False)
     summary.add_demand(numbers, known, beyond, args.draws)
     summary.add_early_weeks(numbers, study.early_weeks(one, chosen.purged_train), args.draws)
-    if data.has_users:
+    if one.measures_warm:
         summary.add_warm(numbers, one, args.draws)
-        summary.add_cold(numbers, one, args.draws)
         summary.add_explanations(numbers, one)
+    if one.measures_cold:
+        summary.add_cold(numbers, one, args.draws)
     policy = policy_report(
         data, release, chosen, cache=cache, draws=args.draws, threads=args.threads, seed=0, quick=args.quick
     )

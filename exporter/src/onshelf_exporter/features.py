@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -22,6 +23,7 @@ from ibis.backends.duckdb import Backend
 from onshelf_exporter import engine
 from onshelf_exporter.engine import exact_sum
 from onshelf_exporter.errors import SettingError, SourceError
+from onshelf_exporter.training.calendar import weeks_covered
 from onshelf_exporter.weeks import Cut, RetailCalendar
 
 RECENT_WEEKS = 8  # popularity
@@ -52,7 +54,8 @@ class History:
         cut: last week that is known.
         calendar: numbers the weeks.
         first_whole_week: first week that the data hold as a whole.
-        burn_in: weeks at the beginning in which a first appearance tells nothing.
+        burn_in: number of the last week in which a first appearance tells nothing.
+        dataset: content of dataset.json.
     """
 
     con: Backend
@@ -61,6 +64,7 @@ class History:
     calendar: RetailCalendar
     first_whole_week: int
     burn_in: int
+    dataset: dict[str, Any]
 
     def _weekly(self, name: str) -> ir.Table:
         table = engine.read(self.con, self.root / "features" / f"{name}.parquet")
@@ -133,6 +137,7 @@ def at(root: Path, cut: Cut, con: Backend | None = None) -> History:
         calendar=RetailCalendar(dt.date.fromisoformat(described["week_one"])),
         first_whole_week=described["first_whole_week"],
         burn_in=described["launch_burn_in_weeks"],
+        dataset=described,
     )
 
 
@@ -316,6 +321,7 @@ def user_features(history: History) -> pa.Table:
     """
     cut = history.cut
     span = min(HABIT_WEEKS, cut)
+    weeks = max(float(weeks_covered(history.dataset, np.array(cut - span + 1), cut)), 1.0)
     activity = history.user_weeks
     recent = activity.filter(activity.week > cut - span)
     habits = recent.group_by("user_index").agg(
@@ -351,10 +357,10 @@ def user_features(history: History) -> pa.Table:
     n = table.n_lines.fill_null(0)
     result = table.select(
         "user_index",
-        purchases_per_week=table.baskets.fill_null(0) / float(span),
+        purchases_per_week=table.baskets.fill_null(0) / weeks,
         recency_weeks=cut + 1 - table.last_week,
         basket_size=(table.quantity / table.baskets).fill_null(0.0),
-        spend_per_week=table.revenue.fill_null(0.0) / float(span),
+        spend_per_week=table.revenue.fill_null(0.0) / weeks,
         price_tier=(table.bands.fill_null(0.0) + 0.5 * 5) / (table.n_banded.fill_null(0) + 5),
         promotion_sensitivity=(table.n_cheap.fill_null(0) + everybody["cheap"] * 10) / (n + 10),
         new_product_share=(table.n_new.fill_null(0) + everybody["new"] * 10) / (n + 10),

@@ -5,7 +5,7 @@
 Models go to `<repository>/<model>/<version>/model.onnx`, everything else to `<releases>/<version>/`. The release's
 folder, renamed into place last, is the commit: a version without one does not exist, and what a crash left of it is
 cleared by the next publishing. The roles of one call are published together: unless all of them are published already
-with the same content, each gets a new version.
+with the same content, and nothing later in their place, each gets a new version: what is asked for last is served.
 """
 
 import argparse
@@ -127,7 +127,7 @@ def publish(
     keep: int,
     evaluation: dict[str, Any] | None = None,
 ) -> list[int]:
-    """Publish exported folders in order; returns their versions (the existing ones where all are published already).
+    """Publish exported folders in order; returns their versions (the existing ones where all are the newest already).
 
     `evaluation` is the content of evaluation.json, whose figures go into the model cards of the same recipe and data.
 
@@ -140,10 +140,14 @@ def publish(
         for old in outdated(releases):  # one version that Triton cannot load keeps it from starting
             print(f"model release {old}: removed, its models have other inputs or outputs than this version serves")
             remove(old, releases, repository)
-        known = {read_manifest(releases / str(v)).get("content_hash"): v for v in existing(releases)}
+        newest: dict[str, tuple[str, int]] = {}  # by role
+        for version in existing(releases):
+            manifest = read_manifest(releases / str(version))
+            newest[manifest["role"]] = str(manifest.get("content_hash")), version
+        roles = [str(read_manifest(folder)["role"]) for folder in exports]
         hashes = [content_hash(folder) for folder in exports]
-        if all(digest in known for digest in hashes):
-            return [known[digest] for digest in hashes]
+        if all(role in newest and newest[role][0] == digest for role, digest in zip(roles, hashes, strict=True)):
+            return [newest[role][1] for role in roles]
         versions = []
         for folder, digest in zip(exports, hashes, strict=True):
             last += 1

@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--server-argument", action="append", default=[], help="passed on to tritonserver; may be repeated"
         )
-    status.add_argument("--field", choices=FIELDS, help="print only this address")
+    status.add_argument("--field", choices=(*FIELDS, "repository"), help="print only this")
     reload.add_argument("model", nargs="*", help="models to load again (default: all that the server knows)")
     return parser
 

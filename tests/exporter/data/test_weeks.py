@@ -1,5 +1,6 @@
 import datetime as dt
 import json
+import shutil
 from pathlib import Path
 
 import ibis
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onshelf_exporter import features
 from onshelf_exporter.errors import SettingError
-from onshelf_exporter.training.calendar import as_of_cut, calendar_of, weeks_of_year
+from onshelf_exporter.evaluation.splits import split_from
+from onshelf_exporter.training.calendar import as_of_cut, calendar_of, share_held, weeks_covered, weeks_of_year
 from onshelf_exporter.weeks import (
     WEEKDAYS,
     Cut,
@@ -140,3 +143,39 @@ def test_the_gateway_refuses_a_release_with_two_calendars(tmp_path: Path) -> Non
     (folder / "manifest.json").write_text(json.dumps(content | {"week_one": "2016-12-26"}))
     with pytest.raises(ValueError, match="week_one 2016-12-26 must be a sunday"):
         read_manifest(folder)
+
+
+MARCH = {"week_one": "2024-01-01", "first_week": 1, "last_week": 30, "launch_burn_in_weeks": 6, "dataset": "short"}
+
+
+@pytest.mark.parametrize(
+    ("first_day", "first_whole_week", "covered", "held"),
+    [
+        ("2024-01-01", 1, [5.0, 4.0, 1.0], [0.0, 1.0, 1.0, 1.0]),
+        ("2024-01-06", 2, [4 + 2 / 7, 4.0, 1.0], [0.0, 2 / 7, 1.0, 1.0]),  # a Saturday
+        ("2024-01-03", 1, [5.0, 4.0, 1.0], [0.0, 1.0, 1.0, 1.0]),  # closed on Mondays and Tuesdays
+        ("2024-01-17", 4, [2 + 5 / 7, 2 + 5 / 7, 1.0], [0.0, 0.0, 0.0, 5 / 7]),  # views alone before
+    ],
+)
+def test_weeks_count_by_the_share_of_their_days(first_day, first_whole_week, covered, held):
+    dataset = MARCH | {"first_day": first_day, "first_whole_week": first_whole_week}
+    assert weeks_covered(dataset, np.array([1, 2, 5]), 5) == pytest.approx(covered)
+    assert share_held(dataset, np.arange(4)) == pytest.approx(held)
+
+
+def test_launches_are_measured_from_the_week_after_the_burn_in_whatever_the_first_week_is():
+    for first_week in (1, 3):
+        assert split_from(20, 22, MARCH | {"first_week": first_week}).train == (7, 19)
+
+
+def test_what_a_user_does_in_a_week_counts_a_week_that_is_held_in_part_by_its_days(shop_data, tmp_path):
+    shutil.copytree(shop_data, tmp_path / "shop")
+    whole = features.user_features(features.at(tmp_path / "shop", Cut(4))).to_pandas()
+    path = tmp_path / "shop" / "dataset.json"
+    described = json.loads(path.read_text())
+    saturday = dt.date.fromisoformat(described["week_one"]) + dt.timedelta(days=5)
+    path.write_text(json.dumps(described | {"first_day": saturday.isoformat(), "first_whole_week": 2}))
+    part = features.user_features(features.at(tmp_path / "shop", Cut(4))).to_pandas()
+    for name in ("purchases_per_week", "spend_per_week"):
+        assert whole[name].sum() > 0
+        assert part[name].to_numpy() == pytest.approx(whole[name].to_numpy() * 4 / (3 + 2 / 7))

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from onshelf_exporter.evaluation.cache import Cache, code_hash
+from onshelf_exporter.evaluation.cache import WITHOUT_EFFECT, Cache, code_hash
+from onshelf_exporter.imported import PACKAGE, sources
 
 
 def test_what_is_kept_is_not_made_again_and_only_the_newest_is_kept(tmp_path):
@@ -32,3 +33,14 @@ def test_code_that_a_model_imports_is_part_of_it_and_other_code_is_not():
     assert one == code_hash(package + "baselines.factors", package + "baselines.warm")  # factors imports warm
     assert one != code_hash(package + "baselines.factors", package + "baselines.tutorials")
     assert code_hash(package + "baselines.cold") != code_hash(package + "baselines.analogs")
+
+
+def test_code_of_other_parts_that_a_prediction_comes_from_counts_too():
+    def followed(module: str) -> set[str]:
+        found = sources([f"onshelf_exporter.{module}"], without=WITHOUT_EFFECT)
+        return {path.relative_to(PACKAGE).as_posix() for path in found}
+
+    served = followed("evaluation.served")
+    assert {"training/calibration.py", "training/calendar.py", "weeks.py", "evaluation/release.py"} <= served
+    assert not {"evaluation/report.py", "training/progress.py", "evaluation/cache.py"} & served
+    assert {"policy/effects.py", "training/history.py"} <= followed("policy.report")

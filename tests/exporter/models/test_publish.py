@@ -83,6 +83,14 @@ def test_the_same_content_keeps_its_versions(place: Place) -> None:
     assert place.publish(first, place.exported("b")) == [3, 4]  # together again, or `latest 2` would drop one of them
 
 
+def test_what_is_published_again_after_another_is_served_again(place: Place) -> None:
+    first, second = place.exported("a", "replay"), place.exported("a")
+    assert place.publish(first, second) == [1, 2]
+    assert place.publish(place.exported("b", "replay"), place.exported("b")) == [3, 4]
+    assert place.publish(first, second) == [5, 6], "the highest version is served"
+    assert place.publish(first) == [5], "a later version of another role takes no place"
+
+
 def test_a_newer_configuration_reaches_the_repository_without_a_new_release(place: Place) -> None:
     place.publish(place.exported("a"))
     (place.configs / "user_encoder" / "config.pbtxt").write_text('name: "user_encoder"\nmax_batch_size: 8\n')

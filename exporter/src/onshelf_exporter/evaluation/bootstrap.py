@@ -27,12 +27,14 @@ def cluster_weights(clusters: list[NDArray[np.int64]], draws: int, seed: int) ->
     """Weights [draws, n] of the pigeonhole bootstrap.
 
     Args:
-        clusters: one int64 [n] of cluster numbers (0..) per way of clustering.
+        clusters: one int64 [n] of cluster numbers (0..) per way of clustering; n may be 0.
         draws: number of resamples.
         seed: of the draws.
     """
     rng = np.random.default_rng(seed)
     n = len(clusters[0])
+    if not n:
+        return np.ones((draws, 0))
     weights = np.ones((draws, n))
     for cluster in clusters:
         size = int(cluster.max()) + 1

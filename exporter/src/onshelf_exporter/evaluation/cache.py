@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from onshelf_exporter import imported
 
 Arrays = dict[str, NDArray[Any]]
-FOLLOWED = ("onshelf_exporter.baselines", "onshelf_exporter.evaluation")  # whose imports count as code of a prediction
-NOT_FOLLOWED = ("onshelf_exporter.evaluation.cache",)
+WITHOUT_EFFECT = (*imported.WITHOUT_EFFECT, "onshelf_exporter.evaluation.cache")
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,9 @@ def content_hash(*values: object) -> str:
 
 
 def code_hash(*modules: str) -> str:
-    """Hash over the source of modules and of what they import from the packages of FOLLOWED, however deep.
+    """Hash over the source of modules and of what they import from this package, however deep.
 
     Args:
         modules: full names, such as "onshelf_exporter.baselines.trees".
     """
-    return imported.code_hash(*modules, within=FOLLOWED, without=NOT_FOLLOWED)
+    return imported.code_hash(*modules, without=WITHOUT_EFFECT)

@@ -116,8 +116,10 @@ def rows_of(models: dict[str, Summary], part: str, columns: Columns) -> str:
 
 
 def sliced(rows: list[Summary], columns: Columns) -> str:
-    """Markdown of slices of ours, one row each."""
+    """Markdown of slices of ours, one row each; empty where there is none."""
     shown = [(key, heading) for key, (heading, _) in columns.items() if any(key in row for row in rows)]
+    if not shown:
+        return ""
     lines = [
         f"| Ours, slice | n | {' | '.join(heading for _, heading in shown)} |",
         "|---" * (len(shown) + 2) + "|",
@@ -134,14 +136,11 @@ def label(model: str) -> str:
 
 
 def _cell(values: Summary, key: str, best: float | None) -> str:
-    value = values.get(key)
-    if value is None:
-        return "–"
+    value, band = values.get(key), values.get(f"{key}_ci")
     text = number(value)
     if best is not None and value == best:
         text = f"**{text}**"
-    band = values.get(f"{key}_ci")
-    return text if band is None else f"{text} [{number(band[0])}, {number(band[1])}]"
+    return text if value is None or band is None or None in band else f"{text} [{number(band[0])}, {number(band[1])}]"
 
 
 def _best(values: list[float | None], more: bool | None) -> float | None:
@@ -162,14 +161,16 @@ def versus(rows: list[Summary], columns: Columns) -> str:
     return "\n".join(lines)
 
 
-def number(value: float) -> str:
-    """A number as the report shows it: three significant places, no leading zero."""
+def number(value: float | None) -> str:
+    """A number as the report shows it: three significant places, no leading zero; a dash where there is none."""
+    if value is None:
+        return "–"
     if abs(value) >= 10:
         return f"{value:.1f}"
     text = f"{value:.4f}" if abs(value) < 0.1 else f"{value:.3f}"
     return text.replace("0.", ".", 1) if abs(value) < 1 else text
 
 
-def signed(value: float) -> str:
+def signed(value: float | None) -> str:
     """The same with its sign."""
-    return ("+" if value >= 0 else "-") + number(abs(value))
+    return number(value) if value is None else ("+" if value >= 0 else "-") + number(abs(value))

@@ -23,8 +23,8 @@ def draw(folder: Path, one: Study, demand: DemandPredictions, numbers: dict[str,
         (plots.deciles(rows, study.UNITS, ours), "deciles", "Forecast against actual, by tenths of the forecast."),
         (plots.lift(rows, study.UNITS, demand.units, rivals), "lift", "Units found by the highest forecasts."),
     ]
-    if one.data.has_users:
-        cold, scores = study.audiences(one)
+    cold, scores = study.audiences(one) if one.measures_cold else (None, {})
+    if cold is not None and cold.told.any():
         enough = cold.told
         kept = {name: values[enough] for name, values in scores.items() if name in (*AUDIENCE_RIVALS, OURS)}
         names = [name for name in AUDIENCE_RIVALS if name in kept]

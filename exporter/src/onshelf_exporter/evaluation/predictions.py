@@ -30,16 +30,17 @@ def write_predictions(folder: Path, one: Study, demand: DemandPredictions) -> No
     horizons = {8: demand.units[OURS], 4: demand.others["units_4w"][OURS]}
     tables_of = [_demand(demand, weeks, forecast) for weeks, forecast in horizons.items()]
     pq.write_table(pa.concat_tables(tables_of), folder / "demand.parquet", compression="zstd")
-    if not one.data.has_users:
-        return
     users = one.data.users["user_id"].to_numpy(dtype=object)
     products = one.data.products["product_id"].to_numpy(dtype=object)
 
-    warm, lists = study.recommendations(one)
-    names = users[warm.users]
-    parts = [_ranks(names, products, lists[OURS].everything, "all"), _ranks(names, products, lists[OURS].fresh, "new")]
-    pq.write_table(pa.concat_tables(parts), folder / "recommend_warm.parquet", compression="zstd")
+    if one.measures_warm:
+        warm, lists = study.recommendations(one)
+        names, found = users[warm.users], lists[OURS]
+        parts = [_ranks(names, products, found.everything, "all"), _ranks(names, products, found.fresh, "new")]
+        pq.write_table(pa.concat_tables(parts), folder / "recommend_warm.parquet", compression="zstd")
 
+    if not one.measures_cold:
+        return
     cold, scores = study.audiences(one)
     kept = cold.told
     ids = products[cold.rows.product]

@@ -143,7 +143,7 @@ class ModelRelease:
             "input_ids": ids,
             "attention_mask": mask.astype(np.int64),
             "categorical_ids": self.vocabulary.ids(products),
-            "attributes": np.stack([products["price"].to_numpy(dtype=np.float32), label], axis=1),
+            "attributes": np.stack([products["price"].fillna(0.0).to_numpy(dtype=np.float32), label], axis=1),
         }
         order = np.argsort(length, kind="stable")
         outputs = self._run(self.encoder, feeds, order, length)

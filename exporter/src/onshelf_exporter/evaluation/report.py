@@ -19,6 +19,8 @@ from onshelf_exporter.evaluation.cells import (
 )
 from onshelf_exporter.policy import report as policy
 
+NO_USERS = "the data have no users"
+
 
 def render(summary: Summary) -> str:
     """The report as Markdown."""
@@ -145,12 +147,9 @@ def _seeds(summary: Summary) -> str:
 
 
 def _slices(summary: Summary) -> str:
-    def cell(value: float | None) -> str:
-        return "–" if value is None else number(value)
-
     rows = [
         f"| {row['slice']} | {row['n']} | "
-        f"{cell(row['wape'])} | {cell(row['poisson_deviance'])} | {cell(row['bias'])} | "
+        f"{number(row['wape'])} | {number(row['poisson_deviance'])} | {number(row['bias'])} | "
         f"{number(row['coverage80'])} | {number(row['below_10'])} | {number(row['above_90'])} | {number(row['p'])} | "
         f"{ {True: 'holds', False: '**does not hold**', None: '–'}[row['holds']] } |"
         for row in summary["slices"]
@@ -204,8 +203,6 @@ def _studies(summary: Summary) -> str:
 
 
 def _study_cell(cell: str | float | None) -> str:
-    if cell is None:
-        return "–"
     if isinstance(cell, str):
         return cell.replace("|", "/")
     return f"{cell:,}" if isinstance(cell, int) else number(cell)
@@ -241,8 +238,10 @@ def _timing(summary: Summary) -> str:
 
 
 def _warm(summary: Summary) -> str:
+    users = summary["users"] > 0
     if "warm" not in summary:
-        return "## Recommendations and audiences\n\nNot measured: the data have no users."
+        why = "no user bought anything in the four weeks after the cut"
+        return f"## Recommendations to households with a history\n\nNot measured: {why if users else NO_USERS}."
     warm, wanted = summary["warm"], summary["weeks"]["warm_cut"]
     text = (
         f"History of weeks up to {warm['cut']}, then what {warm['households']:,} households bought in the four "
@@ -261,8 +260,10 @@ def _warm(summary: Summary) -> str:
 
 
 def _cold(summary: Summary) -> str:
+    users = summary["users"] > 0
     if "cold" not in summary:
-        return ""
+        why = "no user with a history bought one of the launches"
+        return f"## Launches that nobody has bought yet\n\nNot measured: {why if users else NO_USERS}."
     cold = summary["cold"]
     text = (
         f"History of weeks up to {cold['cut']}; positives are the households that bought the launch in weeks L..L+7. "
@@ -281,9 +282,6 @@ def _explanations(summary: Summary) -> str:
     if "explanations" not in summary:
         return ""
 
-    def cell(value: float | None) -> str:
-        return "–" if value is None else number(value)
-
     text = (
         "Each recommendation names up to two products of the history that speak for it, and so does each user of an "
         "audience. Taking these out must lower the score by more than taking out as many others, drawn at random; the "
@@ -296,7 +294,7 @@ def _explanations(summary: Summary) -> str:
     ]
     for name, found in summary["explanations"].items():
         values = (found["share"], found["fall_named"], found["fall_others"])
-        lines.append(f"| {name} | {found['pairs']} | {' | '.join(cell(value) for value in values)} |")
+        lines.append(f"| {name} | {found['pairs']} | {' | '.join(number(value) for value in values)} |")
     room = summary["new_product_share"]
     cost = (
         f"New products can be given a share of the places (`new_product_share`); what that costs, on "
@@ -336,6 +334,8 @@ def _behind(summary: Summary) -> str:
 def _worse(rows: list[Summary], name: str, columns: Columns) -> list[str]:
     result = []
     for row in rows:
+        if row["difference"] is None:
+            continue
         if row["difference"] < 0 if row["more_is_better"] else row["difference"] > 0:
             certain = "" if row["verdict"] == "behind" else " (the interval holds 0)"
             result.append(

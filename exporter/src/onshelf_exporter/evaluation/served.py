@@ -41,7 +41,7 @@ def actual_actions(data: Dataset, rows: LaunchRows, slots: pd.Series, columns: S
     values = np.zeros((len(rows), 1, len(columns)), dtype=np.float32)
     values[:, 0, places["week_of_year"]] = weeks_of_year(data.info, rows.week)
     for name in ("price", "discount", "coupon", "entered_by_sale"):
-        values[:, 0, places[name]] = rows.numbers(name)
+        values[:, 0, places[name]] = np.nan_to_num(rows.numbers(name))  # 0 = unknown, as in training
     here = data.channels["channel_id"].map(slots)
     known = here.notna().to_numpy()
     values[:, 0, [places[f"coverage_{int(slot):02d}"] for slot in here[known]]] = rows.coverage[:, known]

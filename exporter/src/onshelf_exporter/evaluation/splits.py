@@ -61,7 +61,7 @@ def split_from(first: int, last: int, dataset: dict[str, Any]) -> Split:
 
 def _launch_weeks(dataset: dict[str, Any]) -> tuple[int, int]:
     """First and last week whose launches have an outcome."""
-    first = int(dataset["first_week"]) + int(dataset.get("launch_burn_in_weeks", 0))
+    first = int(dataset["launch_burn_in_weeks"]) + 1  # the burn-in is stated by the number of its last week
     return first, int(dataset["last_week"]) - OUTCOME_WEEKS + 1
 
 

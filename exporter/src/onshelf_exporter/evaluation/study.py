@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
+from types import ModuleType
 
 import numpy as np
 from scipy import sparse
@@ -35,17 +36,6 @@ SERVED_CODE = code_hash(CODE + "evaluation.served")
 ROLLING_CODE = code_hash(CODE + "evaluation.rolling", CODE + "evaluation.served") + imported.code_hash(runs.TRAINING)
 TUTORIALS_CODE = code_hash(CODE + "baselines.tutorials")
 WARM_CODE = code_hash(CODE + "baselines.warm", CODE + "baselines.factors", CODE + "baselines.tutorials")
-COLD_CODE = {
-    name: code_hash(*(CODE + f"baselines.{module}" for module in modules))
-    for name, modules in {
-        "activity_only": ("cold",),
-        "content_knn": ("cold", "analogs"),
-        "affinity": ("cold",),
-        "als_content_ridge": ("factors",),
-        "lightgbm_two_sided": ("two_sided", "trees", "cold", "analogs"),
-        "seed_embedding": ("tutorials",),
-    }.items()
-}
 BLEND = 1.0  # weight of the log of the neighbours' share of the best score, beside the trees' log odds (validation)
 
 
@@ -72,6 +62,18 @@ class Study:
     threads: int = 2
     quick: bool = False
     recipe: Recipe | None = None
+
+    @cached_property
+    def measures_warm(self) -> bool:
+        """Whether a user with purchases after the cut tells what a recommendation is worth."""
+        return self.data.has_users and len(warm_task(self).users) > 0
+
+    @cached_property
+    def measures_cold(self) -> bool:
+        """Whether a user with a history bought one of the launches."""
+        if not self.data.has_users:
+            return False
+        return bool(recommend.cold_task(self.data, self.measured(), self.release.cut_week).bought.any())
 
     def measured(self) -> LaunchRows:
         """The launches that are measured."""
@@ -178,24 +180,28 @@ def audiences(study: Study) -> tuple[ColdTask, dict[str, Floats]]:
     """Scores [launches, users] of launches that nobody could have bought, by model."""
     data = study.data
     task = recommend.cold_task(data, study.measured(), study.release.cut_week)
-    models: dict[str, Callable[[], Floats]] = {
-        "activity_only": lambda: cold.activity(task.history, len(task.rows)),
-        "content_knn": lambda: cold.content_neighbours(data, task.history, task.rows),
+    models: dict[str, tuple[ModuleType, Callable[[], Floats]]] = {
+        "activity_only": (cold, lambda: cold.activity(task.history, len(task.rows))),
+        "content_knn": (cold, lambda: cold.content_neighbours(data, task.history, task.rows)),
     }
     if not study.quick:
         models |= {
-            "affinity": lambda: cold.affinity(data, task.history, task.rows),
-            "als_content_ridge": lambda: factors.content_factors(
-                data, _factors(study, task.history, task.cut), task.rows
+            "affinity": (cold, lambda: cold.affinity(data, task.history, task.rows)),
+            "als_content_ridge": (
+                factors,
+                lambda: factors.content_factors(data, _factors(study, task.history, task.cut), task.rows),
             ),
-            "lightgbm_two_sided": lambda: two_sided.two_sided_trees(data, task.rows, task.cut, study.threads),
-            "seed_embedding": lambda: _seed_audience(study, task),
+            "lightgbm_two_sided": (
+                two_sided,
+                lambda: two_sided.two_sided_trees(data, task.rows, task.cut, study.threads),
+            ),
+            "seed_embedding": (tutorials, lambda: _seed_audience(study, task)),
         }
     name = f"cold/{task.cut}/{len(task.rows)}"
     result: dict[str, Floats] = {}
     with progress_bar("audiences", len(models)) as advance:
-        for model, make in models.items():
-            made = study.cache.arrays(f"{name}/{model}", COLD_CODE[model], partial(_scored, make))
+        for model, (module, make) in models.items():
+            made = study.cache.arrays(f"{name}/{model}", code_hash(module.__name__), partial(_scored, make))
             result[model] = made["scores"][:, task.users].astype(np.float64)
             advance(1)
     if "lightgbm_two_sided" in result:
@@ -208,10 +214,10 @@ def ours(study: Study, warm: bool) -> dict[str, dict[str, float]]:
     """What is measured of one model release in every column of the tables: demand, cold and, if asked for, warm."""
     rows = study.measured()
     means = {}
-    if study.data.has_users:
+    if study.measures_cold:
         cold = recommend.cold_task(study.data, rows, study.release.cut_week)
         means["cold"] = recommend.measure_cold(cold, _ours_audiences(study, cold))
-    if warm and study.data.has_users:
+    if warm and study.measures_warm:
         task = warm_task(study)
         means["warm"] = recommend.measure_warm(task, _ours_lists(study, task))
     result = {part: {name: bootstrap.mean(values) for name, values in own.items()} for part, own in means.items()}

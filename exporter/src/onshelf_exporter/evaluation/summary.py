@@ -36,6 +36,7 @@ def describe(one: Study) -> Summary:
         "model_release": _described(one.release),
         "warm_model_release": _described(one.warm_release),
         "units_basis": one.data.info["units_basis"],
+        "users": len(one.data.users),
         "quick": one.quick,
         "ours": {},
         "baselines": {},

@@ -49,8 +49,8 @@ class Versus:
 
     @property
     def verdict(self) -> str:
-        """ "ahead", "behind", or "open" where the interval holds 0."""
-        if self.difference.low <= 0 <= self.difference.high:
+        """ "ahead", "behind", or "open" where the interval holds 0 or there is none."""
+        if not (self.difference.low > 0 or self.difference.high < 0):
             return "open"
         return "ahead" if (self.difference.value > 0) == self.more_is_better else "behind"
 
@@ -154,7 +154,7 @@ def _compared(
             if name != OURS and column in own
         }
         rivals = {name: value for name, value in rivals.items() if not np.isnan(value)}
-        if not rivals or column not in samples:
+        if not rivals or column not in samples or np.isnan(intervals[column].value):
             continue
         best = _best(rivals, more)
         gap = samples[column] - bootstrap.resampled(columns[best][column], weights)
@@ -180,7 +180,7 @@ def compare_rows(
         intervals[column] = bootstrap.interval(bootstrap.mean(ours), bootstrap.weighted_means(ours, weights))
         rivals = {name: bootstrap.mean(own[column]) for name, own in measured.items() if name != OURS}
         rivals = {name: value for name, value in rivals.items() if not np.isnan(value)}
-        if not rivals:
+        if not rivals or np.isnan(intervals[column].value):
             continue
         best = _best(rivals, True)
         gap = bootstrap.weighted_means(ours - measured[best][column], weights)
@@ -258,10 +258,10 @@ def slice_rows(rows: LaunchRows, outcome: str, forecast: Forecast) -> list[dict[
 
 
 def price_tercile(rows: LaunchRows) -> NDArray[np.int64]:
-    """0, 1 or 2: where the price of a launch lies among the measured launches of its category."""
+    """0, 1 or 2: where the price of a launch lies among the measured launches of its category; -1 without a price."""
     groups = rows.frame.groupby(["department", "category"])["price"]
-    place = (groups.rank(method="average") - 0.5) / groups.transform("size")
-    tercile: NDArray[np.int64] = np.clip((place.to_numpy(dtype=np.float64) * 3).astype(np.int64), 0, 2)
+    place = ((groups.rank(method="average") - 0.5) / groups.transform("count")).to_numpy(dtype=np.float64)
+    tercile: NDArray[np.int64] = np.where(np.isnan(place), -1, np.clip(np.nan_to_num(place) * 3, 0, 2)).astype(np.int64)
     return tercile
 
 

@@ -8,16 +8,14 @@ Keys: practice (`practice.practice_ranking`), effects.launches and effects.panel
 {"skipped": why}.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from onshelf_exporter.evaluation.cache import Cache
+from onshelf_exporter.evaluation.cache import Cache, code_hash
 from onshelf_exporter.evaluation.dataset import Dataset
 from onshelf_exporter.evaluation.release import ModelRelease
 from onshelf_exporter.evaluation.splits import Split
@@ -68,7 +66,7 @@ def policy_report(
         return {"skipped": "the data have no promotions"}
     if cache is None:
         return make()
-    depends = f"{release.identity}/{split}/{draws}/{seed}/{quick}/{_code()}"
+    depends = f"{release.identity}/{split}/{draws}/{seed}/{quick}/{code_hash(__name__)}"
     kept = cache.arrays("policy", depends, lambda: {"json": np.array(json.dumps(make()))})
     numbers: Numbers = json.loads(str(kept["json"]))
     return numbers
@@ -192,11 +190,3 @@ def _finite(content: Any) -> Any:
     if isinstance(content, list | tuple):
         return [_finite(value) for value in content]
     return None if isinstance(content, float) and not math.isfinite(content) else content
-
-
-def _code() -> str:
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        if path.name not in ("report.py", "tables.py"):
-            digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:16]

@@ -161,7 +161,10 @@ def _survivors(content: Numbers) -> str:
         ]
         for name, entry in content["groups"].items()
     ]
-    ratios = [[name, _number(value), _signed(value - 1.0)] for name, value in content["without_promotion"].items()]
+    ratios = [
+        [name, _number(value), _signed(None if value is None else value - 1.0)]
+        for name, value in content["without_promotion"].items()
+    ]
     return "\n\n".join(
         [
             "Launches that enter by a sale have no zeros, so that a model of all launches takes *not promoted* for "
@@ -180,7 +183,7 @@ def _values(content: Numbers) -> str:
             _with_bounds(entry["snips"], entry["snips_ci"]),
             _with_bounds(entry["dr"], entry["dr_ci"]),
             _with_bounds(entry["sndr"], entry["sndr_ci"]),
-            f"{entry['ess']:.0f}",
+            "-" if entry["ess"] is None else f"{entry['ess']:.0f}",
             _number(None if entry["sndr"] is None else entry["sndr"] - entry["mean_cost"]),
         ]
         for name, entry in content["policies"].items()
@@ -236,7 +239,7 @@ def _timing(content: Numbers) -> str:
         f"Launch week explains {_percent(content['explained'])} of what category and entry leave of the variance of "
         f"log units ({content['launches']:,} launches, {content['weeks']} weeks); permuted weeks explain "
         f"{_percent(content['by_chance'])} (95 % of them up to {_percent(content['by_chance_95'])}; p = "
-        f"{content['p_value']:.2f}). Timing therefore comes from the season of the category over all sales, whose "
+        f"{_number(content['p_value'])}). Timing therefore comes from the season of the category over all sales, whose "
         f"correlation with the same remainder is {_number(content['season_correlation'])}; one standard deviation of "
         f"it is {_percent(content['season_spread'])} of units."
     )

@@ -112,7 +112,8 @@ def _prepared(dataset: Document, report: Document) -> str:
     facts = [
         (
             "history",
-            f"{dataset['first_day']} to the day before {dataset['as_of']}, {dataset['last_week']} retail weeks",
+            f"{dataset['first_day']} to the day before {dataset['as_of']}, "
+            f"{dataset['last_week'] - dataset['first_whole_week'] + 1} whole retail weeks",
         ),
         ("products", f"{counts['features/products']:,}"),
         ("users", f"{dataset['users']:,}"),

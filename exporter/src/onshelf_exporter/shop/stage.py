@@ -26,8 +26,11 @@ from onshelf_exporter.doctor import record
 from onshelf_exporter.doctor.settings import add_reading_arguments, reading_options
 from onshelf_exporter.doctor.stage import USABLE, WITH_LOSSES
 from onshelf_exporter.errors import ExporterError, SettingError
+from onshelf_exporter.imported import code_hash, package_hash
+from onshelf_exporter.recipe import load_recipe
 from onshelf_exporter.shop.example import write_example
-from onshelf_exporter.shop.page import Step, render
+from onshelf_exporter.shop.page import Step, read, render
+from onshelf_exporter.training.runs import open_run
 
 STAGES = ("doctor", "data", "train", "evaluate", "publish")
 REFUSED = 2  # exit status of a stage that says what is wrong
@@ -67,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
         raise SettingError("--name", args.name, "letters, digits, - and _ only")
     root = args.root / args.name
     names = ("data", "runs", "releases", "repository", "reports", "cache")
+    load_recipe(args.recipe)  # refused now, not after the data are read
     options = [*reading_options(args), "--currency", args.currency]
     folders = Folders(root, root / f"tables-{fingerprint(args.path, options)}", *(root / name for name in names))
     root.mkdir(parents=True, exist_ok=True)
@@ -91,7 +95,9 @@ def _steps(args: argparse.Namespace, folders: Folders, options: list[str]) -> li
     release = ["--releases", str(folders.releases), "--repository", str(folders.repository)]
     places = ["--out", str(folders.reports), "--cache", str(folders.cache)]
     places += ["--decisions", str(folders.reports / "openings.md")]
-    steps.append(_measure([*run, *release, *places], folders))
+    # of the models that were just trained, not of those that are published: they may be of earlier files
+    unpublished = ["--releases", str(folders.reports / "none"), "--repository", str(folders.repository)]
+    steps.append(_measure([*run, *unpublished, *places], folders, _identity(args, folders)))
     others = ["--configs", str(args.configs), "--evaluation", str(folders.reports / "evaluation.json")]
     others += ["--replay", str(folders.root / "launches.json")]
     steps.append(_step("publish", [*run, *release, *others]))
@@ -109,24 +115,30 @@ def _understand(paths: Sequence[Path], folders: Folders, options: list[str]) -> 
     return _step("doctor", arguments, (USABLE, WITH_LOSSES))
 
 
-def _measure(arguments: list[str], folders: Folders) -> Step:
+def _identity(args: argparse.Namespace, folders: Folders) -> list[str]:
+    """What the figures are of: the training run, and the code that measures."""
+    data = folders.data / args.name
+    run = open_run(folders.runs, data, read(data / "dataset.json"), load_recipe(args.recipe))
+    return [run.folder.name, code_hash("onshelf_exporter.evaluate")]
+
+
+def _measure(arguments: list[str], folders: Folders, measured: list[str]) -> Step:
     """Measure the models, unless the same ones were measured before. Short histories cannot be: the step says why."""
     stamp = folders.reports / "measured.json"
-    measured = sorted(path.name for path in folders.runs.iterdir() if path.is_dir())
     if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8")) == measured:
         Console(stderr=True).print(f"evaluate: the same models as before, in {folders.reports}", markup=False)
         return Step("evaluate", 0.0, "")
     shutil.rmtree(folders.reports, ignore_errors=True)  # figures of earlier files would not be of these
     step = _step("evaluate", arguments, may_refuse=True)
     if not step.refused:
-        measured = sorted(path.name for path in folders.runs.iterdir() if path.is_dir())
         stamp.write_text(json.dumps(measured), encoding="utf-8")
     return step
 
 
 def fingerprint(paths: Sequence[Path], options: Sequence[str]) -> str:
-    """Hash of the content of all files and of the options; another one means: read anew."""
-    digest = hashlib.sha256(json.dumps(list(options)).encode())
+    """Hash of the content of all files, of the options and of the code that reads; another one means: read anew."""
+    code = [code_hash("onshelf_exporter.doctor.stage"), package_hash("onshelf.files")]
+    digest = hashlib.sha256(json.dumps([list(options), code]).encode())
     for path in paths:
         files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
         for file in files:

@@ -120,8 +120,8 @@ def profiles(events: Events, history: History, week: int, window: int = 12) -> N
     n, user = events.users, seen.user
     recent = seen.week > week - window
     ones = np.ones(len(user))
-    recent_weeks = float(min(window, week))
-    all_weeks = max(float(weeks_covered(history.dataset, np.array(history.dataset["first_week"]), week)), 1.0)
+    spans = weeks_covered(history.dataset, np.array([week - window + 1, history.dataset["first_week"]]), week)
+    recent_weeks, all_weeks = np.maximum(spans, 1.0)
     count = np.bincount(user, ones, minlength=n)
     last = np.full(n, -1.0)
     np.maximum.at(last, user, seen.week.astype(np.float64))

@@ -33,21 +33,23 @@ def first_whole_week(dataset: dict[str, Any]) -> int:
 
 
 def weeks_covered(dataset: dict[str, Any], first: NDArray[Any], cut: int) -> NDArray[np.float64]:
-    """Weeks from week `first` to `cut`, both counted, of which a first week that the data hold in part counts in part.
+    """Weeks from week `first` to `cut`, both counted, of which a week that the data hold in part counts in part.
 
     Args:
         dataset: content of dataset.json.
         first: weeks, any shape; infinite gives minus infinity.
         cut: last week.
     """
-    since = np.asarray(first, dtype=np.float64)
-    begun = float(dataset["first_week"])
-    return cut - since + 1.0 - np.where(since <= begun, 1.0 - first_share(dataset), 0.0)
+    return cut + 1.0 - np.maximum(np.asarray(first, dtype=np.float64), _begun(dataset))
 
 
-def first_share(dataset: dict[str, Any]) -> float:
-    """Share of the first week's days that the data hold; 1 where they hold it as a whole."""
-    week = int(dataset["first_week"])
-    if first_whole_week(dataset) <= week:
-        return 1.0
-    return (calendar_of(dataset).first_day(week + 1) - dt.date.fromisoformat(dataset["first_day"])).days / 7
+def share_held(dataset: dict[str, Any], weeks: NDArray[Any]) -> NDArray[np.float64]:
+    """Share of each week's days that the data hold, up to their end: 0 before they begin, 1 after their first week."""
+    return np.clip(np.asarray(weeks, dtype=np.float64) + 1.0 - _begun(dataset), 0.0, 1.0)
+
+
+def _begun(dataset: dict[str, Any]) -> float:
+    """Where the data begin, in weeks: 3.0 with week 3, 3.5 in its middle. Days with views alone do not count."""
+    calendar, day = calendar_of(dataset), dt.date.fromisoformat(dataset["first_day"])
+    week = calendar.week(day)
+    return float(week) if first_whole_week(dataset) <= week else week + (day - calendar.first_day(week)).days / 7

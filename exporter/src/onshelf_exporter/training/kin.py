@@ -9,7 +9,7 @@ from torch import Tensor
 
 from onshelf_exporter.models.kin import GROUPS, STATISTICS, KinTables, group_keys
 from onshelf_exporter.training.behaviour import Events
-from onshelf_exporter.training.calendar import first_share
+from onshelf_exporter.training.calendar import share_held
 from onshelf_exporter.training.history import History
 from onshelf_exporter.weeks import Cut
 
@@ -32,8 +32,7 @@ class Kin:
         shape: share of a launch's 8-week units by week of life, float64 [8].
         weekly: units of launches by week of life, float64 [launches, 8]; NaN beyond the cut.
         weekly_buyers: buyers likewise.
-        begun: first week of the data.
-        begun_share: share of that week's days which the data hold.
+        held: float64 [last + 1], share of each week's days that the data hold.
     """
 
     last: int
@@ -43,8 +42,7 @@ class Kin:
     shape: Floats
     weekly: Floats
     weekly_buyers: Floats
-    begun: int
-    begun_share: float
+    held: Floats
 
 
 def by_week_of_life(history: History, column: str) -> Floats:
@@ -109,8 +107,7 @@ def build_kin(history: History, purchases: Events) -> Kin:
         shape,
         weekly,
         by_week_of_life(history, who),
-        int(history.dataset["first_week"]),
-        first_share(history.dataset),
+        share_held(history.dataset, np.arange(history.cut + 1)),
     )
 
 
@@ -189,7 +186,7 @@ def statistics(kin: Kin, group: str, wanted: Ints, weeks: Ints) -> Floats:
         minlength=len(wanted) * (kin.last + 1),
     )
     known = np.cumsum(flat.reshape(len(wanted), kin.last + 1).astype(np.float64), axis=1)
-    known[:, kin.begun] *= kin.begun_share
+    known *= kin.held
     result[:, :, place["weeks"]] = np.cumsum(known, axis=1)[:, weeks].T
     return result
 

@@ -1,0 +1,38 @@
+"""`onshelf-exporter shop`: what is refused early, and when files are read anew."""
+
+from pathlib import Path
+
+import pytest
+
+from onshelf_exporter.cli import main
+from onshelf_exporter.errors import SettingError
+from onshelf_exporter.shop.stage import fingerprint
+
+SALES = "date,product,units\n2024-01-01,a,1\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--recipe", "no_such"], "no_such"), (["--name", "my shop"], "letters, digits, - and _ only")],
+)
+def test_a_wrong_argument_is_refused_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    (tmp_path / "sales.csv").write_text(SALES)
+    root = tmp_path / "shops"
+    command = ["shop", str(tmp_path / "sales.csv"), "--currency", "EUR", "--root", str(root), *arguments]
+    assert main(command) == 2
+    assert said in capsys.readouterr().err
+    assert not root.exists()
+
+
+def test_files_are_read_anew_when_they_or_the_options_change(tmp_path: Path) -> None:
+    file = tmp_path / "sales.csv"
+    file.write_text(SALES)
+    first = fingerprint([file], ["--currency", "EUR"])
+    assert first == fingerprint([file], ["--currency", "EUR"]) == fingerprint([tmp_path], ["--currency", "EUR"])
+    assert first != fingerprint([file], ["--currency", "USD"])
+    file.write_text(SALES + "2024-01-02,a,1\n")
+    assert first != fingerprint([file], ["--currency", "EUR"])
+    with pytest.raises(SettingError, match="cannot be read"):
+        fingerprint([tmp_path / "none.csv"], [])
