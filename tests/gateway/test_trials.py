@@ -195,6 +195,21 @@ async def test_a_model_that_hangs_is_not_served():
     await until(lambda: changes == [True, False], "one answers")
 
 
+async def test_a_model_that_fails_when_its_release_is_gone_is_not_tried(tried):
+    asked = 0
+
+    async def ask(_):
+        nonlocal asked
+        asked += 1
+        tried.keep({"b"})
+        raise STUB
+
+    with pytest.raises(BackendUnavailableError):
+        await tried.run("model", "a", call(), ask)
+    await asyncio.sleep(0.1)
+    assert asked == 1
+
+
 async def test_nothing_is_asked_while_the_server_is_away(tried):
     asked = 0
 

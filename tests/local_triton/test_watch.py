@@ -1,7 +1,11 @@
 """Models whose processes die: loaded again by the watch that runs beside the server."""
 
+import http.server
+import json
 import os
+import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +17,7 @@ from tritonclient.utils import InferenceServerException
 
 from onshelf_local_triton import LocalTriton, processes
 from onshelf_local_triton.processes import ModelProcess
+from onshelf_local_triton.watch import Watch
 
 X = {"x": np.ones((1, 4), dtype=np.float32)}
 
@@ -150,3 +155,59 @@ def test_a_server_with_a_dead_model_process_stops_soon(
     hurt.stop()
     assert capsys.readouterr().err in (f"killing tritonserver {state.pid}: a process of its models died\n", "")
     assert processes.having(state.server_id) == []
+
+
+@pytest.fixture
+def fake_triton() -> Iterator[tuple[int, list[str]]]:
+    """The HTTP port of a server that has one model, `linear`, and what it was told to do."""
+    told: list[str] = []
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            rows: list[dict[str, str]] = []
+            if self.path.endswith("/index"):
+                rows.append({"name": "linear", "version": "1", "state": "READY"})
+            else:
+                told.append(self.path.removeprefix("/v2/repository/models/"))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(rows).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is said."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield server.server_port, told
+        server.shutdown()
+
+
+@pytest.mark.parametrize("reaped", [True, False])
+def test_a_process_that_is_looked_after_has_ended_in_order(
+    reaped: bool, fake_triton: tuple[int, list[str]], tmp_path: Path
+) -> None:
+    port, told = fake_triton
+    stub = shutil.copy(str(shutil.which("cat")), tmp_path / "triton_python_backend_stub")
+    served = tmp_path / "linear" / "1" / "model.onnx"
+    served.parent.mkdir(parents=True)
+    os.mkfifo(served)  # never written, so it waits
+    now, said = 100.0, []
+    watch = Watch(os.getpid(), port, said.append, lambda: now)
+    with subprocess.Popen([stub, served]) as process:
+        until(lambda: [one.model for one in processes.model_processes(os.getpid())] == ["linear"], "it to run")
+        watch.look()
+        process.kill()
+        until(lambda: processes.model_processes(os.getpid())[0].dead, "it to die")
+        now += 0.1
+        watch.look()
+        assert said == [], "it may be looked after yet"
+        if reaped:
+            process.wait()
+        now += 0.3
+        watch.look()
+        watch.look()
+    if reaped:
+        assert (said, told) == ([], [])
+    else:
+        assert said[0] == "linear: a process of it died; it is loaded again now"
+        assert told == ["linear/unload", "linear/load"], "once"

@@ -73,7 +73,8 @@ class Trials:
             BackendUnavailableError, GatewayError: MODEL_UNAVAILABLE; instead of what says that the answer made no
                 sense, where the model fails all its calls.
         """
-        trial = self._trials.setdefault((model, fingerprint), _Trial(model))
+        key = model, fingerprint
+        trial = self._trials.setdefault(key, _Trial(model))
         began = time.monotonic()
         try:
             answer = await ask(call)
@@ -81,7 +82,7 @@ class Trials:
             if self._is_failure(trial, error, began):
                 trial.failed = ask
                 self._count(trial)
-                if trial.task is None:
+                if trial.task is None and self._trials.get(key) is trial:  # its release may be gone meanwhile
                     trial.task = asyncio.create_task(self._until_answered(trial))
             if trial.failures >= ENOUGH and isinstance(error, BackendAnswerError):
                 raise BackendUnavailableError(str(error)) from error
