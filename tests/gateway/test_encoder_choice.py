@@ -200,6 +200,21 @@ async def test_a_gateway_reads_products_with_the_faster_one(
         assert {name for name, before in measured.items() if backend.count(name) > before} == {encoder}
 
 
+async def test_a_new_release_goes_into_service_once_its_encoders_are_measured(tmp_path: Path) -> None:
+    root = tmp_path / "releases"
+    write_fake_release(root, 1)
+    async with running_gateway(root, encoder_model="auto", delays={INT8: 0.05, PADDED: 0.05}) as (server, backend):
+        assert server.releases.serving.version == 1
+        write_fake_release(root, 2)
+        server.releases.refresh()
+        async with asyncio.timeout(10):
+            while server.releases.serving.version == 1:
+                await asyncio.sleep(0.01)
+        assert {model for model, version, _ in backend.calls if version == 2} == {FP32, INT8, PADDED}
+        assert server.models.encoders.of(server.releases.serving) == FP32
+        assert server.health.serving("")
+
+
 async def test_a_setting_is_not_measured(tmp_path: Path) -> None:
     write_fake_release(tmp_path / "releases", 1)
     async with running_gateway(tmp_path / "releases", encoder_model=FP32) as (server, backend):
