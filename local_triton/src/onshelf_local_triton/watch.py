@@ -39,7 +39,7 @@ class Watch:
         self._server, self._port, self._say, self._clock = server, port, say, clock
         self._known: dict[int, ModelProcess] = {}
         self._dead: dict[int, float] = {}  # by pid: since when
-        self._mourned: set[int] = set()  # of these, those whose models were told
+        self._mourned: set[int] = set()  # those whose death changes nothing: what is loaded again replaces them
         self._failed: dict[str, tuple[float, int]] = {}  # by model: when last, how many in a row
         self._due: dict[str, float] = {}  # models to load, and not before when
         self._scanned = -SCAN_SECONDS
@@ -71,10 +71,11 @@ class Watch:
         self._known = {one.pid: known[one.pid] for one in found if one.pid in known}
         self._dead = {one.pid: self._dead.get(one.pid, now) for one in found if one.dead}
         sure = {pid for pid, since in self._dead.items() if now - since >= SURE_SECONDS} - self._mourned
-        self._mourned = (self._mourned | sure) & self._dead.keys()  # a pid may come back once it is looked after
+        self._mourned = (self._mourned | sure) & {one.pid for one in found}  # a pid may come back
         named = {self._known[pid].model for pid in sure & self._known.keys()}
         if sure - self._known.keys():
             named |= self._without_process()
+            self._mourned |= self._dead.keys() - self._known.keys()
         return sorted(named)
 
     def _without_process(self) -> set[str]:
@@ -87,6 +88,9 @@ class Watch:
         began = self._clock()
         try:
             if self._is_ready(model):
+                old = [one for one in processes.model_processes(self._server) if one.model == model]
+                self._known |= {one.pid: one for one in old}
+                self._mourned |= {pid for pid, one in self._known.items() if one.model == model}
                 api.unload(self._port, model)
             api.load(self._port, model)
         except ServerError as error:
