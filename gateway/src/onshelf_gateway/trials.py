@@ -133,9 +133,10 @@ class Trials:
 
     def _is_failure(self, trial: _Trial, error: Exception, began: float) -> bool:
         reason = error.reason if isinstance(error, GatewayError) else ""
+        if trial.answered_at >= began:  # what waited for a process that is dead may end after the next one has answered
+            return False
         if isinstance(error, BackendTimeoutError) or reason == "DEADLINE_EXCEEDED":
-            hung = time.monotonic() - began >= self._hang
-            return hung and trial.answered_at < began
+            return time.monotonic() - began >= self._hang
         return isinstance(error, (BackendUnavailableError, BackendAnswerError)) or reason in REASONS
 
     def _count(self, trial: _Trial) -> None:
