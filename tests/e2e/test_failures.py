@@ -1,11 +1,15 @@
 """What happens when Triton dies and comes back, and when the gateway is asked to stop."""
 
 import dataclasses
+import itertools
+import json
 import os
 import signal
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -56,21 +60,31 @@ def test_a_triton_that_was_killed_is_found_where_it_was(own, triton_environment:
     assert client.plan_launch(PRODUCT).plans
 
 
-class Load:
-    """Plans, recommendations and health, asked without a pause; what came of each, by the monotonic clock.
+@dataclass(frozen=True)
+class Asked:
+    """A call, by the monotonic clock. What came: "whole", "degraded", "SERVING", "NOT_SERVING" or an error."""
 
-    Attributes:
-        plans: (when, degraded or not) of plans that came. errors: (when, error). health: (when, serving).
-    """
+    what: str
+    began: float
+    ended: float
+    came: str | OnshelfError
+
+    @property
+    def failed(self) -> bool:
+        return self.came not in ("whole", "SERVING")
+
+
+class Load:
+    """Plans, recommendations and health, asked without a pause by four threads; `asked` is what came of each."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self.plans: list[tuple[float, bool]] = []
-        self.errors: list[tuple[float, OnshelfError]] = []
-        self.health: list[tuple[float, bool]] = []
+        self.asked: list[Asked] = []
         self._stop = threading.Event()
+        asks = {"plan": self._plan, "recommend": self._recommend, "health": self._health}
         self._threads = [
-            threading.Thread(target=self._repeat, args=(ask,)) for ask in (self._plan, self._plan, self._ask)
+            threading.Thread(target=self._repeat, args=(what, asks[what]))
+            for what in ("plan", "plan", "recommend", "health")
         ]
 
     def __enter__(self) -> "Load":
@@ -83,67 +97,139 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def _repeat(self, ask) -> None:
+    def _repeat(self, what: str, ask: Callable[[int], str]) -> None:
         number = 0
         while not self._stop.wait(0.02):
             number += 1
+            began = time.monotonic()
+            came: str | OnshelfError
             try:
-                ask(number)
+                came = ask(number)
             except OnshelfError as error:
-                self.errors.append((time.monotonic(), error))
+                came = error
+            self.asked.append(Asked(what, began, time.monotonic(), came))
 
-    def _plan(self, number: int) -> None:
-        product = dataclasses.replace(PRODUCT, title=f"{PRODUCT.title} {number}")  # read anew, not remembered
-        answer = self.client.plan_launch(product, max_candidates=50)
+    def _plan(self, number: int) -> str:
+        title = f"{PRODUCT.title} {number} {threading.get_ident() % 1000}"  # read anew, not remembered
+        answer = self.client.plan_launch(dataclasses.replace(PRODUCT, title=title), max_candidates=50)
         assert answer.plans
-        self.plans.append((time.monotonic(), answer.info.degraded))
+        return "degraded" if answer.info.degraded else "whole"
 
-    def _ask(self, _: int) -> None:
-        self.health.append((time.monotonic(), healthy(self.client)))
-        self.client.recommend_products("1489")
+    def _recommend(self, _: int) -> str:
+        return "degraded" if self.client.recommend_products("1489").info.degraded else "whole"
 
-    def plans_since(self, when: float) -> list[float]:
-        """When whole plans came."""
-        return [at for at, degraded in self.plans if at > when and not degraded]
+    def _health(self, _: int) -> str:
+        return "SERVING" if healthy(self.client) else "NOT_SERVING"
 
-    def errors_since(self, when: float) -> list[OnshelfError]:
-        return [error for at, error in self.errors if at > when]
-
-
-ESSENTIAL = ("product_encoder_int8", "launch_outcome", "user_encoder", "product_retrieval")
-OPTIONAL = ("audience_retrieval", "launch_retrieval", "product_fit", "product_neighbours")
+    def since(self, when: float, what: str) -> list[Asked]:
+        """Calls that ended later, in that order."""
+        found = [one for one in list(self.asked) if one.ended > when and one.what == what]
+        return sorted(found, key=lambda one: one.ended)
 
 
-@pytest.mark.parametrize("model", [*ESSENTIAL, *OPTIONAL])
+OUTCOMES = {  # by model: which calls need it, and what they are while it is away; no call of the load asks the last two
+    "product_encoder_int8": ("plan", "refused"),
+    "launch_outcome": ("plan", "refused"),
+    "user_encoder": ("recommend", "refused"),
+    "product_retrieval": ("recommend", "refused"),
+    "audience_retrieval": ("plan", "degraded"),
+    "launch_retrieval": ("plan", "degraded"),
+    "product_fit": ("recommend", "whole"),
+    "product_neighbours": ("recommend", "whole"),
+}
+
+
+@pytest.mark.parametrize("model", OUTCOMES)
 def test_each_model_killed_under_load_serves_again_by_itself(own, model: str):
     triton, gateway, client = own
+    needing, outcome = OUTCOMES[model]
     wait_until(lambda: healthy(client), "the gateway to serve")
     with Load(client) as load:
-        wait_until(lambda: len(load.plans) > 3, "plans")
+        for what in ("plan", "recommend"):
+            wait_until(lambda what=what: sum(not one.failed for one in load.since(0, what)) > 3, f"answers: {what}")
         victims = [one.pid for one in processes.model_processes(triton.state.pid) if one.model == model]
         assert victims
-        killed = time.monotonic()
+        before = triton.log.read_text()
+        started = time.monotonic()
         for victim in victims:
             os.kill(victim, signal.SIGKILL)
+        killed = time.monotonic()
         loads = f"{model} is loaded again after"
-        before = triton.log.read_text().count(loads)
-        wait_until(lambda: triton.log.read_text().count(loads) > before, f"{model} to be loaded")
+        wait_until(lambda: loads in triton.log.read_text().removeprefix(before), f"{model} to be loaded")
         loaded = time.monotonic()
-        wait_until(lambda: len(load.plans_since(loaded)) > 3, "plans again")
-        wait_until(lambda: load.health[-1][0] > loaded and load.health[-1][1], "SERVING again")
-    errors = load.errors_since(killed)
+        for what in ("plan", "recommend", "health"):
+            wait_until(
+                lambda what=what: [one.failed for one in load.since(loaded, what)[-5:]] == [False] * 5, f"{what} again"
+            )
+    plans, recommendations, health = (load.since(killed, what) for what in ("plan", "recommend", "health"))
+    needed = plans if needing == "plan" else recommendations
+    errors = [one.came for one in (*plans, *recommendations) if isinstance(one.came, OnshelfError)]
     assert {(type(error), error.reason) for error in errors} <= {(Unavailable, ErrorReason.MODEL_UNAVAILABLE)}
     assert all(error.retry_after and model in error.message for error in errors)
-    if model in ESSENTIAL:
+    assert not [one for one in (recommendations if needing == "plan" else plans) if one.failed], "these do without"
+    assert not [one for one in health if isinstance(one.came, OnshelfError)]
+    states = [state for state, _ in itertools.groupby(one.came for one in health)]
+    if outcome == "refused":
         assert errors, "nobody could be served meanwhile"
-        states = [serving for at, serving in load.health if at > killed]
-        assert False in states, "health said so"
+        assert states in (["SERVING", "NOT_SERVING", "SERVING"], ["NOT_SERVING", "SERVING"]), "told, and once"
+        told = next(place for place, one in enumerate(health) if one.failed)
+        served = next(one for one in health[told:] if not one.failed)
+        assert not [one for one in needed if one.failed and one.began > served.ended], "SERVING is true"
     else:
-        assert not errors, "the others do without it"
-        assert all(serving for at, serving in load.health if at > killed)
-    back = load.plans_since(loaded)[0] if model not in ESSENTIAL else min(load.plans_since(killed + 0.2))
-    print(f"{model}: loaded again after {loaded - killed:.1f} s, a whole plan after {back - killed:.1f} s")
+        assert not errors
+        assert states == ["SERVING"]
+        assert any(one.failed for one in needed) == (outcome == "degraded")
+    if bad := [one for one in needed if one.failed]:
+        good = min(one.ended for one in needed if not one.failed and one.began > killed)
+        print(
+            f"{model}: {len(bad)} calls {outcome}, the last {max(one.ended for one in bad) - started:.1f} s after the "
+            f"kill, the longest took {max(one.ended - one.began for one in bad):.1f} s; loaded after "
+            f"{loaded - started:.1f} s, whole again after {good - started:.1f} s"
+        )
     assert gateway.process.poll() is None
+
+
+ENCODERS = ("product_encoder", "product_encoder_fp32", "product_encoder_int8")
+
+
+def chosen(gateway: Gateway) -> list[tuple[str, set[str]]]:
+    """What the gateway says of its encoders: which it took, and which it measured."""
+    rows = [json.loads(line) for line in gateway.log.read_text().splitlines() if line.startswith("{")]
+    return [(row["encoder"], set(row["milliseconds"])) for row in rows if row["event"] == "encoder_chosen"]
+
+
+def test_the_encoder_that_is_measured_to_be_fastest_reads_products(small_release, triton, tmp_path, monkeypatch):
+    monkeypatch.setenv("ONSHELF_ENCODER_MODEL", "auto")
+    gateway = Gateway(small_release.releases, triton.grpc_url, tmp_path / "gateway")
+    with Client(gateway.address, timeout=20, retries=0) as client:
+        wait_until(lambda: healthy(client), "the gateway to serve")
+        [(encoder, measured)] = chosen(gateway)
+        assert measured == set(ENCODERS)
+        answer = client.plan_launch(PRODUCT)
+        assert answer.plans
+    assert encoder in measured
+    assert gateway.stop() == 0
+
+
+def test_an_encoder_that_is_served_alone_is_taken_once_triton_comes(
+    small_release, triton_environment: Path, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ONSHELF_ENCODER_MODEL", "auto")
+    names = {path.parent.name for path in small_release.repository.glob("*/config.pbtxt")}
+    models = sorted(names - {"product_encoder", "product_encoder_int8"})
+    with LocalTriton(small_release.repository, tmp_path / "triton", venv=triton_environment, models=models) as triton:
+        triton.kill()
+        gateway = Gateway(small_release.releases, triton.grpc_url, tmp_path / "gateway")
+        with Client(gateway.address, timeout=20, retries=0) as client:
+            assert not healthy(client)
+            with pytest.raises(Unavailable) as caught:
+                client.plan_launch(PRODUCT, timeout=10)
+            assert caught.value.reason is ErrorReason.MODEL_UNAVAILABLE
+            triton.start()
+            wait_until(lambda: healthy(client), "the gateway to serve")
+            assert client.plan_launch(PRODUCT).plans
+        assert chosen(gateway) == [("product_encoder_fp32", set())]
+        gateway.stop()
 
 
 def test_metrics_count_plans_and_logs_hold_no_user_ids(own):

@@ -1,12 +1,13 @@
 """Which encoder reads products: the fastest where it is served, the same in all processes, or the one that is set."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from onshelf.v1 import launch_pb2_grpc
+from onshelf.v1 import catalog_pb2, catalog_pb2_grpc, launch_pb2_grpc
 from onshelf_gateway.backend import BackendAnswerError, BackendUnavailableError
 from onshelf_gateway.encoder_choice import BUDGET_SECONDS, EncoderChoice, fastest
 from onshelf_gateway.release import ModelRelease, load_release
@@ -97,6 +98,76 @@ async def test_one_that_gives_no_answer_is_not_chosen(release: ModelRelease) -> 
     assert choice.of(release) == FP32
 
 
+async def test_one_whose_process_is_dead_is_not_chosen_and_a_dead_server_says_nothing_of_any(
+    release: ModelRelease,
+) -> None:
+    backend = Timed(release.folder.parent, {FP32: 0.005, INT8: 0.002, PADDED: 0.006})
+    choice = EncoderChoice("auto", backend, backend.clock)
+    backend.fake.failing[INT8] = BackendUnavailableError("Stub process is not healthy")
+    backend.fake.praised.add(INT8)
+    infer = backend.fake.infer
+
+    async def dies(*_: Any) -> Any:
+        backend.fake.down = True
+        raise BackendUnavailableError("connection lost")
+
+    backend.fake.infer = dies  # type: ignore[method-assign]
+    with pytest.raises(BackendUnavailableError):
+        await choice.settle(release, 1.0)
+    backend.fake.infer, backend.fake.down = infer, False  # type: ignore[method-assign]
+    assert await choice.settle(release, 1.0)
+    assert choice.of(release) == FP32
+
+
+async def test_others_than_production_take_its_encoder_and_what_is_gone_is_forgotten(tmp_path: Path) -> None:
+    folders = [
+        write_fake_release(tmp_path / "releases", 1),
+        write_fake_release(tmp_path / "releases", 2, role="replay"),
+    ]
+    production, replay = map(load_release, folders)
+    backend = Timed(tmp_path / "releases", {FP32: 0.005, INT8: 0.009, PADDED: 0.006})
+    choice = EncoderChoice("auto", backend, backend.clock)
+    assert await choice.settle(production, 1.0)
+    asked = len(backend.fake.calls)
+    assert await choice.settle(replay, 1.0)
+    assert (choice.of(replay), len(backend.fake.calls)) == (FP32, asked)
+    choice.keep({replay.fingerprint})
+    backend.seconds[INT8] = 0.001
+    assert await choice.settle(production, 1.0)
+    assert choice.of(production) == INT8, "measured anew"
+    assert choice.of(replay) == FP32, "a choice stays"
+
+
+async def test_nothing_is_read_before_an_encoder_is_chosen(tmp_path: Path, words: Any) -> None:
+    write_fake_release(tmp_path / "releases", 1)
+    async with running_gateway(tmp_path / "releases", encoder_model=FP32) as (server, _):
+        store = server.settings.store
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            stub = catalog_pb2_grpc.CatalogServiceStub(channel)
+            await stub.UpsertProducts(
+                catalog_pb2.UpsertProductsRequest(
+                    products=[{"product_id": "new", "title": "Kettle cooked potato chips"}]
+                )
+            )
+    loading = {FP32: BackendUnavailableError("loading"), PADDED: BackendUnavailableError("loading")}
+    async with running_gateway(
+        tmp_path / "releases", encoder_model="auto", failing=loading, delays={INT8: 0.05}, store=store
+    ) as (server, backend):
+        assert not server.health.serving(""), "others may be faster"
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            stub = launch_pb2_grpc.LaunchServiceStub(channel)
+            refusal = await words.refusal(stub.PlanLaunch(words.plan()))
+            assert (refusal.reason, refusal.retry is not None) == ("MODEL_UNAVAILABLE", True)
+            assert backend.count(INT8) == 0
+            backend.failing.clear()
+            async with asyncio.timeout(10):
+                while not server.health.serving(""):
+                    await asyncio.sleep(0.01)
+            measured = {name: backend.count(name) for name in (FP32, INT8, PADDED)}
+            await stub.PlanLaunch(words.plan())
+        assert {name for name, before in measured.items() if backend.count(name) > before} <= {FP32, PADDED}
+
+
 async def _true() -> bool:
     return True
 
@@ -127,6 +198,21 @@ async def test_a_gateway_reads_products_with_the_faster_one(
         async with grpc.aio.insecure_channel(server.address) as channel:
             await launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan())
         assert {name for name, before in measured.items() if backend.count(name) > before} == {encoder}
+
+
+async def test_a_new_release_goes_into_service_once_its_encoders_are_measured(tmp_path: Path) -> None:
+    root = tmp_path / "releases"
+    write_fake_release(root, 1)
+    async with running_gateway(root, encoder_model="auto", delays={INT8: 0.05, PADDED: 0.05}) as (server, backend):
+        assert server.releases.serving.version == 1
+        write_fake_release(root, 2)
+        server.releases.refresh()
+        async with asyncio.timeout(10):
+            while server.releases.serving.version == 1:
+                await asyncio.sleep(0.01)
+        assert {model for model, version, _ in backend.calls if version == 2} == {FP32, INT8, PADDED}
+        assert server.models.encoders.of(server.releases.serving) == FP32
+        assert server.health.serving("")
 
 
 async def test_a_setting_is_not_measured(tmp_path: Path) -> None:

@@ -195,6 +195,40 @@ async def test_a_model_that_hangs_is_not_served():
     await until(lambda: changes == [True, False], "one answers")
 
 
+async def test_calls_that_end_late_say_nothing_of_a_model_that_has_answered_since(tried):
+    ended = asyncio.Event()
+
+    async def waits(_):
+        await ended.wait()
+        raise STUB
+
+    async def answers(_):
+        return 7
+
+    waiting = [asyncio.create_task(tried.run("model", "a", call(), waits)) for _ in range(2 * ENOUGH)]
+    await asyncio.sleep(0.01)
+    assert await tried.run("model", "a", call(), answers) == 7
+    ended.set()
+    failed = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(error) for error in failed} == {BackendUnavailableError}
+    assert not tried.failing("model", "a")
+
+
+async def test_a_model_that_fails_when_its_release_is_gone_is_not_tried(tried):
+    asked = 0
+
+    async def ask(_):
+        nonlocal asked
+        asked += 1
+        tried.keep({"b"})
+        raise STUB
+
+    with pytest.raises(BackendUnavailableError):
+        await tried.run("model", "a", call(), ask)
+    await asyncio.sleep(0.1)
+    assert asked == 1
+
+
 async def test_nothing_is_asked_while_the_server_is_away(tried):
     asked = 0
 

@@ -1,7 +1,11 @@
 """Models whose processes die: loaded again by the watch that runs beside the server."""
 
+import http.server
+import json
 import os
+import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +17,7 @@ from tritonclient.utils import InferenceServerException
 
 from onshelf_local_triton import LocalTriton, processes
 from onshelf_local_triton.processes import ModelProcess
+from onshelf_local_triton.watch import Watch
 
 X = {"x": np.ones((1, 4), dtype=np.float32)}
 
@@ -150,3 +155,99 @@ def test_a_server_with_a_dead_model_process_stops_soon(
     hurt.stop()
     assert capsys.readouterr().err in (f"killing tritonserver {state.pid}: a process of its models died\n", "")
     assert processes.having(state.server_id) == []
+
+
+@pytest.fixture
+def fake_triton() -> Iterator[tuple[int, list[str]]]:
+    """The HTTP port of a server that has one model, `linear`, and what it was told to do."""
+    told: list[str] = []
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            rows: list[dict[str, str]] = []
+            if self.path.endswith("/index"):
+                rows.append({"name": "linear", "version": "1", "state": "READY"})
+            else:
+                told.append(self.path.removeprefix("/v2/repository/models/"))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(rows).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is said."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield server.server_port, told
+        server.shutdown()
+
+
+@pytest.fixture
+def stubs(tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Two processes of this one that look like those of the only version of `linear`."""
+    stub = shutil.copy(str(shutil.which("cat")), tmp_path / "triton_python_backend_stub")
+    served = tmp_path / "linear" / "1" / "model.onnx"
+    served.parent.mkdir(parents=True)
+    os.mkfifo(served)  # never written, so they wait
+    running = [subprocess.Popen([stub, served]) for _ in range(2)]
+    until(lambda: [one.model for one in processes.model_processes(os.getpid())] == ["linear"] * 2, "them to run")
+    yield running
+    for one in running:
+        one.kill()
+        one.wait()
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def dead() -> int:
+    return sum(one.dead for one in processes.model_processes(os.getpid()))
+
+
+@pytest.mark.parametrize("reaped", [True, False])
+def test_a_process_that_is_looked_after_has_ended_in_order(
+    reaped: bool, fake_triton: tuple[int, list[str]], stubs: list[subprocess.Popen[bytes]]
+) -> None:
+    port, told = fake_triton
+    clock, said = Clock(), []
+    watch = Watch(os.getpid(), port, said.append, clock)
+    watch.look()
+    stubs[0].kill()
+    until(lambda: dead() == 1, "it to die")
+    clock.now += 0.1
+    watch.look()
+    assert said == [], "it may be looked after yet"
+    if reaped:
+        stubs[0].wait()
+    clock.now += 0.3
+    watch.look()
+    watch.look()
+    if reaped:
+        assert (said, told) == ([], [])
+    else:
+        assert said[0] == "linear: a process of it died; it is loaded again now"
+        assert told == ["linear/unload", "linear/load"], "once"
+
+
+def test_a_model_is_loaded_once_however_many_of_its_processes_died(
+    fake_triton: tuple[int, list[str]], stubs: list[subprocess.Popen[bytes]]
+) -> None:
+    port, told = fake_triton
+    clock, said = Clock(), []
+    watch = Watch(os.getpid(), port, said.append, clock)
+    watch.look()
+    for number, stub in enumerate(stubs, start=1):  # the second one dies while the first death is being made sure of
+        stub.kill()
+        until(lambda number=number: dead() == number, "it to die")
+        clock.now += 0.15
+        watch.look()
+    for _ in range(5):
+        clock.now += 0.5
+        watch.look()
+    assert told == ["linear/unload", "linear/load"]

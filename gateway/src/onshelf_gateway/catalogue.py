@@ -287,6 +287,8 @@ class Catalogue:
                 continue
             call = Call("catalogue", time.monotonic() + READ_SECONDS, caller_deadline=False)
             readings = await read_products(call, shelf.release, self._models, self._settings, products)
+            if self._key(shelf.release) != key:  # another encoder was chosen before it read them
+                return
             read = []
             for (name, entry), reading in zip(wanted, readings, strict=True):
                 if reading.problem is None:

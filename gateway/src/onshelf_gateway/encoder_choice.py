@@ -2,22 +2,29 @@
 
 A model release has the same encoder in up to three forms. Which of them is fastest depends on Triton's machine: int8
 pays only with integer dot products, a GPU has its own. So the gateway asks each that Triton serves, in turn, through
-its own connection, for less than a second, before a release goes into service. Processes of one gateway take the choice
-of the first one, so that a product is read by one encoder in all of them.
+its own connection, for less than a second, before a release goes into service or reads a product. A choice stays, and
+processes of one gateway take that of the first one, so that a release reads all products by one encoder.
 """
 
+import asyncio
 import hashlib
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
 import structlog
 
 from onshelf_gateway import metrics
-from onshelf_gateway.backend import Array, BackendAnswerError, BackendTimeoutError, InferenceBackend, ModelMissingError
+from onshelf_gateway.backend import (
+    Array,
+    BackendAnswerError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    InferenceBackend,
+)
 from onshelf_gateway.release import ModelRelease
 
 log = structlog.get_logger("onshelf_gateway.encoder_choice")
@@ -56,6 +63,7 @@ class EncoderChoice:
         self._chosen: dict[str, str] = {}
         self._latest = ""
         self._seen: dict[str, float] = {}  # when the first encoder of a release was served
+        self._choosing = asyncio.Lock()
 
     def of(self, release: ModelRelease | None) -> str:
         """The encoder of a release; of one that was not measured that of the latest which was, if it has that."""
@@ -67,23 +75,37 @@ class EncoderChoice:
             (name for name in (self._latest, *USUAL) if name in release.manifest.models), INT8
         )
 
-    async def settle(self, release: ModelRelease, timeout: float) -> None:
-        """Choose for a release whose encoders are served, unless it is chosen already.
+    def keep(self, fingerprints: Collection[str]) -> None:
+        """Forget all other releases."""
+        for known in (self._chosen, self._seen):
+            for fingerprint in known.keys() - set(fingerprints):
+                del known[fingerprint]
 
-        Where only some are served, Triton may be loading the others: they are waited for, and left out at last.
+    async def settle(self, release: ModelRelease, timeout: float) -> bool:
+        """Choose for a release whose encoders are served, unless it is chosen already; whether one is chosen.
+
+        Where only some are served, Triton may be loading the others: they are waited for, and left out at last. A
+        release that is not for production takes the encoder of the one that is, if it has that.
 
         Raises:
             BackendUnavailableError, BackendTimeoutError: the server as such does not answer.
         """
-        if self._wanted != AUTO or release.fingerprint in self._chosen:
-            return
+        if self._wanted != AUTO:
+            return True
+        async with self._choosing:
+            return release.fingerprint in self._chosen or await self._choose(release, timeout)
+
+    async def _choose(self, release: ModelRelease, timeout: float) -> bool:
         there = [name for name in USUAL if name in release.manifest.models]
+        if not there or (release.manifest.role != "production" and self._latest in there):
+            self._chosen[release.fingerprint] = self.of(release)
+            return True
         served = [name for name in there if await self._backend.ready(name, release.version, timeout)]
         if not served:
-            return
+            return False
         since = self._seen.setdefault(release.fingerprint, self._clock())
         if len(served) < len(there) and self._clock() - since < LOADING_SECONDS:
-            return
+            return False
         chosen = self._told(release)
         if chosen not in served:
             taken = await self._measure(release, served) if len(served) > 1 else {}
@@ -97,6 +119,7 @@ class EncoderChoice:
                 milliseconds={name: round(1000 * seconds, 2) for name, seconds in taken.items()},
             )
         self._chosen[release.fingerprint] = self._latest = chosen
+        return True
 
     async def _measure(self, release: ModelRelease, names: list[str]) -> dict[str, float]:
         """Median seconds of one text by encoder; infinite where it does not answer."""
@@ -114,7 +137,8 @@ class EncoderChoice:
         started = self._clock()
         try:
             await self._backend.infer(name, release.version, inputs, ("embedding",), PATIENCE_SECONDS)
-        except (BackendAnswerError, BackendTimeoutError, ModelMissingError) as error:
+        except (BackendAnswerError, BackendTimeoutError, BackendUnavailableError) as error:
+            await self._backend.ready(name, release.version, PATIENCE_SECONDS)  # raises where the server itself is gone
             log.warning("encoder_not_measured", encoder=name, reason=str(error))
             return float("inf")
         return self._clock() - started

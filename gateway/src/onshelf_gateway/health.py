@@ -152,7 +152,9 @@ class Monitor:
 
     async def _best(self) -> dict[str, bool]:
         """Put the newest production release that is ready as a whole into service; say what is ready of it."""
-        self._models.trials.keep({release.fingerprint for release in self._releases.loaded.values()})
+        loaded = {release.fingerprint for release in self._releases.loaded.values()}
+        self._models.trials.keep(loaded)
+        self._models.encoders.keep(loaded)
         answers: dict[int, dict[str, bool]] = {}
         for release in self._releases.production:
             answers[release.version] = await self._ready(release)
@@ -164,11 +166,11 @@ class Monitor:
 
     async def _ready(self, release: ModelRelease) -> dict[str, bool]:
         timeout = self._settings.probe_timeout_ms / 1000
-        await self._models.encoders.settle(release, timeout)
+        settled = await self._models.encoders.settle(release, timeout)
         models = required_models("", self._models.encoders.of(release))
         answers = await asyncio.gather(*(self._backend.ready(model, release.version, timeout) for model in models))
         trials = self._models.trials
         return {
-            model: ready and not trials.failing(model, release.fingerprint)
+            model: settled and ready and not trials.failing(model, release.fingerprint)
             for model, ready in zip(models, answers, strict=True)
         }

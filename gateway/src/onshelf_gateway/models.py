@@ -52,6 +52,7 @@ HISTORY_BUCKETS = (16, 64, 256)
 PRODUCT_BUCKETS = (16, 64, 256, 1024)  # products that product_fit scores at once
 NEIGHBOURS_AT_ONCE = 32
 COUNT_POLLS, COUNT_POLL_S = 20, 0.005  # of a traced call, until the model server has counted it
+SETTLE_S = 1.0  # for each answer of the model server while an encoder is chosen
 REASONS = 2  # products of a history named as reasons
 
 SIGNATURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -244,6 +245,9 @@ class Models:
     async def encode_rows(self, call: Call, release: ModelRelease, rows: Sequence[Row]) -> list[Row]:
         """Read products, in batches with whatever else waits: the outputs of each, in order."""
         tokens = sum(len(row["input_ids"]) for row in rows)
+        with self._failures(call, "product_encoder"):
+            if not await self.encoders.settle(release, min(SETTLE_S, call.remaining())):
+                raise BackendUnavailableError("no encoder is chosen yet")
         encoder = self.encoders.of(release)
         before = await self._times(call, release, encoder)
         with call.stage("product_encoder", tokens) as stage, self._failures(call, encoder):

@@ -73,7 +73,8 @@ class Trials:
             BackendUnavailableError, GatewayError: MODEL_UNAVAILABLE; instead of what says that the answer made no
                 sense, where the model fails all its calls.
         """
-        trial = self._trials.setdefault((model, fingerprint), _Trial(model))
+        key = model, fingerprint
+        trial = self._trials.setdefault(key, _Trial(model))
         began = time.monotonic()
         try:
             answer = await ask(call)
@@ -81,7 +82,7 @@ class Trials:
             if self._is_failure(trial, error, began):
                 trial.failed = ask
                 self._count(trial)
-                if trial.task is None:
+                if trial.task is None and self._trials.get(key) is trial:  # its release may be gone meanwhile
                     trial.task = asyncio.create_task(self._until_answered(trial))
             if trial.failures >= ENOUGH and isinstance(error, BackendAnswerError):
                 raise BackendUnavailableError(str(error)) from error
@@ -132,9 +133,10 @@ class Trials:
 
     def _is_failure(self, trial: _Trial, error: Exception, began: float) -> bool:
         reason = error.reason if isinstance(error, GatewayError) else ""
+        if trial.answered_at >= began:  # what waited for a process that is dead may end after the next one has answered
+            return False
         if isinstance(error, BackendTimeoutError) or reason == "DEADLINE_EXCEEDED":
-            hung = time.monotonic() - began >= self._hang
-            return hung and trial.answered_at < began
+            return time.monotonic() - began >= self._hang
         return isinstance(error, (BackendUnavailableError, BackendAnswerError)) or reason in REASONS
 
     def _count(self, trial: _Trial) -> None:

@@ -18,6 +18,7 @@ from onshelf_local_triton.processes import ModelProcess
 MODULE = "onshelf_local_triton.watch"
 POLL_SECONDS = 0.1  # to look at the processes that are known
 SCAN_SECONDS = 1.0  # to look for new ones
+SURE_SECONDS = 0.2  # that a process stays dead; one that ends in order is dead, too, until Triton has looked after it
 CALM_SECONDS = 60.0  # a model that dies again sooner waits before it is loaded, longer each time
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
@@ -37,7 +38,8 @@ class Watch:
     ) -> None:
         self._server, self._port, self._say, self._clock = server, port, say, clock
         self._known: dict[int, ModelProcess] = {}
-        self._mourned: set[int] = set()
+        self._dead: dict[int, float] = {}  # by pid: since when
+        self._mourned: set[int] = set()  # those whose death changes nothing: what is loaded again replaces them
         self._failed: dict[str, tuple[float, int]] = {}  # by model: when last, how many in a row
         self._due: dict[str, float] = {}  # models to load, and not before when
         self._scanned = -SCAN_SECONDS
@@ -64,13 +66,16 @@ class Watch:
         if self._clock() - self._scanned >= SCAN_SECONDS:
             self._scanned, found = self._clock(), processes.model_processes(self._server)
         else:
-            found = processes.model_processes(self._server, self._known)
-        dead = {one.pid for one in found if one.dead} - self._mourned
-        named = {self._known[pid].model for pid in dead & self._known.keys()}
-        if dead - self._known.keys():
+            found = processes.model_processes(self._server, self._known.keys() | self._dead.keys())
+        now, known = self._clock(), self._known | {one.pid: one for one in found if one.model}
+        self._known = {one.pid: known[one.pid] for one in found if one.pid in known}
+        self._dead = {one.pid: self._dead.get(one.pid, now) for one in found if one.dead}
+        sure = {pid for pid, since in self._dead.items() if now - since >= SURE_SECONDS} - self._mourned
+        self._mourned = (self._mourned | sure) & {one.pid for one in found}  # a pid may come back
+        named = {self._known[pid].model for pid in sure & self._known.keys()}
+        if sure - self._known.keys():
             named |= self._without_process()
-        self._mourned |= dead
-        self._known = {one.pid: one for one in found if one.model}
+            self._mourned |= self._dead.keys() - self._known.keys()
         return sorted(named)
 
     def _without_process(self) -> set[str]:
@@ -83,6 +88,9 @@ class Watch:
         began = self._clock()
         try:
             if self._is_ready(model):
+                old = [one for one in processes.model_processes(self._server) if one.model == model]
+                self._known |= {one.pid: one for one in old}
+                self._mourned |= {pid for pid, one in self._known.items() if one.model == model}
                 api.unload(self._port, model)
             api.load(self._port, model)
         except ServerError as error:

@@ -13,12 +13,16 @@ from onshelf_gateway.testing.fake_backend import FakeBackend
 
 @asynccontextmanager
 async def running_gateway(
-    releases: Path, *, delays: Mapping[str, float] | None = None, **settings: Any
+    releases: Path,
+    *,
+    delays: Mapping[str, float] | None = None,
+    failing: Mapping[str, Exception] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[tuple[Server, FakeBackend]]:
     """Serve the releases below a folder; `settings` are rows of `Settings` that differ from their defaults.
 
     The store is a new one beside the releases, unless it is given. The encoder is product_encoder_int8, unless another
-    one or "auto" is asked for. `delays` are those of `FakeBackend` from the start.
+    one or "auto" is asked for. `delays` and `failing` are those of `FakeBackend` from the start.
     """
     chosen: dict[str, Any] = {
         "listen": "127.0.0.1:0",
@@ -31,5 +35,6 @@ async def running_gateway(
     }
     backend = FakeBackend(releases)
     backend.delays |= delays or {}
+    backend.failing |= failing or {}
     async with Server(Settings(releases=releases, **chosen), backend) as server:
         yield server, backend
