@@ -87,9 +87,6 @@ def _files(diagnosis: Diagnosis) -> None:
     for file in diagnosis.found.files:
         for loss in file.raw.losses:
             diagnosis.losses.append(Loss(file.name, loss.what, loss.rows, _without_users(file, loss.samples)))
-        for note in file.raw.notes:
-            if note.startswith("not read"):
-                diagnosis.losses.append(Loss(file.name, f"{note}. Save each sheet as a file of its own", 0))
         if file.left_out:
             diagnosis.losses.append(Loss(file.name, "left out by --where", file.left_out, meant=True))
         if not file.tables and not file.name.endswith("(left out by --table)"):

@@ -1,5 +1,6 @@
 """What each header of a file means, before its values are read: `--map` first, then the names of `headers`."""
 
+import re
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -50,7 +51,7 @@ def tables_of(file: str, table: pa.Table, has_products: bool, settings: Settings
     if name == "":
         return ()
     if name is None:
-        name = headers.table_of(file.partition(".")[0])
+        name = headers.table_of(_stem(file))
         if name is None:
             if when and what and sold:
                 name = "interactions"
@@ -65,6 +66,11 @@ def tables_of(file: str, table: pa.Table, has_products: bool, settings: Settings
     if name == "interactions" and "title" in meant and not has_products:
         return ("products", "interactions")
     return (name,)
+
+
+def _stem(file: str) -> str:
+    """The name of a file or of a sheet, without folder and ending."""
+    return re.split("[/\\\\]", file)[-1].partition(".")[0]
 
 
 def meanings(file: str, table: pa.Table, tables: tuple[str, ...], settings: Settings) -> list[Meaning]:

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from onshelf.files import SUFFIXES, FileError, RawFile, is_readable, read_file
+from onshelf.files import SUFFIXES, FileError, RawFile, is_readable, read_tables
 from onshelf_exporter.doctor.meanings import Meaning, meanings, tables_of
 from onshelf_exporter.doctor.settings import Settings
 from onshelf_exporter.errors import SettingError, SourceError
@@ -97,9 +97,15 @@ def find(paths: Sequence[Path], settings: Settings) -> Found:
             found.unread.append(f"{name} (left out by --table)")
             continue
         try:
-            raw[name] = read_file(path, encoding=settings.encoding_of(name))
+            tables = read_tables(path, encoding=settings.encoding_of(name))
         except FileError as error:
             raise SourceError(str(error)) from error
+        for sheet, one in tables.items():
+            full = f"{name}/{sheet}" if sheet else name
+            if sheet and settings.table_of(full) == "":
+                found.unread.append(f"{full} (left out by --table)")
+            else:
+                raw[full] = one
     has_products = any(tables_of(name, file.table, False, settings) == ("products",) for name, file in raw.items())
     for name, file in raw.items():
         table = _filtered(name, file.table, list(raw), settings)
