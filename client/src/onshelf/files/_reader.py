@@ -47,7 +47,7 @@ def read_tables(path: Path | str, *, encoding: str | None = None) -> dict[str, R
     path = Path(path)
     if path.is_file() and _suffix(path) in SHEETS:
         tables = read_sheets(path)
-        return tables if len(tables) > 1 else {"": raw for raw in tables.values()}
+        return tables if len(tables) > 1 else {"": next(iter(tables.values()))}
     return {"": read_file(path, encoding=encoding)}
 
 

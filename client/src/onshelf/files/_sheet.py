@@ -17,7 +17,7 @@ SHEETS = (".xlsx", ".xlsm")
 
 
 def read_sheet(path: Path) -> RawFile:
-    """The table of the first visible sheet that holds anything, with the sheets of the same header. Raises FileError."""
+    """The first visible sheet that holds anything, with the sheets of the same header. Raises FileError."""
     first, *others = read_sheets(path).items()
     raw = first[1]
     if others:

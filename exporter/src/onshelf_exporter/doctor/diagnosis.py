@@ -138,7 +138,7 @@ def _sales_and_products(con: Backend, diagnosis: Diagnosis, settings: Settings) 
     lines: ir.Table | None = None
     for frame, notes in zip(diagnosis.frames, diagnosis.notes, strict=True):
         if "interactions" in frame.tables and "interactions" not in diagnosis.tables:
-            lines = sales.lines_of(con, frame, notes)
+            lines = sales.lines_of(con, frame, notes, diagnosis.losses)
             _sales(con, diagnosis, frame, lines)
         if frame.tables == ("products",) and "products" not in diagnosis.tables:
             diagnosis.tables["products"], losses = catalogue.from_file(con, frame, notes)

@@ -97,10 +97,10 @@ def find(paths: Sequence[Path], settings: Settings) -> Found:
             found.unread.append(f"{name} (left out by --table)")
             continue
         try:
-            tables = read_tables(path, encoding=settings.encoding_of(name))
+            held = read_tables(path, encoding=settings.encoding_of(name))
         except FileError as error:
             raise SourceError(str(error)) from error
-        for sheet, one in tables.items():
+        for sheet, one in held.items():
             full = f"{name}/{sheet}" if sheet else name
             if sheet and settings.table_of(full) == "":
                 found.unread.append(f"{full} (left out by --table)")
