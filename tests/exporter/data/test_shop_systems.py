@@ -4,10 +4,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from shop_files import Route, route
+from shop_files import Route, route, run_doctor
 
 TITLES = {"A1": "Tea mug", "A2": "Desk lamp", "A3": "Oak clock"}
 PRICES = {"A1": 4.5, "A2": 1250.0, "A3": 30.0}
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
 
 
 def orders(count: int = 40) -> pd.DataFrame:
@@ -110,9 +115,9 @@ def test_an_orders_total_on_each_line_is_no_revenue_of_a_line(
 
 @pytest.mark.parametrize("word", ["Total", "Grand Total:", "Gesamtsumme", "合计"])
 def test_a_row_that_sums_up_the_others_is_no_sale(word: str, tmp_path: Path) -> None:
-    lines = orders()[["sku", "title", "when", "units", "amount"]]
+    lines = orders()[["sku", "title", "when", "units", "amount"]].rename(columns={"when": "date"})
     last = pd.DataFrame(
-        {"sku": [word], "title": [word], "when": lines.when.max(), "units": lines.units.sum(), "amount": 9e5}
+        {"sku": [word], "title": [word], "date": lines.date.max(), "units": lines.units.sum(), "amount": 9e5}
     )
     came = route(tmp_path, written(tmp_path / "sales.csv", pd.concat([lines, last])))
     assert came.status == 0
@@ -150,3 +155,27 @@ def test_headers_and_states_of_other_languages(header: tuple[str, ...], state: s
     came = route(tmp_path, written(tmp_path / "export.csv", lines, sep=";", encoding="utf-8"))
     assert came.status == 0
     is_right(came)
+
+
+def test_orders_in_one_file_and_their_lines_in_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines, folder = orders(), tmp_path / "exports"
+    folder.mkdir()
+    heads = lines.drop_duplicates("order").iloc[::-1]
+    heads = heads.assign(status="delivered")[["order", "user", "status", "when"]]
+    heads.columns = ["order_id", "customer_id", "order_status", "order_purchase_timestamp"]
+    written(folder / "olist_orders_dataset.csv", heads)
+    items = lines[["order", "sku", "units", "price"]]
+    items.columns = ["order_id", "product_id", "quantity", "price"]
+    written(folder / "olist_order_items_dataset.csv", items)
+    written(folder / "products.csv", pd.DataFrame({"product_id": list(TITLES), "title": list(TITLES.values())}))
+    came = route(tmp_path, folder)
+    assert came.status == 0
+    assert "each line with its order of olist_orders_dataset.csv" in " ".join(capsys.readouterr().out.split())
+    is_right(came)
+
+
+def test_two_times_of_one_order_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(tmp_path / "orders.csv", pd.DataFrame({"order_id": [1, 1], "date": ["2024-05-01", "2024-06-01"]}))
+    written(tmp_path / "items.csv", pd.DataFrame({"order_id": [1], "sku": ["A1"], "name": ["Tea mug"], "qty": [1]}))
+    assert run_doctor(tmp_path / "orders.csv", tmp_path / "items.csv") == 1
+    assert "orders.csv: 1 order_id" in " ".join(capsys.readouterr().out.split())

@@ -14,9 +14,10 @@ from ibis.backends.duckdb import Backend
 from onshelf_exporter import engine, schema
 from onshelf_exporter.doctor import catalogue, others, sales
 from onshelf_exporter.doctor.columns import Frame, read_columns
+from onshelf_exporter.doctor.given import Given
 from onshelf_exporter.doctor.losses import SAMPLES, Loss, Reason, apart, total
 from onshelf_exporter.doctor.settings import Settings
-from onshelf_exporter.doctor.sources import Found, Given, find
+from onshelf_exporter.doctor.sources import Found, find
 from onshelf_exporter.validation import MAX_MISSING
 
 BROKEN = "\ufffd"  # stands for a byte that is no text
