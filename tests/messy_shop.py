@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 START = dt.date(2023, 1, 2)  # a Monday
-BURN_IN = 8  # weeks in which every established product has sold
+BURN_IN = 3  # weeks in which every product that is not launched later has sold
 HEADERS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
 MAKERS = ("Café Lumière", "Brightwell", "Señora Alba", "Dovetail", "Maison Doré", "Kingsley & Sons", "Aldermoor")
 MATERIALS = ("ceramic", "wooden", "enamel", "linen", "glass", "wicker", "felt", "tin", "cotton", "brass")

@@ -51,7 +51,7 @@ def write_record(diagnosis: Diagnosis, summary: Summary | None, folder: Path) ->
         "lost": [_loss(loss) for loss in diagnosis.lost],
         "open": diagnosis.open,
         "shop": diagnosis.shop,
-        "summary": None if summary is None else asdict(summary),
+        "summary": summary and asdict(summary) | {"units": summary.units, "revenue": summary.revenue},
     }
     path = folder / FILE
     path.write_text(json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8")

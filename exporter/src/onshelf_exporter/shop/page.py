@@ -10,7 +10,7 @@ from onshelf_exporter.doctor import record
 
 Document = dict[str, Any]
 Row = tuple[object, ...]
-COLUMNS = (("WAPE", "wape", 3), ("Poisson deviance", "deviance", 3), ("Spearman", "spearman", 3), ("bias", "bias", 2))
+COLUMNS = (("WAPE", "wape", 3), ("deviance", "poisson_deviance", 3), ("Spearman", "spearman", 3), ("bias", "bias", 2))
 
 
 @dataclass(frozen=True)

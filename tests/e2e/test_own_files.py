@@ -1,0 +1,66 @@
+"""`onshelf-exporter shop`: from a till's monthly files to a model release and a closing page, in one command."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.feather as feather
+import pytest
+from messy_shop import Truth, write_messy_shop
+
+from onshelf_exporter.publish import existing, read_manifest
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Truth, Path, list[str]]:
+    """The truth, the shop's folder, and the command that made it."""
+    folder = tmp_path_factory.mktemp("own files")
+    truth = write_messy_shop(folder / "sales", lines=6_000, products=90, users=150, weeks=30)
+    command = [sys.executable, "-m", "onshelf_exporter.cli", "shop", str(folder / "sales"), "--currency", "GBP"]
+    command += ["--name", "till", "--root", str(folder / "shops"), "--recipe", "test"]
+    subprocess.run(command, check=True)
+    return truth, folder / "shops" / "till", command
+
+
+def test_a_till_s_monthly_files_become_a_model_release(shop):
+    truth, folder, _ = shop
+    (version,) = existing(folder / "releases")
+    manifest = read_manifest(folder / "releases" / str(version))
+    assert (manifest["dataset"], manifest["currency"], manifest["role"]) == ("till", "GBP", "production")
+    launches = feather.read_table(folder / "releases" / str(version) / "launches.arrow").to_pandas()
+    known = truth.products[truth.products["launch_week"].between(1, truth.weeks - 7)]
+    assert sorted(launches["product_id"]) == sorted(known["product_id"])
+    assert all((folder / "repository" / model / str(version)).is_dir() for model in manifest["models"])
+
+
+def test_the_closing_page_says_what_was_understood_what_is_lost_and_what_was_not_measured(shop):
+    truth, folder, _ = shop
+    page = (folder / "page.md").read_text(encoding="utf-8")
+    assert "| UnitPrice | list_price |" in page
+    assert "decimal comma" in page
+    assert f"| {truth.services:,} |" in page
+    assert "**The forecasts were not measured**" in page
+    assert "postage, a fee or an adjustment" in page
+    example = (folder / "example.args").read_text(encoding="utf-8").splitlines()
+    titles = truth.products[truth.products["launch_week"] == truth.products["launch_week"].max()]["title"]
+    assert example[0] == "--title"
+    assert example[1] in set(titles)
+
+
+def test_the_same_files_again_are_neither_read_nor_trained_nor_published_again(shop):
+    _, folder, command = shop
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
+    again = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "doctor: the same files as before" in again.stderr
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")} == before
+    assert len(existing(folder / "releases")) == 1
+
+
+def test_other_content_under_the_same_name_is_read_anew_and_a_failed_step_says_which(shop):
+    _, folder, command = shop
+    sales = Path(command[4])
+    (sales / "sales_2023_01.csv").write_text("a;b\n1;2\n", encoding="utf-8")
+    failed = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert failed.returncode == 2
+    assert "step doctor ended with status 1" in failed.stderr
+    assert len(existing(folder / "releases")) == 1, "what was published stays"
