@@ -308,6 +308,7 @@ def test_spreadsheets(tmp_path):
     sheet.append([])
     for row in (4, 5):
         sheet.cell(row, 5).number_format = "0.0%"
+    book.create_sheet("Readme").append(["Made for a course"])
     book.save(tmp_path / "sales.xlsx")
     raw = read_file(tmp_path / "sales.xlsx")
     assert rows(raw) == [
@@ -316,7 +317,7 @@ def test_spreadsheets(tmp_path):
     ]
     assert raw.notes == [
         "sheet 'Sales'",
-        "other sheets are not read: 'Notes'",
+        "other sheets are not read: 'Readme'",
         "1 lines above the header are passed over",
     ]
 

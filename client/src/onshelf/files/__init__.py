@@ -13,7 +13,7 @@ the whole column; where the column does not decide, `Reading.ambiguous` says so.
 from onshelf.files._identifiers import identifiers, texts, yes_no
 from onshelf.files._numbers import currencies_of, decimals, numbers
 from onshelf.files._raw import FileError, Loss, RawFile, Rejected
-from onshelf.files._reader import SUFFIXES, is_readable, read_file
+from onshelf.files._reader import SUFFIXES, is_readable, read_file, read_tables
 from onshelf.files._reading import Reading
 from onshelf.files._text import read_plain
 from onshelf.files._times import times
@@ -32,6 +32,7 @@ __all__ = [
     "numbers",
     "read_file",
     "read_plain",
+    "read_tables",
     "texts",
     "times",
     "yes_no",

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from onshelf.files._raw import FileError, Loss, RawFile
-from onshelf.files._sheet import SHEETS, read_sheet
+from onshelf.files._sheet import SHEETS, read_sheet, read_sheets
 from onshelf.files._text import COMPRESSIONS, read_text
 
 TEXTS = (".csv", ".tsv", ".tab", ".txt", ".psv")
@@ -38,6 +38,17 @@ def read_file(path: Path | str, *, encoding: str | None = None) -> RawFile:
     if suffix not in SUFFIXES:
         raise FileError(f"{path}: {suffix or 'no ending'} is not read. Save it as CSV (UTF-8), .xlsx or Parquet")
     return read_text(path, encoding=encoding)
+
+
+def read_tables(path: Path | str, *, encoding: str | None = None) -> dict[str, RawFile]:
+    """The tables of a file: of a workbook each with the name of its first sheet, where several sheets hold different
+    ones; of another file one without a name. Raises FileError.
+    """
+    path = Path(path)
+    if path.is_file() and _suffix(path) in SHEETS:
+        tables = read_sheets(path)
+        return tables if len(tables) > 1 else {"": next(iter(tables.values()))}
+    return {"": read_file(path, encoding=encoding)}
 
 
 def _suffix(path: Path) -> str:

@@ -17,37 +17,63 @@ SHEETS = (".xlsx", ".xlsm")
 
 
 def read_sheet(path: Path) -> RawFile:
-    """The first visible sheet of a workbook that holds anything. Raises FileError."""
+    """The first visible sheet that holds anything, with the sheets of the same header. Raises FileError."""
+    first, *others = read_sheets(path).items()
+    raw = first[1]
+    if others:
+        names = ", ".join(repr(name) for name, _ in others)
+        raw.notes.insert(1, f"other sheets are not read: {names}")
+    return raw
+
+
+def read_sheets(path: Path) -> dict[str, RawFile]:
+    """The tables of a workbook by the name of their first sheet; visible sheets of the same header are one table.
+    Raises FileError.
+    """
     try:
         with python_calamine.CalamineWorkbook.from_path(path) as book:
             shown = python_calamine.SheetVisibleEnum.Visible
-            names = [one.name for one in book.sheets_metadata if one.visible == shown]
-            for name in names:
-                rows: list[list[Any]] = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
-                if any(cell not in ("", None) for row in rows for cell in row):
-                    return _table(path, name, names, rows)
+            cells: dict[str, list[list[Any]]] = {
+                one.name: book.get_sheet_by_name(one.name).to_python(skip_empty_area=False)
+                for one in book.sheets_metadata
+                if one.visible == shown
+            }
     except (python_calamine.CalamineError, zipfile.BadZipFile, OSError) as error:
         raise FileError(f"{path}: is not a readable spreadsheet: {error}. Save it as .xlsx or CSV (UTF-8)") from error
-    raise FileError(f"{path}: is empty")
+    parts = [
+        (name, *_table(path, name, rows))
+        for name, rows in cells.items()
+        if any(cell not in ("", None) for row in rows for cell in row)
+    ]
+    if not parts:
+        raise FileError(f"{path}: is empty")
+    same: dict[tuple[str, ...], list[tuple[str, pa.Table, list[str]]]] = {}
+    for part in parts:
+        same.setdefault(tuple(part[1].column_names), []).append(part)
+    return {sheets[0][0]: _as_one(path, sheets) for sheets in same.values()}
 
 
-def _table(path: Path, name: str, names: list[str], cells: list[list[Any]]) -> RawFile:
+def _as_one(path: Path, sheets: list[tuple[str, pa.Table, list[str]]]) -> RawFile:
+    """Sheets of the same header, one below the other."""
+    names = [name for name, _, _ in sheets]
+    notes = [f"sheet {names[0]!r}" if len(names) == 1 else f"{len(names)} sheets: {', '.join(map(repr, names))}"]
+    notes += dict.fromkeys(note for _, _, told in sheets for note in told)
+    return RawFile(path, pa.concat_tables([table for _, table, _ in sheets]), notes)
+
+
+def _table(path: Path, name: str, cells: list[list[Any]]) -> tuple[pa.Table, list[str]]:
+    """The table of a sheet, and what to say of its lines and headers."""
     rows = [[_text(cell) for cell in row] for row in cells]
     for row, column in _percentages(path, name):
         if row < len(cells) and column < len(cells[row]) and isinstance(cells[row][column], float | int):
             rows[row][column] = f"{_text(round(float(cells[row][column]) * 100, 10))}%"
     start = find_header(rows)
-    notes = [f"sheet {name!r}"]
-    others = [repr(other) for other in names if other != name]
-    if others:
-        notes.append(f"other sheets are not read: {', '.join(others)}")
     above = sum(any(row) for row in rows[:start])
-    if above:
-        notes.append(f"{above:,} lines above the header are passed over")
+    notes = [f"{above:,} lines above the header are passed over"] if above else []
     body = rows[start + 1 :]
     columns = [pa.array([row[n] for row in body], pa.string()) for n in range(len(rows[start]))]
     table, told = named(rows[start], columns)
-    return RawFile(path, table, [*notes, *told])
+    return table, [*notes, *told]
 
 
 def _percentages(path: Path, name: str) -> list[tuple[int, int]]:

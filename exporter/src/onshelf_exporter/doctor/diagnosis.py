@@ -14,9 +14,10 @@ from ibis.backends.duckdb import Backend
 from onshelf_exporter import engine, schema
 from onshelf_exporter.doctor import catalogue, others, sales
 from onshelf_exporter.doctor.columns import Frame, read_columns
+from onshelf_exporter.doctor.given import Given
 from onshelf_exporter.doctor.losses import SAMPLES, Loss, Reason, apart, total
 from onshelf_exporter.doctor.settings import Settings
-from onshelf_exporter.doctor.sources import Found, Given, find
+from onshelf_exporter.doctor.sources import Found, find
 from onshelf_exporter.validation import MAX_MISSING
 
 BROKEN = "\ufffd"  # stands for a byte that is no text
@@ -87,9 +88,6 @@ def _files(diagnosis: Diagnosis) -> None:
     for file in diagnosis.found.files:
         for loss in file.raw.losses:
             diagnosis.losses.append(Loss(file.name, loss.what, loss.rows, _without_users(file, loss.samples)))
-        for note in file.raw.notes:
-            if note.startswith("not read"):
-                diagnosis.losses.append(Loss(file.name, f"{note}. Save each sheet as a file of its own", 0))
         if file.left_out:
             diagnosis.losses.append(Loss(file.name, "left out by --where", file.left_out, meant=True))
         if not file.tables and not file.name.endswith("(left out by --table)"):
@@ -141,7 +139,7 @@ def _sales_and_products(con: Backend, diagnosis: Diagnosis, settings: Settings) 
     lines: ir.Table | None = None
     for frame, notes in zip(diagnosis.frames, diagnosis.notes, strict=True):
         if "interactions" in frame.tables and "interactions" not in diagnosis.tables:
-            lines = sales.lines_of(con, frame, notes)
+            lines = sales.lines_of(con, frame, notes, diagnosis.losses)
             _sales(con, diagnosis, frame, lines)
         if frame.tables == ("products",) and "products" not in diagnosis.tables:
             diagnosis.tables["products"], losses = catalogue.from_file(con, frame, notes)

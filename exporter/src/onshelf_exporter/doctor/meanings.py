@@ -1,5 +1,7 @@
 """What each header of a file means, before its values are read: `--map` first, then the names of `headers`."""
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -11,6 +13,7 @@ from onshelf_exporter.doctor.settings import Settings
 
 PATH_LEVELS = ("category_1", "category_2", "category_3")
 SALE_MEANINGS = ("price_paid", "discount_share", "status", "week_start", "week_end", "promotion", "list_price")
+NUMBERED = r"^#\S*\d"  # as Shopify calls an order
 REPEATABLE = ("promotion",)  # several headers may mean it
 
 
@@ -50,7 +53,7 @@ def tables_of(file: str, table: pa.Table, has_products: bool, settings: Settings
     if name == "":
         return ()
     if name is None:
-        name = headers.table_of(file.partition(".")[0])
+        name = headers.table_of(_stem(file))
         if name is None:
             if when and what and sold:
                 name = "interactions"
@@ -65,6 +68,11 @@ def tables_of(file: str, table: pa.Table, has_products: bool, settings: Settings
     if name == "interactions" and "title" in meant and not has_products:
         return ("products", "interactions")
     return (name,)
+
+
+def _stem(file: str) -> str:
+    """The name of a file or of a sheet, without folder and ending."""
+    return re.split("[/\\\\]", file)[-1].partition(".")[0]
 
 
 def meanings(file: str, table: pa.Table, tables: tuple[str, ...], settings: Settings) -> list[Meaning]:
@@ -98,17 +106,39 @@ def meanings(file: str, table: pa.Table, tables: tuple[str, ...], settings: Sett
         if header in prices and header != regular and (regular or taken.get("list_price")):
             fitting = ["price_paid"] if "interactions" in tables else fitting
         fitting = _by_values(header, fitting, table)
-        column = next((one for one in fitting if one not in taken or one in REPEATABLE), "")
+        if headers.is_generic(header):
+            fitting = [one for one in fitting if not _said_better(one, table, stated)] or fitting
+            yields = _said_better(fitting[0], table, stated) if fitting else ""
+        else:
+            yields = ""
+        column = next((one for one in fitting if one not in taken or one in REPEATABLE), "") if not yields else ""
         if column:
             taken[column] = header
             result.append(Meaning(header, (column,)))
         else:
-            result.append(_left(header, fitting, taken, tables))
+            result.append(_left(header, fitting, taken | ({fitting[0]: yields} if yields else {}), tables))
     return result
+
+
+def _said_better(column: str, table: pa.Table, stated: Collection[str]) -> str:
+    """A header that means the column and is not generic, among those that are not stated; "" for none."""
+    return next(
+        (
+            header
+            for header in table.column_names
+            if header not in stated and headers.columns_of(header)[:1] == (column,) and not headers.is_generic(header)
+        ),
+        "",
+    )
 
 
 def _by_values(header: str, fitting: list[str], table: pa.Table) -> list[str]:
     """The same without kinds and states that no value speaks for, where a header may mean something else."""
+    if (
+        headers.normal(header) == "name"
+        and pc.all(pc.match_substring_regex(texts(table[header]).values, NUMBERED)).as_py()
+    ):
+        return ["order_id"]
     doubtful = [column for column in fitting if column in ("kind", "status")]
     if not doubtful or not (len(fitting) > 1 or headers.normal(header) in ("state", "status")):
         return fitting

@@ -6,9 +6,9 @@ from rich.text import Text
 
 from onshelf_exporter.doctor.columns import HIDDEN
 from onshelf_exporter.doctor.diagnosis import Diagnosis, missing_capabilities
+from onshelf_exporter.doctor.given import Given
 from onshelf_exporter.doctor.judgement import Summary
 from onshelf_exporter.doctor.losses import Loss
-from onshelf_exporter.doctor.sources import Given
 
 MONTHS = 36  # shown one by one; longer histories by year
 

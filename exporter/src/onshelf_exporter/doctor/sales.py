@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 
-from onshelf_exporter import headers, schema, validation
+from onshelf_exporter import engine, headers, schema, validation
+from onshelf_exporter.doctor import baskets
 from onshelf_exporter.doctor.columns import NO_SALE, UNKNOWN, Frame
 from onshelf_exporter.doctor.losses import Loss, Reason, apart
 from onshelf_exporter.weeks import WEEKDAYS
@@ -18,13 +19,14 @@ COUNTED = ("time", "quantity", "revenue", "discount", "coupon_discount", "price_
 LAST_DAY = 6  # days after the first day of a week
 
 
-def lines_of(con: Backend, frame: Frame, notes: list[str]) -> ir.Table:
+def lines_of(con: Backend, frame: Frame, notes: list[str], losses: list[Loss]) -> ir.Table:
     """All rows of a file of interactions, with the columns of the schema, `list_price` and `odd_COLUMN`, and `row`.
 
     Args:
         con: the engine.
         frame: the columns of the file.
         notes: is told what was derived from what.
+        losses: is told of rows that are none, and of amounts that cannot be used.
     """
     columns: dict[str, pa.ChunkedArray] = {"row": pa.chunked_array([pa.array(range(frame.rows), pa.int64())])}
     columns |= frame.columns
@@ -35,8 +37,27 @@ def lines_of(con: Backend, frame: Frame, notes: list[str]) -> ir.Table:
     if "product_id" not in table.columns and "title" in table.columns:
         table = table.mutate(product_id=table.title)
         notes.append("no product id: the title serves as id, so two products of one title are one")
-    table = _kind(table)
+    table, totals = baskets.without_totals(con, table)
+    losses += totals
+    table = _kind(baskets.filled_up(con, table, notes))
+    if baskets.is_of_orders(table):
+        table = _without_order_totals(table, frame, notes, losses)
+    table = baskets.counted(con, table, notes)
     return con.create_table(ibis.util.gen_name("lines"), _money(table, frame, notes), temp=True)
+
+
+def _without_order_totals(table: ir.Table, frame: Frame, notes: list[str], losses: list[Loss]) -> ir.Table:
+    """The lines without amounts that are those of whole orders: prices stand for them, else revenue is lost."""
+    header = next(one.header for one in frame.mapped if "revenue" in one.columns)
+    what = f"{header!r} is the amount of a whole order, not of a line"
+    if {"price_paid", "list_price"} & set(table.columns):
+        notes.append(f"{what}: not used")
+    else:
+        rows = engine.number(table.revenue.notnull().sum())
+        losses.append(
+            Loss("interactions", f"revenue: {what}, and lines have no price: sales count without revenue", rows)
+        )
+    return table.drop("revenue", *(["odd_revenue"] if "odd_revenue" in table.columns else []))
 
 
 def _when(table: ir.Table, notes: list[str]) -> ir.Table:

@@ -9,36 +9,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from onshelf.files import SUFFIXES, FileError, RawFile, is_readable, read_file
-from onshelf_exporter.doctor.meanings import Meaning, meanings, tables_of
+from onshelf.files import SUFFIXES, FileError, RawFile, is_readable, read_tables
+from onshelf_exporter.doctor.given import Given
+from onshelf_exporter.doctor.meanings import meanings, tables_of
+from onshelf_exporter.doctor.orders import with_orders
 from onshelf_exporter.doctor.settings import Settings
 from onshelf_exporter.errors import SettingError, SourceError
 
 SETTINGS = "shop.json"
-
-
-@dataclass
-class Given:
-    """One file.
-
-    Attributes:
-        name: as it is shown, and as settings name it.
-        raw: what the reader made of it.
-        table: its rows, after `--where`.
-        tables: canonical tables that it holds; () for none.
-        meant: what its headers mean.
-    """
-
-    name: str
-    raw: RawFile
-    table: pa.Table
-    tables: tuple[str, ...]
-    meant: list[Meaning]
-
-    @property
-    def left_out(self) -> int:
-        """Rows that `--where` leaves out."""
-        return int(self.raw.table.num_rows - self.table.num_rows)
 
 
 @dataclass
@@ -97,14 +75,22 @@ def find(paths: Sequence[Path], settings: Settings) -> Found:
             found.unread.append(f"{name} (left out by --table)")
             continue
         try:
-            raw[name] = read_file(path, encoding=settings.encoding_of(name))
+            held = read_tables(path, encoding=settings.encoding_of(name))
         except FileError as error:
             raise SourceError(str(error)) from error
+        for sheet, one in held.items():
+            full = f"{name}/{sheet}" if sheet else name
+            if sheet and settings.table_of(full) == "":
+                found.unread.append(f"{full} (left out by --table)")
+            else:
+                raw[full] = one
     has_products = any(tables_of(name, file.table, False, settings) == ("products",) for name, file in raw.items())
     for name, file in raw.items():
         table = _filtered(name, file.table, list(raw), settings)
         tables = tables_of(name, file.table, has_products, settings)
         found.files.append(Given(name, file, table, tables, meanings(name, file.table, tables, settings)))
+    found.files, problems = with_orders(found.files, has_products, settings)
+    found.problems += problems
     _refuse_missed_filters(list(raw), settings)
     _join(found)
     return found

@@ -1,0 +1,100 @@
+"""What lines of sales say of whole orders, or of the whole file: sums, and cells that are filled once an order."""
+
+import ibis
+import ibis.expr.types as ir
+from ibis.backends.duckdb import Backend
+
+from onshelf_exporter import engine, headers
+from onshelf_exporter.doctor.losses import Loss, Reason, apart
+
+OF_ORDERS = ("time", "user_id", "site_id", "status")  # what is the same for all lines of an order
+ALIKE = 0.95  # share of the orders of several products whose lines agree, from which an amount is that of the order
+ENOUGH = 5  # orders of several products that can tell
+NEAR = 0.01  # difference of an amount and price times quantity, as a share
+
+
+def without_totals(con: Backend, lines: ir.Table) -> tuple[ir.Table, list[Loss]]:
+    """The lines without those that sum up others, by a whole id or title such as "Grand total"."""
+    total: ir.Value = ibis.literal(False)
+    shown = ibis.null("string")
+    for column in ("order_id", "product_id", "title"):
+        if column in lines.columns:
+            bare = lines[column].lower().re_replace(r"[^\p{L}]+", " ").strip()
+            total = total | bare.isin(headers.TOTALS).fill_null(False)
+            shown = ibis.coalesce(shown, ibis.ifelse(bare.isin(headers.TOTALS), lines[column], ibis.null("string")))
+    reason = Reason(total, "sums of other lines, by their name: no sales", shown, meant=True)
+    kept, losses = apart(lines, {"total": reason}, "interactions")
+    return (con.create_table(ibis.util.gen_name("lines"), kept, temp=True) if losses else lines), losses
+
+
+def filled_up(con: Backend, lines: ir.Table, notes: list[str]) -> ir.Table:
+    """The lines with what their order states in another of its lines only: its time, user, site and state."""
+    if "order_id" not in lines.columns:
+        return lines
+    for column in OF_ORDERS:
+        if column not in lines.columns or not engine.number((lines.order_id.notnull() & lines[column].isnull()).sum()):
+            continue
+        given = lines.filter(lines[column].notnull() & lines.order_id.notnull())
+        one = given.group_by("order_id").agg(stated=given[column].max(), different=given[column].nunique())
+        one = one.filter(one.different == 1).drop("different")
+        joined = lines.left_join(one, "order_id").drop("order_id_right")
+        odd = joined[f"odd_{column}"].isnull() if f"odd_{column}" in lines.columns else ibis.literal(True)
+        wanting = joined[column].isnull() & odd & joined.stated.notnull()
+        rows = engine.number(joined.filter(wanting).count())
+        if not rows:
+            continue
+        filled = joined.mutate(**{column: ibis.ifelse(wanting, joined.stated, joined[column])}).drop("stated")
+        lines = con.create_table(ibis.util.gen_name("lines"), filled, temp=True)
+        notes.append(f"{column} of {rows:,} lines is that of another line of the same order")
+    return lines
+
+
+def is_of_orders(lines: ir.Table) -> bool:
+    """Whether the amounts are those of whole orders: on each of their lines, or on one of them."""
+    if not {"order_id", "product_id", "revenue"} <= set(lines.columns):
+        return False
+    orders = lines.filter(lines.order_id.notnull()).group_by("order_id")
+    orders = orders.agg(
+        products=lambda t: t.product_id.nunique(),
+        different=lambda t: t.revenue.nunique(),
+        amount=lambda t: t.revenue.max(),
+    )
+    several = orders.filter((orders.products > 1) & (orders.different > 0))
+    counts = several.agg(
+        orders=several.count(), alike=(several.different == 1).cast("int64").sum(), amounts=several.amount.nunique()
+    )
+    found = counts.to_pyarrow().to_pylist()[0]
+    if found["orders"] < ENOUGH or found["alike"] < ALIKE * found["orders"] or found["amounts"] < ENOUGH:
+        return False
+    price = next((name for name in ("price_paid", "list_price") if name in lines.columns), None)
+    if price is None:
+        return True
+    joined = lines.inner_join(several.select("order_id"), "order_id")
+    own = joined.filter(joined.revenue.notnull() & joined[price].notnull())
+    units = own.quantity.fill_null(1.0) if "quantity" in lines.columns else ibis.literal(1.0)
+    near = ((own.revenue - own[price] * units).abs() <= NEAR * own.revenue.abs()).cast("float64").mean()
+    return (engine.number(own.count()) == 0) or engine.number((near * 100).round()) <= 50
+
+
+def counted(con: Backend, lines: ir.Table, notes: list[str]) -> ir.Table:
+    """The lines where rows that repeat a row are units of it: in orders, or by day, of a file without quantities."""
+    if {"quantity", "event_id"} & set(lines.columns) or not {"time", "product_id"} <= set(lines.columns):
+        return lines
+    by_day = engine.number((lines.time != lines.time.truncate("D")).sum()) == 0
+    if "order_id" not in lines.columns and not by_day:
+        return lines  # the same moment twice is one event that was delivered twice
+    bought = (lines.kind.isnull() | (lines.kind == "purchase")) if "kind" in lines.columns else ibis.literal(True)
+    key = [lines[name] for name in lines.columns if name != "row"]
+    window = ibis.window(group_by=key)
+    marked = lines.mutate(
+        place=ibis.row_number().over(group_by=key, order_by=lines.row), same=ibis._.count().over(window), bought=bought
+    )
+    marked = con.create_table(ibis.util.gen_name("lines"), marked, temp=True)
+    again = engine.number(marked.filter(marked.bought & (marked.place > 0)).count())
+    if not again:
+        return lines
+    units = ibis.ifelse(marked.bought, marked.same, 1).cast("float64")
+    sums = {name: marked[name] * units for name in ("revenue", "discount", "coupon_discount") if name in lines.columns}
+    notes.append(f"no quantity: {again:,} rows that repeat another are units of the same line")
+    kept = marked.mutate(quantity=units, **sums).filter(~marked.bought | (marked.place == 0))
+    return con.create_table(ibis.util.gen_name("lines"), kept.drop("place", "same", "bought"), temp=True)
