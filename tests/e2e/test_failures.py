@@ -17,6 +17,7 @@ from small_release import SmallRelease
 from stack import Gateway, healthy, wait_until
 
 from onshelf import Client, ErrorReason, Money, OnshelfError, Product, Unavailable
+from onshelf_gateway.trials import ENOUGH
 from onshelf_local_triton import LocalTriton, processes
 
 PRODUCT = Product(title="Kettle cooked potato chips with sea salt", list_price=Money("3.49", "USD"))
@@ -171,10 +172,11 @@ def test_each_model_killed_under_load_serves_again_by_itself(own, model: str):
     states = [state for state, _ in itertools.groupby(one.came for one in health)]
     if outcome == "refused":
         assert errors, "nobody could be served meanwhile"
-        assert states in (["SERVING", "NOT_SERVING", "SERVING"], ["NOT_SERVING", "SERVING"]), "told, and once"
-        told = next(place for place, one in enumerate(health) if one.failed)
-        served = next(one for one in health[told:] if not one.failed)
-        assert not [one for one in needed if one.failed and one.began > served.ended], "SERVING is true"
+        if len(errors) >= ENOUGH or "NOT_SERVING" in states:  # fewer are back before anyone can know
+            assert states in (["SERVING", "NOT_SERVING", "SERVING"], ["NOT_SERVING", "SERVING"]), "told, and once"
+            told = next(place for place, one in enumerate(health) if one.failed)
+            served = next(one for one in health[told:] if not one.failed)
+            assert not [one for one in needed if one.failed and one.began > served.ended], "SERVING is true"
     else:
         assert not errors
         assert states == ["SERVING"]
