@@ -82,7 +82,7 @@ def test_the_walk_reaches_the_models() -> None:
 
 def test_nothing_of_evaluations_is_reached() -> None:
     assert not [module for module in OURS if re.match(r"onshelf_exporter\.(evaluat|baselines|studies)", module)]
-    assert not {"implicit", "matplotlib", "threadpoolctl"} & set(OTHERS)
+    assert not {"implicit", "matplotlib"} & set(OTHERS)
 
 
 def test_each_distribution_asks_for_what_it_imports() -> None:

@@ -39,7 +39,7 @@ class StageModule(Protocol):
         """Do the work and return the exit status."""
 
 
-EVALUATE = ("implicit", "matplotlib", "threadpoolctl")
+EVALUATE = ("implicit", "matplotlib")
 STAGES = (
     Stage("data", "onshelf_exporter.prepare", "clean a retailer's history and prepare it for training"),
     Stage("train", "onshelf_exporter.train", "train all models of the model releases that a recipe names"),
