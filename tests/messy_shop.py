@@ -165,8 +165,9 @@ def _sales(random: np.random.Generator, catalogue: pd.DataFrame, lines: int, use
     time = pd.Timestamp(START) + pd.to_timedelta((line_week - 1) * 7 * 86_400 + seconds, "s")
     # the same basket may not hold lines of different weeks: the invoice is the basket and the week
     invoice = 500_000 + pd.factorize(baskets + line_week.astype(np.int64) * (baskets.max() + 1))[0]
-    user = np.floor(users * random.beta(0.7, 2.0, size)).astype(int)
-    customer = np.where(random.random(size) < 0.25, "", (12_000 + user).astype(str))
+    orders = invoice.max() - 500_000 + 1  # an order is one customer's, or a guest's
+    user = np.floor(users * random.beta(0.7, 2.0, orders)).astype(int)
+    customer = np.where(random.random(orders) < 0.25, "", (12_000 + user).astype(str))[invoice - 500_000]
     titles = catalogue["title"].to_numpy()[line_product]
     old = (random.random(products) < 0.3)[line_product] & (line_week <= weeks // 3)
     titles = np.where(old & (random.random(size) < 0.6), catalogue["old_title"].to_numpy()[line_product], titles)

@@ -1,6 +1,5 @@
 """The stage as a whole: layout, atomicity, nothing done twice, bad tables refused."""
 
-import ast
 import datetime as dt
 import json
 from pathlib import Path
@@ -11,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 from shops import CHINESE_TITLES, change_table, write_shop
 
-from onshelf_exporter import prepare as stage
 from onshelf_exporter.errors import DataError, InvalidDataError, SettingError, SourceError
 from onshelf_exporter.prepare import prepare
 
@@ -368,21 +366,3 @@ def test_missing_sources(tmp_path: Path) -> None:
         prepare("shop", tmp_path / "data", source=shop)
     with pytest.raises(SettingError, match="--dataset"):
         prepare("../elsewhere", tmp_path / "data", source=shop)
-
-
-def test_code_that_shapes_the_data_is_in_its_hash() -> None:
-    """A module that the stage imports must be listed, or a change in it would not be noticed."""
-    package = Path(stage.__file__).parent
-    waiting, found = ["build.py", "adapters/complete_journey.py", "adapters/parquet.py"], set()
-    while waiting:
-        name = waiting.pop()
-        found.add(name)
-        tree = ast.parse((package / name).read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("onshelf_exporter"):
-                base = "/".join((node.module or "").split(".")[1:])
-                names = [f"{base}.py"] if base else []
-                names += [f"{base}/{alias.name}.py".lstrip("/") for alias in node.names]
-                waiting += [other for other in names if (package / other).is_file() and other not in found]
-    assert found - {"errors.py"} <= set(stage.CODE)
-    assert all((package / name).is_file() for name in stage.CODE)
