@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from onshelf_exporter.models.scorer import NONE
+
 Arrays = dict[str, NDArray[Any]]
 Floats = NDArray[np.float64]
 DRAWS = 12  # an edge is met on both sides but once in 2,000 times
@@ -78,13 +80,13 @@ def ranked_difference(ranking: Ranking, runs: Sequence[Arrays], got: Arrays, ord
         got: the answer in question.
         ordered: bool [batch], whether the row is in the order of its scores.
     """
-    ids, scores = got[ranking.ids].astype(np.int64), got[ranking.scores].astype(np.float64)
+    ids, scores = got[ranking.ids].astype(np.int64), _scores(ranking, got)
     width = 1 + max(int(one[ranking.ids].max(initial=0)) for one in (*runs, got))
     low, high = np.full((len(ids), width), np.inf), np.full((len(ids), width), -np.inf)
     for run in runs:
-        given = np.full((len(ids), width), -np.inf)
-        np.put_along_axis(given, run[ranking.ids].astype(np.int64), run[ranking.scores].astype(np.float64), axis=1)
-        last = run[ranking.scores].min(axis=1, keepdims=True, initial=np.inf)
+        given, said = np.full((len(ids), width), -np.inf), _scores(ranking, run)
+        np.put_along_axis(given, run[ranking.ids].astype(np.int64), said, axis=1)
+        last = said.min(axis=1, keepdims=True, initial=np.inf)
         low, high = np.minimum(low, given), np.maximum(high, np.where(np.isneginf(given), last, given))
     least, most = (np.take_along_axis(bound, ids, axis=1) for bound in (low, high))
     nearest = np.clip(scores, least, most)
@@ -97,3 +99,8 @@ def ranked_difference(ranking: Ranking, runs: Sequence[Arrays], got: Arrays, ord
     twice = (np.diff(np.sort(ids, axis=1), axis=1) == 0).any(axis=1)
     found[twice | (rising & ordered)] = FAULT
     return found
+
+
+def _scores(ranking: Ranking, run: Arrays) -> Floats:
+    """Scores of a ranking. All that say "no candidate" are equal: which of these fills up a list means nothing."""
+    return np.maximum(run[ranking.scores].astype(np.float64), NONE)

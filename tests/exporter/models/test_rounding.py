@@ -36,6 +36,14 @@ def test_ties_are_no_difference(ids: list[int], scores: list[float]) -> None:
     assert difference(ids, scores) < 1e-3
 
 
+def test_which_of_those_that_are_no_candidates_fills_a_list_is_no_difference() -> None:
+    wanted = {"ids": np.array([[4, 7, 2]]), "scores": np.array([[3.0, -10_000.0, -10_025.0]], dtype=np.float32)}
+    got = {"ids": np.array([[4, 9, 7]]), "scores": np.array([[3.0, -10_000.0, -10_025.0]], dtype=np.float32)}
+    assert ranked_difference(LIST, [wanted], got, IN_ORDER)[0] == 0
+    shown = {"ids": np.array([[9, 4, 7]]), "scores": np.array([[3.0, -10_000.0, -10_025.0]], dtype=np.float32)}
+    assert ranked_difference(LIST, [wanted], shown, IN_ORDER)[0] > 1
+
+
 @pytest.mark.parametrize(
     ("ids", "scores", "least"),
     [
