@@ -126,7 +126,7 @@ def test_every_baseline_forecasts_the_boutique(boutique: Measured, tmp_path: Pat
 
 
 def test_a_marketplace_with_views_clicks_carts_returns_and_reviews(marketplace: Measured) -> None:
-    check(marketplace, 62)
+    check(marketplace, 60)
     kinds = feather.read_table(marketplace.release / "users.arrow").column("history_kinds").combine_chunks().flatten()
     assert {1, 2} <= set(kinds.to_pylist())  # purchases, and products only looked at
     assert marketplace.encoder["unknown_tokens"] == 0
