@@ -41,7 +41,9 @@ STEPS = {
     "retest": ("test", "`make test` again"),
 }
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_bf16", "amx_int8")
-KEPT = ("PATH", "LANG", "LC_ALL", "TERM", "TMPDIR", "USER", "LOGNAME", "SHELL")  # of the environment
+# by these a newer processor does as an older one; ONNX Runtime has none
+LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE")
+KEPT = ("PATH", "LANG", "LC_ALL", "TERM", "TMPDIR", "USER", "LOGNAME", "SHELL", *LIMITS)  # of the environment
 KEPT_PREFIXES = (
     "PIP_",
     "SSL_",
@@ -103,6 +105,7 @@ def machine() -> dict[str, Any]:
         "processor": fields.get("model name", "unknown"),
         "cores": len(os.sched_getaffinity(0)),
         "instructions": [name for name in INSTRUCTIONS if name in fields.get("flags", "").split()],
+        "limits": {name: os.environ[name] for name in LIMITS if name in os.environ},
         "memory_gb": round(int(memory[1]) * 1024 / 1e9, 1) if memory else None,
         "load": round(os.getloadavg()[0], 1),
         "python": "{}.{}.{}".format(*sys.version_info),
@@ -205,6 +208,7 @@ def section(result: Mapping[str, Any] | None) -> str:
         if name in steps
     ]
     missing = [f"`{name}`" for name in STEPS if name not in steps]
+    limits = ", ".join(f"`{name}={value}`" for name, value in on["limits"].items())
     disk_gb = sum(result["disk_gb"].values())
     return "\n".join(
         [
@@ -213,7 +217,8 @@ def section(result: Mapping[str, Any] | None) -> str:
             *rows,
             "",
             f"`make fresh` on {on['processor']}, {on['cores']} cores ({', '.join(on['instructions']) or 'no AVX2'}), "
-            f"load {on['load']} at the start, Python {on['python']}, {result['date']}, commit {result['commit'][:12]}; "
+            + (f"limited by {limits}, " if limits else "")
+            + f"load {on['load']} at the start, Python {on['python']}, {result['date']}, commit {result['commit'][:12]}; "
             f"{disk_gb:.1f} GB of disk afterwards." + (f" Not measured: {', '.join(missing)}." if missing else ""),
         ]
     )

@@ -18,6 +18,7 @@ RESULT: dict[str, Any] = {
         "processor": "A processor",
         "cores": 2,
         "instructions": ["avx2"],
+        "limits": {},
         "memory_gb": 24.0,
         "load": 0.1,
         "python": "3.11.2",
@@ -42,6 +43,11 @@ def test_the_section_has_each_step_and_names_those_that_were_not_measured() -> N
         "`make fresh` on A processor, 2 cores (avx2), load 0.1 at the start, Python 3.11.2, 2026-12"
     )
     assert lines[-1].endswith("3.1 GB of disk afterwards. Not measured: `stop`, `test`, `retest`.")
+
+
+def test_the_section_says_by_what_a_processor_was_limited() -> None:
+    limited = RESULT | {"machine": RESULT["machine"] | {"limits": {"ATEN_CPU_CAPABILITY": "avx2"}}}
+    assert " 2 cores (avx2), limited by `ATEN_CPU_CAPABILITY=avx2`, load 0.1 " in fresh.section(limited)
 
 
 def test_times_of_a_run_that_failed_are_not_for_the_readme(tmp_path: Path) -> None:
@@ -69,7 +75,7 @@ def test_the_readme_has_the_times_of_the_last_run() -> None:
 
 
 def test_a_stranger_has_an_empty_home_and_cache_and_the_machines_access_to_packages(tmp_path: Path) -> None:
-    here = {"PATH": "/bin", "HOME": "/home/anna", "PIP_INDEX_URL": "https://packages", "PIP_CACHE_DIR": "/full"}
+    here = {"PATH": "/bin", "HOME": "/home/anna", "ONEDNN_MAX_CPU_ISA": "AVX2", "PIP_INDEX_URL": "https://packages", "PIP_CACHE_DIR": "/full"}
     here |= {
         "PYTHONPATH": "/mine",
         "VIRTUAL_ENV": "/mine",
@@ -81,6 +87,7 @@ def test_a_stranger_has_an_empty_home_and_cache_and_the_machines_access_to_packa
     assert there == {
         "PATH": "/bin",
         "PIP_INDEX_URL": "https://packages",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
         "HOME": str(tmp_path),
         "PIP_CACHE_DIR": str(tmp_path / "pip cache"),
     }
