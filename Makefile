@@ -16,6 +16,7 @@ CURRENCY ?=
 OPTIONS ?=
 REPOSITORY ?= model_repository
 PROCESSES ?= 2
+TEST_PROCESSES ?= 2
 GATEWAY_PORT ?= 50051
 METRICS_PORT ?= 8502
 SHOP := $(or $(NAME),shop)
@@ -114,9 +115,9 @@ train-distributed: data ## Train on several processes by PyTorch's DDP (PROCESSE
 export: train ## Export the trained models to ONNX and check them against PyTorch
 	@$(EXPORTER) export --data $(DATA) --recipe $(RECIPE) --runs $(VAR)/runs
 
-publish: export ## Publish a model release into model_repository/ and var/releases/
+publish: data ## Publish a model release into model_repository/ and var/releases/; trains and exports what is not yet
 	@url=$$($(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton --field http_url 2> /dev/null || true); \
-	$(EXPORTER) publish --data $(DATA) --recipe $(RECIPE) --runs $(VAR)/runs --releases $(RELEASES) \
+	$(EXPORTER) publish --train --data $(DATA) --recipe $(RECIPE) --runs $(VAR)/runs --releases $(RELEASES) \
 		--repository $(REPOSITORY) $${url:+--triton-http $$url}
 
 triton: setup ## Start the local Triton on the model repository
@@ -159,8 +160,8 @@ bench-gpu: setup .venv/.bench ## Measure the models on this machine's GPU, besid
 
 ##@ Check
 .PHONY: test fresh lint types fix proto docs verify verify-proto verify-docs clean
-test: setup .venv/.test ## Run all tests on a real local Triton
-	@$(BIN)/pytest tests
+test: setup .venv/.test ## Run all tests on a real local Triton (TEST_PROCESSES=1 where memory is short)
+	@$(BIN)/pytest tests -n $(TEST_PROCESSES) --dist loadgroup
 
 lint: setup .venv/.test ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

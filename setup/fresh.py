@@ -218,8 +218,9 @@ def section(result: Mapping[str, Any] | None) -> str:
             "",
             f"`make fresh` on {on['processor']}, {on['cores']} cores ({', '.join(on['instructions']) or 'no AVX2'}), "
             + (f"limited by {limits}, " if limits else "")
-            + f"load {on['load']} at the start, Python {on['python']}, {result['date']}, commit {result['commit'][:12]}; "
-            f"{disk_gb:.1f} GB of disk afterwards." + (f" Not measured: {', '.join(missing)}." if missing else ""),
+            + f"load {on['load']} at the start, Python {on['python']}, {result['date']}, "
+            f"commit {result['commit'][:12]}; {disk_gb:.1f} GB of disk afterwards."
+            + (f" Not measured: {', '.join(missing)}." if missing else ""),
         ]
     )
 

@@ -42,16 +42,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with tests that need a model release come last."""
+    """Files with tests that need a model release come last. Of several processes (`-n`), one has all files whose tests
+    share a Triton, and the others go file by file."""
     late = {item.path for item in items if needed([item])}
     items.sort(key=lambda item: item.path in late)
+    served = {item.path for item in items if "triton" in getattr(item, "fixturenames", ())}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("triton" if item.path in served else str(item.path.relative_to(ROOT))))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Begin to make the model releases that tests need, at a low priority, where other tests come before them."""
     global ahead
     wanted = needed(session.items)
-    if wanted and not session.config.option.collectonly and not needed(session.items[:1]):
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    if not wanted or session.config.option.collectonly or os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":
+        return
+    if not alone or not needed(session.items[:1]):
         log = ROOT / "var" / "test" / "ahead.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         command = ["nice", sys.executable, str(ROOT / "tests" / "small_release.py"), *wanted]

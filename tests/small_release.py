@@ -62,16 +62,23 @@ def _small_release(data: Path, root: Path, roles: tuple[str, ...]) -> SmallRelea
     recipe = load_recipe("test")
     run = open_run(root / "runs", data, load_dataset(data), recipe)
     ordered = [role for role in ROLES if role in roles and run.has_role(role)]
+    place = root / f"{run.folder.name}-{'-'.join(ordered)}"
+    replay = place / "replay.json"
     if not all(is_exported(run.folder / role / "export") for role in ordered):
         # in processes of their own: the command line sets how threads wait, which must stand before torch is loaded
-        for stage in ("train", "export"):
-            arguments = ["--recipe", "test", "--data", str(data), "--runs", str(root / "runs"), "--roles", *ordered]
-            subprocess.run([sys.executable, "-m", "onshelf_exporter.cli", stage, *arguments], check=True)
-    place = root / f"{run.folder.name}-{'-'.join(ordered)}"
+        arguments = ["--recipe", "test", "--data", str(data), "--runs", str(root / "runs"), "--roles", *ordered]
+        places = {
+            "releases": place / "releases",
+            "repository": place / "repository",
+            "configs": CONFIGS,
+            "replay": replay,
+        }
+        arguments += [f"--{name}={path}" for name, path in places.items()]
+        command = [sys.executable, "-m", "onshelf_exporter.cli", "publish", "--train", "--keep=2", *arguments]
+        subprocess.run(command, check=True)
     exports = [export(run, role) for role in ordered]
     versions = publish(exports, place / "releases", place / "repository", CONFIGS, keep=2)
     assert set(versions) <= set(existing(place / "releases"))
-    replay = place / "replay.json"
     if "replay" in ordered:
         version = versions[ordered.index("replay")]
         if not replay.exists() or json.loads(replay.read_text())["model_release"] != version:

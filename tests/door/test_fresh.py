@@ -75,7 +75,13 @@ def test_the_readme_has_the_times_of_the_last_run() -> None:
 
 
 def test_a_stranger_has_an_empty_home_and_cache_and_the_machines_access_to_packages(tmp_path: Path) -> None:
-    here = {"PATH": "/bin", "HOME": "/home/anna", "ONEDNN_MAX_CPU_ISA": "AVX2", "PIP_INDEX_URL": "https://packages", "PIP_CACHE_DIR": "/full"}
+    here = {
+        "PATH": "/bin",
+        "HOME": "/home/anna",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "PIP_INDEX_URL": "https://packages",
+        "PIP_CACHE_DIR": "/full",
+    }
     here |= {
         "PYTHONPATH": "/mine",
         "VIRTUAL_ENV": "/mine",

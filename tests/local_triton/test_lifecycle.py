@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from onshelf_local_triton import LocalTriton, LocalTritonError, ServerError, StartError, processes, state
+from onshelf_local_triton import LocalTriton, LocalTritonError, ServerError, StartError, api, processes, state
 from onshelf_local_triton.__main__ import main
 
 X = {"x": np.ones((1, 4), dtype=np.float32)}
@@ -87,6 +87,27 @@ def test_started_anew_it_is_where_it_was(running: LocalTriton, venv: Path, end: 
     assert again.start()
     assert again.ports == ports
     assert again.state != before
+
+
+def test_a_server_that_dies_while_it_is_adopted_is_started_anew(
+    running: LocalTriton, venv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = running.state
+    assert before is not None
+    asked: list[int] = []
+    is_live = api.is_live
+
+    def dies(http_port: int, server_id: str) -> bool:
+        if not asked:
+            os.kill(before.pid, signal.SIGKILL)
+        asked.append(http_port)
+        return False if server_id == before.server_id else is_live(http_port, server_id)
+
+    monkeypatch.setattr(api, "is_live", dies)
+    again = LocalTriton(running.repository, running.run_dir, venv=venv)
+    assert again.start(), "anew, and at once"
+    assert asked
+    assert again.ports == running.ports
 
 
 def test_a_port_that_another_has_taken_meanwhile_is_told(

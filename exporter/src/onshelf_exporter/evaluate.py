@@ -32,6 +32,7 @@ from onshelf_exporter.evaluation.study import Study
 from onshelf_exporter.evaluation.study_tables import read_studies
 from onshelf_exporter.policy.report import policy_report
 from onshelf_exporter.recipe import Recipe, load_recipe
+from onshelf_exporter.threads import usable
 
 TEST_SEEDS = 5
 MIN_TRAINED = 5  # launches with their outcome; baselines and ours learn nothing from fewer
@@ -65,15 +66,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seeds", type=int, default=0, help="seeds of the heads on one text encoder (default: 5 for test, 1 otherwise)"
     )
     parser.add_argument("--draws", type=int, default=400, help="bootstrap resamples (default: 400)")
-    parser.add_argument("--threads", type=int, default=2, help="threads of trees and graphs (default: 2)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=0,
+        help="at most so many, for trees and graphs (default: as many as there are cores)",
+    )
     parser.add_argument("--quick", action="store_true", help="a sample and the cheap baselines only: proves the path")
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate; prints where the report is."""
-    for name in ("draws", "threads"):
-        if getattr(args, name) < 1:
-            raise SettingError(f"--{name}", getattr(args, name), "must be at least 1")
+    if args.draws < 1:
+        raise SettingError("--draws", args.draws, "must be at least 1")
+    if args.threads < 0:
+        raise SettingError("--threads", args.threads, "must not be negative; 0 is as many as there are cores")
     if args.seeds < 0:
         raise SettingError("--seeds", args.seeds, "must not be negative; 0 stands for the split's own number")
     evaluate(args, None)
@@ -92,6 +99,7 @@ def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
         The content of evaluation.json.
     """
     started = time.monotonic()
+    args = argparse.Namespace(**{**vars(args), "threads": usable(args.threads)})
     torch.set_num_threads(args.threads)
     data = load(args.data)
     dataset = str(data.info["dataset"])

@@ -1,6 +1,7 @@
 """PyTorch modules to ONNX graphs: export, int8, comparison with PyTorch on real rows."""
 
 import contextlib
+import gc
 import io
 import logging
 import math
@@ -63,6 +64,7 @@ def export_graph(name: str, module: nn.Module, example: Arrays, path: Path, sign
     onnx_log = logging.getLogger("torch.onnx")
     level = onnx_log.level
     onnx_log.setLevel(logging.ERROR)
+    gc.disable()  # millions of small objects that live to the end: a twelfth of the time goes into looking for garbage
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")  # the exporter warns about its own internals
@@ -78,6 +80,7 @@ def export_graph(name: str, module: nn.Module, example: Arrays, path: Path, sign
                 verbose=False,
             )
     finally:
+        gc.enable()
         onnx_log.setLevel(level)
     assert program is not None
     model = program.model_proto

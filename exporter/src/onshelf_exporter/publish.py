@@ -15,6 +15,8 @@ import http.client
 import json
 import os
 import shutil
+import subprocess
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -23,7 +25,7 @@ from typing import Any
 
 from onshelf_exporter.cards import write_cards
 from onshelf_exporter.errors import ExporterError
-from onshelf_exporter.export import export
+from onshelf_exporter.export import export, is_exported
 from onshelf_exporter.json_file import write_json
 from onshelf_exporter.locks import exclusive
 from onshelf_exporter.replay import write_replay
@@ -31,7 +33,7 @@ from onshelf_exporter.signatures import SIGNATURES
 from onshelf_exporter.train import add_run_arguments, run_recipe
 from onshelf_exporter.training.history import load_dataset
 from onshelf_exporter.training.progress import progress_bar, working
-from onshelf_exporter.training.runs import ROLES, open_run
+from onshelf_exporter.training.runs import ROLES, Run, open_run
 
 STAGING = ".staging-"
 
@@ -50,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--evaluation", type=Path, default=Path("reports/evaluation.json"), help="figures for the model cards, if there"
     )
+    parser.add_argument("--train", action="store_true", help="first train and export what is not yet")
     parser.add_argument("--keep", type=int, default=4, help="how many versions to keep (at least 2; default: 4)")
     parser.add_argument("--triton-http", default="", help="URL of a running Triton that shall load the new versions")
 
@@ -60,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
         raise ExporterError(f"--keep {args.keep}: must be at least 2, so that one can go back")
     training = open_run(args.runs, args.data, load_dataset(args.data), run_recipe(args))
     roles = sorted((role for role in args.roles if training.has_role(role)), key=ROLES.index)
+    if args.train and not all(is_exported(training.folder / role / "export") for role in roles):
+        _make(training, args)
     exports = {role: export(training, role) for role in roles}
     before = existing(args.releases)
     evaluation = json.loads(args.evaluation.read_text(encoding="utf-8")) if args.evaluation.is_file() else None
@@ -77,6 +82,18 @@ def run(args: argparse.Namespace) -> int:
                 advance(1)
         print(f"loaded by {args.triton_http}")
     return 0
+
+
+def _make(training: Run, args: argparse.Namespace) -> None:
+    """Train and export in processes of their own, so that neither keeps its memory while the next one works."""
+    same = ["--recipe", args.recipe, "--data", str(args.data), "--runs", str(args.runs), "--roles", *args.roles]
+    same += ["--precision", args.precision] if args.precision is not None else []
+    for stage in ("train", "export"):
+        ended = subprocess.run([sys.executable, "-m", "onshelf_exporter.cli", stage, *same], check=False).returncode
+        if ended != 0:
+            raise ExporterError(
+                f"step {stage} of {training.folder} ended with status {ended}; what is wrong stands above"
+            )
 
 
 def existing(releases: Path) -> list[int]:

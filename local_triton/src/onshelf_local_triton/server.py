@@ -132,8 +132,7 @@ class LocalTriton:
         self.run_dir.mkdir(parents=True, exist_ok=True)
         with self._locked():
             found = state.read(self.run_dir)
-            if found is not None and found.alive:
-                self._adopt(found)
+            if found is not None and found.alive and self._adopt(found):
                 self._watch(found)
                 return False
             if found is not None:  # it died: its model processes and shared memory may still be there
@@ -201,8 +200,11 @@ class LocalTriton:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _adopt(self, found: State) -> None:
-        """Take over a running server when it is what was asked for; raises LocalTritonError naming what differs."""
+    def _adopt(self, found: State) -> bool:
+        """Take over a running server when it is what was asked for; raises LocalTritonError naming what differs.
+
+        False where it ends meanwhile: a process that was killed runs for a moment more.
+        """
         asked: dict[str, object] = {
             "repository": str(self.repository),
             "models": self.models,
@@ -216,11 +218,12 @@ class LocalTriton:
                     f"the local Triton that runs from {self.run_dir} (process {found.pid}) has {name} {running!r}, "
                     f"asked for was {value!r}: stop it first, or use restart"
                 )
-        if not _until(lambda: api.is_live(found.http_port, found.server_id), self.timeout):
+        if not _until(lambda: not found.alive or api.is_live(found.http_port, found.server_id), self.timeout):
             raise StartError(
                 f"tritonserver {found.pid} runs and does not answer: its log is {found.log}; stop it first"
             )
         self._ports = {name: getattr(found, name) for name in self._ports}
+        return found.alive
 
     def _served(self) -> list[Path]:
         """The folders of the models that are to be served."""

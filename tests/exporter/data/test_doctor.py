@@ -149,6 +149,28 @@ def test_a_misunderstood_header_can_be_mapped(tmp_path: Path, capsys: pytest.Cap
         run(path, "--map", "who=customer")
 
 
+def test_equal_lines_are_a_loss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = chinese_rows()
+    path = write_csv(tmp_path / "s.csv", CHINESE, rows + rows[:2])
+    assert run(path) == 3
+    said = capsys.readouterr().out
+    assert "row that equals another: one is kept" in said
+    assert "2 rows lost, in 1 ways" in said
+
+
+def test_sales_without_revenue_ask_which_header_is_the_money(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = ("user", "sku", "name", "date", "stk", "kassiert", "bon")
+    rows: list[list[object]] = [[f"u{i}", "1", "Tea", f"2024-01-{1 + i:02}", 1, f"{i}.99", 700 + i] for i in range(9)]
+    path = write_csv(tmp_path / "s.csv", header, rows)
+    assert run(path) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "no revenue or price was understood, and kassiert (s.csv) has amounts" in said
+    assert run(path, "--strict") == 1
+    assert run(path, "--strict", "--map", "kassiert=price_paid") == 0
+
+
 def test_day_and_month_that_could_be_either_are_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     header = ("user", "sku", "name", "date")
     path = write_csv(

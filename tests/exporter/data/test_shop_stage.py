@@ -1,11 +1,14 @@
 """`onshelf-exporter shop`: what is refused early, and when files are read anew."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 
 from onshelf_exporter.cli import main
 from onshelf_exporter.errors import SettingError
+from onshelf_exporter.shop import stage
+from onshelf_exporter.shop.page import Step
 from onshelf_exporter.shop.stage import fingerprint
 
 SALES = "date,product,units\n2024-01-01,a,1\n"
@@ -36,3 +39,25 @@ def test_files_are_read_anew_when_they_or_the_options_change(tmp_path: Path) -> 
     assert first != fingerprint([file], ["--currency", "EUR"])
     with pytest.raises(SettingError, match="cannot be read"):
         fingerprint([tmp_path / "none.csv"], [])
+
+
+@pytest.mark.parametrize(("given", "passed"), [([], []), (["--weeks", "9", "14"], ["--weeks", "9", "14"])])
+def test_the_weeks_to_measure_reach_the_stage_that_measures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: list[str], passed: list[str]
+) -> None:
+    asked: dict[str, list[str]] = {}
+
+    def step(name: str, arguments: list[str], *_: object, **__: object) -> Step:
+        asked[name] = arguments
+        return Step(name, 0.0, "")
+
+    monkeypatch.setattr(stage, "_step", step)
+    monkeypatch.setattr(stage, "_identity", lambda *_: ["a run"])
+    parser = argparse.ArgumentParser()
+    stage.add_arguments(parser)
+    args = parser.parse_args([str(tmp_path), "--currency", "EUR", *given])
+    (tmp_path / "reports").mkdir()
+    monkeypatch.setattr(stage.shutil, "rmtree", lambda *_, **__: None)
+    names = ("tables", "data", "runs", "releases", "repository", "reports", "cache")
+    stage._steps(args, stage.Folders(tmp_path, *(tmp_path / name for name in names)), [])
+    assert asked["evaluate"][asked["evaluate"].index("--decisions") + 2 :] == passed

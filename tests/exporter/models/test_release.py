@@ -1,6 +1,7 @@
 import hashlib
 import json
 import math
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import numpy as np
 import onnx
 import pyarrow.feather as feather
 import pytest
-from small_release import SmallRelease
+from small_release import CONFIGS, SmallRelease
 from tokenizers import Tokenizer
 
+from onshelf_exporter.cli import main
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.export import export, is_exported
 from onshelf_exporter.graphs import INT8_COSINE, MAX_IR, MAX_OPSET, STRAYS, default_opset, run_graph, session
@@ -77,6 +79,37 @@ def test_what_other_code_exported_is_exported_again(small_release: SmallRelease,
     manifest[change] = {"torch": "1.0"} if change == "tool_versions" else "0"
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     assert not is_exported(tmp_path)
+
+
+def test_publish_trains_and_exports_nothing_that_is_there(
+    small_release: SmallRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def starts(command: list[str], **_: Any) -> Any:
+        raise AssertionError(command)
+
+    monkeypatch.setattr("onshelf_exporter.publish.subprocess.run", starts)
+    run = ["--recipe", "test", "--data", str(small_release.run.data), "--runs", str(small_release.run.folder.parent)]
+    places = {name: tmp_path / name for name in ("releases", "repository", "replay")} | {"configs": CONFIGS}
+    assert main(["publish", "--train", *run, *(f"--{name}={path}" for name, path in places.items())]) == 0
+    assert "model release 2: production, new" in capsys.readouterr().out
+
+
+def test_publish_ends_where_training_does(
+    small_release: SmallRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ONSHELF_PRECISION", "float32")  # so that what the stage sets is taken back
+    asked: list[list[str]] = []
+
+    def fails(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        asked.append(command[3:])
+        return subprocess.CompletedProcess(command, 2)
+
+    monkeypatch.setattr("onshelf_exporter.publish.subprocess.run", fails)
+    run = ["--recipe", "test", "--data", str(small_release.run.data), "--runs", str(tmp_path), "--roles", "production"]
+    assert main(["publish", "--train", *run, "--precision", "float32", "--releases", str(tmp_path / "releases")]) == 2
+    assert asked == [["train", *run, "--precision", "float32"]]
+    assert "step train of" in capsys.readouterr().err
+    assert not (tmp_path / "releases").exists()
 
 
 def test_int8_points_the_same_way(manifest: dict[str, Any]) -> None:

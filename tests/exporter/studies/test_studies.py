@@ -18,15 +18,17 @@ from onshelf_exporter.models.product_encoder import TextEncoder
 from onshelf_exporter.recipe import LoopRecipe
 from onshelf_exporter.studies.attributes import Softmax
 from onshelf_exporter.studies.compression import largest_losses
-from onshelf_exporter.studies.encoder_precision import loss
 from onshelf_exporter.studies.encoders import encoder
 from onshelf_exporter.studies.features import bag_of_words, components, said
 from onshelf_exporter.studies.head import forecast
 from onshelf_exporter.studies.inputs import HISTORY, LAST_WEEK, Setting, origin
 from onshelf_exporter.studies.lora import adapt, merge
 from onshelf_exporter.studies.masked import MaskedWords
+from onshelf_exporter.studies.recipe_cost import standard_error
+from onshelf_exporter.studies.served_metrics import loss
 from onshelf_exporter.studies.stage import STUDIES
 from onshelf_exporter.studies.table import Table, write
+from onshelf_exporter.threads import usable
 from onshelf_exporter.training.distil import distil, shortened
 from onshelf_exporter.training.texts import Tokens
 
@@ -55,6 +57,25 @@ def pooled(text: TextEncoder, tokens: Tokens) -> torch.Tensor:
     with torch.no_grad():
         result: torch.Tensor = text(torch.from_numpy(ids), torch.from_numpy(mask))
     return result
+
+
+def test_a_study_runs_with_a_recipe_that_names_no_threads(shop_data: Path, tmp_path: Path) -> None:
+    def few(setting: Setting) -> Table:
+        assert setting.recipe.threads == 0
+        return Table("A title", "A question?", ["threads"], [[torch.get_num_threads()]])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("onshelf_exporter.studies.stage._study", lambda name: few)
+        assert main(["study", "languages", "--data", str(shop_data), "--out", str(tmp_path)]) == 0
+    assert json.loads((tmp_path / "languages.json").read_text())["rows"] == [[usable()]]
+
+
+def test_the_error_of_a_loss_is_that_of_the_means_of_two_samples() -> None:
+    generator = np.random.default_rng(1)
+    base, other = generator.normal(10.0, 0.5, (4000, 4)), generator.normal(11.0, 0.5, (4000, 4))
+    losses = loss(base.mean(1), other.mean(1), False)
+    claimed = np.sqrt(np.mean([standard_error(*pair) ** 2 for pair in zip(base, other, strict=True)]))
+    assert claimed == pytest.approx(losses.std(), rel=0.12)  # first order: 1.1 of the base is 1 + loss
 
 
 def test_a_table_keeps_one_cell_per_column_and_is_written_whole(tmp_path: Path) -> None:

@@ -9,8 +9,11 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 
+from onshelf.files import numbers, texts
 from onshelf_exporter import engine, schema
 from onshelf_exporter.doctor import catalogue, others, sales
 from onshelf_exporter.doctor.columns import Frame, read_columns
@@ -21,6 +24,7 @@ from onshelf_exporter.doctor.sources import Found, find
 from onshelf_exporter.validation import MAX_MISSING
 
 BROKEN = "\ufffd"  # stands for a byte that is no text
+MIN_AMOUNTS = 0.9  # share of values that are numbers in a column of amounts
 MONEY = ("revenue", "discount", "coupon_discount", "price_paid", "list_price", "unit_cost", "fixed_cost")
 
 
@@ -75,6 +79,7 @@ def diagnose(con: Backend, paths: Sequence[Path], settings: Settings) -> Diagnos
     _files(diagnosis)
     _money(diagnosis, settings)
     _sales_and_products(con, diagnosis, settings)
+    _unpriced(diagnosis)
     _others(con, diagnosis)
     _joins(con, diagnosis)
     _required(diagnosis)
@@ -190,6 +195,34 @@ def _sales(con: Backend, diagnosis: Diagnosis, frame: Frame, lines: ir.Table) ->
             diagnosis.shop.setdefault("last_day", last.isoformat())
     if "products" in frame.tables and "product_id" in lines.columns:
         diagnosis.tables["products"] = catalogue.from_lines(con, lines, frame)
+
+
+def _unpriced(diagnosis: Diagnosis) -> None:
+    """Asks which header is the money, where sales have none and some header looks like it."""
+    sold = diagnosis.tables.get("interactions")
+    if sold is None or "revenue" in sold.columns:
+        return
+    for joined, frame in zip(diagnosis.found.joined, diagnosis.frames, strict=True):
+        if "interactions" not in frame.tables:
+            continue
+        unread = [mapped.header for mapped in frame.mapped if not mapped.columns]
+        amounts = [header for header in unread if _is_amount(joined.table[header])]
+        if amounts:
+            diagnosis.open.append(
+                f"no revenue or price was understood, and {', '.join(amounts)} ({', '.join(frame.files)}) has amounts. "
+                "If one is the money: --map HEADER=revenue (of a line) or --map HEADER=price_paid (of one unit)"
+            )
+
+
+def _is_amount(values: pa.ChunkedArray) -> bool:
+    """Whether values are amounts of money: nearly all are numbers, and some have cents or a currency."""
+    if pa.types.is_list(values.type):
+        return False
+    found = numbers(texts(values).values)
+    if found.read < MIN_AMOUNTS * max(found.filled, 1) or not found.read:
+        return False
+    cents = pc.any(pc.not_equal(found.values, pc.floor(found.values))).as_py()
+    return bool(found.currencies) or bool(cents)
 
 
 def _emptied(frame: Frame) -> list[Loss]:

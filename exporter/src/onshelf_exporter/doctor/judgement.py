@@ -26,6 +26,8 @@ ABSENT = {  # cleaning rules that fill a column; without it they say nothing tha
     "coupon_discount_missing": "coupon_discount",
 }  # fmt: skip
 LOSSES = ("incomplete", "unknown_product", "quantity_outlier", "price_outlier")  # cleaning rules that lose something
+# Of interactions alone: equal lines may be a file read twice, or the same thing bought twice.
+INTERACTION_LOSSES = ("duplicate",)
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,13 @@ def judge(folder: Path, work: Path) -> tuple[Summary | None, list[str], list[Los
             return None, [str(error)], []
     whole = json.loads((data / "report.json").read_text(encoding="utf-8"))
     report = whole["cleaning"]
-    losses = [Loss(row["table"], row["what"], row["rows"]) for row in report if row["rule"] in LOSSES and row["rows"]]
+    losses = [Loss(row["table"], row["what"], row["rows"]) for row in report if row["rows"] and _is_loss(row)]
     return _summary(data, report, pq.read_schema(folder / "interactions.parquet").names, whole["warnings"]), [], losses
+
+
+def _is_loss(row: Mapping[str, Any]) -> bool:
+    """Whether a row of the cleaning's report is of something lost, not of something repaired."""
+    return row["rule"] in LOSSES or (row["table"] == "interactions" and row["rule"] in INTERACTION_LOSSES)
 
 
 def _summary(data: Path, report: list[dict[str, Any]], given: list[str], warnings: list[str]) -> Summary:
@@ -138,6 +145,6 @@ def _summary(data: Path, report: list[dict[str, Any]], given: list[str], warning
         cleaned=[
             (row["table"], row["what"], row["rows"])
             for row in report
-            if row["rows"] and row["rule"] not in LOSSES and ABSENT.get(row["rule"], given[0]) in given
+            if row["rows"] and not _is_loss(row) and ABSENT.get(row["rule"], given[0]) in given
         ],
     )

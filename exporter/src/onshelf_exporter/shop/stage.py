@@ -60,6 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--recipe", default="default", help="recipe of the models (default: %(default)s)")
     parser.add_argument(
+        "--weeks",
+        type=int,
+        nargs=2,
+        default=None,
+        metavar=("FIRST", "LAST"),
+        help="launch weeks to measure instead of the validation split's, for a history that is too short for it",
+    )
+    parser.add_argument(
         "--configs", type=Path, default=Path("model_repository"), help="where config.pbtxt files come from"
     )
 
@@ -97,7 +105,8 @@ def _steps(args: argparse.Namespace, folders: Folders, options: list[str]) -> li
     places += ["--decisions", str(folders.reports / "openings.md")]
     # of the models that were just trained, not of those that are published: they may be of earlier files
     unpublished = ["--releases", str(folders.reports / "none"), "--repository", str(folders.repository)]
-    steps.append(_measure([*run, *unpublished, *places], folders, _identity(args, folders)))
+    weeks = ["--weeks", *map(str, args.weeks)] if args.weeks is not None else []
+    steps.append(_measure([*run, *unpublished, *places, *weeks], folders, [*_identity(args, folders), *weeks]))
     others = ["--configs", str(args.configs), "--evaluation", str(folders.reports / "evaluation.json")]
     others += ["--replay", str(folders.root / "launches.json")]
     steps.append(_step("publish", [*run, *release, *others]))

@@ -12,13 +12,14 @@ from functools import partial
 import numpy as np
 
 from onshelf_exporter import export, train
-from onshelf_exporter.evaluation import dataset, recommend, served, tables
-from onshelf_exporter.evaluation.cells import COLD, DEMAND
-from onshelf_exporter.evaluation.release import ModelRelease, exported_release
+from onshelf_exporter.evaluation import dataset
+from onshelf_exporter.evaluation.release import exported_release
 from onshelf_exporter.evaluation.splits import split_of
 from onshelf_exporter.studies.compression import CLOSE
-from onshelf_exporter.studies.inputs import Floats, Setting
+from onshelf_exporter.studies.inputs import Setting
+from onshelf_exporter.studies.served_metrics import loss, measured_metrics
 from onshelf_exporter.studies.table import Table
+from onshelf_exporter.threads import usable
 from onshelf_exporter.training.history import load_dataset
 from onshelf_exporter.training.runs import REPEAT, open_run
 from onshelf_exporter.training.workers import side_by_side
@@ -26,8 +27,6 @@ from onshelf_exporter.training.workers import side_by_side
 ROLE = "replay"
 SEEDS = 5
 ENCODERS = ("product_encoder", "product_encoder_int8")
-OUTCOMES = {"units_8w": "units, 8 weeks", "units_4w": "units, 4 weeks", "buyers_8w": "buyers"}
-CATEGORY = "right category from the title alone"
 
 
 def study(setting: Setting) -> Table:
@@ -35,11 +34,11 @@ def study(setting: Setting) -> Table:
     run = open_run(setting.runs, setting.data, load_dataset(setting.data), setting.recipe)
     roles = [ROLE, *(f"{ROLE}{REPEAT}{number}" for number in range(1, SEEDS))]
     train.train(setting.data, setting.recipe, setting.runs, roles)
-    folders = side_by_side(partial(export.export, run), roles, setting.recipe.threads)
+    folders = side_by_side(partial(export.export, run), roles, usable(setting.recipe.threads))
     data = dataset.load(setting.data)
     weeks = split_of("validation", data.info).evaluate
     measured = [
-        [_measured(replace(exported_release(folder, weeks[0]), encoder=name), data, weeks) for name in ENCODERS]
+        [measured_metrics(replace(exported_release(folder, weeks[0]), encoder=name), data, weeks) for name in ENCODERS]
         for folder in folders
     ]
     table = Table(
@@ -61,33 +60,3 @@ def study(setting: Setting) -> Table:
         f"{CLOSE:.0%} in every metric.",
     ]
     return table
-
-
-def _measured(release: ModelRelease, data: dataset.Dataset, weeks: tuple[int, int]) -> dict[str, tuple[float, bool]]:
-    """Metrics of one model release by name, each with whether more of it is better."""
-    rows = data.launched(weeks)
-    result: dict[str, tuple[float, bool]] = {}
-    forecasts = served.forecasts(release, data, rows)
-    for outcome, title in OUTCOMES.items():
-        for key, value in tables.measure_demand(rows, outcome, forecasts[outcome]).items():
-            heading, more = DEMAND[key]
-            if more is not None:
-                result[f"{title}: {heading}"] = (value, more)
-    task = recommend.cold_task(data, rows, release.cut_week)
-    for key, values in recommend.measure_cold(task, served.audiences(release, data, task)).items():
-        heading, more = COLD[key]
-        if more is not None:
-            result[f"audiences: {heading}"] = (float(np.nanmean(values)), more)
-    unknown = rows.frame.assign(department="", category="", type="", brand="", private_label=-1, price=0.0)
-    ids = release.vocabulary.ids(rows.frame)
-    known = ids[:, 1] > 0
-    told = release.encode(unknown)["category_logits"][:, 1:].argmax(1) + 1
-    right = release.vocabulary.parents["type"][told] == ids[:, 1]
-    result[CATEGORY] = (float(right[known].mean()), True)
-    return result
-
-
-def loss(base: Floats, other: Floats, more: bool) -> Floats:
-    """By how much `other` is worse, as a share; `more`: whether a higher metric is better."""
-    lost: Floats = (base / other if more else other / base) - 1.0
-    return lost

@@ -16,6 +16,7 @@ from onshelf_exporter.models.launch_outcome import LEVELS, OutcomeGraph
 from onshelf_exporter.recipe import OutcomeRecipe
 from onshelf_exporter.studies.inputs import ORIGINS, Floats, Setting
 from onshelf_exporter.studies.table import Table
+from onshelf_exporter.threads import usable
 from onshelf_exporter.training.behaviour import load_events
 from onshelf_exporter.training.calibration import randomised_pit
 from onshelf_exporter.training.history import History
@@ -90,7 +91,12 @@ def served(setting: Setting, learned: History, later: History, until: int, recip
     """The forecast of launch_outcome for the launches after the cut of `learned`."""
     nothing = np.zeros((len(learned.products), 128), dtype=np.float32)
     result = train_outcome(
-        learned, load_events(setting.data, learned.cut), nothing, recipe, setting.recipe.seed, setting.recipe.threads
+        learned,
+        load_events(setting.data, learned.cut),
+        nothing,
+        recipe,
+        setting.recipe.seed,
+        usable(setting.recipe.threads),
     )
     launches = later.launches.take(_asked(learned, later, until))
     product = launches.frame["product_index"].to_numpy()
@@ -125,7 +131,7 @@ def boosted(setting: Setting, learned: History, later: History, until: int, obje
         ).numpy()
     wanted = np.concatenate([seen, after.candidates[:, 0, 2:].numpy()], axis=1)
     actual = after.units[:, EIGHT].double().numpy()
-    settings = {**TREES, "verbosity": -1, "num_threads": setting.recipe.threads, "seed": seed % 2**31}
+    settings = {**TREES, "verbosity": -1, "num_threads": usable(setting.recipe.threads), "seed": seed % 2**31}
 
     def fitted(extra: dict[str, object]) -> Floats:
         model = lightgbm.train({**settings, **extra}, lightgbm.Dataset(columns[known], units[known]), ROUNDS)

@@ -19,6 +19,7 @@ from onshelf_exporter.export import git_commit
 from onshelf_exporter.recipe import load_recipe
 from onshelf_exporter.studies.inputs import Setting
 from onshelf_exporter.studies.table import Table, write
+from onshelf_exporter.threads import usable
 from onshelf_exporter.training.history import load_dataset
 
 
@@ -39,6 +40,7 @@ STUDIES = (
     StudyRow("languages", "which titles in other languages, misread or mashed, are flagged or refused"),
     StudyRow("launch_forecast", "what the parts of launch_outcome add, beside boosted trees on identical inputs"),
     StudyRow("recommendation", "what the rankers' features add, and what room for new products costs"),
+    StudyRow("recipe_cost", "what the recipe of `make run` loses beside a longer one"),
     StudyRow("pretraining", "masked words and categories of all products before the launch tasks"),
 )
 
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     """Run one study; prints the path of its table."""
     recipe = load_recipe(args.recipe)
     load_dataset(args.data)
-    torch.set_num_threads(recipe.threads)
+    torch.set_num_threads(usable(recipe.threads))
     started = time.monotonic()
     table = _study(args.study)(Setting(args.data, recipe, args.runs))
     path = args.out / f"{args.study}.json"
