@@ -267,7 +267,10 @@ def _worst(name: str, runs: list[Arrays], got: Arrays, rows: Arrays, support: ND
         rounding.ranked_difference(one, runs, got, ~shared if one.scores == "scores" else np.ones(count, dtype=bool))
         for one in rankings
     ]
+    parts += [rounding.reasons_difference(one, runs, got) for one in rankings if one.reasons]
     for tensor in SIGNATURES[name].outputs:
+        if tensor.name in rounding.EXACT:
+            parts.append(rounding.exact_difference(tensor.name, runs, got))
         if tensor.dtype == "INT64" or tensor.name in by_score:
             continue
         values = np.stack([run[tensor.name] for run in runs])

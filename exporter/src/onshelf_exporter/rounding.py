@@ -24,19 +24,28 @@ DRAWS = 12  # an edge is met on both sides but once in 2,000 times
 STEP = 2e-6  # share by which numbers move; float32 keeps 6e-8 of each, and sums of a hundred lose more
 TIED = "prior"  # buffers in which zeros move, too: products that nobody bought are equal in all else
 FAULT = np.inf
+OTHER_REASONS = 1e-2  # what a row differs by that has other reasons: above every tolerance, and of a few rows no fault
+EXACT = {  # ids that belong to no ranking: each is one that PyTorch answers in its place, or the row differs by this
+    "completed_ids": FAULT,
+    "fit_reason_events": OTHER_REASONS,
+}
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Two outputs that belong together: ids, each at most once, and their scores, best first."""
+    """Outputs that belong together: ids, each at most once, their scores, best first, and reasons, as many of each."""
 
     ids: str
     scores: str
+    reasons: str = ""
 
 
 RANKINGS = {
-    "product_retrieval": (Ranking("product_indices", "scores"), Ranking("new_indices", "new_scores")),
-    "audience_retrieval": (Ranking("user_indices", "scores"),),
+    "product_retrieval": (
+        Ranking("product_indices", "scores", "reason_events"),
+        Ranking("new_indices", "new_scores", "new_reason_events"),
+    ),
+    "audience_retrieval": (Ranking("user_indices", "scores", "reason_products"),),
     "launch_retrieval": (Ranking("launch_indices", "similarities"),),
 }
 
@@ -99,6 +108,35 @@ def ranked_difference(ranking: Ranking, runs: Sequence[Arrays], got: Arrays, ord
     twice = (np.diff(np.sort(ids, axis=1), axis=1) == 0).any(axis=1)
     found[twice | (rising & ordered)] = FAULT
     return found
+
+
+def exact_difference(name: str, runs: Sequence[Arrays], got: Arrays) -> Floats:
+    """What EXACT says in rows of an output in which a place has an id that none of `runs` has there; else 0."""
+    found = np.any([run[name] == got[name] for run in runs], axis=0)
+    return np.where(found.reshape(len(found), -1).all(axis=1), 0.0, EXACT[name])
+
+
+def reasons_difference(ranking: Ranking, runs: Sequence[Arrays], got: Arrays) -> Floats:
+    """OTHER_REASONS in rows where an id that is ranked has reasons that it has in none of `runs`; else 0.
+
+    The order of an id's reasons does not count, and neither do ids that are no candidates or that no run ranks.
+    """
+    ids = got[ranking.ids].astype(np.int64)
+    count, places = ids.shape
+    own = np.sort(got[ranking.reasons].reshape(count, places, -1), axis=2)
+    width = 1 + max(int(one[ranking.ids].max(initial=0)) for one in (*runs, got))
+    known, right = np.zeros(ids.shape, dtype=bool), np.zeros(ids.shape, dtype=bool)
+    for run in runs:
+        theirs = np.sort(run[ranking.reasons].reshape(count, run[ranking.ids].shape[1], -1), axis=2)
+        place = np.full((count, width), -1, dtype=np.int64)
+        rows = np.broadcast_to(np.arange(theirs.shape[1]), theirs.shape[:2])
+        np.put_along_axis(place, run[ranking.ids].astype(np.int64), rows, axis=1)
+        at = np.take_along_axis(place, ids, axis=1)
+        same = (np.take_along_axis(theirs, np.maximum(at, 0)[:, :, None], axis=1) == own).all(axis=2)
+        known |= at >= 0
+        right |= same & (at >= 0)
+    candidate = _scores(ranking, got) > NONE
+    return np.where((known & ~right & candidate).any(axis=1), OTHER_REASONS, 0.0)
 
 
 def _scores(ranking: Ranking, run: Arrays) -> Floats:

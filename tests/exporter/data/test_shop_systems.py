@@ -113,6 +113,29 @@ def test_an_orders_total_on_each_line_is_no_revenue_of_a_line(
     assert priced or came.sales().revenue.isna().all()
 
 
+@pytest.mark.parametrize("once", [True, False])
+def test_an_orders_discount_is_shared_out_to_its_lines(
+    once: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = orders()
+    off = lines.groupby("order").amount.transform("sum") * 0.1
+    lines["Discount"] = off.where(~lines.order.duplicated()) if once else off
+    lines = lines.rename(columns={"order": "Order ID", "user": "Customer ID", "when": "Date", "units": "Qty"})
+    came = route(tmp_path, written(tmp_path / "sales.csv", lines.rename(columns={"amount": "Line total"})))
+    assert "discount is that of a whole order" in " ".join(capsys.readouterr().out.split())
+    is_right(came)
+    sales = came.sales()
+    assert sales.discount.to_numpy() == pytest.approx(0.1 * sales.revenue.to_numpy())
+
+
+def test_a_discount_of_its_own_on_each_line_stays_there(tmp_path: Path) -> None:
+    lines = orders()
+    lines["Discount"] = (lines.amount * 0.1).round(2)
+    lines = lines.rename(columns={"order": "Order ID", "user": "Customer ID", "when": "Date", "units": "Qty"})
+    sales = route(tmp_path, written(tmp_path / "sales.csv", lines.rename(columns={"amount": "Line total"}))).sales()
+    assert sales.discount.sum() == pytest.approx(lines.Discount.sum())
+
+
 @pytest.mark.parametrize("word", ["Total", "Grand Total:", "Gesamtsumme", "合计"])
 def test_a_row_that_sums_up_the_others_is_no_sale(word: str, tmp_path: Path) -> None:
     lines = orders()[["sku", "title", "when", "units", "amount"]].rename(columns={"when": "date"})

@@ -11,7 +11,18 @@ from torch import Tensor
 from onshelf_exporter import graphs
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.models.towers import LaunchRetrieval
-from onshelf_exporter.rounding import FAULT, Ranking, moved_answers, ranked_difference
+from onshelf_exporter.rounding import (
+    EXACT,
+    FAULT,
+    OTHER_REASONS,
+    RANKINGS,
+    Ranking,
+    exact_difference,
+    moved_answers,
+    ranked_difference,
+    reasons_difference,
+)
+from onshelf_exporter.signatures import SIGNATURES
 
 LIST = Ranking("ids", "scores")
 EXPECTED = {"ids": np.array([[4, 7, 2, 5]]), "scores": np.array([[3.0, 2.0, 2.0, 1.0]], dtype=np.float32)}
@@ -57,6 +68,52 @@ def test_which_of_those_that_are_no_candidates_fills_a_list_is_no_difference() -
 )
 def test_wrong_ids_and_scores_are_told(ids: list[int], scores: list[float], least: float) -> None:
     assert difference(ids, scores) >= least
+
+
+WITH_REASONS = Ranking("ids", "scores", "reasons")
+REASONED = {
+    "ids": np.array([[4, 7, 2]]),
+    "scores": np.array([[3.0, 2.0, -10_000.0]], dtype=np.float32),
+    "reasons": np.array([[11, 12, 21, 22, 31, 32]]),
+}
+
+
+@pytest.mark.parametrize(
+    ("ids", "reasons", "differ"),
+    [
+        ([4, 7, 2], [11, 12, 21, 22, 31, 32], False),
+        ([7, 4, 2], [21, 22, 11, 12, 31, 32], False),  # they go with their ids
+        ([4, 7, 2], [12, 11, 21, 22, 31, 32], False),  # in another order
+        ([4, 7, 2], [11, 12, 21, 22, 31, 99], False),  # of one that is no candidate
+        ([4, 9, 2], [11, 12, 98, 99, 31, 32], False),  # of one that is not in the list: its score tells
+        ([4, 7, 2], [11, 12, 21, 99, 31, 32], True),
+        ([7, 4, 2], [11, 12, 21, 22, 31, 32], True),  # those of another
+    ],
+)
+def test_reasons_are_those_of_each_id(ids: list[int], reasons: list[int], differ: bool) -> None:
+    got = {"ids": np.array([ids]), "scores": REASONED["scores"], "reasons": np.array([reasons])}
+    assert reasons_difference(WITH_REASONS, [REASONED], got)[0] == (OTHER_REASONS if differ else 0.0)
+    assert reasons_difference(WITH_REASONS, [REASONED, got], got)[0] == 0.0
+
+
+def test_reasons_that_differ_are_above_every_tolerance_and_no_fault_in_few_rows() -> None:
+    for model, rankings in RANKINGS.items():
+        if any(ranking.reasons for ranking in rankings):
+            tolerance = graphs.TOLERANCES.get(model, graphs.DEFAULT_TOLERANCE)
+            assert tolerance < OTHER_REASONS < graphs.STRAYS[model][1]
+
+
+def test_ids_that_are_no_ranking_are_one_of_pytorchs_answers() -> None:
+    runs = [{"completed_ids": np.array([[1, 2], [3, 4]])}, {"completed_ids": np.array([[1, 2], [3, 5]])}]
+    told = exact_difference("completed_ids", runs, {"completed_ids": np.array([[1, 9], [3, 5]])})
+    assert told.tolist() == [FAULT, 0.0]
+
+
+def test_every_whole_number_that_a_model_answers_is_compared() -> None:
+    for model, signature in SIGNATURES.items():
+        ranked = {name for one in RANKINGS.get(model, ()) for name in (one.ids, one.reasons)}
+        whole = {tensor.name for tensor in signature.outputs if tensor.dtype == "INT64"}
+        assert whole <= ranked | set(EXACT), model
 
 
 def exported(path: Path, embeddings: Tensor) -> tuple[Path, graphs.Arrays]:

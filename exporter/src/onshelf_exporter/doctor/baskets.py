@@ -49,22 +49,30 @@ def filled_up(con: Backend, lines: ir.Table, notes: list[str]) -> ir.Table:
     return lines
 
 
-def is_of_orders(lines: ir.Table) -> bool:
-    """Whether the amounts are those of whole orders: on each of their lines, or on one of them."""
-    if not {"order_id", "product_id", "revenue"} <= set(lines.columns):
-        return False
+def _stated_once(lines: ir.Table, column: str) -> ir.Table | None:
+    """The orders of several products that state an amount, where nearly all of them state but one; None elsewhere."""
+    if not {"order_id", "product_id", column} <= set(lines.columns):
+        return None
     orders = lines.filter(lines.order_id.notnull()).group_by("order_id")
     orders = orders.agg(
         products=lambda t: t.product_id.nunique(),
-        different=lambda t: t.revenue.nunique(),
-        amount=lambda t: t.revenue.max(),
+        different=lambda t: t[column].nunique(),
+        amount=lambda t: t[column].max(),
     )
-    several = orders.filter((orders.products > 1) & (orders.different > 0))
+    several = orders.filter((orders.products > 1) & (orders.different > 0) & (orders.amount != 0))
     counts = several.agg(
         orders=several.count(), alike=(several.different == 1).cast("int64").sum(), amounts=several.amount.nunique()
     )
     found = counts.to_pyarrow().to_pylist()[0]
     if found["orders"] < ENOUGH or found["alike"] < ALIKE * found["orders"] or found["amounts"] < ENOUGH:
+        return None
+    return several
+
+
+def is_of_orders(lines: ir.Table) -> bool:
+    """Whether the amounts are those of whole orders: on each of their lines, or on one of them."""
+    several = _stated_once(lines, "revenue")
+    if several is None:
         return False
     price = next((name for name in ("price_paid", "list_price") if name in lines.columns), None)
     if price is None:
@@ -74,6 +82,26 @@ def is_of_orders(lines: ir.Table) -> bool:
     units = own.quantity.fill_null(1.0) if "quantity" in lines.columns else ibis.literal(1.0)
     near = ((own.revenue - own[price] * units).abs() <= NEAR * own.revenue.abs()).cast("float64").mean()
     return (engine.number(own.count()) == 0) or engine.number((near * 100).round()) <= 50
+
+
+def shared_out(con: Backend, lines: ir.Table, notes: list[str]) -> ir.Table:
+    """The lines with discounts of whole orders shared out to the order's lines by their amounts."""
+    for column in ("discount", "coupon_discount"):
+        if f"percent_{column}" in lines.columns or _stated_once(lines, column) is None:
+            continue
+        units = lines.quantity.fill_null(1.0).abs() if "quantity" in lines.columns else ibis.literal(1.0)
+        prices = [lines[name] for name in ("price_paid", "list_price") if name in lines.columns]
+        amount = lines.revenue if "revenue" in lines.columns else prices[0] * units if prices else units
+        weighed = lines.mutate(weight=amount.abs().fill_null(0.0))
+        order = ibis.window(group_by="order_id")
+        of_order = weighed[column].max().over(order)
+        whole, count = weighed.weight.sum().over(order), weighed.count().over(order)
+        part = of_order * ibis.ifelse(whole > 0, weighed.weight / whole, 1.0 / count)
+        several = weighed.order_id.notnull() & (weighed[column].nunique().over(order) == 1)
+        mended = weighed.mutate(**{column: ibis.ifelse(several, part, weighed[column])}).drop("weight")
+        lines = con.create_table(ibis.util.gen_name("lines"), mended, temp=True)
+        notes.append(f"{column} is that of a whole order: shared out to its lines by their amounts")
+    return lines
 
 
 def counted(con: Backend, lines: ir.Table, notes: list[str]) -> ir.Table:

@@ -42,7 +42,7 @@ def lines_of(con: Backend, frame: Frame, notes: list[str], losses: list[Loss]) -
     table = _kind(baskets.filled_up(con, table, notes))
     if baskets.is_of_orders(table):
         table = _without_order_totals(table, frame, notes, losses)
-    table = baskets.counted(con, table, notes)
+    table = baskets.shared_out(con, baskets.counted(con, table, notes), notes)
     return con.create_table(ibis.util.gen_name("lines"), _money(table, frame, notes), temp=True)
 
 
