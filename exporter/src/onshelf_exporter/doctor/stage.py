@@ -15,6 +15,7 @@ from onshelf_exporter.doctor.diagnosis import Diagnosis, diagnose
 from onshelf_exporter.doctor.record import write_record
 from onshelf_exporter.doctor.settings import Settings, settings_of
 from onshelf_exporter.errors import SettingError
+from onshelf_exporter.training.progress import working
 
 USABLE, NOT_USABLE, WITH_LOSSES = 0, 1, 3
 
@@ -27,7 +28,8 @@ def run(args: argparse.Namespace) -> int:
     _check_target(target)
     with tempfile.TemporaryDirectory(prefix="onshelf-doctor-") as work:
         con = engine.connect(spill=Path(work) / "spill")
-        diagnosis = diagnose(con, args.path, settings)
+        with working("doctor: reading", quiet=True):
+            diagnosis = diagnose(con, args.path, settings)
         if target is not None and "currency" not in diagnosis.shop:
             rule = "is needed with --write: the ISO 4217 code of all amounts, such as EUR or CNY"
             raise SettingError("--currency", None, rule)
@@ -36,8 +38,9 @@ def run(args: argparse.Namespace) -> int:
         _check_shop(shop, Path(work))
         summary = None
         if not diagnosis.problems:
-            judgement.write(con, diagnosis.tables, shop, tables)
-            summary, problems, losses = judgement.judge(tables, prepared)
+            with working("doctor: judging", quiet=True):
+                judgement.write(con, diagnosis.tables, shop, tables)
+                summary, problems, losses = judgement.judge(tables, prepared)
             diagnosis.problems += problems
             diagnosis.losses += losses
         status = report(diagnosis, summary, settings, console)

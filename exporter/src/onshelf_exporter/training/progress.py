@@ -225,9 +225,12 @@ def loading(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def working(name: str, total: int = 0) -> Iterator[Callable[[str], None]]:
-    """Show that something is worked on; yields a function that names the next step, of `total` where that is known."""
-    with _reporter.piece(name, total, 0) as (advance, step):
+def working(name: str, total: int = 0, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Show that something is worked on; yields a function that names the next step, of `total` where that is known.
+
+    `quiet` work is told in a log only where it takes long.
+    """
+    with _reporter.piece(name, total, 0, quiet) as (advance, step):
         begun = False
 
         def next_step(what: str) -> None:
