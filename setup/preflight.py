@@ -39,7 +39,7 @@ class Part(NamedTuple):
 
 # Measured by `make fresh` with PyTorch's build without CUDA; rounded up.
 PARTS = {
-    "run": Part(".venv/.run", 600, 2200, 4000),
+    "run": Part(".venv/.run", 600, 4700, 3700),  # of the disk, 2,700 are data, training runs and model releases
     "triton": Part(".venv-triton/.installed", 110, 350, 0),
     "evaluate": Part(".venv/.evaluate", 20, 100, 0),
     "test": Part(".venv/.test", 100, 400, 4000),

@@ -23,6 +23,7 @@ WITHOUT_EFFECT = tuple(
         "errors",
         "imported",
         "locks",
+        "memory",
         "precision",
         "recipe",
         "threads",

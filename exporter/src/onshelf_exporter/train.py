@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from onshelf_exporter import devices, threads
+from onshelf_exporter import devices, memory, threads
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.json_file import write_json
 from onshelf_exporter.locks import exclusive
@@ -127,6 +127,7 @@ def train(data: Path, recipe: Recipe, runs: Path, roles: list[str]) -> Run:
             if distributed.leads():
                 print(threads.said(count), file=sys.stderr, flush=True)
             train_encoder(training)
+            memory.give_back()
         distributed.barrier()  # the leader has written it
         own = distributed.mine(todo)
         with distributed.alone():

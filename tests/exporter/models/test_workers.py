@@ -11,8 +11,9 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
+from onshelf_exporter import memory
 from onshelf_exporter.errors import ExporterError, SettingError
-from onshelf_exporter.training.workers import side_by_side
+from onshelf_exporter.training.workers import MEMORY_EACH, side_by_side
 
 ROOT = Path(__file__).parents[3]
 
@@ -54,6 +55,34 @@ def test_each_piece_has_a_process_and_its_share_of_threads() -> None:
     assert [number for number, _, _ in found] == [1, 2]
     assert os.getpid() not in {process for _, process, _ in found}
     assert {threads for _, _, threads in found} == {1}
+
+
+def test_they_are_done_in_turn_where_memory_for_two_is_not_free(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("onshelf_exporter.memory.free", lambda: 2 * MEMORY_EACH - 1)
+    assert {process for _, process, _ in side_by_side(place, [1, 2], threads=2)} == {os.getpid()}
+    assert capsys.readouterr().err == "memory: 4.0 GB are free, so 1 at a time\n"
+
+
+@pytest.mark.parametrize(("most", "free"), [("max", 3_000 << 10), ("1500000", 500_000), ("900000", 0)])
+def test_free_memory_is_that_of_the_machine_or_of_the_control_group(tmp_path: Path, most: str, free: int) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal:  9000 kB\nMemFree:   1 kB\nMemAvailable:   3000 kB\n")
+    assert memory.free(tmp_path / "none", tmp_path / "meminfo") == 3_000 << 10
+    (tmp_path / "memory.max").write_text(f"{most}\n")
+    (tmp_path / "memory.current").write_text("1000000\n")
+    assert memory.free(tmp_path, tmp_path / "meminfo") == free
+
+
+def test_memory_that_is_no_longer_held_goes_back_to_the_system() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    held = [bytearray(60_000) for _ in range(4_000)]  # pieces that the C library keeps when they are freed
+    full = resident()
+    del held
+    memory.give_back()
+    assert resident() < full - 200_000_000
 
 
 def test_the_threads_of_numpy_and_scipy_are_shared_out_too() -> None:

@@ -7,6 +7,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -15,7 +16,7 @@ from typing import TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
-from onshelf_exporter import devices
+from onshelf_exporter import devices, memory
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.training import distributed
 
@@ -23,14 +24,16 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PARENT_DEATH = 1  # PR_SET_PDEATHSIG of prctl(2)
+MEMORY_EACH = 2_000_000_000  # bytes that training or exporting a release of a million purchases takes at most
 BLAS_SETTING = "OPENBLAS_NUM_THREADS"  # read when a copy of OpenBLAS is loaded; numpy and scipy bring one each
 
 
 def side_by_side(work: Callable[[Item], Result], items: list[Item], threads: int) -> list[Result]:
     """The results of `work` on each item, in order.
 
-    Where there is one item or one thread, where a GPU trains, or where torchrun has started several processes already,
-    they are done one after the other in this process. The processes end with this one, however it ends.
+    Where there is one item or one thread, where a GPU trains, where torchrun has started several processes already, or
+    where memory for two is not free, they are done one after the other in this process. The processes end with this
+    one, however it ends.
 
     Args:
         work: a function at the top of a module, or a partial of one; it raises what it raises here.
@@ -43,6 +46,12 @@ def side_by_side(work: Callable[[Item], Result], items: list[Item], threads: int
     workers = min(len(items), threads)
     if workers < 2 or devices.current() != devices.CPU or distributed.together():
         return [work(item) for item in items]
+    free = memory.free()
+    if free < workers * MEMORY_EACH:
+        workers = int(free // MEMORY_EACH)
+        print(f"memory: {free / 1e9:.1f} GB are free, so {max(1, workers)} at a time", file=sys.stderr, flush=True)
+        if workers < 2:
+            return [work(item) for item in items]
     context = multiprocessing.get_context("spawn")
     each = max(1, threads // workers)
     try:
