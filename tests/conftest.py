@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin to make the model releases that tests need, at a low priority, where other tests come before them."""
+    """Begin to make the model releases that tests need, where other tests come before them."""
     global ahead
     wanted = needed(session.items)
     alone = "PYTEST_XDIST_WORKER" not in os.environ
@@ -61,7 +61,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not alone or not needed(session.items[:1]):
         log = ROOT / "var" / "test" / "ahead.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = ["nice", sys.executable, str(ROOT / "tests" / "small_release.py"), *wanted]
+        command = [sys.executable, str(ROOT / "tests" / "small_release.py"), *wanted]
         with log.open("w") as said:
             ahead = subprocess.Popen(command, stdout=said, stderr=said, process_group=0)
 

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from onshelf_exporter.training.runs import ROLES, Run, open_run
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "var" / "test"
+PREDICTIONS = KEPT / "predictions"  # of evaluations, by the content of all that they depend on
 CONFIGS = ROOT / "model_repository"
 
 
@@ -91,7 +93,7 @@ def shop_release(write: Callable[[Path], Path], role: str) -> SmallRelease:
     name = write.__name__.removeprefix("write_")
     with exclusive(KEPT / "shops" / name):
         data = prepare(name, KEPT / "shops" / name, source=write(KEPT / "shops" / name / "source"))
-        return small_release(data, KEPT / "shops", (role,))
+    return small_release(data, KEPT / "shops" / name, (role,))
 
 
 MADE: dict[str, Callable[[], SmallRelease]] = {  # by the name of the fixture
@@ -103,5 +105,7 @@ MADE: dict[str, Callable[[], SmallRelease]] = {  # by the name of the fixture
 }
 
 if __name__ == "__main__":
-    for wanted in sys.argv[1:]:
-        MADE[wanted]()
+    first, *others = sys.argv[1:]
+    MADE[first]()
+    with ThreadPoolExecutor(2) as pool:  # each of the others has one role, so one thread of its own is all that it uses
+        list(pool.map(lambda name: subprocess.run([sys.executable, __file__, name], check=True), others))

@@ -1,20 +1,39 @@
 """`onshelf-exporter shop`: from a till's monthly files to a model release and a closing page, in one command."""
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.feather as feather
 import pytest
 from messy_shop import Truth, write_messy_shop
+from small_release import KEPT
 
+from onshelf_exporter.imported import code_hash, package_hash
+from onshelf_exporter.locks import exclusive
 from onshelf_exporter.publish import existing, read_manifest
+from onshelf_exporter.recipe import load_recipe
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Truth, Path, list[str]]:
-    """The truth, the shop's folder, and the command that made it."""
-    folder = tmp_path_factory.mktemp("own files")
+def shop() -> Iterator[tuple[Truth, Path, list[str]]]:
+    """The truth, the shop's folder, and the command that made it; what an earlier run of the tests made is not made
+    again unless the code is another."""
+    stages = ("shop.stage", "doctor", "train", "evaluate", "export", "publish")
+    code = code_hash(*(f"onshelf_exporter.{stage}" for stage in stages), without=()) + package_hash("onshelf.files")
+    code += load_recipe("test").hash
+    with exclusive(KEPT / "own files"):
+        for other in (KEPT / "own files").iterdir():
+            if other.is_dir() and other.name != code:
+                shutil.rmtree(other)
+        shutil.rmtree(KEPT / "own files" / code / "sales", ignore_errors=True)
+        yield made(KEPT / "own files" / code)
+
+
+def made(folder: Path) -> tuple[Truth, Path, list[str]]:
+    """Write the till's files and do it all."""
     truth = write_messy_shop(folder / "sales", lines=6_000, products=90, users=150, weeks=30)
     command = [sys.executable, "-m", "onshelf_exporter.cli", "shop", str(folder / "sales"), "--currency", "GBP"]
     command += ["--name", "till", "--root", str(folder / "shops"), "--recipe", "test"]

@@ -2,14 +2,17 @@
 
 import argparse
 import importlib.util
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from small_release import PREDICTIONS
 
 from onshelf_exporter import evaluate
 from onshelf_exporter.evaluation.dataset import Dataset, load
+from onshelf_exporter.locks import exclusive
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +67,9 @@ def arguments(prepared: Path, published: Path) -> Callable[..., argparse.Namespa
 
 @pytest.fixture(scope="session")
 def out(arguments: Callable[..., argparse.Namespace], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the reports of the invented shop, and the cache that they left."""
+    """A folder with the reports of the invented shop, and the cache that they left; kept from run to run."""
     folder = tmp_path_factory.mktemp("evaluated")
-    assert evaluate.run(arguments(folder)) == 0
+    with exclusive(PREDICTIONS / "shop"):
+        assert evaluate.run(arguments(folder, "--cache", str(PREDICTIONS / "shop"))) == 0
+        shutil.copytree(PREDICTIONS / "shop", folder / "cache")
     return folder

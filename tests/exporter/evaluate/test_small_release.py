@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import torch
-from small_release import SmallRelease
+from small_release import PREDICTIONS, SmallRelease
 
 from onshelf_exporter import evaluate
 from onshelf_exporter.evaluation import dataset, recommend, served
@@ -26,7 +26,11 @@ def test_the_command_measures_the_small_release(replay_release: SmallRelease, co
         "--repository": replay_release.repository,
         "--data": complete_journey,
     }
-    paths |= {"--out": tmp_path / "reports", "--cache": tmp_path / "cache", "--runs": replay_release.run.folder.parent}
+    paths |= {
+        "--out": tmp_path / "reports",
+        "--cache": PREDICTIONS / "small",
+        "--runs": replay_release.run.folder.parent,
+    }
     words = [str(word) for pair in paths.items() for word in pair]
     asked = parser.parse_args([*words, "--recipe", "test", "--published-only", "--quick", "--draws", "50"])
     assert evaluate.run(asked) == 0

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_release import SmallRelease
+from small_release import PREDICTIONS, SmallRelease
 
 from onshelf_exporter import evaluate
 from onshelf_exporter.errors import ExporterError
@@ -49,7 +49,7 @@ def opened(
     parser = argparse.ArgumentParser()
     evaluate.add_arguments(parser)
     paths = {"--data": complete_journey, "--releases": folder / "none", "--repository": folder / "none"}
-    paths |= {"--out": folder / "reports", "--cache": folder / "cache", "--runs": folder / "runs"}
+    paths |= {"--out": folder / "reports", "--cache": PREDICTIONS / "small", "--runs": folder / "runs"}
     paths |= {"--decisions": folder / "decisions.md", "--recipe": recipe_file}
     words = [str(word) for pair in paths.items() for word in pair]
     args = parser.parse_args([*words, "--split", "test", "--quick", "--seeds", "2", "--draws", "20"])
