@@ -65,13 +65,20 @@ def test_they_are_done_in_turn_where_memory_for_two_is_not_free(
     assert capsys.readouterr().err == "memory: 4.0 GB are free, so 1 at a time\n"
 
 
-@pytest.mark.parametrize(("most", "free"), [("max", 3_000 << 10), ("1500000", 500_000), ("900000", 0)])
+@pytest.mark.parametrize(("most", "free"), [("max", 3_000 << 10), ("1500000", 700_000), ("700000", 0)])
 def test_free_memory_is_that_of_the_machine_or_of_the_control_group(tmp_path: Path, most: str, free: int) -> None:
-    (tmp_path / "meminfo").write_text("MemTotal:  9000 kB\nMemFree:   1 kB\nMemAvailable:   3000 kB\n")
-    assert memory.free(tmp_path / "none", tmp_path / "meminfo") == 3_000 << 10
-    (tmp_path / "memory.max").write_text(f"{most}\n")
-    (tmp_path / "memory.current").write_text("1000000\n")
-    assert memory.free(tmp_path, tmp_path / "meminfo") == free
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal:  9000 kB\nMemFree:   1 kB\nMemAvailable:   3000 kB\n")
+    assert memory.free(tmp_path / "none", meminfo) == 3_000 << 10
+    for folder, limit, held, cached in (
+        (tmp_path / "two", "memory.max", "memory.current", "inactive_file"),
+        (tmp_path / "one" / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        folder.mkdir(parents=True)
+        (folder / limit).write_text(f"{most if folder.name == 'two' else most.replace('max', str(1 << 60))}\n")
+        (folder / held).write_text("1000000\n")
+        (folder / "memory.stat").write_text(f"anon 5\n{cached} 200000\n")
+    assert memory.free(tmp_path / "two", meminfo) == memory.free(tmp_path / "one", meminfo) == free
 
 
 def test_memory_that_is_no_longer_held_goes_back_to_the_system() -> None:
