@@ -1,13 +1,18 @@
 """Text in columns: any script aligns, bars have their length, quantiles are whole units."""
 
+import datetime
 import io
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from onshelf import ChannelUse
+from onshelf._cli import _plan_view
 from onshelf._cli import _words as w
 from onshelf._cli._progress import Progress
 from onshelf._cli._terminal import Cell, Column, Terminal, clean, pad, shorten, table, terminal_of, width, wrap
+from onshelf._results import PlanLaunchResult, TimingEvidence
 
 PLAIN = Terminal(columns=80, colour=False, unicode=True)
 
@@ -139,3 +144,12 @@ def test_progress_without_a_person_is_a_line_for_each_tenth():
     assert len(lines) == 8
     assert lines[0].startswith("planned 12/40, ")
     assert lines[-1].startswith("planned 40/40 in ")
+
+
+def test_a_season_without_ups_and_downs_is_the_same_in_all_weeks() -> None:
+    weeks = [datetime.date(2024, 1, 1) + datetime.timedelta(weeks=n) for n in range(3)]
+    flat = SimpleNamespace(timing=[TimingEvidence(week_start_date=week, seasonality=1.0) for week in weeks])
+    told = " ".join(_plan_view._timing(cast(PlanLaunchResult, flat), PLAIN))
+    assert "1 Jan 2024" in told
+    assert "the same in all weeks (1.00 × the year's average)." in " ".join(told.split())
+    assert "strongest" not in told

@@ -3,18 +3,22 @@
 import datetime as dt
 import random
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import cast
 
 import grpc
 import numpy as np
 import pytest
 
 from onshelf.v1 import launch_pb2, types_pb2
+from onshelf_gateway.calls import Call
 from onshelf_gateway.candidates import cross, join
-from onshelf_gateway.categories import NamedCategory, completed, named_category
+from onshelf_gateway.categories import Category, NamedCategory, completed, named_category
 from onshelf_gateway.economics import economics
 from onshelf_gateway.forecasts import Forecasts, nb_quantile
 from onshelf_gateway.models import RawOutcomes
-from onshelf_gateway.questions import CostQuestion, ObjectiveQuestion
+from onshelf_gateway.product import _notice_category
+from onshelf_gateway.questions import CostQuestion, ObjectiveQuestion, ProductQuestion
 from onshelf_gateway.ranking import diverse, from_knee, frontier_rows
 from onshelf_gateway.release import load_release
 from onshelf_gateway.testing.fake_backend import complete_ids
@@ -345,3 +349,18 @@ def test_a_channel_that_was_never_used_takes_the_coverage_of_its_kind(tmp_path):
     channels = load_release(folder).channels
     assert channels[rows[2]["channel_id"]].typical_coverage == pytest.approx(0.15)
     assert channels[rows[2]["channel_id"]].broad_coverage == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (("Grocery", "Tea"), "no category was given; planned as Grocery > Tea, read from the title (80% sure)"),
+        ((), "no category was given; planned without a category"),
+    ],
+)
+def test_a_category_is_read_from_the_title_only_where_there_is_one(path: tuple[str, ...], said: str) -> None:
+    notices: list[str] = []
+    call = SimpleNamespace(notice=lambda code, message, field: notices.append(message))
+    category = Category((0, 0, 0), path, False, 0.8, ())
+    _notice_category(cast(Call, call), cast(ProductQuestion, SimpleNamespace(category_path=())), category, ())
+    assert notices == [said]

@@ -171,9 +171,10 @@ def _notice_category(
 ) -> None:
     used = f"as {' > '.join(category.path)}" if category.path else "without a category"
     if not question.category_path:
+        told = f"{used}, read from the title ({category.confidence:.0%} sure)" if category.path else used
         call.notice(
             T.NOTICE_CODE_CATEGORY_INFERRED,
-            f"no category was given; planned {used}, read from the title ({category.confidence:.0%} sure)",
+            f"no category was given; planned {told}",
             "product.category_path",
         )
     elif category.matched and not unknown and category.inferred:

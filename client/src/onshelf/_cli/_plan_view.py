@@ -238,9 +238,14 @@ def _timing(answer: r.PlanLaunchResult, terminal: Terminal) -> list[str]:
         return []
     best, worst = max(rows, key=lambda row: row.seasonality), min(rows, key=lambda row: row.seasonality)
     spark = terminal.sparkline([row.seasonality for row in rows])
-    text = f"{w.day(rows[0].week_start_date)} {spark} {w.day(rows[-1].week_start_date)}: strongest week of "
-    text += f"{w.day(best.week_start_date)} ({best.seasonality:.2f} × the year's average), weakest "
-    text += f"{w.day(worst.week_start_date)} ({worst.seasonality:.2f} ×)."
+    text = f"{w.day(rows[0].week_start_date)} {spark} {w.day(rows[-1].week_start_date)}: "
+    if f"{best.seasonality:.2f}" == f"{worst.seasonality:.2f}":
+        text += f"the same in all weeks ({best.seasonality:.2f} × the year's average)."
+    else:
+        text += (
+            f"strongest week of {w.day(best.week_start_date)} ({best.seasonality:.2f} × the year's average), weakest "
+        )
+        text += f"{w.day(worst.week_start_date)} ({worst.seasonality:.2f} ×)."
     lines = [f"  {line}" for line in wrap(text, terminal.columns - 2)]
     return [
         _title("Season of the category", terminal),
