@@ -40,15 +40,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", r"ignore:fetch_\w+\(\) is deprecated:DeprecationWarning")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Files with tests that need a model release come last. Of several processes (`-n`), one has all files whose tests
     share a Triton, and the others go file by file."""
-    late = {item.path for item in items if needed([item])}
-    items.sort(key=lambda item: item.path in late)
     served = {item.path for item in items if "triton" in getattr(item, "fixturenames", ())}
     for item in items:
         item.add_marker(pytest.mark.xdist_group("triton" if item.path in served else str(item.path.relative_to(ROOT))))
+    yield  # xdist reads the marks, others put items into an order of their own
+    late = {item.path for item in items if needed([item])}
+    items.sort(key=lambda item: item.path in late)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

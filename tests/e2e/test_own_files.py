@@ -75,11 +75,14 @@ def test_the_same_files_again_are_neither_read_nor_trained_nor_published_again(s
     assert len(existing(folder / "releases")) == 1
 
 
-def test_other_content_under_the_same_name_is_read_anew_and_a_failed_step_says_which(shop):
-    _, folder, command = shop
-    sales = Path(command[4])
+def test_other_content_under_the_same_name_is_read_anew_and_a_failed_step_says_which(shop, tmp_path):
+    _, shops, command = shop
+    sales, folder = tmp_path / "sales", tmp_path / "shops" / "till"
+    shutil.copytree(command[4], sales)
+    shutil.copytree(shops, folder)
     (sales / "sales_2023_01.csv").write_text("a;b\n1;2\n", encoding="utf-8")
-    failed = subprocess.run(command, check=False, capture_output=True, text=True)
+    moved = {command[4]: str(sales), str(shops.parent): str(folder.parent)}
+    failed = subprocess.run([moved.get(word, word) for word in command], check=False, capture_output=True, text=True)
     assert failed.returncode == 2
     assert "step doctor ended with status 1" in failed.stderr
     assert len(existing(folder / "releases")) == 1, "what was published stays"
