@@ -40,14 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", r"ignore:fetch_\w+\(\) is deprecated:DeprecationWarning")
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Files with tests that need a model release come last. Of several processes (`-n`), one has all files whose tests
-    share a Triton, and the others go file by file."""
-    served = {item.path for item in items if "triton" in getattr(item, "fixturenames", ())}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("triton" if item.path in served else str(item.path.relative_to(ROOT))))
-    yield  # xdist reads the marks, others put items into an order of their own
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with tests that need a model release come last."""
     late = {item.path for item in items if needed([item])}
     items.sort(key=lambda item: item.path in late)
 
