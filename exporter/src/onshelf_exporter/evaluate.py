@@ -27,7 +27,15 @@ from onshelf_exporter.evaluation.drawing import draw
 from onshelf_exporter.evaluation.predictions import write_predictions
 from onshelf_exporter.evaluation.release import MissingReleaseError, ModelRelease, exported_release, find_release
 from onshelf_exporter.evaluation.seeds import repeats
-from onshelf_exporter.evaluation.splits import CHOSEN, OUTCOME_WEEKS, SPLITS, Split, split_from, split_of
+from onshelf_exporter.evaluation.splits import (
+    CHOSEN,
+    OUTCOME_WEEKS,
+    SPLITS,
+    Split,
+    add_weeks_argument,
+    split_from,
+    split_of,
+)
 from onshelf_exporter.evaluation.study import Study
 from onshelf_exporter.evaluation.study_tables import read_studies
 from onshelf_exporter.policy.report import policy_report
@@ -44,14 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--releases", type=Path, default=Path("var/releases"), help="folder of model releases")
     parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="model repository")
     parser.add_argument("--split", choices=SPLITS, default="validation", help="weeks to measure (default: validation)")
-    parser.add_argument(
-        "--weeks",
-        type=int,
-        nargs=2,
-        default=None,
-        metavar=("FIRST", "LAST"),
-        help="launch weeks to measure instead of the split's, for a history that is too short for it",
-    )
+    add_weeks_argument(parser)
     parser.add_argument("--out", type=Path, default=Path("reports"), help="folder of the report (default: reports)")
     parser.add_argument("--cache", type=Path, default=Path("var/cache/evaluation"), help="folder of kept predictions")
     parser.add_argument(

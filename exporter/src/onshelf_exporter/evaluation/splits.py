@@ -4,6 +4,7 @@ For a data set of 53 weeks with a burn-in of 8 this gives: validation = launches
 9-27; test = launches of weeks 40-46 after training on 9-32.
 """
 
+import argparse
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,18 @@ OUTCOME_WEEKS = 8
 WARM_WEEKS = 4
 SPLITS = ("validation", "test")
 CHOSEN = "chosen"  # weeks that were named on the command line
+
+
+def add_weeks_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the argument that names the measured weeks."""
+    parser.add_argument(
+        "--weeks",
+        type=int,
+        nargs=2,
+        default=None,
+        metavar=("FIRST", "LAST"),
+        help="launch weeks to measure instead of the split's, for a history that is too short for it",
+    )
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from onshelf_exporter.doctor import record
 from onshelf_exporter.doctor.settings import add_reading_arguments, reading_options
 from onshelf_exporter.doctor.stage import USABLE, WITH_LOSSES
 from onshelf_exporter.errors import ExporterError, SettingError
+from onshelf_exporter.evaluation.splits import add_weeks_argument
 from onshelf_exporter.imported import code_hash, package_hash
 from onshelf_exporter.recipe import load_recipe
 from onshelf_exporter.shop.example import write_example
@@ -59,14 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--root", type=Path, default=Path("var/shops"), help="folder of all shops (default: %(default)s)"
     )
     parser.add_argument("--recipe", default="default", help="recipe of the models (default: %(default)s)")
-    parser.add_argument(
-        "--weeks",
-        type=int,
-        nargs=2,
-        default=None,
-        metavar=("FIRST", "LAST"),
-        help="launch weeks to measure instead of the validation split's, for a history that is too short for it",
-    )
+    add_weeks_argument(parser)
     parser.add_argument(
         "--configs", type=Path, default=Path("model_repository"), help="where config.pbtxt files come from"
     )
