@@ -3,11 +3,11 @@
 `write_shop` writes three small Parquet files (products, interactions, promotions) and `shop.json`. The shop has a
 season, popular and rare products, launches in the middle of the year, price cuts, and promotions that sell.
 
-Four more are shaped otherwise: `write_corner_shop` (26 weeks without users, categories, brands, prices of unsold
+Three more are shaped otherwise: `write_corner_shop` (26 weeks without users, categories, brands, prices of unsold
 products or promotions), `write_boutique` (a year, 200 products, few users, no promotion, no brand, no list
-price, one level of category), `write_marketplace` (views, clicks, carts, returns and reviews besides purchases, sites,
-orders, described channels, calendar weeks that begin on Sunday) and `write_chinese_shop` (titles, categories, brands
-and channels in Chinese).
+price, one level of category) and `write_marketplace` (titles, categories, brands and channels in Chinese; views,
+clicks, carts, returns and reviews besides purchases, sites, orders, described channels, calendar weeks that begin on
+Sunday).
 """
 
 import datetime as dt
@@ -54,7 +54,7 @@ CHINESE = (
 )
 CHINESE_BRANDS = ("云山", "竹里", "小满", "青禾")
 CHINESE_SHADES = ("经典款", "大号", "小号", "礼盒装", "家庭装", "旅行装")
-CHINESE_CHANNELS = ("首页推荐", "短信", "直播间")
+CHINESE_CHANNELS = {"home_page": "首页推荐", "短信": "短信", "直播间": "直播间"}  # by id
 
 
 def write_shop(
@@ -190,9 +190,22 @@ def write_boutique(folder: Path) -> Path:
 
 
 def write_marketplace(folder: Path) -> Path:
-    """60 weeks of a shop that records views, clicks, carts, returns and reviews besides purchases."""
-    settings = {"currency": "USD", "timezone": "America/Chicago", "week_start": "sunday", "prices_include_tax": False}
-    write_shop(folder, products=150, users=250, weeks=60, seed=11, chinese=False, settings=settings)
+    """60 weeks of a Chinese marketplace that records views, clicks, carts, returns and reviews besides purchases."""
+    settings = {"currency": "CNY", "timezone": "Asia/Shanghai", "week_start": "sunday", "prices_include_tax": False}
+    write_shop(
+        folder,
+        products=150,
+        users=250,
+        weeks=60,
+        seed=11,
+        chinese=False,
+        settings=settings | {"food_departments": ["食品"]},
+        categories=CHINESE,
+        brand_names=CHINESE_BRANDS,
+        shade_names=CHINESE_SHADES,
+        channels=tuple(CHINESE_CHANNELS),
+        title="{brand} {kind} {shade}",
+    )
     random = np.random.default_rng(12)
     sold = pq.read_table(folder / "interactions.parquet").to_pandas()
     count = len(sold)
@@ -209,32 +222,14 @@ def write_marketplace(folder: Path) -> Path:
     table = pa.Table.from_pandas(pd.concat(parts, ignore_index=True), preserve_index=False)
     pq.write_table(table, folder / "interactions.parquet")
     described = {
-        "channel_id": list(CHANNELS),
-        "name": ["Home page", "Newsletter", "Search ads"],
+        "channel_id": list(CHINESE_CHANNELS),
+        "name": list(CHINESE_CHANNELS.values()),
         "kind": ["display", "mailer", "search"],
         "fixed_cost": [100.0, 20.0, 60.0],
         "lead_time_days": pa.array([7, 2, 0], pa.int32()),
     }
     pq.write_table(pa.table(described), folder / "channels.parquet")
     return folder
-
-
-def write_chinese_shop(folder: Path) -> Path:
-    """A year of a shop whose titles, categories, brands and channels are Chinese (UTF-8)."""
-    return write_shop(
-        folder,
-        products=150,
-        users=150,
-        weeks=53,
-        seed=13,
-        chinese=False,
-        settings={"currency": "CNY", "timezone": "Asia/Shanghai", "food_departments": ["食品"]},
-        categories=CHINESE,
-        brand_names=CHINESE_BRANDS,
-        shade_names=CHINESE_SHADES,
-        channels=CHINESE_CHANNELS,
-        title="{brand} {kind} {shade}",
-    )
 
 
 def write_corner_shop(folder: Path) -> Path:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from shops import write_boutique, write_chinese_shop, write_marketplace, write_shop
+from shops import write_boutique, write_marketplace
 
 from onshelf_exporter.export import export, is_exported
 from onshelf_exporter.locks import exclusive
@@ -98,10 +98,8 @@ def shop_release(write: Callable[[Path], Path], role: str) -> SmallRelease:
 
 MADE: dict[str, Callable[[], SmallRelease]] = {  # by the name of the fixture
     "small_release": lambda: small_release(default_data()),
-    "shop_in_service": lambda: shop_release(write_shop, "production"),
     "boutique": lambda: shop_release(write_boutique, "replay"),
     "marketplace": lambda: shop_release(write_marketplace, "replay"),
-    "chinese_shop": lambda: shop_release(write_chinese_shop, "replay"),
 }
 
 if __name__ == "__main__":

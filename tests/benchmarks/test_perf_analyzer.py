@@ -221,7 +221,7 @@ def test_another_shape_is_named(catalogue):
 
 def test_it_measures_a_model_of_triton_and_writes(tool, triton, small_release, tmp_path):
     measured = _run(
-        tool, small_release, tmp_path, "--triton", triton.grpc_url, "--models", "launch_retrieval", "--shares", "0.5"
+        tool, small_release, tmp_path, "--triton", triton.grpc_url, "--models", "launch_retrieval", "--shares", "0.1"
     )
     assert [row["load"].split()[0] for row in measured["rows"]] == ["concurrency", "concurrency", "Poisson"]
     for row in measured["rows"]:

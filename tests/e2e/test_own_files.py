@@ -1,4 +1,4 @@
-"""`onshelf-exporter shop`: from a till's monthly files to a model release and a closing page, in one command."""
+"""`onshelf-exporter shop`: from a till's monthly files to a model release, a closing page and plans, in one command."""
 
 import shutil
 import subprocess
@@ -10,11 +10,14 @@ import pyarrow.feather as feather
 import pytest
 from messy_shop import Truth, write_messy_shop
 from small_release import KEPT
+from stack import Gateway, healthy, wait_until
 
+from onshelf import Client, Money, NoticeCode, Product
 from onshelf_exporter.imported import code_hash, package_hash
 from onshelf_exporter.locks import exclusive
 from onshelf_exporter.publish import existing, read_manifest
 from onshelf_exporter.recipe import load_recipe
+from onshelf_local_triton import LocalTriton
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +69,41 @@ def test_the_closing_page_says_what_was_understood_what_is_lost_and_what_was_not
     assert example[1] in set(titles)
 
 
+def test_its_release_gives_plans_that_say_what_could_not_be_learned(shop, triton_environment: Path, tmp_path: Path):
+    _, folder, _ = shop
+    words = (folder / "example.args").read_text(encoding="utf-8").splitlines()
+    example = dict(zip(words[::2], words[1::2], strict=True))
+    product = Product(title=example["--title"], list_price=Money(example["--price"], example["--currency"]))
+    with LocalTriton(folder / "repository", tmp_path / "triton", venv=triton_environment) as triton:
+        gateway = Gateway(folder / "releases", triton.grpc_url, tmp_path / "gateway")
+        with Client(gateway.address, timeout=30) as client:
+            wait_until(lambda: healthy(client), "the gateway to serve")
+            result = client.plan_launch(product)
+        assert gateway.stop() == 0
+    assert result.info.model_release.dataset == "till"
+    assert result.info.model_release.currency == "GBP"
+    assert result.plans
+    assert all(plan.forecasts[-1].units.mean > 0 for plan in result.plans)
+    assert not any(plan.action.channels for plan in result.plans)
+    assert result.audience
+    not_learned = [notice.message for notice in result.info.notices if notice.code is NoticeCode.NOT_LEARNED]
+    assert [sentence.partition(":")[0] for sentence in not_learned] == [
+        "products have no categories",
+        "products have no brands",
+        "the data have no promotions",
+        "the data have no discounts",
+        "the data hold 30 weeks",
+    ]
+
+
 def test_the_same_files_again_are_neither_read_nor_trained_nor_published_again(shop):
     _, folder, command = shop
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
     again = subprocess.run(command, check=True, capture_output=True, text=True)
     assert "doctor: the same files as before" in again.stderr
+    assert "evaluate: the same models as before" in again.stderr
+    page = (folder / "page.md").read_text(encoding="utf-8")
+    assert "**The forecasts were not measured**" in page, "why stands there again"
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")} == before
     assert len(existing(folder / "releases")) == 1
 

@@ -28,6 +28,7 @@ from onshelf_exporter.doctor.stage import USABLE, WITH_LOSSES
 from onshelf_exporter.errors import ExporterError, SettingError
 from onshelf_exporter.evaluation.splits import add_weeks_argument
 from onshelf_exporter.imported import code_hash, package_hash
+from onshelf_exporter.json_file import write_json
 from onshelf_exporter.recipe import load_recipe
 from onshelf_exporter.shop.example import write_example
 from onshelf_exporter.shop.page import Step, read, render
@@ -127,14 +128,15 @@ def _identity(args: argparse.Namespace, folders: Folders) -> list[str]:
 
 def _measure(arguments: list[str], folders: Folders, measured: list[str]) -> Step:
     """Measure the models, unless the same ones were measured before. Short histories cannot be: the step says why."""
-    stamp = folders.reports / "measured.json"
-    if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8")) == measured:
+    stamp = folders.reports / "evaluated.json"
+    known = json.loads(stamp.read_text(encoding="utf-8")) if stamp.is_file() else {}
+    if known.get("measured") == measured:
         Console(stderr=True).print(f"evaluate: the same models as before, in {folders.reports}", markup=False)
-        return Step("evaluate", 0.0, "")
+        return Step("evaluate", 0.0, known["refused"])
     shutil.rmtree(folders.reports, ignore_errors=True)  # figures of earlier files would not be of these
     step = _step("evaluate", arguments, may_refuse=True)
-    if not step.refused:
-        stamp.write_text(json.dumps(measured), encoding="utf-8")
+    folders.reports.mkdir(parents=True, exist_ok=True)
+    write_json(stamp, {"measured": measured, "refused": step.refused})
     return step
 
 
