@@ -30,7 +30,7 @@ import numpy as np
 import perf_analyzer_input as inputs
 import tritonclient.grpc as triton_grpc
 from perf_analyzer_page import Row, headline, line, markdown, rounded
-from perf_analyzer_tool import PerfAnalyzer, PerfAnalyzerError, install
+from perf_analyzer_tool import PerfAnalyzer, PerfAnalyzerError, PerfAnalyzerHangsError, install
 from plan_latency import PERCENTILES, ROOT, machine
 from tritonclient.utils import InferenceServerException
 
@@ -52,6 +52,7 @@ COMPOSING = {  # of the encoders a gateway knows the one that it asks
 WARM_PRODUCTS = 100
 COLD_HITS = 0.01  # a row with a larger share of hits is not called cold
 FEWEST = 100  # requests of a row
+PATIENCE_SECONDS = 60  # for a call to end, beyond ten times what it should take
 EXPORT_BYTES = 200_000  # of one request and its answer; perf_analyzer writes larger ones into its records at great cost
 TIMES = ("queue", "compute_input", "compute_infer", "compute_output")
 
@@ -257,14 +258,13 @@ def run(
     """One load by one call of perf_analyzer: so many requests; 0: three windows of time, which leave no records.
 
     What composing models did is read from the server, always. perf_analyzer is told of them unless the cache is
-    warm: it fails when one of them, the encoder, is asked nothing.
+    warm: it fails when one of them, the encoder, is asked nothing. A call that does not end is made once more: on a
+    busy machine an open loop of perf_analyzer 2.51 now and then waits for ever.
 
     Raises:
         PerfAnalyzerError: it failed; one failed request is enough.
     """
     report, export = bench.folder / "report.csv", bench.folder / "export.json"
-    for old in (report, export):
-        old.unlink(missing_ok=True)
     words = ["-m", model, "-i", "grpc", "-u", server.address, "--input-data", str(file), *load.words]
     if requests:
         words += ["--request-count", str(requests), "--profile-export-file", str(export)]
@@ -273,9 +273,18 @@ def run(
         words += ["-p", window, "--max-trials", "3", "--stability-percentage", "999", "-f", str(report)]
     if composing and not warm:
         words += ["--bls-composing-models", ",".join(composing)]
-    before = {name: counts_of(server.client, name) for name in (model, *composing)}
-    cache = cache_counts(server.metrics) if server.metrics else None
-    bench.tool.run(*words, timeout=120 + 10 * bench.seconds)
+    for last in (False, True):
+        for old in (report, export):
+            old.unlink(missing_ok=True)
+        before = {name: counts_of(server.client, name) for name in (model, *composing)}
+        cache = cache_counts(server.metrics) if server.metrics else None
+        try:
+            bench.tool.run(*words, timeout=PATIENCE_SECONDS + 10 * bench.seconds)
+            break
+        except PerfAnalyzerHangsError as error:
+            if last:
+                raise
+            print(f"  {load.name}: {error}; once more", file=sys.stderr)
     sides = {name: server_side(counts, counts_of(server.client, name)) for name, counts in before.items()}
     row = parse_export(export.read_bytes()) if requests else parse_csv(report.read_text())
     if not requests:

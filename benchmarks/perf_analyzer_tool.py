@@ -22,6 +22,10 @@ class PerfAnalyzerError(Exception):
     """perf_analyzer cannot be fetched, does not run here, or a run of it failed."""
 
 
+class PerfAnalyzerHangsError(PerfAnalyzerError):
+    """perf_analyzer did not end in time."""
+
+
 @dataclass(frozen=True)
 class PerfAnalyzer:
     """An installed perf_analyzer."""
@@ -42,7 +46,8 @@ class PerfAnalyzer:
         """Run it with its libraries; returns what it printed.
 
         Raises:
-            PerfAnalyzerError: it failed, or did not end within `timeout` seconds.
+            PerfAnalyzerHangsError: it did not end within `timeout` seconds.
+            PerfAnalyzerError: it failed.
         """
         libraries = os.pathsep.join(filter(None, (str(self.folder / "lib"), os.environ.get("LD_LIBRARY_PATH"))))
         try:
@@ -57,7 +62,7 @@ class PerfAnalyzer:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise PerfAnalyzerError(f"perf_analyzer did not end within {timeout:.0f} s") from error
+            raise PerfAnalyzerHangsError(f"perf_analyzer did not end within {timeout:.0f} s") from error
         except OSError as error:
             raise PerfAnalyzerError(f"{self.program} does not start: {error}") from error
         if done.returncode:

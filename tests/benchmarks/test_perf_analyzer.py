@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import perf_analyzer
@@ -14,7 +15,7 @@ import perf_analyzer_tool
 import pytest
 from perf_analyzer import Load
 from perf_analyzer_input import Catalogue, Signature, Tensor
-from perf_analyzer_tool import PerfAnalyzerError
+from perf_analyzer_tool import PerfAnalyzerError, PerfAnalyzerHangsError
 
 EXPORT = (  # as it writes it, shortened; an answer's bytes need not be UTF-8
     b'{"experiments":[{"experiment":{"mode":"concurrency","value":2},"requests":['
@@ -87,6 +88,38 @@ def test_a_failed_run_says_why(tool):
         tool.run("-m", "any", "--concurrency-range", "x")
     with pytest.raises(PerfAnalyzerError, match="failed to get model metadata"):
         tool.run("-m", "any", "-i", "grpc", "-u", "127.0.0.1:1")
+
+
+class Hanging:
+    """A perf_analyzer that does not end so many times, then reports."""
+
+    def __init__(self, times: int, report: Path) -> None:
+        self.times, self.report = times, report
+
+    def run(self, *_: str, timeout: float) -> str:
+        self.times -= 1
+        if self.times >= 0:
+            raise PerfAnalyzerHangsError(f"perf_analyzer did not end within {timeout:.0f} s")
+        self.report.write_text(CSV)
+        return ""
+
+
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_a_load_that_does_not_end_is_made_once_more(tmp_path, monkeypatch, capsys, times):
+    monkeypatch.setattr(perf_analyzer, "counts_of", lambda *_: {"answers": 0})
+    monkeypatch.setattr(perf_analyzer, "server_side", lambda *_: {})
+    bench = SimpleNamespace(folder=tmp_path, seconds=1.0, tool=Hanging(times, tmp_path / "report.csv"))
+    server = SimpleNamespace(address="", metrics="", client=None)
+
+    def measured() -> dict:
+        return perf_analyzer.run(bench, server, "any", tmp_path / "input.json", Load(rate=9.0), 0)
+
+    if times == 2:
+        with pytest.raises(PerfAnalyzerHangsError, match="within 70 s"):
+            measured()
+    else:
+        assert measured()["p50_ms"] > 0
+    assert capsys.readouterr().err.count("once more") == min(times, 1)
 
 
 def test_a_refused_request_is_told_in_the_words_of_the_server():
