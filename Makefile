@@ -16,7 +16,7 @@ CURRENCY ?=
 OPTIONS ?=
 REPOSITORY ?= model_repository
 PROCESSES ?= 2
-TEST_PROCESSES ?= 2
+TEST_PROCESSES ?=
 GATEWAY_PORT ?= 50051
 METRICS_PORT ?= 8502
 SHOP := $(or $(NAME),shop)
@@ -161,7 +161,7 @@ bench-gpu: setup .venv/.bench ## Measure the models on this machine's GPU, besid
 ##@ Check
 .PHONY: test fresh lint types fix proto docs verify verify-proto verify-docs clean
 test: setup .venv/.test ## Run all tests on a real local Triton (TEST_PROCESSES=1 where memory is short)
-	@$(BIN)/pytest tests -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest tests -n $(or $(TEST_PROCESSES),$$($(BIN)/python setup/preflight.py --test-processes)) --dist loadfile --no-loadscope-reorder
 
 lint: setup .venv/.test ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

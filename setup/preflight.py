@@ -47,6 +47,9 @@ PARTS = {
 }
 
 
+TWO_TESTING = 20_000 * MIB  # of memory for two processes of tests: they took 14.5 GB (`make fresh`)
+
+
 class Machine(NamedTuple):
     """What the checks look at."""
 
@@ -164,6 +167,11 @@ def memory(cgroup: Path = Path("/sys/fs/cgroup"), meminfo: Path = Path("/proc/me
     return min(limits)
 
 
+def test_processes(memory: int, cores: int) -> int:
+    """How many processes the tests run in where nobody says it."""
+    return 2 if cores > 1 and memory >= TWO_TESTING else 1
+
+
 def free(folder: Path) -> tuple[int, int]:
     """The device of a folder, or of the nearest one above it that is there, and the bytes that are free on it."""
     while not folder.exists():
@@ -201,7 +209,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--install", action="append", choices=PARTS, default=[], help="a part to be installed")
     parser.add_argument("--port", action="append", type=int, default=[], help="a port to be listened at")
     parser.add_argument("--address-file", type=Path, default=Path("var/run/gateway.address"), help="of our own gateway")
+    parser.add_argument("--test-processes", action="store_true", help="print how many processes are for the tests")
     given = parser.parse_args(arguments)
+    if given.test_processes:
+        print(test_processes(memory(), len(os.sched_getaffinity(0))))
+        return 0
     machine = this_machine(given.address_file)
     found = problems(machine, given.install, given.port, ROOT)
     for line in found:

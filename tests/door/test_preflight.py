@@ -162,3 +162,14 @@ def test_a_container_has_the_memory_of_its_control_group(tmp_path: Path) -> None
 
 def test_a_folder_that_is_not_there_yet_is_on_the_disk_of_the_one_above_it(tmp_path: Path) -> None:
     assert preflight.free(tmp_path / "not" / "there")[0] == tmp_path.stat().st_dev
+
+
+def test_tests_run_in_two_processes_where_there_are_cores_and_memory_for_two() -> None:
+    assert preflight.test_processes(24 * GB, cores=2) == 2
+    assert preflight.test_processes(24 * GB, cores=1) == 1
+    assert preflight.test_processes(16 * GB, cores=8) == 1
+
+
+def test_the_menu_asks_how_many_processes_the_tests_run_in(capsys: pytest.CaptureFixture[str]) -> None:
+    assert preflight.main(["--test-processes"]) == 0
+    assert capsys.readouterr().out in ("1\n", "2\n")
