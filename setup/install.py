@@ -23,6 +23,11 @@ CONSTRAINTS = "constraints.txt"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 CPU_INDEX_SECONDS = 5.0
 WITH_CUDA = "the build with CUDA is taken: 2.7 GB to download, 4.7 GB of disk"
+# What pip says where it has no such build; the second where a constraint of its own configuration names torch, too.
+NO_SUCH_TORCH = (
+    "No matching distribution found for torch",
+    "because these package versions have conflicting dependencies",
+)
 PARTS = {
     "run": ("-r", "requirements.txt"),
     "evaluate": ("--editable", "./exporter[evaluate]"),
@@ -102,7 +107,9 @@ def torch_sources(
     print(f"  no build without CUDA in pip's own sources, nor at {CPU_INDEX}: {WITH_CUDA}", flush=True)
     if attempt((f"torch=={version}",)):
         return "PyTorch with CUDA, from pip's own sources"
-    raise InstallError(f"torch {version}: pip finds no wheel of it for this Python and machine")
+    raise InstallError(
+        f"torch {version}: pip finds no wheel of it for this Python and machine, or its configuration excludes it"
+    )
 
 
 def pip_attempt(arguments: Sequence[str]) -> bool:
@@ -113,7 +120,7 @@ def pip_attempt(arguments: Sequence[str]) -> bool:
         said = errors.read()
     if done:
         return True
-    if "No matching distribution found for torch" in said:
+    if any(words in said for words in NO_SUCH_TORCH):
         return False
     raise InstallError(f"pip install {' '.join(arguments)}: {said.strip()}")
 

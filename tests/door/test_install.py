@@ -65,6 +65,18 @@ def test_a_torch_for_no_such_python_is_an_error() -> None:
         install.torch_sources("2.1", Index(), lambda url: True)
 
 
+@pytest.mark.parametrize("constraint", ["", "torch<=99"])
+def test_a_build_that_pip_does_not_find_is_no_failure_whatever_its_configuration_constrains(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, constraint: str
+) -> None:
+    for name in ("constraint", "constraints.txt"):
+        (tmp_path / name).write_text(f"{constraint}\n")
+    monkeypatch.setattr(install, "CONSTRAINTS", str(tmp_path / "constraints.txt"))
+    monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "constraint"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    assert install.pip_attempt(("torch==98.7+cpu",)) is False
+
+
 def test_an_index_that_nothing_answers_at_is_not_reachable() -> None:
     assert not install.reachable("http://127.0.0.1:9/simple")
 
