@@ -249,6 +249,7 @@ def test_an_encoder_that_is_served_alone_is_taken_once_triton_comes(
 def test_metrics_count_plans_and_logs_hold_no_user_ids(own):
     _, gateway, client = own
     known, unknown = "1489", "nobody-of-this-shop"
+    client.plan_launch(PRODUCT)
     client.recommend_products(known)
     with pytest.raises(NotFound):
         client.recommend_products(unknown)
@@ -262,6 +263,7 @@ def test_metrics_count_plans_and_logs_hold_no_user_ids(own):
     assert log.count("RecommendProducts") > 1
     # whole words: one of some thousand call ids has these four digits somewhere, too
     assert not [text for text in texts if known in re.findall(r"\w+", text)]
+    assert not re.findall(rf'"[^"]*(?:user|id|history)[^"]*": ?{known}\b', log), "nor as a number"
 
 
 def test_sigterm_lets_running_calls_finish(own):
