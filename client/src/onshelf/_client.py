@@ -120,7 +120,8 @@ class Client:
         end it.
         """
         seconds = _streams.checked(at_once, timeout)
-        order, slots, ended = _streams.Order(in_order), threading.Semaphore(at_once), threading.Event()
+        order, slots = _streams.Order(in_order), threading.Semaphore(at_once)
+        ended, all_read = threading.Event(), threading.Event()
         waiting = _streams.Waiting(patience)
         unsent: queue.SimpleQueue[_results.StreamedPlan] = queue.SimpleQueue()
         failures: list[BaseException] = []
@@ -133,13 +134,17 @@ class Client:
                     except InvalidRequest as error:
                         unsent.put(_streams.refused(request, error))
                         continue
-                    while not slots.acquire(timeout=0.1):
-                        if ended.is_set():
-                            return
+                    slots.acquire()
+                    if ended.is_set():
+                        return
                     waiting.sent()
                     yield message
+            except GeneratorExit:  # gRPC reads no further
+                raise
             except BaseException as error:  # noqa: BLE001  (the caller's, who gets it below)
                 failures.append(error)
+            finally:
+                all_read.set()
 
         stream = self._channel.stream_stream(
             _rpcs.STREAM_PLANS,
@@ -160,7 +165,9 @@ class Client:
             raise waiting.late(self.address) or from_rpc_error(error, self.address, timeout) from error
         finally:
             ended.set()
+            slots.release()
             call.cancel()  # type: ignore[no-untyped-call]
+            all_read.wait(_streams.LOOK_SECONDS * 10)  # from here on no other thread reads the caller's requests
         while not unsent.empty():
             yield from order.ready(unsent.get())
         if failures:
