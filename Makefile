@@ -75,7 +75,7 @@ stop-gateway:
 		rm -f $(RUN)/gateway.pid $(RUN)/gateway.address; fi
 
 ##@ Stages
-.PHONY: setup data train train-distributed evaluate study export publish triton gateway tensorrt-engines bench bench-peers perf-analyzer bench-prepare bench-retrieval bench-gpu
+.PHONY: setup data train train-distributed evaluate study export publish triton gateway tensorrt-engines bench bench-peers perf-analyzer bench-prepare bench-retrieval bench-shop bench-gpu
 setup: .venv/.run .venv-triton/.installed ## Create the two environments of `make run`
 
 # One stamp a part: what runs, evaluates, tests, measures. Nothing is installed anew until a file that says what changes.
@@ -154,6 +154,9 @@ bench-prepare: setup .venv/.bench ## Measure data preparation beside pandas
 
 bench-retrieval: setup .venv/.bench ## Measure exact retrieval over a million vectors beside the memory's bandwidth
 	@$(BIN)/python benchmarks/large_retrieval.py --triton
+
+bench-shop: setup .venv/.evaluate ## Time `make shop` on 500,000 generated lines, and compare what was learned with the truth
+	@$(BIN)/python benchmarks/own_files.py
 
 bench-gpu: setup .venv/.bench ## Measure the models on this machine's GPU, beside its limits
 	@$(BIN)/python benchmarks/gpu.py

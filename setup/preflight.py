@@ -42,7 +42,7 @@ PARTS = {
     "run": Part(".venv/.run", 600, 4700, 3700),  # of the disk, 2,700 are data, training runs and model releases
     "triton": Part(".venv-triton/.installed", 110, 350, 0),
     "evaluate": Part(".venv/.evaluate", 20, 100, 0),
-    "test": Part(".venv/.test", 100, 400, 4000),
+    "test": Part(".venv/.test", 100, 5000, 4000),  # of the disk, 4,500 are model releases and shops of the tests
     "bench": Part(".venv/.bench", 20, 100, 0),
 }
 

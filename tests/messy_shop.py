@@ -238,6 +238,32 @@ def _write(folder: Path, table: pd.DataFrame) -> None:
         rows.to_csv(folder / f"sales_{month}.csv", sep=";", index=False, columns=list(HEADERS), encoding="cp1252")
 
 
+def differences(truth: Truth, features: Path) -> list[str]:
+    """What the features of a prepared shop have otherwise than the truth: units and revenue of each product and week,
+    launches and their weeks, titles; [] where all is right.
+    """
+    wrong = []
+    read = pd.read_parquet(features / "product_weeks.parquet", columns=["product_id", "week", "units", "revenue"])
+    both = read.merge(truth.sales_with_strays, how="outer", on=["product_id", "week"], suffixes=("", "_sold"))
+    different = (both["units"] != both["units_sold"]) | ~np.isclose(both["revenue"], both["revenue_sold"])
+    if different.any():
+        wrong.append(
+            f"{different.sum():,} of {len(both):,} product weeks differ, as {both[different].iloc[0].to_dict()}"
+        )
+    launches = pd.read_parquet(features / "launches.parquet", columns=["product_id", "launch_week"])
+    known = truth.products[truth.products["launch_week"] > 0]
+    launched = dict(zip(launches["product_id"], launches["launch_week"], strict=True))
+    expected = dict(zip(known["product_id"], known["launch_week"], strict=True))
+    if launched != expected:
+        wrong.append(f"launches: {len(launched.items() ^ expected.items()):,} entries differ")
+    products = pd.read_parquet(features / "products.parquet", columns=["product_id", "title"])
+    titles = dict(zip(products["product_id"], products["title"], strict=True))
+    right = dict(zip(truth.products["product_id"], truth.products["title"], strict=True))
+    if titles != right:
+        wrong.append(f"titles: {len(titles.items() ^ right.items()):,} entries differ")
+    return wrong
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)

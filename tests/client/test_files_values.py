@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onshelf.files import currencies_of, decimals, identifiers, numbers, texts, times, yes_no
+from onshelf.files import (
+    Unit,
+    currencies,
+    currencies_of,
+    decimals,
+    identifiers,
+    numbers,
+    texts,
+    times,
+    unit_of,
+    yes_no,
+)
 
 
 def column(*values):
@@ -263,6 +274,15 @@ def test_numbers_that_are_dates_are_read_as_dates():
     assert read(times(pa.chunked_array([pa.array([NOON.date()])]), kind="time")) == [datetime.datetime(2024, 5, 31)]
 
 
+def test_dates_that_a_spreadsheet_has_changed_over_are_pointed_out():
+    reading = times(column("2024-04-05", "2024-07-05", "13/05/2024", "31/05/2024"))
+    assert reading.ambiguous
+    assert "2 values are dates with a day up to the 12th, 2 are texts with a later one" in reading.remark
+    assert not times(column("2024-04-05", "2024-07-15", "13/05/2024")).ambiguous
+    assert not times(column("2024-04-05", "05/05/2024", "13/05/2024")).ambiguous
+    assert times(column("2024-04-05", "2024-07-05", "05/13/2024")).ambiguous, "a file with the month first, too"
+
+
 # Identifiers, texts, yes and no.
 
 
@@ -273,6 +293,47 @@ def test_null_words_are_missing_not_customers():
     assert (reading.filled, reading.read, reading.odd) == (1, 1, ())
     assert ("NULL", 1) in reading.null_words
     assert read(texts(column("NULL", " Mug "))) == [None, "Mug"]
+
+
+def test_an_error_or_a_question_mark_is_no_empty_cell_among_numbers():
+    for reader in (numbers, times, yes_no):
+        assert (reader(column("?", "#VALUE!", "N/A")).filled, reader(column("?")).odd) == (2, ("?",))
+    assert read(identifiers(column("?", "#REF!", "u1"))) == [None, None, "u1"]
+
+
+# Units.
+
+
+@pytest.mark.parametrize(
+    ("header", "unit"),
+    [
+        ("Discount (%)", Unit(percent=True)),
+        ("Rabatt %", Unit(percent=True)),
+        ("Price (cents)", Unit(factor=0.01)),
+        ("Umsatz (TEUR)", Unit(factor=1000, mark="EUR")),
+        ("Amount [USD]", Unit(mark="USD")),
+        ("Preis (in €)", Unit(mark="EUR")),
+        ("价格（元）", Unit(mark="元")),
+        ("Price (all)", Unit()),
+        ("Qty (pcs)", Unit()),
+        ("Price (incl. tax)", Unit()),
+        ("Umsatz (inkl. 19% MwSt.)", Unit()),
+        ("Price incl. 19% VAT", Unit()),
+        ("Rabatt in %", Unit(percent=True)),
+        ("% off", Unit(percent=True)),
+        ("UNIT PRICE (TRAY)", Unit()),
+        ("SALES (ALL)", Unit()),
+        ("Price (TRY)", Unit(mark="TRY")),
+    ],
+)
+def test_a_header_may_state_the_unit(header, unit):
+    assert unit_of(header) == unit
+
+
+def test_currencies_are_codes_or_signs():
+    reading = currencies(column("EUR", "eur", "€", "US$", "bottle caps", None))
+    assert read(reading) == ["EUR", "EUR", "EUR", "USD", None, None]
+    assert (reading.currencies, reading.odd) == (("EUR", "USD"), ("bottle caps",))
 
 
 def test_whole_numbers_written_as_floats_are_the_same_identifier():

@@ -87,7 +87,10 @@ def left_over():
             "title\tcategory\tprice\tunit_cost\tid\tprivate_label\nSea salt chips\tSnacks>Chips\t3.99\t1.90\tp1\tx\n",
             "utf-16",
         ),
-        ("商品名称,类目,售价（元）,成本,商品编号,自有品牌\nSea salt chips,Snacks＞Chips,3.99,1.90,p1,是\n", "gb18030"),
+        (
+            "商品名称,类目,售价(含税),成本,商品编号,自有品牌\nSea salt chips,Snacks＞Chips,3.99,1.90,p1,是\n",
+            "gb18030",
+        ),
         ("标题,部门,品类,定价,进价,货号,自有品牌\nSea salt chips,Snacks,Chips,3.99,1.90,p1,是\n", "utf-8-sig"),
     ],
     ids=["english", "bom and semicolons", "utf-16 and tabs", "gb18030", "chinese"],
@@ -99,6 +102,18 @@ def test_any_usual_headers_encodings_and_delimiters_are_read(server, run, conten
     assert (product.title, product.category_path, product.product_id) == ("Sea salt chips", ("Snacks", "Chips"), "p1")
     assert (product.list_price, product.unit_cost) == (Money("3.99", "USD"), Money("1.90", "USD"))
     assert product.brand_class is BrandClass.PRIVATE_LABEL
+
+
+def test_a_header_may_state_the_unit_of_prices(server, run):
+    write("title,Price (cents)\nchips,399\n")
+    assert run("--out", "plans.csv", "--currency", "EUR")[0] == 0
+    assert server.calls[-1].arguments["product"].list_price == Money("3.99", "EUR")
+    write("title,Price (USD)\nchips,3.99\n")
+    run("--out", "other.csv", "--currency", "EUR")
+    assert read_csv("other.csv")[0]["error_field"] == "product.list_price"
+    write("title,price,Cost %\nchips,3.99,35\n")
+    assert "not used: Cost %" in run("--out", "third.csv")[1]
+    assert server.calls[-1].arguments["product"].unit_cost is None
 
 
 def test_what_was_understood_and_what_not_is_said(run):

@@ -50,16 +50,17 @@ def test_a_dead_triton_is_told_within_two_seconds_and_recovery_needs_no_hand(own
     assert client.plan_launch(PRODUCT).plans
 
 
-def test_a_triton_that_was_killed_is_found_where_it_was(own, triton_environment: Path):
+def test_a_triton_that_died_comes_back_where_it_was(own, triton_environment: Path):
     triton, _, client = own
     state = triton.state
     os.kill(state.pid, signal.SIGKILL)
     wait_until(lambda: not healthy(client), "NOT_SERVING")
-    again = LocalTriton(triton.repository, triton.run_dir, venv=triton_environment)  # as `make triton` starts it
-    assert again.start()
-    assert again.grpc_url == triton.grpc_url
-    wait_until(lambda: healthy(client), "the gateway to recover")
+    wait_until(lambda: healthy(client), "the gateway to recover", 60)
     assert client.plan_launch(PRODUCT).plans
+    again = LocalTriton(triton.repository, triton.run_dir, venv=triton_environment)  # as `make triton` starts it
+    assert not again.start(), "it runs already"
+    assert again.grpc_url == triton.grpc_url
+    assert again.state.pid != state.pid
 
 
 CALLS = ("plan", "recommend", "upsert")
@@ -152,29 +153,52 @@ OUTCOMES = {  # by model: the calls that need it, and what they are while it is 
 NOT_OF_HEALTH = ("product_neighbours",)  # refused, and the service is SERVING: what users ask for is answered
 
 
-@pytest.mark.parametrize("model", OUTCOMES)
-def test_each_model_killed_under_load_serves_again_by_itself(own, model: str):
-    triton, gateway, client = own
-    outcomes = OUTCOMES[model]
-    refused = [what for what, outcome in outcomes.items() if outcome == "refused"]
+TRIES = 3
+
+
+def killed_under_load(own, model: str) -> tuple[Load, float, float, float, bool]:
+    """What was asked while all processes of a model were killed and until all answers were whole again, when the kill
+    began and ended, when the model was loaded again, and whether the whole server died of it. Triton 24.10 does so now
+    and then where a call is cancelled (mended in 25.04); its watch starts it anew.
+    """
+    triton, _, client = own
+    server = triton.state.pid
     wait_until(lambda: healthy(client), "the gateway to serve")
     with Load(client) as load:
         for what in CALLS:
             wait_until(lambda what=what: sum(not one.failed for one in load.since(0, what)) > 3, f"answers: {what}")
-        victims = [one.pid for one in processes.model_processes(triton.state.pid) if one.model == model]
+        victims = [one.pid for one in processes.model_processes(server) if one.model == model]
         assert victims
         before = triton.log.read_text()
         started = time.monotonic()
         for victim in victims:
             os.kill(victim, signal.SIGKILL)
         killed = time.monotonic()
-        loads = f"{model} is loaded again after"
-        wait_until(lambda: loads in triton.log.read_text().removeprefix(before), f"{model} to be loaded")
+        again = (f"{model} is loaded again after", "tritonserver serves again after")
+        wait_until(
+            lambda: any(line in triton.log.read_text().removeprefix(before) for line in again), f"{model} again", 60
+        )
         loaded = time.monotonic()
         for what in (*CALLS, "health"):
             wait_until(
-                lambda what=what: [one.failed for one in load.since(loaded, what)[-5:]] == [False] * 5, f"{what} again"
+                lambda what=what: [one.failed for one in load.since(loaded, what)[-5:]] == [False] * 5,
+                f"{what} again",
+                60,
             )
+    running = triton.state
+    return load, started, killed, loaded, running is None or running.pid != server
+
+
+@pytest.mark.parametrize("model", OUTCOMES)
+def test_each_model_killed_under_load_serves_again_by_itself(own, model: str):
+    _, gateway, _ = own
+    outcomes = OUTCOMES[model]
+    refused = [what for what, outcome in outcomes.items() if outcome == "refused"]
+    for _ in range(TRIES):
+        load, started, killed, loaded, fell = killed_under_load(own, model)
+        if not fell:
+            break
+    assert not fell, f"{TRIES} times in a row the whole server died"
     came = {what: load.since(killed, what) for what in CALLS}
     needed = [one for what in outcomes for one in came[what]]
     health = load.since(killed, "health")

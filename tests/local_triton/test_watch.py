@@ -17,7 +17,7 @@ from tritonclient.utils import InferenceServerException
 
 from onshelf_local_triton import LocalTriton, processes
 from onshelf_local_triton.processes import ModelProcess
-from onshelf_local_triton.watch import Watch
+from onshelf_local_triton.watch import LONGEST_PAUSE, Watch, pause_after, revive
 
 X = {"x": np.ones((1, 4), dtype=np.float32)}
 
@@ -251,3 +251,20 @@ def test_a_model_is_loaded_once_however_many_of_its_processes_died(
         clock.now += 0.5
         watch.look()
     assert told == ["linear/unload", "linear/load"]
+
+
+def test_a_server_that_was_stopped_is_not_brought_back(hurt: LocalTriton, venv: Path) -> None:
+    said: list[str] = []
+    revive("onshelf-of-yesterday", hurt.run_dir, venv, 0, said.append)
+    running = hurt.state
+    assert running is not None
+    hurt.stop()
+    revive(running.server_id, hurt.run_dir, venv, 0, said.append)
+    assert not hurt.running
+    assert said == []
+
+
+def test_what_dies_again_and_again_is_brought_back_later_each_time() -> None:
+    pauses = [pause_after(falls) for falls in range(9)]
+    assert pauses[:4] == [0.0, 1.0, 2.0, 4.0]
+    assert max(pauses) == LONGEST_PAUSE

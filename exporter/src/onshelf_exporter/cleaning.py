@@ -125,7 +125,12 @@ def price_outliers(table: ir.Table, keep: Callable[[ir.Table], ir.Table]) -> ir.
     return joined.mutate(outlier=far.fill_null(False)).drop("unit_value", "median_value", "lines")
 
 
-EVENT_SEEN = "event id seen before: the earliest is kept"
+EVENT_SEEN = "event id of a product seen before, the same content: the earliest is kept"
+EVENT = ("time", "kind", "quantity", "revenue", "user_id", "order_id", "site_id")  # what one event has but once
+EVENT_DIFFERS = (
+    "event id of a product seen before, with another time, user, order, site, kind, quantity or revenue: the earliest "
+    "is kept"
+)
 UNKNOWN_PRODUCT = "product that is not in products: left out"
 DUPLICATE = "row that equals another: one is kept"
 NO_USER = "no user, a guest: counts for demand and launch dates, not for recommendation"
@@ -150,7 +155,8 @@ def described() -> list[tuple[str, str, str]]:
         ("interactions", "alike", ALIKE),
         ("all", "duplicate", DUPLICATE),
     ]
-    return [*incomplete, *unknown, ("interactions", "repeated_event", EVENT_SEEN), *listed, *last]
+    events = [("interactions", "repeated_event", EVENT_SEEN), ("interactions", "event_differs", EVENT_DIFFERS)]
+    return [*incomplete, *unknown, *events, *listed, *last]
 
 
 def _marked(rules: list[Rule], table: ir.Table) -> ir.Table:
@@ -281,14 +287,22 @@ class Cleaner:
             raise DataError(name, "", rule, lacking + foreign, [counts])
 
     def _repeated(self, table: ir.Table) -> ir.Table:
-        """One row for each event id, the earliest."""
+        """One row for each event id and product, the earliest: an event may be about several products."""
         with_id = table.filter(table.event_id.notnull())
-        again = with_id.group_by("event_id").agg(rows=with_id.count()).filter(lambda t: t.rows > 1)
-        rows = engine.number((again.rows.sum() - again.count()).fill_null(0))
-        self._note("interactions", "repeated_event", EVENT_SEEN, "left out", rows)
-        if not rows:
+        different = ibis.or_(*(with_id[name].nunique() > 1 for name in EVENT))
+        again = with_id.group_by("event_id", "product_id").agg(rows=with_id.count(), different=different)
+        again = again.filter(again.rows > 1)
+        counts = again.agg(
+            same=ibis.ifelse(again.different, 0, again.rows - 1).sum().fill_null(0),
+            different=ibis.ifelse(again.different, again.rows - 1, 0).sum().fill_null(0),
+        )
+        found = {name: int(rows) for name, rows in counts.to_pyarrow().to_pylist()[0].items()}
+        self._note("interactions", "repeated_event", EVENT_SEEN, "left out", found["same"])
+        self._note("interactions", "event_differs", EVENT_DIFFERS, "left out", found["different"])
+        if not any(found.values()):
             return table
-        place = ibis.row_number().over(group_by=table.event_id, order_by=[table.time, table.product_id])
+        order = [table.time, table.user_id, table.revenue, table.quantity]
+        place = ibis.row_number().over(group_by=[table.event_id, table.product_id], order_by=order)
         numbered = table.mutate(place=place)
         return self.keep(numbered.filter(numbered.event_id.isnull() | (numbered.place == 0)).drop("place"))
 

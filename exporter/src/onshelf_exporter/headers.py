@@ -4,6 +4,7 @@ import difflib
 import re
 import unicodedata
 
+from onshelf.files import unit_of
 from onshelf_exporter import schema
 
 MEANINGS = schema.MEANINGS
@@ -189,6 +190,7 @@ MEANING_NAMES: dict[str, tuple[str, ...]] = {
         "status", "orderstatus", "state", "orderstate", "paymentstatus", "financialstatus", "订单状态", "状态",
         "交易状态", "支付状态",
     ),
+    "currency": ("currency", "currencycode", "wahrung", "waehrung", "devise", "moneda", "valuta", "币种", "货币"),
     "week_start": ("weekstart", "weekstartdate", "weekbegin", "weekbeginning", "周开始日期"),
     "week_end": ("weekenddate", "weekending", "weekendingdate", "周结束日期"),
     "promotion": (
@@ -275,6 +277,10 @@ TOTALS = (
     "zwischensumme", "total general", "sous total", "total général", "totale", "totaal", "suma", "итого", "всего",
     "合计", "总计", "小计", "合計", "総計", "total result", "gesamtergebnis",
 )  # fmt: skip
+# Numbers of which a percentage is none; a discount may be one.
+NO_PERCENTAGE = (
+    "revenue", "coupon_discount", "price_paid", "list_price", "unit_cost", "fixed_cost", "quantity", "rating",
+)  # fmt: skip
 MONTHS = (
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "january", "february",
     "march", "april", "june", "july", "august", "september", "october", "november", "december", "q", "h", "w",
@@ -289,15 +295,20 @@ def normal(name: str) -> str:
     plain = re.sub("[\u0300-\u0305\u0307\u0308\u030a-\u030c\u0327]", "", unicodedata.normalize("NFKD", bare)).replace(
         "ß", "ss"
     )
-    return re.sub(r"[\s_\-./:：#*'’°\"]+", "", unicodedata.normalize("NFC", plain))
+    return re.sub(r"[\s_\-./:：#*'’°\"%]+", "", unicodedata.normalize("NFC", plain))
 
 
 def columns_of(header: str) -> tuple[str, ...]:
-    """Columns of the schema, or keys of MEANINGS, that a header may mean, best first; () for none."""
+    """Columns of the schema, or keys of MEANINGS, that a header may mean, best first; () for none. A percentage is no
+    amount: "Discount %" is a share, "Cost %" no cost.
+    """
     key = normal(header)
     everything = COLUMN_NAMES | MEANING_NAMES
     exact = tuple(column for column in everything if normal(column) == key)
-    return exact + tuple(column for column, names in everything.items() if key in names and column not in exact)
+    found = exact + tuple(column for column, names in everything.items() if key in names and column not in exact)
+    if not unit_of(header).percent:
+        return found
+    return tuple("discount_share" if one == "discount" else one for one in found if one not in NO_PERCENTAGE)
 
 
 def guess_of(header: str) -> tuple[str, str] | None:

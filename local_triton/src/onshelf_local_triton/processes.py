@@ -58,8 +58,10 @@ def having(token: str) -> list[int]:
 
 def kill_all(token: str) -> None:
     """Kill every process with `token`, wait until they are gone, and remove the shared memory they leave behind."""
-    for child in _children.pop(token, {}).values():
-        _kill_group(child.pid)
+    children = _children.pop(token, {}).values()
+    for child in children:
+        _kill_group(child.pid)  # all at once: who outlives another may bring it back
+    for child in children:
         child.wait()
     while pids := having(token):
         for pid in pids:
@@ -67,6 +69,25 @@ def kill_all(token: str) -> None:
         time.sleep(0.01)
     for region in SHARED_MEMORY.glob(f"{token}*"):
         region.unlink(missing_ok=True)
+    _forget_ended()
+
+
+def _forget_ended() -> None:
+    """Reap what this process started and others have ended: a server that its watch has replaced, and that watch."""
+    for token, children in list(_children.items()):
+        _children[token] = {pid: child for pid, child in children.items() if child.poll() is None}
+        if not _children[token]:
+            del _children[token]
+
+
+def kill(pid: int) -> None:
+    """Kill a process that `spawn` made, and wait until it is gone."""
+    _kill_group(pid)
+    for children in _children.values():
+        if child := children.pop(pid, None):
+            child.wait()
+    while command_line(pid):
+        time.sleep(0.01)
 
 
 def plain_path(path: Path, token: str, name: str) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from onshelf_local_triton import api, logs, processes, state, watch
+from onshelf_local_triton import api, logs, processes, state
 from onshelf_local_triton.environment import Environment, require
 from onshelf_local_triton.errors import LocalTritonError, StartError
 from onshelf_local_triton.layout import Layout
@@ -22,6 +22,7 @@ from onshelf_local_triton.state import State
 
 SHARED_MEMORY_BYTES = 4 * 1024 * 1024  # what one model process starts with; Triton grows it when a batch is larger
 POLL_SECONDS = 0.05
+WATCH = "onshelf_local_triton.watch"  # the module that watches a server
 CRIPPLED_SECONDS = 3.0  # for a server that will not stop by itself to end what it can
 
 
@@ -31,7 +32,7 @@ class LocalTriton:
     Ports of 0 are picked free at the first start and kept in the run folder for later ones. `models` limits what is
     loaded (empty: all); `arguments` are passed on to tritonserver. `venv` is where `onshelf-local-triton install` put
     the environment; `log` (default: `<run_dir>/triton.log`) is appended to. `timeout`: seconds until all models must be
-    ready. A model whose process dies is loaded again by a watch that runs beside the server (`watch`).
+    ready. A watch runs beside it: a model whose process dies is loaded again, a server that dies is started anew.
     As a context manager it starts on entry and stops on exit.
     """
 
@@ -122,8 +123,9 @@ class LocalTriton:
         """Address of the Prometheus metrics, as 'http://127.0.0.1:8002/metrics'."""
         return f"http://{api.HOST}:{self._port('metrics_port')}/metrics"
 
-    def start(self) -> bool:
-        """Start and wait until every model is ready; returns False when it ran already, with the same settings.
+    def start(self, *, falls: int = 0) -> bool:
+        """Start and wait until every model is ready; returns False when it ran already, with the same settings. falls:
+        how often in a row it has died soon after its start.
 
         Raises StartError with the end of the log when it does not come up, LocalTritonError when another server is
         recorded in this run folder and runs, InstallError when the environment is missing.
@@ -133,13 +135,16 @@ class LocalTriton:
         with self._locked():
             found = state.read(self.run_dir)
             if found is not None and found.alive and self._adopt(found):
-                self._watch(found)
+                self._watch(found, falls)
                 return False
             if found is not None:  # it died: its model processes and shared memory may still be there
                 processes.kill_all(found.server_id)
                 state.remove(self.run_dir)
             self._check_repository()
             self._launch(environment)
+            running = state.read(self.run_dir)
+            if running is not None:
+                self._watch(running, falls)
             return True
 
     def stop(self, timeout: float = 30.0) -> None:
@@ -150,6 +155,8 @@ class LocalTriton:
             found = state.read(self.run_dir)
             if found is None:
                 return
+            for watching in self._watches(found):
+                processes.kill(watching)
             if found.alive:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(found.pid, signal.SIGINT)
@@ -332,13 +339,25 @@ class LocalTriton:
             processes.kill_all(server_id)
             state.remove(self.run_dir)
             raise
-        self._watch(started)
 
-    def _watch(self, running: State) -> None:
-        """See that a watch is kept on the models of a running server."""
-        command = [sys.executable, "-m", watch.MODULE, running.server_id, str(running.pid), str(running.http_port)]
-        if not any(watch.MODULE in processes.command_line(pid) for pid in processes.having(running.server_id)):
+    def _watch(self, running: State, falls: int) -> None:
+        """See that a watch is kept on a running server and its models."""
+        if not self._watches(running):
+            places = [str(self.run_dir), str(self.venv.absolute()), str(falls)]
+            command = [
+                sys.executable,
+                "-m",
+                WATCH,
+                running.server_id,
+                str(running.pid),
+                str(running.http_port),
+                *places,
+            ]
             processes.spawn(command, dict(os.environ), Path(running.log), running.server_id)
+
+    def _watches(self, running: State) -> list[int]:
+        """The processes that watch a server."""
+        return [pid for pid in processes.having(running.server_id) if WATCH in processes.command_line(pid)]
 
     def _wait_until_ready(self, started: State, offset: int) -> None:
         """Return when it is ready; raises StartError with the log from `offset` when it ends or takes too long."""

@@ -1,25 +1,27 @@
-"""A watch on the models of one server: a model whose process died is loaded again. It runs beside the server and ends
-with it:
+"""A watch on one server and its models: a model whose process died is loaded again, a server that died is started anew
+where it was. It runs beside the server; `LocalTriton.stop` ends both:
 
-    python -m onshelf_local_triton.watch SERVER_ID SERVER_PID HTTP_PORT
+    python -m onshelf_local_triton.watch SERVER_ID SERVER_PID HTTP_PORT RUN_DIR VENV FALLS
 
 Triton 2.51 answers "Stub process ... is not healthy" for such a model from then on, says that it is ready, and starts
-no other process; `load` alone changes nothing, `unload` and `load` do.
+no other process; `load` alone changes nothing, `unload` and `load` do. The whole server can die, too, where a request
+is cancelled at the moment of its answer (Signal 11; mended in 25.04).
 """
 
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-from onshelf_local_triton import api, processes
-from onshelf_local_triton.errors import ServerError
+from onshelf_local_triton import api, processes, state
+from onshelf_local_triton.errors import LocalTritonError, ServerError
 from onshelf_local_triton.processes import ModelProcess
+from onshelf_local_triton.server import LocalTriton
 
-MODULE = "onshelf_local_triton.watch"
 POLL_SECONDS = 0.1  # to look at the processes that are known
 SCAN_SECONDS = 1.0  # to look for new ones
 SURE_SECONDS = 0.2  # that a process stays dead; one that ends in order is dead, too, until Triton has looked after it
-CALM_SECONDS = 60.0  # a model that dies again sooner waits before it is loaded, longer each time
+CALM_SECONDS = 60.0  # what dies again sooner waits before it is brought back, longer each time
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
 
@@ -57,7 +59,7 @@ class Watch:
         last, row = self._failed.get(model, (-CALM_SECONDS, 0))
         row = row + 1 if self._clock() - last < CALM_SECONDS else 0
         self._failed[model] = self._clock(), row
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (row - 1)) if row else 0.0
+        pause = pause_after(row)
         self._say(f"{model}: {why}; it is loaded again {f'in {pause:g} s' if pause else 'now'}")
         self._due[model] = self._clock() + pause
 
@@ -106,20 +108,45 @@ class Watch:
         return api.repository(self._port)
 
 
+def pause_after(falls: int) -> float:
+    """Seconds to wait before something is brought back that has died soon `falls` times in a row."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (falls - 1)) if falls else 0.0
+
+
+def revive(server_id: str, run_dir: Path, venv: Path, falls: int, say: Callable[[str], None]) -> None:
+    """Start a server that died anew, unless nothing is recorded (it was stopped), or another one."""
+    found = state.read(run_dir)
+    if found is None or found.server_id != server_id:
+        return
+    pause = pause_after(falls)
+    say(f"tritonserver {found.pid} died; it is started anew {f'in {pause:g} s' if pause else 'now'}")
+    time.sleep(pause)
+    began = time.monotonic()
+    again = LocalTriton.recorded(run_dir, venv=venv)
+    if again is not None and again.start(falls=falls):
+        say(f"tritonserver serves again after {time.monotonic() - began:.1f} s")
+
+
 def main(arguments: list[str]) -> int:
-    """Watch until the server is gone."""
+    """Watch until the server is gone; bring it back where it died."""
     server_id, server, port = arguments[0], int(arguments[1]), int(arguments[2])
+    run_dir, venv, falls = Path(arguments[3]), Path(arguments[4]), int(arguments[5])
 
     def say(line: str) -> None:
         print(f"onshelf-local-triton: {line}", file=sys.stderr, flush=True)  # its log is the server's
 
-    watch = Watch(server, port, say)
+    watch, began = Watch(server, port, say), time.monotonic()
     while processes.alive(server, server_id):
         try:
             watch.look()
         except ServerError as error:  # it ends, or is busy: look again
             say(str(error))
         time.sleep(POLL_SECONDS)
+    try:
+        revive(server_id, run_dir, venv, falls + 1 if time.monotonic() - began < CALM_SECONDS else 0, say)
+    except LocalTritonError as error:
+        say(f"tritonserver could not be started anew: {error}")
+        return 1
     return 0
 
 

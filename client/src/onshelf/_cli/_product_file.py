@@ -23,7 +23,7 @@ from onshelf._inputs import Product
 from onshelf._money import Money
 
 if TYPE_CHECKING:
-    from onshelf.files import RawFile, Reading
+    from onshelf.files import RawFile, Reading, Unit
 
 # What a column is called, after case, spaces, punctuation and units in brackets are taken away.
 HEADERS = {
@@ -122,7 +122,7 @@ def read_products(path: Path, encoding: str | None = None) -> ProductFile:
     except files.FileError as error:
         raise UsageError(f"--file {error}") from None
     header = raw.table.column_names
-    fields = [_FIELD_OF.get(_normal(name)) for name in header]
+    fields = [None if files.unit_of(name).percent else _FIELD_OF.get(_normal(name)) for name in header]
     if "title" not in fields:
         known = ", ".join(HEADERS["title"].split())
         raise UsageError(
@@ -136,7 +136,9 @@ def read_products(path: Path, encoding: str | None = None) -> ProductFile:
     read = {field: getattr(files, _READERS.get(field, "texts"))(raw.table[name]) for name, field in understood.items()}
     written = {field: raw.table[name] for name, field in understood.items()}
     return ProductFile(
-        rows=_Rows(read, written, files.currencies_of),
+        rows=_Rows(
+            read, written, {field: files.unit_of(name) for name, field in understood.items()}, files.currencies_of
+        ),
         understood=understood,
         unused=tuple(name for name, field in zip(header, fields, strict=True) if field is None),
         notes=tuple(_notes(raw, {name: read[field] for name, field in understood.items()})),
@@ -204,9 +206,10 @@ class _Rows(Sequence[ProductRow]):
         self,
         read: "Mapping[str, Reading]",
         written: Mapping[str, Any],
+        units: "Mapping[str, Unit]",
         currencies_of: Callable[[str], tuple[str, ...]],
     ) -> None:
-        self._read, self._written, self._currencies_of = read, written, currencies_of
+        self._read, self._written, self._units, self._currencies_of = read, written, units, currencies_of
 
     def __len__(self) -> int:
         return len(self._written["title"])
@@ -248,10 +251,18 @@ class _Rows(Sequence[ProductRow]):
             elif value is None:
                 continue
             elif _READERS.get(field) == "decimals":
-                row.amounts[field] = Amount(str(text).strip(), value, self._currencies_of(mark) if mark else ())
+                row.amounts[field] = self._amount(field, str(text).strip(), value, mark)
             else:
                 row.cells[field] = value if isinstance(value, str) else ("yes" if value else "")
         return row
+
+    def _amount(self, field: str, written: str, digits: str, mark: str | None) -> Amount:
+        """An amount in the unit that its header states: "Price (cents)"; a currency in the cell counts for more."""
+        unit = self._units[field]
+        if unit.factor != 1.0:
+            digits = format((Decimal(digits) * Decimal(str(unit.factor))).normalize(), "f")
+        mark = mark or unit.mark
+        return Amount(written, digits, self._currencies_of(mark) if mark else ())
 
 
 def _notes(raw: "RawFile", read: "Mapping[str, Reading]") -> Iterator[str]:

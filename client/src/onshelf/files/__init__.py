@@ -11,29 +11,37 @@ the whole column; where the column does not decide, `Reading.ambiguous` says so.
 """
 
 from onshelf.files._identifiers import identifiers, texts, yes_no
-from onshelf.files._numbers import currencies_of, decimals, numbers
+from onshelf.files._numbers import currencies, currencies_of, decimals, numbers
 from onshelf.files._raw import FileError, Loss, RawFile, Rejected
-from onshelf.files._reader import SUFFIXES, is_readable, read_file, read_tables
-from onshelf.files._reading import Reading
+from onshelf.files._reader import SUFFIXES, is_readable, is_text, read_file, read_tables
+from onshelf.files._reading import NULL_WORDS, UNKNOWN_WORDS, Reading, as_texts
 from onshelf.files._text import read_plain
 from onshelf.files._times import times
+from onshelf.files._units import Unit, unit_of
 
 __all__ = [
+    "NULL_WORDS",
     "SUFFIXES",
+    "UNKNOWN_WORDS",
     "FileError",
     "Loss",
     "RawFile",
     "Reading",
     "Rejected",
+    "Unit",
+    "as_texts",
+    "currencies",
     "currencies_of",
     "decimals",
     "identifiers",
     "is_readable",
+    "is_text",
     "numbers",
     "read_file",
     "read_plain",
     "read_tables",
     "texts",
     "times",
+    "unit_of",
     "yes_no",
 ]

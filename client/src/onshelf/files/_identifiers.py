@@ -11,7 +11,7 @@ _NO = "0 0.0 n no false f off nein non não nao нет 否 错 无 ✗ ✘"
 
 def texts(values: pa.ChunkedArray | pa.Array) -> Reading:
     """A column of texts without outer spaces; null where a cell is empty or holds a null word."""
-    found = distinct(values)
+    found = distinct(values, names=True)
     trimmed = pc.utf8_trim_whitespace(pc.replace_substring_regex(found.written, r'^\s*=\s*"(.*)"\s*$', r"\1"))
     return reading(found, pc.if_else(pc.is_valid(found.plain), trimmed, None))
 
@@ -22,7 +22,7 @@ def identifiers(values: pa.ChunkedArray | pa.Array) -> Reading:
     Leading zeros stay. `1.23E+12`, what a spreadsheet makes of a long number, and whole numbers that a float does not
     hold exactly have lost digits: they are not understood.
     """
-    found = distinct(values)
+    found = distinct(values, names=True)
     column_type = values.type
     text = pc.utf8_trim_whitespace(pc.if_else(pc.is_valid(found.plain), found.plain, None))
     floats = pc.fill_null(pc.match_substring_regex(text, r"^-?\d+\.0+$"), False)

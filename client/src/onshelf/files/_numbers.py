@@ -147,6 +147,23 @@ def decimals(values: pa.ChunkedArray | pa.Array) -> Reading:
     return _read(values)
 
 
+def currencies(values: pa.ChunkedArray | pa.Array) -> Reading:
+    """A column of currencies, as codes or signs: `values` and `currencies` are marks as in `numbers`."""
+    found = distinct(values)
+    names, known = _known_marks()
+    place = pc.index_in(pc.utf8_lower(found.plain), known.cast(found.plain.type))
+    marks = names.take(place)
+    counted = pc.value_counts(found.spread(marks).drop_null()).to_pylist()
+    ordered = [one["values"] for one in sorted(counted, key=lambda one: (-one["counts"], one["values"]))]
+    return reading(found, marks, marks=marks, currencies=ordered)
+
+
+def _known_marks() -> tuple[pa.Array, pa.Array]:
+    """The mark that `Reading.currencies` has for each known sign or code, and these in small letters."""
+    names = [codes[0] if len(codes) == 1 else sign for sign, codes in CURRENCIES.items()]
+    return pa.array(names, pa.string()), pa.array(CURRENCIES, pa.string())
+
+
 def _typed(column: pa.ChunkedArray) -> Reading:
     given = pc.and_kleene(pc.is_valid(column), pc.invert(pc.fill_null(pc.is_nan(column), False)))
     finite = pc.fill_null(pc.is_finite(column), False)
@@ -156,14 +173,15 @@ def _typed(column: pa.ChunkedArray) -> Reading:
         filled=pc.sum(given).as_py() or 0,
         read=pc.sum(finite).as_py() or 0,
         odd=odd,
+        wrong=pc.and_not(given, finite) if odd else None,
     )
 
 
 def _read(values: pa.ChunkedArray | pa.Array) -> Reading:
     found = distinct(values)
     shape = query(_PARSED, texts=pa.table({"plain": found.plain})).combine_chunks()
-    names = [codes[0] if len(codes) == 1 else sign for sign, codes in CURRENCIES.items()]
-    known = pa.table({"mark": pa.array(CURRENCIES, pa.string()), "name": pa.array(names, pa.string())})
+    names, signs = _known_marks()
+    known = pa.table({"mark": signs, "name": names})
     word, unit = _marks(shape["word"], known), _marks(shape["unit"], known)
     unknown = pc.or_(_unknown(shape["word"], word), _unknown(shape["unit"], unit))
     kind = pc.if_else(unknown, None, shape["kind"].combine_chunks())

@@ -11,7 +11,8 @@ from onshelf.files._sheet import SHEETS, read_sheet, read_sheets
 from onshelf.files._text import COMPRESSIONS, read_text
 
 TEXTS = (".csv", ".tsv", ".tab", ".txt", ".psv")
-SUFFIXES = (*TEXTS, *(text + packed for text in TEXTS for packed in COMPRESSIONS), *SHEETS, ".parquet")
+PACKED = tuple(text + packed for text in TEXTS for packed in COMPRESSIONS)
+SUFFIXES = (*TEXTS, *PACKED, *SHEETS, ".parquet")
 
 
 def is_readable(path: Path) -> bool:
@@ -19,6 +20,11 @@ def is_readable(path: Path) -> bool:
     if path.name.startswith((".", "_", "~$")):
         return False
     return bool(_parts(path)) if path.is_dir() else _suffix(path) in SUFFIXES
+
+
+def is_text(path: Path) -> bool:
+    """Whether a path is a text file, which has an encoding, or a folder of such part files."""
+    return any(_suffix(part) in (*TEXTS, *PACKED) for part in (_parts(path) if path.is_dir() else [path]))
 
 
 def read_file(path: Path | str, *, encoding: str | None = None) -> RawFile:

@@ -13,9 +13,12 @@ SAMPLES = 5
 NULL_WORDS = (
     "",
     *("null", "(null)", "<null>", "[null]", "\\n", "nil", "none", "(none)", "nan", "<na>", "nat", "na", "n/a", "n.a."),
-    *("#n/a", "#na", "#null!", "#ref!", "#value!", "#div/0!", "#name?", "#num!", "-", "--", "---", "?", "."),
+    *("#n/a", "#na", "#null!", "-", "--", "---", "."),
     *("0000-00-00", "0000-00-00 00:00:00", "undefined", "(blank)", "(empty)", "无", "空", "暂无"),
 )
+# What says that a value is unknown or went wrong: no name of anything, but among numbers, times, and yes and no it is a
+# value that was not understood, and not the same as an empty cell.
+UNKNOWN_WORDS = ("?", "#ref!", "#value!", "#div/0!", "#name?", "#num!")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,8 +94,8 @@ class Distinct:
         return list(zip(top["text"].to_pylist(), top["rows"].to_pylist(), strict=True))
 
 
-def distinct(values: pa.ChunkedArray | pa.Array) -> Distinct:
-    """The different texts of a column of any type."""
+def distinct(values: pa.ChunkedArray | pa.Array, *, names: bool = False) -> Distinct:
+    """The different texts of a column of any type. names: of texts and ids, among which UNKNOWN_WORDS are missing."""
     column = as_texts(values)
     coded = pc.dictionary_encode(column).unify_dictionaries()
     written = coded.chunk(0).dictionary if coded.num_chunks else pa.array([], pa.large_string())
@@ -100,7 +103,7 @@ def distinct(values: pa.ChunkedArray | pa.Array) -> Distinct:
     counted = pc.value_counts(codes)
     counted = counted.filter(pc.is_valid(counted.field(0)))
     rows = counted.field(1).take(pc.sort_indices(counted.field(0)))
-    return Distinct(written, _plain(written), rows, codes)
+    return Distinct(written, _plain(written, (*NULL_WORDS, *UNKNOWN_WORDS) if names else NULL_WORDS), rows, codes)
 
 
 def as_texts(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray:
@@ -133,11 +136,11 @@ def _float_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.coalesce(integers, number.cast(pa.large_string()))
 
 
-def _plain(written: pa.Array) -> pa.Array:
+def _plain(written: pa.Array, null_words: Sequence[str]) -> pa.Array:
     text = pc.utf8_normalize(written, form="NFKC")
     text = pc.replace_substring_regex(text, "[\u200b\u200c\u200d\u2060\ufeff\u200e\u200f]", "")
     text = pc.utf8_trim_whitespace(pc.replace_substring_regex(text, r'^\s*=\s*"(.*)"\s*$', r"\1"))
-    return pc.if_else(pc.is_in(pc.utf8_lower(text), pa.array(NULL_WORDS, text.type)), None, text)
+    return pc.if_else(pc.is_in(pc.utf8_lower(text), pa.array(null_words, text.type)), None, text)
 
 
 def reading(

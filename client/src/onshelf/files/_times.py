@@ -36,6 +36,7 @@ MONTHS = {
 }
 # The latest year of a date, counted from this one; of a year in two digits, which can as well be a day, if later.
 _YEARS_AHEAD, _SHORT_YEARS_AHEAD = 10, 1
+LAST_MONTH = 12  # a number above it is no month
 _NAME, _DAY, _BETWEEN = r"(\p{L}{3,12})\.?", r"(\d{1,2})(?:st|nd|rd|th|\.)?", r"[-/ .]*"
 _COMPACT = r"^((?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))[t ]?([01]\d|2[0-3])([0-5]\d)"
 
@@ -241,6 +242,9 @@ def _by_sight(found: Distinct, timezone: str) -> tuple[pa.Array, str, bool]:
         """,
         parsed=parsed.append_column("chosen", chosen),
     )["moment"].combine_chunks()
+    if swapped := _half_converted(parsed, found):
+        remarks.append(swapped)
+        ambiguous = True
     read = pc.is_valid(local)
     for _, name, _ in _UNITS:
         if found.count(pc.and_kleene(read, pc.equal(parsed["unit"].combine_chunks(), name))):
@@ -266,6 +270,24 @@ def _all_iso(found: Distinct) -> pa.Array | None:
     """
     moments = query(sql, texts=pa.table({"plain": found.plain}))["moment"].combine_chunks()
     return moments if moments.null_count == found.plain.null_count else None
+
+
+def _half_converted(parsed: pa.Table, found: Distinct) -> str:
+    """What to say where a spreadsheet that expects the month first has opened dates with the day first, or the other
+    way round: those with a day up to the 12th are dates with day and month changed over, the others are still texts.
+    "" elsewhere.
+    """
+    sure = parsed["sure"].combine_chunks()
+    either = [pc.is_valid(parsed[order].combine_chunks()) for order in ("day_first", "month_first")]
+    as_text = pc.and_(pc.or_(*either), pc.is_null(sure))
+    low, early = pc.less_equal(pc.day(sure), LAST_MONTH), pc.and_(*either)
+    dates, texts = found.count(pc.is_valid(sure)), found.count(as_text)
+    if not dates or not texts or found.count(low) < dates or found.count(pc.and_(as_text, early)):
+        return ""
+    return (
+        f"{dates:,} values are dates with a day up to the {LAST_MONTH}th, {texts:,} are texts with a later one: a "
+        "spreadsheet may have changed over day and month of the first; export the dates as texts, and check this"
+    )
 
 
 def _order(parsed: pa.Table, found: Distinct) -> tuple[str, pa.Array, list[str], bool]:

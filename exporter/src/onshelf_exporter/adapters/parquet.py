@@ -64,7 +64,11 @@ def read(con: Backend, source: Path | None) -> Source:
     folder = source or Path()
     settings = read_settings(folder / SETTINGS)
     paths = {name: folder / f"{name}.parquet" for name in schema.TABLES}
-    opened = {name: open_table(con, path, settings["timezone"]) for name, path in paths.items() if parts_of(path)}
+    opened = {
+        name: open_table(con, path, settings["timezone"], settings["currency"])
+        for name, path in paths.items()
+        if parts_of(path)
+    }
     tables = {name: one.table for name, one in opened.items()}
     return Source(
         tables=tables,

@@ -7,27 +7,29 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
-from onshelf.files import FileError, Reading, identifiers, numbers, read_file, texts, times, yes_no
+from onshelf.files import (
+    NULL_WORDS,
+    UNKNOWN_WORDS,
+    FileError,
+    Reading,
+    currencies_of,
+    identifiers,
+    numbers,
+    read_file,
+    texts,
+    times,
+    yes_no,
+)
 from onshelf_exporter import schema
 from onshelf_exporter.errors import DataError, SourceError
 
 SAMPLES = 3
 IDS = re.compile(r"_id$")
-NULL_WORDS = (
-    "null",
-    "(null)",
-    "none",
-    "nan",
-    "<na>",
-    "n/a",
-    "na",
-    "\\n",
-    "nil",
-    "-",
-)  # what ids are looked through for
+NO_IDS = (*NULL_WORDS, *UNKNOWN_WORDS)  # what ids are looked through for
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,14 @@ def parts_of(path: Path) -> list[Path]:
     return [path] if path.is_file() else []
 
 
-def open_table(con: Backend, path: Path, timezone: str) -> Opened:
+def open_table(con: Backend, path: Path, timezone: str, currency: str) -> Opened:
     """A table of a folder, with the columns of the schema as far as they could be understood.
 
     Args:
         con: the engine.
         path: its file, or a folder of part files.
         timezone: IANA zone of local times.
+        currency: ISO 4217 code of all amounts.
 
     Raises:
         SourceError: a file is no Parquet file.
@@ -87,8 +90,7 @@ def open_table(con: Backend, path: Path, timezone: str) -> Opened:
     opened = Opened(table)
     for column in reading:
         found = _read(column, held[column.name], timezone)
-        if found.not_understood:
-            opened.problems.append(_problem(column, found))
+        opened.problems.extend(_problems(column, found, currency))
         words = sum(rows for _, rows in found.null_words)
         if words:
             shown = ", ".join(repr(word) for word, _ in found.null_words)
@@ -124,7 +126,7 @@ def _odd_ids(table: ir.Table, columns: list[schema.Column]) -> list[schema.Colum
     odd = {}
     for column in ids:
         text = table[column.name].strip().lower()
-        odd[column.name] = (text.isin(NULL_WORDS) | text.re_search(r"^-?[0-9]+[.]0+$")).any().fill_null(False)
+        odd[column.name] = (text.isin(NO_IDS) | text.re_search(r"^-?[0-9]+[.]0+$")).any().fill_null(False)
     found = table.agg(**odd).to_pyarrow().to_pylist()[0]
     return [column for column in ids if found[column.name]]
 
@@ -139,8 +141,22 @@ def _read(column: schema.Column, values: pa.ChunkedArray, timezone: str) -> Read
     return identifiers(values) if IDS.search(column.name) else texts(values)
 
 
-def _problem(column: schema.Column, found: Reading) -> DataError:
-    rule = f"must be readable as {column.type}" + (f" ({column.unit})" if column.unit else "")
-    secret = column.rule == "user"
-    samples = [{column.name: f"{value[:1]}***" if secret else value} for value in found.odd[:SAMPLES]]
-    return DataError(column.table, column.name, rule, found.not_understood, samples)
+def _problems(column: schema.Column, found: Reading, currency: str) -> list[DataError]:
+    """What must be mended in a column of texts before it can be used."""
+    problems = []
+    if found.not_understood:
+        rule = f"must be readable as {column.type}" + (f" ({column.unit})" if column.unit else "")
+        secret = column.rule == "user"
+        samples = [{column.name: f"{value[:1]}***" if secret else value} for value in found.odd[:SAMPLES]]
+        problems.append(DataError(column.table, column.name, rule, found.not_understood, samples))
+    if found.ambiguous:
+        rule = f"must have one reading ({found.remark}); write it as {column.type}"
+        problems.append(DataError(column.table, column.name, rule, found.filled))
+    if found.percent is not None:
+        percentages = int(pc.sum(found.percent).as_py())
+        problems.append(DataError(column.table, column.name, "must not be a percentage", percentages))
+    others = [mark for mark in found.currencies if currency not in currencies_of(mark)]
+    if others:
+        rule = f"must be in {currency}, the currency of the shop, not in {', '.join(others)}"
+        problems.append(DataError(column.table, column.name, rule, found.filled))
+    return problems

@@ -10,25 +10,84 @@ from onshelf_exporter.doctor.losses import Loss, Reason, apart
 OF_ORDERS = ("time", "user_id", "site_id", "status")  # what is the same for all lines of an order
 ALIKE = 0.95  # share of the orders of several products whose lines agree, from which an amount is that of the order
 ENOUGH = 5  # orders of several products that can tell
+NEAR_DAYS = 1  # between the lines of one order: it may be past midnight
 NEAR = 0.01  # difference of an amount and price times quantity, as a share
 
 
 def without_totals(con: Backend, lines: ir.Table) -> tuple[ir.Table, list[Loss]]:
-    """The lines without those that sum up others, by a whole id or title such as "Grand total"."""
+    """The lines without those that sum up others: by a whole id such as "Grand total", or by a title, or a name with
+    numbers ("1042 Total"), where the line lacks what a sale has. A product may be called so.
+    """
     total: ir.Value = ibis.literal(False)
     shown = ibis.null("string")
-    for column in ("order_id", "product_id", "title"):
-        if column in lines.columns:
-            bare = lines[column].lower().re_replace(r"[^\p{L}]+", " ").strip()
-            total = total | bare.isin(headers.TOTALS).fill_null(False)
-            shown = ibis.coalesce(shown, ibis.ifelse(bare.isin(headers.TOTALS), lines[column], ibis.null("string")))
+    names = [name for name in ("order_id", "product_id", "title") if name in lines.columns]
+    known = [*names, *(["time"] if "time" in lines.columns else [])]
+    for column in names:
+        whole = lines[column].lower().re_replace(r"[^\p{L}\p{N}%]+", " ").strip().isin(headers.TOTALS)
+        words = lines[column].lower().re_replace(r"[^\p{L}]+", " ").strip().isin(headers.TOTALS)
+        lacking = ibis.or_(ibis.literal(False), *(lines[other].isnull() for other in known if other != column))
+        found = ((whole if column != "title" else ibis.literal(False)) | (words & lacking)).fill_null(False)
+        total = total | found
+        shown = ibis.coalesce(shown, ibis.ifelse(found, lines[column], ibis.null("string")))
     reason = Reason(total, "sums of other lines, by their name: no sales", shown, meant=True)
     kept, losses = apart(lines, {"total": reason}, "interactions")
     return (con.create_table(ibis.util.gen_name("lines"), kept, temp=True) if losses else lines), losses
 
 
+def told_apart(con: Backend, lines: ir.Table, notes: list[str]) -> ir.Table:
+    """The lines with orders under one number told apart by day and by site, where a till begins anew each day or in
+    each site: most orders of several sales then stand on days far apart, or in several sites at different times.
+    """
+    if "order_id" not in lines.columns:
+        return lines
+    sold = lines.filter(lines.order_id.notnull(), *(_is_sale(lines)))  # what is sent back is so days later
+    several = sold.group_by("order_id").agg(
+        rows=sold.count(),
+        days=_days(sold),
+        sites=sold.site_id.nunique() if "site_id" in sold.columns else ibis.literal(1),
+        times=sold.time.nunique() if "time" in sold.columns else ibis.literal(1),
+    )
+    several = several.filter(several.rows > 1)
+    counts = several.agg(
+        orders=several.count(),
+        days=(several.days > NEAR_DAYS).cast("int64").sum().fill_null(0),
+        sites=((several.sites > 1) & (several.times > 1)).cast("int64").sum().fill_null(0),
+    )
+    found = counts.to_pyarrow().to_pylist()[0]
+    parts = {"days": lines.time.date().cast("string")} if "time" in lines.columns else {}
+    parts |= {"sites": lines.site_id} if "site_id" in lines.columns else {}
+    by = [name for name in parts if found["orders"] >= ENOUGH and 2 * found[name] > found["orders"]]
+    if not by:
+        return lines
+    whole = lines.order_id
+    for name in by:
+        whole = ibis.ifelse(parts[name].isnull(), whole, parts[name].concat(" ", whole))
+    again = max(found[name] for name in by)
+    notes.append(
+        f"order numbers begin anew: {again:,} of {found['orders']:,} with several lines stand on days far apart or in "
+        f"several sites. An order is one number of one {' and one '.join(name[:-1] for name in by)}"
+    )
+    return con.create_table(ibis.util.gen_name("lines"), lines.mutate(order_id=whole), temp=True)
+
+
+def _is_sale(lines: ir.Table) -> list[ir.Value]:
+    """What is true of a line that sells something, as far as the columns tell."""
+    positive = [lines[name].isnull() | (lines[name] > 0) for name in ("quantity", "revenue") if name in lines.columns]
+    kinds = [lines[name] for name in ("kind", "status") if name in lines.columns]
+    return positive + [kind.isnull() | (kind == "purchase") for kind in kinds]
+
+
+def _days(lines: ir.Table) -> ir.Value:
+    """Days between the first and the last line."""
+    if "time" not in lines.columns:
+        return ibis.literal(0)
+    return lines.time.max().date().delta(lines.time.min().date(), unit="day")
+
+
 def filled_up(con: Backend, lines: ir.Table, notes: list[str]) -> ir.Table:
-    """The lines with what their order states in another of its lines only: its time, user, site and state."""
+    """The lines with what their order states in another of its lines only: its time, user, site and state. An order
+    with sales on days far apart is none that can tell.
+    """
     if "order_id" not in lines.columns:
         return lines
     for column in OF_ORDERS:
@@ -36,7 +95,10 @@ def filled_up(con: Backend, lines: ir.Table, notes: list[str]) -> ir.Table:
             continue
         given = lines.filter(lines[column].notnull() & lines.order_id.notnull())
         one = given.group_by("order_id").agg(stated=given[column].max(), different=given[column].nunique())
+        known = lines.filter(lines.order_id.notnull(), *_is_sale(lines))
+        span = known.group_by("order_id").agg(days=_days(known))
         one = one.filter(one.different == 1).drop("different")
+        one = one.anti_join(span.filter(span.days > NEAR_DAYS), "order_id")
         joined = lines.left_join(one, "order_id").drop("order_id_right")
         odd = joined[f"odd_{column}"].isnull() if f"odd_{column}" in lines.columns else ibis.literal(True)
         wanting = joined[column].isnull() & odd & joined.stated.notnull()

@@ -6,7 +6,19 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from onshelf.files import Reading, identifiers, numbers, texts, times, yes_no
+from onshelf.files import (
+    UNKNOWN_WORDS,
+    Reading,
+    Unit,
+    as_texts,
+    currencies,
+    identifiers,
+    numbers,
+    texts,
+    times,
+    unit_of,
+    yes_no,
+)
 from onshelf_exporter import headers, schema
 from onshelf_exporter.doctor.meanings import Meaning
 from onshelf_exporter.doctor.paths import paths
@@ -15,7 +27,8 @@ from onshelf_exporter.errors import SettingError
 
 SAMPLES = 2  # values shown of each column
 SAMPLE_LENGTH = 28  # characters shown of a value
-HIDDEN = ("user_id", "audience")  # whose values are never shown
+HIDDEN = ("user_id", "audience", "text")  # whose values are never shown: they are, or name, people
+MONEY = ("revenue", "discount", "coupon_discount", "price_paid", "list_price", "unit_cost", "fixed_cost")
 MAX_CODES = 30  # different values of a flag of promotion; more are no places
 UNKNOWN = "?"  # a kind that was not understood
 NO_SALE = ""  # a kind that is no event: a cancelled order, or what `--kinds` leaves out
@@ -25,7 +38,8 @@ IDS = (
 )  # fmt: skip
 TYPES = {
     "category_1": "text", "category_2": "text", "category_3": "text", "price_paid": "number",
-    "discount_share": "number", "status": "text", "week_start": "date", "week_end": "date", "promotion": "text",
+    "discount_share": "number", "currency": "text", "status": "text", "week_start": "date", "week_end": "date",
+    "promotion": "text",
 }  # fmt: skip
 
 
@@ -36,7 +50,7 @@ class Mapped:
     Attributes:
         header: as in the file.
         columns: what it means; () for nothing.
-        samples: some values; none of users.
+        samples: some values; none of users, and none of headers without meaning, which may hold anything of people.
         filled: rows with a value.
         read: rows with a value that was understood.
         odd: some of the other values.
@@ -103,13 +117,15 @@ def read_columns(
         mapped = Mapped(meaning.header, meaning.columns, remark=meaning.remark)
         frame.mapped.append(mapped)
         if plain is not None and not set(meaning.columns) & set(HIDDEN):
-            mapped.samples = _samples(plain.values)
+            mapped.samples = _samples(plain.values) if meaning.columns else []
             mapped.filled = plain.filled
         for column in meaning.columns:
             if column == "promotion":
                 _flag(frame, mapped, values)
                 continue
             found = _read(column, meaning.header, values, frame, settings, timezone)
+            if plain is not None and type_of(column) in ("number", "integer"):
+                found = _in_unit(column, unit_of(meaning.header), found, plain.values)
             frame.columns[column] = found.values
             mapped.filled, mapped.read, mapped.odd = found.filled, found.read, found.odd
             mapped.open |= found.ambiguous
@@ -120,8 +136,13 @@ def read_columns(
                     mapped.remark = f"{mapped.remark}; {remark}".lstrip("; ")
             if found.percent is not None:
                 frame.shares[column] = found.percent
+            if column == "currency" and not found.read:
+                continue  # perhaps a code of the retailer's own: `diagnosis` asks
             if found.not_understood and plain is not None:
-                frame.odd[column] = pc.if_else(pc.is_null(found.values), plain.values, None)
+                wrong = found.wrong
+                if wrong is None:
+                    wrong = pc.and_(pc.is_null(found.values), pc.is_valid(plain.values))
+                frame.odd[column] = pc.if_else(wrong, as_texts(values), None)
     return frame
 
 
@@ -149,13 +170,16 @@ def _read(
     if type_ in ("number", "integer"):
         return numbers(values)
     if type_ in ("date", "time"):
-        form = settings.date_format_of(header)
+        typed = pa.types.is_timestamp(values.type) or pa.types.is_date(values.type)
+        form = None if typed else settings.date_format_of(header)
         try:
             return times(values, date_format=form, timezone=timezone, kind="date" if type_ == "date" else "time")
         except ValueError as error:
             raise SettingError("--date-format", form, str(error)) from error
     if type_ == "yes/no":
         return yes_no(values)
+    if column == "currency":
+        return currencies(values)
     if column in ("kind", "status") and "interactions" in frame.tables:
         return _kinds(column, texts(values), frame, settings)
     if column in ("category_path", "category_path_readable"):
@@ -165,6 +189,33 @@ def _read(
 
 def _with(found: Reading, values: pa.ChunkedArray, **changes: object) -> Reading:
     return Reading(**{**found.__dict__, "values": values, **changes})
+
+
+def _in_unit(column: str, unit: Unit, found: Reading, written: pa.ChunkedArray) -> Reading:
+    """Numbers in the unit that their header states; a percentage of what can be none is not understood."""
+    percent = pc.is_valid(found.values) if unit.percent else found.percent
+    if percent is not None and column in headers.NO_PERCENTAGE:
+        wrong = pc.fill_null(percent, False)
+        found = _with(
+            found,
+            pc.if_else(wrong, None, found.values),
+            read=found.read - (pc.sum(wrong).as_py() or 0),
+            odd=tuple(dict.fromkeys([*found.odd, *_samples(written.filter(wrong))])),
+            wrong=wrong if found.wrong is None else pc.or_(wrong, found.wrong),
+            remark=_told(found.remark, f"a percentage is no {column}"),
+        )
+        percent = None
+    if unit.percent and (top := pc.max(pc.abs(found.values)).as_py()) and top <= 1:
+        told = _told(found.remark, "no value is above 1: read as shares, not as percentages")
+        found = _with(found, pc.multiply(found.values, 100.0), remark=told)
+    if column in MONEY and unit.factor != 1.0:
+        told = _told(found.remark, f"times {unit.factor:,g}, the unit of the header")
+        found = _with(found, pc.multiply(found.values, unit.factor), remark=told)
+    return _with(found, found.values, percent=percent)
+
+
+def _told(*remarks: str) -> str:
+    return "; ".join(remark for remark in remarks if remark)
 
 
 def _lists(values: pa.ChunkedArray, type_: str) -> Reading:
@@ -203,15 +254,18 @@ def _kinds(column: str, found: Reading, frame: Frame, settings: Settings) -> Rea
 
 def _flag(frame: Frame, mapped: Mapped, values: pa.ChunkedArray) -> None:
     """A flag of promotion: a channel of the header's name, or several where the values are codes."""
-    found = yes_no(values)
+    plain = texts(values)  # without what says that a value is unknown: it is neither a code nor a promotion
+    found = yes_no(plain.values)
     name = headers.channel_of(mapped.header)
-    mapped.filled, mapped.read = found.filled, found.filled
+    unknown = yes_no(values).filled - found.filled
+    mapped.filled, mapped.read = found.filled + unknown, found.filled
+    mapped.odd = tuple(word for word, _ in plain.null_words if word.strip().lower() in UNKNOWN_WORDS)
     if found.not_understood and pc.count_distinct(values).as_py() > MAX_CODES:
-        mapped.columns, mapped.read = (), 0
+        mapped.columns, mapped.read, mapped.samples = (), 0, []
         mapped.remark = f"no flag: more than {MAX_CODES} different values"
         return
     if found.not_understood:  # codes of places, as "A" and "D" of a mailer; those that mean no are none
-        code = pc.utf8_lower(texts(values).values)
+        code = pc.utf8_lower(plain.values)
         code = pc.if_else(pc.fill_null(found.values, True), code, None)
         channel = pc.binary_join_element_wise(pa.scalar(name), code.cast(pa.string()), "_")
         mapped.remark = f"a channel of promotion for each value, such as {name}_{_samples(code)[0]}"

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 
-from onshelf.files import numbers, texts
+from onshelf.files import currencies_of, numbers, texts, unit_of
 from onshelf_exporter import engine, schema
 from onshelf_exporter.doctor import catalogue, others, sales
-from onshelf_exporter.doctor.columns import Frame, read_columns
+from onshelf_exporter.doctor.columns import MONEY, Frame, read_columns
 from onshelf_exporter.doctor.given import Given
 from onshelf_exporter.doctor.losses import SAMPLES, Loss, Reason, apart, total
 from onshelf_exporter.doctor.settings import Settings
 from onshelf_exporter.doctor.sources import Found, find
 from onshelf_exporter.validation import MAX_MISSING
 
-BROKEN = "\ufffd"  # stands for a byte that is no text
+WITHOUT_PEOPLE = ("products", "promotions", "channels", "campaigns", "coupons", "calendar_events", "market_signals")
 MIN_AMOUNTS = 0.9  # share of values that are numbers in a column of amounts
-MONEY = ("revenue", "discount", "coupon_discount", "price_paid", "list_price", "unit_cost", "fixed_cost")
 
 
 @dataclass
@@ -111,32 +110,45 @@ def _files(diagnosis: Diagnosis) -> None:
 
 
 def _without_users(file: Given, samples: Sequence[str]) -> tuple[str, ...]:
-    """Samples of whole lines, cut to what is wrong with them where the file has users."""
-    if not any("user_id" in meaning.columns for meaning in file.meant):
+    """Samples of whole lines; only their numbers, and what is wrong, where a file may hold people."""
+    if file.tables and set(file.tables) <= set(WITHOUT_PEOPLE):
         return tuple(samples[:SAMPLES])
-    if any(BROKEN in sample for sample in samples):
-        return tuple(field for sample in samples for field in re.findall(f"[^,;|\t]*{BROKEN}[^,;|\t]*", sample))[
-            :SAMPLES
-        ]
-    return tuple(f"line {line.line}: {line.why}" for line in file.raw.rejected[:SAMPLES])
+    rejected = {f"line {line.line}": f"line {line.line}: {line.why}" for line in file.raw.rejected}
+    shown = []
+    for sample in samples[:SAMPLES]:
+        number = re.match(r"line \d+", sample)
+        if number:
+            told = rejected.get(number[0], "")
+            shown.append(told if told and sample.startswith(told) else number[0])
+    return tuple(shown)
 
 
 def _money(diagnosis: Diagnosis, settings: Settings) -> None:
-    """One currency in all columns of money: that of the settings, or the only one that is written."""
+    """One currency in all columns of money: that of the settings, or the only one that all marks can stand for."""
     written: dict[str, list[str]] = {}
-    for frame in diagnosis.frames:
+    for joined, frame in zip(diagnosis.found.joined, diagnosis.frames, strict=True):
         for mapped in frame.mapped:
-            if set(mapped.columns) & set(MONEY):
+            if "currency" in mapped.columns and mapped.filled and not mapped.read:
+                words = f"{', '.join(map(repr, mapped.odd))}: no currency that is known; the stated one is taken"
+                diagnosis.open.append(f"{mapped.header} ({', '.join(frame.files)}): {words} for all rows")
+            if set(mapped.columns) & {*MONEY, "currency"}:
                 for mark in mapped.currencies:
                     written.setdefault(mark, []).append(mapped.header)
+        for meaning in (meaning for file in joined.files for meaning in file.meant):
+            if set(meaning.columns) & set(MONEY) and (mark := unit_of(meaning.header).mark):
+                written.setdefault(mark, []).append(meaning.header)
     stated = settings.currency or diagnosis.shop.get("currency")
-    codes = [mark for mark in written if len(mark) == 3 and mark.isascii() and mark.isupper()]
-    if len(written) > 1:
+    meant = [set(currencies_of(mark)) for mark in written]
+    codes = sorted(set.intersection(*meant)) if meant else []
+    if meant and not codes:
         listed = ", ".join(f"{mark} in {', '.join(sorted(set(names)))}" for mark, names in written.items())
         diagnosis.problems.append(f"amounts in several currencies: {listed}. Keep one with --where, or convert them")
-    elif codes and stated and stated != codes[0]:
-        diagnosis.problems.append(f"amounts are marked {codes[0]}, and the currency stated is {stated}")
-    if stated or codes:
+    elif codes and stated and stated not in codes:
+        listed = " and ".join(written)
+        diagnosis.problems.append(f"amounts are marked {listed}, and the currency stated is {stated}")
+    elif len(written) > 1:
+        diagnosis.open.append(f"amounts are marked {' and '.join(written)}: read as one currency, {stated or codes[0]}")
+    if stated or len(codes) == 1:
         diagnosis.shop["currency"] = stated or codes[0]
 
 
@@ -149,7 +161,7 @@ def _sales_and_products(con: Backend, diagnosis: Diagnosis, settings: Settings) 
         if frame.tables == ("products",) and "products" not in diagnosis.tables:
             diagnosis.tables["products"], losses = catalogue.from_file(con, frame, notes)
             diagnosis.losses += losses
-            diagnosis.losses += _emptied(frame)
+            diagnosis.losses += _emptied("products", frame)
     if "products" in diagnosis.tables and "product_id" in diagnosis.tables["products"].columns:
         products, losses = catalogue.mended(diagnosis.tables["products"])
         usable = lines if lines is not None and "product_id" in lines.columns else None
@@ -168,6 +180,7 @@ def _sales_and_products(con: Backend, diagnosis: Diagnosis, settings: Settings) 
         diagnosis.tables["products"] = kept
         diagnosis.losses += losses
     if "interactions" in diagnosis.tables:
+        diagnosis.open += _alike_ids(diagnosis.tables)
         table = sales.canonical_lines(diagnosis.tables["interactions"])
         diagnosis.tables["interactions"] = con.create_table(ibis.util.gen_name("interactions"), table, temp=True)
 
@@ -182,6 +195,7 @@ def _sales(con: Backend, diagnosis: Diagnosis, frame: Frame, lines: ir.Table) ->
             f"interactions: {gone:,} of {given:,} rows would be lost; mend what is listed as lost"
         )
     diagnosis.losses += losses
+    diagnosis.losses += _emptied("interactions", frame, besides=sales.COUNTED)
     diagnosis.tables["interactions"] = con.create_table(ibis.util.gen_name("kept"), kept, temp=True)
     promoted = sales.flagged(con, frame, diagnosis.tables["interactions"])
     if promoted is not None:
@@ -195,6 +209,30 @@ def _sales(con: Backend, diagnosis: Diagnosis, frame: Frame, lines: ir.Table) ->
             diagnosis.shop.setdefault("last_day", last.isoformat())
     if "products" in frame.tables and "product_id" in lines.columns:
         diagnosis.tables["products"] = catalogue.from_lines(con, lines, frame)
+
+
+def _alike_ids(tables: Mapping[str, ir.Table]) -> list[str]:
+    """Asks whether products are one whose ids differ in case or leading zeros alone, and not in their titles."""
+    sold, products = tables["interactions"], tables.get("products")
+    if "product_id" not in sold.columns:
+        return []
+    ids = sold.filter(sold.product_id.notnull()).select("product_id").distinct()
+    ids = ids.mutate(bare=ids.product_id.lower().re_replace("^0+", ""))
+    by = ["bare"]
+    if products is not None and {"product_id", "title"} <= set(products.columns):
+        titles = products.select("product_id", title=products.title.lower().strip())
+        ids, by = ids.inner_join(titles, "product_id"), ["bare", "title"]
+    twins = ids.group_by(*by).agg(ids=ids.product_id.collect(), first=ids.product_id.min(), number=ids.count())
+    found = twins.filter(twins.number > 1)
+    count = total(found)
+    if not count:
+        return []
+    some = found.order_by("first").limit(SAMPLES).ids.to_pyarrow().to_pylist()
+    shown = "; ".join(" and ".join(sorted(one)) for one in some)
+    return [
+        f"product_id: {count:,} products stand under ids that differ in leading zeros or in capitals alone ({shown}). "
+        "If they are one, a file has lost the zeros: export ids as texts"
+    ]
 
 
 def _unpriced(diagnosis: Diagnosis) -> None:
@@ -225,13 +263,18 @@ def _is_amount(values: pa.ChunkedArray) -> bool:
     return bool(found.currencies) or bool(cents)
 
 
-def _emptied(frame: Frame) -> list[Loss]:
-    """Values of products that were not understood: they are missing from then on."""
-    return [
-        Loss("products", f"{column} not understood: emptied", len(values) - values.null_count, mapped.odd[:SAMPLES])
+def _emptied(table: str, frame: Frame, besides: Sequence[str] = ()) -> list[Loss]:
+    """Values that were not understood, and for which no row is left out: they are missing from then on."""
+    flags = [
+        Loss(table, f"{one.header}: a flag not understood: no promotion", one.filled - one.read, one.odd[:SAMPLES])
+        for one in frame.mapped
+        if "promotion" in one.columns and one.read < one.filled
+    ]
+    return flags + [
+        Loss(table, f"{column} not understood: emptied", len(values) - values.null_count, mapped.odd[:SAMPLES])
         for column, values in frame.odd.items()
         for mapped in frame.mapped
-        if column in mapped.columns
+        if column in mapped.columns and column not in besides and values.null_count < len(values)
     ]
 
 

@@ -25,7 +25,13 @@ ABSENT = {  # cleaning rules that fill a column; without it they say nothing tha
     "kind_missing": "kind", "quantity_missing": "quantity", "discount_missing": "discount",
     "coupon_discount_missing": "coupon_discount",
 }  # fmt: skip
-LOSSES = ("incomplete", "unknown_product", "quantity_outlier", "price_outlier")  # cleaning rules that lose something
+LOSSES = (
+    "incomplete",
+    "unknown_product",
+    "event_differs",
+    "quantity_outlier",
+    "price_outlier",
+)  # cleaning rules that lose something
 # Of interactions alone: equal lines may be a file read twice, or the same thing bought twice.
 INTERACTION_LOSSES = ("duplicate",)
 

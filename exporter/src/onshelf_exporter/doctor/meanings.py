@@ -10,9 +10,19 @@ import pyarrow.compute as pc
 from onshelf.files import texts
 from onshelf_exporter import headers, schema
 from onshelf_exporter.doctor.settings import Settings
+from onshelf_exporter.errors import SettingError
 
 PATH_LEVELS = ("category_1", "category_2", "category_3")
-SALE_MEANINGS = ("price_paid", "discount_share", "status", "week_start", "week_end", "promotion", "list_price")
+SALE_MEANINGS = (
+    "currency",
+    "price_paid",
+    "discount_share",
+    "status",
+    "week_start",
+    "week_end",
+    "promotion",
+    "list_price",
+)
 NUMBERED = r"^#\S*\d"  # as Shopify calls an order
 REPEATABLE = ("promotion",)  # several headers may mean it
 
@@ -83,12 +93,14 @@ def meanings(file: str, table: pa.Table, tables: tuple[str, ...], settings: Sett
     allowed = set(order) | (set(PATH_LEVELS) if "products" in tables else set())
     allowed |= set(SALE_MEANINGS) if "interactions" in tables else set()
     allowed |= {"promotion"} if "promotions" in tables else set()
+    allowed |= {"currency"} if "products" in tables else set()
     stated: dict[str, tuple[str, ...]] = {}
     for header in table.column_names:
         key = settings.map_of(file, header)
         if key is not None and set(settings.maps[key]) <= allowed:
             settings.used.add(("--map", key))
             stated[header] = settings.maps[key]
+            _refuse_second(file, header, key, stated)
     taken = {column: header for header, columns in stated.items() for column in columns}
     prices = [
         header
@@ -118,6 +130,15 @@ def meanings(file: str, table: pa.Table, tables: tuple[str, ...], settings: Sett
         else:
             result.append(_left(header, fitting, taken | ({fitting[0]: yields} if yields else {}), tables))
     return result
+
+
+def _refuse_second(file: str, header: str, key: str, stated: dict[str, tuple[str, ...]]) -> None:
+    """Raises SettingError where two headers of a file are said to mean one column, of which one alone can be used."""
+    for other, columns in stated.items():
+        both = [column for column in columns if column in stated[header] and column not in REPEATABLE]
+        if other != header and both:
+            rule = f"{other!r} of {file} is mapped to {both[0]} already; leave one out with --map HEADER="
+            raise SettingError("--map", f"{key}={','.join(stated[header])}", rule)
 
 
 def _said_better(column: str, table: pa.Table, stated: Collection[str]) -> str:

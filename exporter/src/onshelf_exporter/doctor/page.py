@@ -24,7 +24,7 @@ def show_files(diagnosis: Diagnosis, console: Console) -> None:
         )
         table = _headers(f"{name}: {' and '.join(frame.tables)}, {frame.rows:,} rows", [*reading, *notes])
         for mapped in frame.mapped:
-            hidden = set(mapped.columns) & set(HIDDEN)
+            hidden = not mapped.columns or bool(set(mapped.columns) & set(HIDDEN))
             read = f"{mapped.read:,} of {mapped.filled:,}" if mapped.columns else ""
             odd = f"not understood: {' | '.join(map(repr, mapped.odd))}" if mapped.odd and not hidden else ""
             remark = "; ".join(

@@ -14,8 +14,10 @@ from onshelf_exporter.doctor.columns import NO_SALE, UNKNOWN, Frame
 from onshelf_exporter.doctor.losses import Loss, Reason, apart
 from onshelf_exporter.weeks import WEEKDAYS
 
+# Columns of which a value that was not understood leaves its row out.
 COUNTED = ("time", "quantity", "revenue", "discount", "coupon_discount", "price_paid", "list_price", "discount_share",
-           "product_id", "user_id", "rating")  # fmt: skip
+           "product_id", "user_id", "rating", "currency", "week_start", "week_end")  # fmt: skip
+NO_MONEY = ("view", "click", "cart", "review")  # kinds of events without a sale
 LAST_DAY = 6  # days after the first day of a week
 
 
@@ -37,9 +39,10 @@ def lines_of(con: Backend, frame: Frame, notes: list[str], losses: list[Loss]) -
     if "product_id" not in table.columns and "title" in table.columns:
         table = table.mutate(product_id=table.title)
         notes.append("no product id: the title serves as id, so two products of one title are one")
+    table = baskets.filled_up(con, baskets.told_apart(con, table, notes), notes)
     table, totals = baskets.without_totals(con, table)
     losses += totals
-    table = _kind(baskets.filled_up(con, table, notes))
+    table = _kind(table)
     if baskets.is_of_orders(table):
         table = _without_order_totals(table, frame, notes, losses)
     table = baskets.shared_out(con, baskets.counted(con, table, notes), notes)
@@ -184,6 +187,9 @@ def kept_lines(lines: ir.Table, frame: Frame) -> tuple[ir.Table, list[Loss]]:
         words = f"not understood: {unknown}. Say what they are: --kinds VALUE=KIND (empty leaves them out)"
         reasons["kind"] = Reason(lines.kind == UNKNOWN, f"kind or state {words}")
         reasons["no_sale"] = Reason(lines.kind == NO_SALE, f"no sale: {no_sale}", meant=True)
+    if "kind" in lines.columns and {kind for _, kind, _ in frame.kinds} & set(NO_MONEY):
+        words = "no kind, in a file that holds more than purchases"
+        reasons["no_kind"] = Reason(lines.kind.isnull(), words)
     for column in COUNTED:
         if f"odd_{column}" in lines.columns:
             odd = lines[f"odd_{column}"]

@@ -9,7 +9,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from onshelf.files import SUFFIXES, FileError, RawFile, is_readable, read_tables
+from onshelf.files import SUFFIXES, FileError, RawFile, currencies_of, is_readable, is_text, read_tables, unit_of
+from onshelf_exporter.doctor.columns import MONEY
 from onshelf_exporter.doctor.given import Given
 from onshelf_exporter.doctor.meanings import meanings, tables_of
 from onshelf_exporter.doctor.orders import with_orders
@@ -75,7 +76,7 @@ def find(paths: Sequence[Path], settings: Settings) -> Found:
             found.unread.append(f"{name} (left out by --table)")
             continue
         try:
-            held = read_tables(path, encoding=settings.encoding_of(name))
+            held = read_tables(path, encoding=settings.encoding_of(name) if is_text(path) else None)
         except FileError as error:
             raise SourceError(str(error)) from error
         for sheet, one in held.items():
@@ -200,12 +201,25 @@ def _difference(tables: tuple[str, ...], one: Given, other: Given) -> str:
     )
 
 
+def _same_unit(one: str, other: str) -> bool:
+    """Whether two headers state the same scale, and currencies that may be one; a header without states none."""
+    a, b = unit_of(one), unit_of(other)
+    may_be_one = not a.mark or not b.mark or bool(set(currencies_of(a.mark)) & set(currencies_of(b.mark)))
+    return (a.percent, a.factor) == (b.percent, b.factor) and may_be_one
+
+
 def _united(files: list[Given], found: Found) -> pa.Table:
     """The rows of files with the same columns, under the headers of the first."""
     first = files[0]
     headers_of = {meaning.role: meaning.header for meaning in first.meant}
     parts = [first.table]
     for file in files[1:]:
+        found.problems += [
+            f"{file.name} has {meaning.header!r}, and {first.name} has {headers_of[meaning.role]!r}: different units. "
+            "Convert one of them, or leave its file out (--table FILE=)"
+            for meaning in file.meant
+            if set(meaning.columns) & set(MONEY) and not _same_unit(meaning.header, headers_of[meaning.role])
+        ]
         names = [headers_of.get(meaning.role, meaning.header) for meaning in file.meant]
         parts.append(file.table.rename_columns(names))
     known = {meaning.header for meaning in first.meant}
