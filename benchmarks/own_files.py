@@ -10,6 +10,7 @@ benchmarks/results/own_files.json.
 import argparse
 import datetime
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -23,11 +24,12 @@ from messy_shop import differences, write_messy_shop  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "own_files.json"
 WORK = ROOT / "var" / "benchmarks" / "own_files"
-GOAL_SECONDS, GOAL_GB = 900, 4.0
+GOAL_SECONDS, GOAL_GB = 900, 4.0  # the memory where no more is free: roles are then trained one at a time
+MAY_DIFFER = 0.01  # of the launches: STRAY_CHANCE of onshelf_exporter.launch_rule
 
 
 def main() -> int:
-    """Generate, run, compare; returns 1 where the command fails or something was learned otherwise than it is."""
+    """Generate, run, compare; returns 1 where the command fails or more was learned otherwise than chance explains."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lines", type=int, default=500_000)
     given = parser.parse_args()
@@ -44,15 +46,17 @@ def main() -> int:
     watched = Memory(ROOT)
     watched.start()
     begin = time.monotonic()
-    status = subprocess.run(["make", "shop", *settings, *ports], cwd=ROOT, check=False).returncode
+    environment = os.environ | {"ONSHELF_ADDRESS": f"127.0.0.1:{ports[0].partition('=')[2]}"}
+    status = subprocess.run(["make", "shop", *settings, *ports], cwd=ROOT, env=environment, check=False).returncode
     seconds, largest = time.monotonic() - begin, watched.stop()
     subprocess.run(["make", "stop", *settings, *ports], cwd=ROOT, check=False)
     document |= {"status": status, "seconds": round(seconds, 1), "memory_gb": round(largest / 1e9, 2)}
     features = next((WORK / "var").glob("shops/shop/**/features"), None)
     document["differences"] = ["nothing was prepared"] if features is None else differences(truth, features)
+    wrong = features is None or bool(differences(truth, features, launches_may_differ=MAY_DIFFER))
     RESULT.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(document, indent=2))
-    return 1 if status or document["differences"] else 0
+    return 1 if status or wrong else 0
 
 
 if __name__ == "__main__":

@@ -238,9 +238,10 @@ def _write(folder: Path, table: pd.DataFrame) -> None:
         rows.to_csv(folder / f"sales_{month}.csv", sep=";", index=False, columns=list(HEADERS), encoding="cp1252")
 
 
-def differences(truth: Truth, features: Path) -> list[str]:
+def differences(truth: Truth, features: Path, *, launches_may_differ: float = 0.0) -> list[str]:
     """What the features of a prepared shop have otherwise than the truth: units and revenue of each product and week,
-    launches and their weeks, titles; [] where all is right.
+    launches and their weeks, titles; [] where all is right. launches_may_differ: share of the launches that chance may
+    get wrong: who sells once, and then not for weeks, looks like a stray sale before a launch.
     """
     wrong = []
     read = pd.read_parquet(features / "product_weeks.parquet", columns=["product_id", "week", "units", "revenue"])
@@ -254,8 +255,9 @@ def differences(truth: Truth, features: Path) -> list[str]:
     known = truth.products[truth.products["launch_week"] > 0]
     launched = dict(zip(launches["product_id"], launches["launch_week"], strict=True))
     expected = dict(zip(known["product_id"], known["launch_week"], strict=True))
-    if launched != expected:
-        wrong.append(f"launches: {len(launched.items() ^ expected.items()):,} entries differ")
+    apart = len(launched.items() ^ expected.items())
+    if apart > launches_may_differ * len(expected):
+        wrong.append(f"launches: {apart:,} entries differ")
     products = pd.read_parquet(features / "products.parquet", columns=["product_id", "title"])
     titles = dict(zip(products["product_id"], products["title"], strict=True))
     right = dict(zip(truth.products["product_id"], truth.products["title"], strict=True))
