@@ -145,6 +145,7 @@ async def running(_shared: Running) -> Running:
     backend.entered.clear()
     backend.down = False
     backend.delay = 0.0
+    backend.delays.clear()
     await _shared.server.models.trials.settled()
     backend.calls.clear()
     return _shared

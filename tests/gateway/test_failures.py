@@ -185,6 +185,16 @@ async def test_a_cancelled_call_cancels_downstream(running, words):
     await _until(lambda: running.server.interceptor.in_flight == 0)
 
 
+async def test_a_model_that_fails_cancels_no_other(running, words):
+    """Triton before 25.04 can die where a request is cancelled at the moment of its answer."""
+    running.backend.delays["audience_retrieval"] = 0.3
+    running.backend.failing["launch_outcome"] = BackendUnavailableError("launch_outcome: UNAVAILABLE: is not ready")
+    with pytest.raises(grpc.aio.AioRpcError, match="launch_outcome"):
+        await running.launch.PlanLaunch(words.plan(), timeout=10)
+    assert running.backend.count("audience_retrieval") == 1
+    assert running.backend.cancelled == []
+
+
 async def _until(condition) -> None:
     async with asyncio.timeout(10):
         while not condition():

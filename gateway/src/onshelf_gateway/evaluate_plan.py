@@ -15,7 +15,7 @@ from onshelf_gateway.constraints import too_early
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.idempotency import plan_id
 from onshelf_gateway.manifest import CHANNEL_SLOTS
-from onshelf_gateway.optional import optional
+from onshelf_gateway.optional import ended, optional
 from onshelf_gateway.plan_question import DEFAULT_MAX_DISCOUNT
 from onshelf_gateway.prices import PriceLimits
 from onshelf_gateway.product import UnderstoodProduct, understand
@@ -127,8 +127,7 @@ async def evaluate_plan(
             )
             launches = await finding
         finally:
-            finding.cancel()
-            await asyncio.gather(finding, return_exceptions=True)
+            await ended([finding])
         metrics.candidates.inc(len(candidates))
         with call.stage("objective", len(candidates)):
             money_of, value, stocking = score(release, product, candidates, raw, costing)

@@ -18,7 +18,7 @@ from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.grid import Grid, build_grid
 from onshelf_gateway.idempotency import content_hash, plan_id
 from onshelf_gateway.models import RawOutcomes, Retrieved
-from onshelf_gateway.optional import optional
+from onshelf_gateway.optional import ended, optional
 from onshelf_gateway.plan_question import PlanQuestion, parse_plan
 from onshelf_gateway.practice import practice_action
 from onshelf_gateway.product import UnderstoodProduct, understand
@@ -129,9 +129,7 @@ async def _plan(
         answer = await _plans(call, question, release, product, grid, candidates, raw, launches, today)
         users = await retrieving if retrieving else None  # plans are made while it lasts
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(tasks)
     with call.stage("response"):
         if users is not None:
             answer.audience.extend(audience.members(release, users, question.audience_size))

@@ -110,7 +110,11 @@ class FakeBackend:
         if model in self.failing:
             raise self.failing[model]
         if delay := self.delay + self.delays.get(model, 0.0):
-            await asyncio.sleep(delay)
+            try:
+                await asyncio.sleep(delay)
+            except asyncio.CancelledError:
+                self.cancelled.append(model)
+                raise
         if set(inputs) != set(SIGNATURES[model][0]):
             raise ValueError(f"{model}: inputs {sorted(inputs)}, expected {sorted(SIGNATURES[model][0])}")
         answer = self._models[model](self._release(version), inputs)
