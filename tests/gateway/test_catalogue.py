@@ -10,6 +10,7 @@ import pytest
 
 from onshelf.v1 import catalog_pb2, catalog_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc, types_pb2
 from onshelf_gateway.backend import BackendUnavailableError
+from onshelf_gateway.read_products import AT_ONCE
 from onshelf_gateway.testing import running_gateway, write_fake_release
 
 C, R, T = catalog_pb2, recommendation_pb2, types_pb2
@@ -208,6 +209,34 @@ async def test_bad_products_are_named_and_the_others_taken(shop):
         (5, "TEXT_TOO_LONG", "products[5].brand"),
     ]
     assert all(error.message for error in answer.errors)
+
+
+async def test_an_encoder_that_fails_ends_the_call_and_cancels_nothing(shop, words):
+    """Triton before 25.04 can die where a request is cancelled at the moment of its answer."""
+    infer, ended = shop.backend.infer, []
+
+    async def fails_once(model, version, inputs, outputs, timeout):
+        number = len(ended)
+        ended.append("asked")
+        if number == 0:
+            raise BackendUnavailableError(f"{model}: UNAVAILABLE: is not ready")
+        try:
+            await asyncio.sleep(0.1)
+            return await infer(model, version, inputs, outputs, timeout)
+        except asyncio.CancelledError:
+            ended[number] = "cancelled"
+            raise
+
+    shop.backend.infer = fails_once
+    products = [chips(f"N{n}", title=f"Lime chips {n}") for n in range(10 * AT_ONCE)]
+    refusal = await words.refusal(shop.upsert(*products))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "MODEL_UNAVAILABLE")
+    assert set(ended) == {"asked"}
+    asked = len(ended)
+    await asyncio.sleep(0.3)
+    assert len(ended) == asked, "steps that had not begun did not begin"
+    shop.backend.infer = infer
+    assert (await shop.upsert(*products)).added == len(products), "nothing was half taken"
 
 
 async def test_remarks_are_counted_by_kind(shop, words):

@@ -136,6 +136,28 @@ async def test_work_that_nobody_wants_any_more_is_stopped():
     await asyncio.wait_for(stopped.wait(), 2)
 
 
+async def test_a_batch_that_fails_cancels_no_other():
+    """Triton before 25.04 can die where a request is cancelled at the moment of its answer."""
+    ended: list[str] = []
+
+    async def encode(_: Any, inputs: dict[str, Any], __: float) -> dict[str, Any]:
+        if inputs["input_ids"][0, 0] == 0:
+            raise BackendTimeoutError("away")
+        try:
+            await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+        ended.append("answered")
+        return {"embedding": inputs["input_ids"].astype(np.float32)}
+
+    encodings = Encodings(encode, accept, 0, 0)
+    rows = [row(number, tokens=16 + number) for number in range(DEPTH)]  # a batch each
+    with pytest.raises(BackendTimeoutError, match="away"):
+        await encodings.get(RELEASE, rows, time.monotonic() + 5)
+    assert ended == ["answered"] * (DEPTH - 1)
+
+
 async def test_a_release_with_other_models_under_the_same_version_is_read_anew():
     encoder = Encoder()
     encodings = Encodings(encoder, accept, 10, 1 << 20)

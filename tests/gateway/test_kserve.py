@@ -10,6 +10,7 @@ from tritonclient.grpc import aio, model_config_pb2, service_pb2, service_pb2_gr
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from onshelf.v1 import launch_pb2, launch_pb2_grpc
+from onshelf_gateway.backend import BackendUnavailableError
 from onshelf_gateway.kserve.served import MODELS
 from onshelf_gateway.testing import running_gateway
 
@@ -118,6 +119,16 @@ async def test_rows_of_a_batch_take_turns_where_permits_are_few(releases, triton
         assert backend.count("launch_outcome") == 16
         assert max(at_once) <= permits
         assert server.gateway.permits._free == permits
+
+
+async def test_a_row_that_fails_cancels_no_other(triton: aio.InferenceServerClient, running) -> None:
+    """Triton before 25.04 can die where a request is cancelled at the moment of its answer."""
+    running.backend.delays["audience_retrieval"] = 0.2
+    running.backend.failing["launch_outcome"] = BackendUnavailableError("launch_outcome: UNAVAILABLE: is not ready")
+    with pytest.raises(InferenceServerException, match="launch_outcome"):
+        await triton.infer("launch_plan", tensors(ROWS))
+    assert running.backend.count("audience_retrieval") == len(ROWS["title"])
+    assert running.backend.cancelled == []
 
 
 async def test_a_batch_is_refused_where_no_permit_is_free(releases, words) -> None:

@@ -117,7 +117,10 @@ class Encodings:
         metrics.encoder_cache(hits, len(rows) - hits)
         self._leave()
         try:
-            answers = [one if isinstance(one, dict) else await asyncio.shield(one.answer) for one in found]
+            # one that fails cancels no other batch, see optional.ended
+            waited = [asyncio.shield(one.answer) for one in found if isinstance(one, _Waiting)]
+            await asyncio.gather(*waited, return_exceptions=True)
+            answers = [one if isinstance(one, dict) else one.answer.result() for one in found]
         finally:
             for one in found:
                 if isinstance(one, _Waiting):

@@ -14,6 +14,7 @@ from onshelf_gateway.checks import Checker
 from onshelf_gateway.delta import RECORD, pack
 from onshelf_gateway.errors import GatewayError, Violation
 from onshelf_gateway.models import Models
+from onshelf_gateway.optional import ended
 from onshelf_gateway.product import PreparedProduct, notice_reading, prepare
 from onshelf_gateway.questions import parse_product
 from onshelf_gateway.release import ModelRelease
@@ -51,18 +52,24 @@ async def read_products(
     """
     remarks: dict[types_pb2.NoticeCode, Counter[str]] = {}
     steps = asyncio.Semaphore(STEPS)
+    failed = False
 
     async def step(some: Sequence[types_pb2.Product]) -> list[Reading]:
+        nonlocal failed
         async with steps:
-            return await _read(call, release, models, settings, some, remarks)
+            if failed:
+                return []  # nobody reads it
+            try:
+                return await _read(call, release, models, settings, some, remarks)
+            except GatewayError:
+                failed = True
+                raise
 
     tasks = [asyncio.create_task(step(products[n : n + AT_ONCE])) for n in range(0, len(products), AT_ONCE)]
     try:
         await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(tasks)
     for code, messages in remarks.items():
         (example, _), count = messages.most_common(1)[0], messages.total()
         call.notice(code, example if count == 1 else f"{count} products, for example: {example}", "products")

@@ -21,6 +21,7 @@ from onshelf_gateway.find_audience import find_audience
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.kserve.tensors import Spec
 from onshelf_gateway.models import AUDIENCE_RETRIEVAL, LAUNCH_OUTCOME, LAUNCH_RETRIEVAL, encoder_row
+from onshelf_gateway.optional import ended
 from onshelf_gateway.plan_launch import plan_launch
 from onshelf_gateway.questions import ProductQuestion
 from onshelf_gateway.release import ModelRelease
@@ -85,9 +86,7 @@ async def _batch(
     try:
         return await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)  # their permits are given back next
+        await ended(tasks)  # their permits are given back next
         for own in calls:
             call.stages.extend(own.stages)
             call.degraded |= own.degraded
