@@ -182,8 +182,8 @@ docs: setup .venv/.test ## Generate docs/configuration.md and the tables of docs
 	@$(BIN)/python -m onshelf_gateway.settings > docs/configuration.md
 	@$(BIN)/python -m onshelf_exporter.schema --write docs/data.md
 
-fresh: ## Do what a new user does in a new clone, and time it (PARTS="install run again stop test retest" for some)
-	@"$(PYTHON)" setup/fresh.py $(if $(PARTS),--parts $(PARTS))
+fresh: ## Do what a new user does in a new clone, and time it (PARTS="install run again stop test retest" for some, WHY="why not the rest")
+	@"$(PYTHON)" setup/fresh.py $(if $(PARTS),--parts $(PARTS)) $(if $(WHY),--why "$(WHY)")
 	@"$(PYTHON)" setup/fresh.py --copy
 
 verify: lint types verify-proto verify-docs ## Check everything that needs no server

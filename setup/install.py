@@ -14,7 +14,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
+
+from preflight import CUDA, MIB, gigabytes, too_small_for_cuda
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = ROOT / ".venv"
@@ -22,12 +25,12 @@ CONSTRAINTS = "constraints.txt"
 # PyTorch's own index of its builds without CUDA. PyPI has the one with CUDA alone.
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 CPU_INDEX_SECONDS = 5.0
-WITH_CUDA = "the build with CUDA is taken: 2.7 GB to download, 4.7 GB of disk"
-# What pip says where it has no such build; the second where a constraint of its own configuration names torch, too.
-NO_SUCH_TORCH = (
-    "No matching distribution found for torch",
-    "because these package versions have conflicting dependencies",
-)
+# What pip says where it has no such build. Where a constraint names torch, and our own does, it is a conflict of torch
+# with that constraint; a conflict of any other package begins with the same words.
+NO_SUCH_TORCH = re.compile(r"No matching distribution found for torch==")
+CAUSES = "The conflict is caused by:"
+ABOUT_TORCH = re.compile(r"The user requested (\(constraint\) )?torch[=<>!~]")
+LOG_TIME = re.compile(r"^\d{4}-\d\d-\d\dT[\d:,]+")
 PARTS = {
     "run": ("-r", "requirements.txt"),
     "evaluate": ("--editable", "./exporter[evaluate]"),
@@ -88,7 +91,11 @@ def reachable(url: str) -> bool:
 
 
 def torch_sources(
-    version: str, attempt: Callable[[Sequence[str]], bool], is_reachable: Callable[[str], bool] = reachable
+    version: str,
+    attempt: Callable[[Sequence[str]], str],
+    *,
+    is_reachable: Callable[[str], bool] = reachable,
+    too_small: Callable[[], Sequence[str]] = too_small_for_cuda,
 ) -> str:
     """Install PyTorch from the first source that has it; returns a line that says which.
 
@@ -97,32 +104,51 @@ def torch_sources(
 
     Args:
         version: the pinned one.
-        attempt: pip with these arguments; False where there is no such package.
+        attempt: pip with these arguments; what pip said where there is no such build, "" where it is installed.
         is_reachable: whether an index answers.
+        too_small: a line for each disk that has too little space for the build with CUDA.
     """
-    if attempt((f"torch=={version}+cpu",)):
+    if not attempt((f"torch=={version}+cpu",)):
         return "PyTorch without CUDA, from pip's own sources"
-    if is_reachable(f"{CPU_INDEX}/torch/") and attempt((f"torch=={version}+cpu", "--extra-index-url", CPU_INDEX)):
+    if is_reachable(f"{CPU_INDEX}/torch/") and not attempt((f"torch=={version}+cpu", "--extra-index-url", CPU_INDEX)):
         return f"PyTorch without CUDA, from {CPU_INDEX}"
-    print(f"  no build without CUDA in pip's own sources, nor at {CPU_INDEX}: {WITH_CUDA}", flush=True)
-    if attempt((f"torch=={version}",)):
+    nowhere = f"no build without CUDA in pip's own sources, nor at {CPU_INDEX}"
+    if lines := too_small():
+        raise InstallError(f"torch {version}: {nowhere}, and for the one with CUDA {'; '.join(lines)}")
+    sizes = f"{gigabytes(CUDA.download * MIB)} to download, {gigabytes(CUDA.disk * MIB)} of disk"
+    print(f"  {nowhere}: the build with CUDA is taken: {sizes}", flush=True)
+    if not (said := attempt((f"torch=={version}",))):
         return "PyTorch with CUDA, from pip's own sources"
     raise InstallError(
-        f"torch {version}: pip finds no wheel of it for this Python and machine, or its configuration excludes it"
+        f"torch {version}: pip finds no wheel of it for this Python and machine, or its configuration excludes it. "
+        f"pip said:\n{said}"
     )
 
 
-def pip_attempt(arguments: Sequence[str]) -> bool:
-    """Run pip; False where it found no such package; raises InstallError with its words where it failed otherwise."""
-    with tempfile.TemporaryFile("w+") as errors:
-        done = subprocess.run(pip(*arguments), cwd=ROOT, stderr=errors, check=False).returncode == 0
+def pip_attempt(arguments: Sequence[str]) -> str:
+    """Run pip; returns what it said where it found no such build of PyTorch, "" where it is installed.
+
+    Raises InstallError with its words where it failed otherwise, as where other packages are in conflict.
+    """
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "errors").open("w+") as errors:
+        log = Path(folder) / "log"  # pip tells what a conflict is about among its output, which the user sees
+        done = subprocess.run(pip("--log", str(log), *arguments), cwd=ROOT, stderr=errors, check=False).returncode == 0
         errors.seek(0)
-        said = errors.read()
+        said = errors.read().strip()
+        causes = conflict(log.read_text(encoding="utf-8", errors="replace")) if log.exists() else []
     if done:
-        return True
-    if any(words in said for words in NO_SUCH_TORCH):
-        return False
-    raise InstallError(f"pip install {' '.join(arguments)}: {said.strip()}")
+        return ""
+    if causes:
+        said = "\n".join([said, CAUSES, *(f"    {line}" for line in causes)])
+    if all(map(ABOUT_TORCH.match, causes)) if causes else NO_SUCH_TORCH.search(said):
+        return said
+    raise InstallError(f"pip install {' '.join(arguments)}: {said}")
+
+
+def conflict(log: str) -> list[str]:
+    """The lines in which pip's log says what is in conflict; [] where nothing is."""
+    lines = [LOG_TIME.sub("", line).strip() for line in log.splitlines()]
+    return list(takewhile(bool, lines[lines.index(CAUSES) + 1 :])) if CAUSES in lines else []
 
 
 def torch() -> None:

@@ -45,7 +45,7 @@ PARTS = {
     "test": Part(".venv/.test", 100, 5000, 4000),  # of the disk, 4,500 are model releases and shops of the tests
     "bench": Part(".venv/.bench", 20, 100, 0),
 }
-
+CUDA = Part("", 2575, 4483, 0)  # PyTorch's build with CUDA, where no other is to be had; beside what `run` takes
 
 TWO_TESTING = 20_000 * MIB  # of memory for two processes of tests: they took 14.5 GB (`make fresh`)
 
@@ -84,24 +84,32 @@ def problems(machine: Machine, parts: Sequence[str], ports: Sequence[int], root:
     memory = max((PARTS[part].memory for part in missing), default=0) * MIB
     if machine.memory < memory:
         found.append(f"too little memory: needs {gigabytes(memory)}, has {gigabytes(machine.memory)}")
-    found += too_small(machine, missing, root)
+    found += too_small([PARTS[part] for part in missing], root, machine.downloads, machine.free)
     found += [why for port in ports if (why := machine.taken(port))]
     return found
 
 
-def too_small(machine: Machine, parts: Sequence[str], root: Path) -> list[str]:
-    """A line for each disk that has too little space; folders on one disk add up."""
-    download, disk = (sum(getattr(PARTS[part], kind) for part in parts) * MIB for kind in ("download", "disk"))
+def too_small(
+    parts: Sequence[Part], root: Path, downloads: Iterable[Path], free: Callable[[Path], tuple[int, int]]
+) -> list[str]:
+    """A line for each disk that has too little space; folders on one disk add up. Arguments as in Machine."""
+    download, disk = (sum(getattr(part, kind) for part in parts) * MIB for kind in ("download", "disk"))
     needed: dict[int, tuple[Path, int, int]] = {}
-    for folder, size in [(root, disk), *((folder, download) for folder in machine.downloads)]:
-        device, free = machine.free(folder)
-        first, before, _ = needed.get(device, (folder, 0, free))
-        needed[device] = (first, before + size, free)
+    for folder, size in [(root, disk), *((folder, download) for folder in downloads)]:
+        device, there = free(folder)
+        first, before, _ = needed.get(device, (folder, 0, there))
+        needed[device] = (first, before + size, there)
     return [
-        f"too little disk: needs {gigabytes(size)}, has {gigabytes(free)} in {folder}"
-        for folder, size, free in needed.values()
-        if free < size
+        f"too little disk: needs {gigabytes(size)}, has {gigabytes(there)} in {folder}"
+        for folder, size, there in needed.values()
+        if there < size
     ]
+
+
+def too_small_for_cuda() -> list[str]:
+    """A line for each disk of this machine that is too small for `make setup` with PyTorch's build with CUDA."""
+    missing = [PARTS[part] for part in ("run", "triton") if not (ROOT / PARTS[part].stamp).exists()]
+    return too_small([*missing, CUDA], ROOT, downloads(), free)
 
 
 def sizes(machine: Machine, parts: Iterable[str], root: Path) -> str:
@@ -122,7 +130,6 @@ def gigabytes(size: float) -> str:
 def this_machine(address_file: Path) -> Machine:
     """The machine that this runs on. `address_file` says which ports our own running gateway has."""
     own = own_ports(address_file)
-    cache = Path(os.environ.get("PIP_CACHE_DIR") or "~/.cache").expanduser()
     return Machine(
         python=sys.version_info[:2],
         implementation=platform.python_implementation(),
@@ -131,9 +138,15 @@ def this_machine(address_file: Path) -> Machine:
         memory=memory(),
         free=free,
         installed=lambda stamp: (ROOT / stamp).exists(),
-        downloads=(Path(tempfile.gettempdir()), *(() if os.environ.get("PIP_NO_CACHE_DIR") else (cache,))),
+        downloads=downloads(),
         taken=lambda port: "" if port in own else taken(port),
     )
+
+
+def downloads() -> tuple[Path, ...]:
+    """The folders that pip keeps a copy of the downloads in."""
+    cache = Path(os.environ.get("PIP_CACHE_DIR") or "~/.cache").expanduser()
+    return (Path(tempfile.gettempdir()), *(() if os.environ.get("PIP_NO_CACHE_DIR") else (cache,)))
 
 
 def triton_problem() -> str:

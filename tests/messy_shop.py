@@ -239,9 +239,9 @@ def _write(folder: Path, table: pd.DataFrame) -> None:
 
 
 def differences(truth: Truth, features: Path, *, launches_may_differ: float = 0.0) -> list[str]:
-    """What the features of a prepared shop have otherwise than the truth: units and revenue of each product and week,
-    launches and their weeks, titles; [] where all is right. launches_may_differ: share of the launches that chance may
-    get wrong: who sells once, and then not for weeks, looks like a stray sale before a launch.
+    """What a prepared shop has otherwise than the truth: units and revenue of each product and week, launches and their
+    weeks, titles, users, purchases by guests, returns; [] where all is right. launches_may_differ: share of the
+    launches that chance may get wrong: who sells once, and then not for weeks, looks like a stray sale before a launch.
     """
     wrong = []
     read = pd.read_parquet(features / "product_weeks.parquet", columns=["product_id", "week", "units", "revenue"])
@@ -263,6 +263,15 @@ def differences(truth: Truth, features: Path, *, launches_may_differ: float = 0.
     right = dict(zip(truth.products["product_id"], truth.products["title"], strict=True))
     if titles != right:
         wrong.append(f"titles: {len(titles.items() ^ right.items()):,} entries differ")
+    events = pd.read_parquet(features.parent / "canonical" / "interactions.parquet", columns=["kind", "user_id"])
+    users = events.loc[events["kind"] == "purchase", "user_id"]
+    for name, found, true in (
+        ("users", users.nunique(), truth.users),
+        ("purchases by guests", users.isna().sum(), truth.guests + len(truth.strays)),
+        ("returns", (events["kind"] == "return").sum(), truth.cancellations),
+    ):
+        if found != true:
+            wrong.append(f"{name}: {found:,} instead of {true:,}")
     return wrong
 
 

@@ -3,8 +3,8 @@
 `write_shop` writes three small Parquet files (products, interactions, promotions) and `shop.json`. The shop has a
 season, popular and rare products, launches in the middle of the year, price cuts, and promotions that sell.
 
-Three more are shaped otherwise: `write_corner_shop` (26 weeks without users, categories, brands, prices of unsold
-products or promotions), `write_boutique` (a year, 200 products, few users, no promotion, no brand, no list
+Three more are shaped otherwise: `write_corner_shop` (a file of weekly sales, 18 weeks, with flags of promotion, without
+users, categories or brands), `write_boutique` (a year, 200 products, few users, no promotion, no brand, no list
 price, one level of category) and `write_marketplace` (titles, categories, brands and channels in Chinese; views,
 clicks, carts, returns and reviews besides purchases, sites, orders, described channels, calendar weeks that begin on
 Sunday).
@@ -232,26 +232,35 @@ def write_marketplace(folder: Path) -> Path:
     return folder
 
 
-def write_corner_shop(folder: Path) -> Path:
-    """26 weeks of a shop without users, categories, brands, list prices, discounts or promotions; its data
-    begin on a Wednesday and end on a Wednesday."""
-    write_shop(
-        folder,
-        products=60,
+def write_corner_shop(path: Path, weeks: int = 18) -> Path:
+    """A file of weekly sales, by the day on which each week ends: units, takings, both prices, and a column of 0 and 1
+    for each channel of promotion; without users, categories or brands.
+    """
+    folder = write_shop(
+        path.parent / "tables",
+        products=90,
         users=1,
-        weeks=26,
-        tables=("products", "interactions"),
-        stated_launch_dates=False,
+        weeks=weeks,
         chinese=False,
-        settings={"currency": "EUR"},
+        stated_launch_dates=False,
+        channels=("feature", "display"),
     )
-    drop_columns(folder, "products", "brand", "list_price", "category_path")
-    drop_columns(folder, "interactions", "user_id", "discount")
-    path = folder / "interactions.parquet"
-    sold = pq.read_table(path).to_pandas()
-    inside = sold["time"].between(pd.Timestamp("2024-01-03"), pd.Timestamp("2024-06-26 23:59:59"))
-    sold[inside].to_parquet(path)
-    return folder
+    products, sold, promoted = (
+        pd.read_parquet(folder / f"{name}.parquet") for name in ("products", "interactions", "promotions")
+    )
+    sold["WEEK_END_DATE"] = sold["time"].dt.to_period("W-SUN").dt.end_time.dt.date
+    weekly = sold.groupby(["WEEK_END_DATE", "product_id"], as_index=False)[["quantity", "revenue"]].sum()
+    promoted["WEEK_END_DATE"] = pd.to_datetime(promoted["date"]).dt.to_period("W-SUN").dt.end_time.dt.date
+    flags = pd.crosstab([promoted["WEEK_END_DATE"], promoted["product_id"]], promoted["channel_id"]).clip(upper=1)
+    weekly = weekly.join(flags, on=["WEEK_END_DATE", "product_id"]).merge(products, on="product_id")
+    weekly["PRICE"] = (weekly["revenue"] / weekly["quantity"]).round(2)
+    names = {"product_id": "UPC", "title": "DESCRIPTION", "quantity": "UNITS", "revenue": "SPEND"}
+    names |= {"list_price": "BASE_PRICE", "feature": "FEATURE", "display": "DISPLAY"}
+    weekly = weekly.rename(columns=names)
+    weekly[["FEATURE", "DISPLAY"]] = weekly[["FEATURE", "DISPLAY"]].fillna(0).astype(int)
+    columns = ["WEEK_END_DATE", "UPC", "DESCRIPTION", "UNITS", "SPEND", "PRICE", "BASE_PRICE", "FEATURE", "DISPLAY"]
+    weekly[columns].sort_values(columns[:2]).to_csv(path, index=False)
+    return path
 
 
 def _around(rows: pd.DataFrame, kind: str, hours: int) -> pd.DataFrame:

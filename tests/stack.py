@@ -57,9 +57,9 @@ def wait_until(true: Callable[[], bool], what: str, timeout: float = 30.0) -> fl
     return time.monotonic() - start
 
 
-def healthy(client: Client) -> bool:
+def healthy(client: Client, service: str = "") -> bool:
     """Whether the gateway says that it serves; a gateway that does not answer yet does not."""
     try:
-        return client.health().status is HealthStatus.SERVING
+        return client.health(service).status is HealthStatus.SERVING
     except Unavailable:
         return False

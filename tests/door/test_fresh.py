@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,35 @@ def test_the_section_says_by_what_a_processor_was_limited() -> None:
     assert " 2 cores (avx2), limited by `ATEN_CPU_CAPABILITY=avx2`, load 0.1 " in fresh.section(limited)
 
 
+def listened(silent: float) -> dict[str, Any]:
+    """The result with the longest time without a new line; `make run` was silent for this long."""
+    steps = {name: {**step, "silent_seconds": 3.0} for name, step in RESULT["steps"].items()}
+    steps["run"]["silent_seconds"] = silent
+    return {**RESULT, "steps": steps}
+
+
+def test_the_section_has_the_longest_time_without_a_new_line_where_it_was_measured() -> None:
+    lines = fresh.section(listened(12.4)).splitlines()
+    assert lines[0].endswith("| Time | Memory | Longest time without a new line |")
+    assert lines[1] == "| --- | --- | --- | --- |"
+    assert lines[3] == "| `make run` after that | 12 min | 2.5 GB | 12 s |"
+    assert fresh.section(RESULT).splitlines()[:2] == [
+        "| Step, from an empty home and package cache | Time | Memory |",
+        "| --- | --- | --- |",
+    ]
+
+
+def test_a_make_run_that_goes_too_long_without_a_new_line_is_not_for_the_readme(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(f"{fresh.BEGIN}\nold\n{fresh.END}\n")
+    (tmp_path / "fresh.json").write_text(json.dumps(listened(15.1)))
+    for check in (False, True):
+        assert fresh.copy(tmp_path / "fresh.json", tmp_path / "README.md", check=check) == (
+            "`make run` (step run) wrote no line for 15.1 s; 15 are allowed: these times are not for the README"
+        )
+    assert fresh.too_silent(listened(15.0)["steps"]) == ""
+    assert fresh.too_silent(RESULT["steps"]) == "", "an older result, which nobody listened to"
+
+
 def test_times_of_a_run_that_failed_are_not_for_the_readme(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(f"{fresh.BEGIN}\nold\n{fresh.END}\n")
     (tmp_path / "fresh.json").write_text(json.dumps(RESULT | {"failed": "run"}))
@@ -60,7 +90,8 @@ def test_times_of_a_run_that_failed_are_not_for_the_readme(tmp_path: Path) -> No
 def test_a_readme_with_other_times_is_stale_until_they_are_copied(tmp_path: Path) -> None:
     readme, result = tmp_path / "README.md", tmp_path / "fresh.json"
     readme.write_text(f"before\n{fresh.BEGIN}\nold\n{fresh.END}\nafter\n")
-    result.write_text(json.dumps(RESULT))
+    left_out = dict.fromkeys(("stop", "test", "retest"), "too long")
+    result.write_text(json.dumps({**RESULT, "not_measured": left_out}))
     assert fresh.copy(result, readme, check=True) == "stale: README.md: run `python setup/fresh.py --copy`"
     assert fresh.copy(result, readme, check=False) == ""
     assert fresh.copy(result, readme, check=True) == ""
@@ -68,7 +99,22 @@ def test_a_readme_with_other_times_is_stale_until_they_are_copied(tmp_path: Path
     assert readme.read_text().endswith(f"{fresh.END}\nafter\n")
 
 
+def test_a_step_that_was_not_measured_needs_a_reason(tmp_path: Path) -> None:
+    readme, result = tmp_path / "README.md", tmp_path / "fresh.json"
+    readme.write_text(f"{fresh.BEGIN}\n{fresh.END}\n")
+    result.write_text(json.dumps({**RESULT, "not_measured": {"stop": "nothing to see"}}))
+    assert fresh.copy(result, readme, check=False) == ""
+    assert "Not measured: `stop` (nothing to see), `test`, `retest`." in readme.read_text()
+    assert fresh.copy(result, readme, check=True) == (
+        "not measured, and without a reason: test, retest: run `make fresh`, or give WHY"
+    )
+    result.unlink()
+    fresh.copy(result, readme, check=False)
+    assert fresh.copy(result, readme, check=True).startswith("not measured, and without a reason: install, run, again")
+
+
 def test_the_readme_has_the_times_of_the_last_run() -> None:
+    """Fails, too, where the result lacks a step without a reason."""
     command = [sys.executable, ROOT / "setup/fresh.py", "--check"]
     result = subprocess.run(command, capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
@@ -108,6 +154,48 @@ def test_memory_is_that_of_processes_that_work_in_the_folder(tmp_path: Path) -> 
         assert 50_000_000 < fresh.memory_below(os.path.realpath(tmp_path)) < 200_000_000
         other.communicate(b"\n")
     assert fresh.memory_below(os.path.realpath(tmp_path)) == 0
+
+
+def test_processes_may_be_left_out(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "print('up', flush=True); input()"]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert fresh.processes_below(os.path.realpath(tmp_path)) == {other.pid}
+        assert fresh.memory_below(os.path.realpath(tmp_path), without={other.pid}) == 0
+        other.communicate(b"\n")
+
+
+def silence(script: str, folder: Path) -> tuple[int, float, float]:
+    return fresh.run_step(["bash", "-c", script], folder, os.environ)
+
+
+def test_a_step_is_shown_and_its_longest_time_without_a_new_line_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, seconds, silent = silence("echo one; sleep .6; echo two; sleep .2; exit 3", tmp_path)
+    assert (status, capsys.readouterr().out) == (3, "one\ntwo\n")
+    assert seconds >= 0.8
+    assert 0.5 < silent < seconds - 0.1
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo one; sleep .6",  # nothing at the end
+        "for i in 1 2 3; do printf .; sleep .2; done; echo",  # dots are no line
+        "for i in 1 2 3; do echo e >&2; sleep .2; done",  # `make run > log` does not have it
+    ],
+)
+def test_what_is_no_line_of_the_log_is_silence(script: str, tmp_path: Path) -> None:
+    assert silence(script, tmp_path)[2] > 0.5
+
+
+def test_a_server_that_a_step_leaves_behind_does_not_hold_it_up(tmp_path: Path) -> None:
+    status, seconds, _ = silence("sleep 20 & echo $! > pid; echo up", tmp_path)
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
+    assert status == 0
+    assert seconds < 10
 
 
 def test_a_step_that_is_not_one_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

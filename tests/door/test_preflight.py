@@ -104,6 +104,16 @@ def test_a_small_folder_for_temporary_files_is_named() -> None:
     assert refused(free=free) == [f"too little disk: needs {download / 1e9:.1f} GB, has 0.1 GB in {ELSEWHERE}"]
 
 
+def test_pytorchs_build_with_cuda_needs_its_disk_beside_that_of_the_rest() -> None:
+    parts = [PARTS["run"], PARTS["triton"], preflight.CUDA]
+    need = sum(part.disk + part.download for part in parts) * 2**20
+    assert preflight.too_small(parts, HERE, [ELSEWHERE], lambda folder: (1, need)) == []
+    assert preflight.too_small(parts, HERE, [ELSEWHERE], lambda folder: (1, need - 1)) == [
+        f"too little disk: needs {need / 1e9:.1f} GB, has {(need - 1) / 1e9:.1f} GB in {HERE}"
+    ]
+    assert refused(free=lambda folder: (1, need - 1)) == [], "nobody knows yet which build it will be"
+
+
 def test_nothing_is_asked_of_a_machine_where_all_is_installed() -> None:
     everything = {"installed": lambda stamp: True, "free": lambda folder: (1, 0), "memory": 1, "has_venv": False}
     assert refused(**everything) == []

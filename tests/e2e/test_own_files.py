@@ -1,18 +1,24 @@
-"""`onshelf-exporter shop`: from a till's monthly files to a model release, a closing page and plans, in one command."""
+"""`onshelf-exporter shop`: from a retailer's files to a model release, a closing page and plans, in one command.
 
+The files are a till's of each month, and a corner shop's 18 weeks with flags of promotion and without users.
+"""
+
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow.feather as feather
 import pytest
 from messy_shop import Truth, write_messy_shop
+from shops import write_corner_shop
 from small_release import KEPT
 from stack import Gateway, healthy, wait_until
 
-from onshelf import Client, Money, NoticeCode, Product
+from onshelf import Client, Money, NoticeCode, OnshelfError, PlanLaunchResult, Product
 from onshelf_exporter.imported import code_hash, package_hash
 from onshelf_exporter.locks import exclusive
 from onshelf_exporter.publish import existing, read_manifest
@@ -21,9 +27,8 @@ from onshelf_local_triton import LocalTriton
 
 
 @pytest.fixture(scope="module")
-def shop() -> Iterator[tuple[Truth, Path, list[str]]]:
-    """The truth, the shop's folder, and the command that made it; what an earlier run of the tests made is not made
-    again unless the code is another."""
+def kept() -> Iterator[Path]:
+    """Where shops are made; what an earlier run of the tests made is not made again unless the code is another."""
     stages = ("shop.stage", "doctor", "train", "evaluate", "export", "publish")
     code = code_hash(*(f"onshelf_exporter.{stage}" for stage in stages), without=()) + package_hash("onshelf.files")
     code += load_recipe("test").hash
@@ -31,17 +36,50 @@ def shop() -> Iterator[tuple[Truth, Path, list[str]]]:
         for other in (KEPT / "own files").iterdir():
             if other.is_dir() and other.name != code:
                 shutil.rmtree(other)
-        shutil.rmtree(KEPT / "own files" / code / "sales", ignore_errors=True)
-        yield made(KEPT / "own files" / code)
+        yield KEPT / "own files" / code
 
 
-def made(folder: Path) -> tuple[Truth, Path, list[str]]:
-    """Write the till's files and do it all."""
-    truth = write_messy_shop(folder / "sales", lines=6_000, products=90, users=150, weeks=30)
-    command = [sys.executable, "-m", "onshelf_exporter.cli", "shop", str(folder / "sales"), "--currency", "GBP"]
-    command += ["--name", "till", "--root", str(folder / "shops"), "--recipe", "test"]
+@pytest.fixture(scope="module")
+def shop(kept: Path) -> tuple[Truth, Path, list[str]]:
+    """The truth, the till's folder, and the command that made it."""
+    shutil.rmtree(kept / "sales", ignore_errors=True)
+    truth = write_messy_shop(kept / "sales", lines=6_000, products=90, users=150, weeks=30)
+    return truth, *made(kept / "sales", "till", "GBP", kept)
+
+
+@pytest.fixture(scope="module")
+def corner_shop(kept: Path) -> Path:
+    """The corner shop's folder."""
+    (kept / "corner").mkdir(parents=True, exist_ok=True)
+    return made(write_corner_shop(kept / "corner" / "weeks.csv"), "corner_shop", "EUR", kept)[0]
+
+
+def made(files: Path, name: str, currency: str, kept: Path) -> tuple[Path, list[str]]:
+    """Do it all; the shop's folder and the command."""
+    command = [sys.executable, "-m", "onshelf_exporter.cli", "shop", str(files), "--currency", currency]
+    command += ["--name", name, "--root", str(kept / "shops"), "--recipe", "test"]
     subprocess.run(command, check=True)
-    return truth, folder / "shops" / "till", command
+    return kept / "shops" / name, command
+
+
+@contextmanager
+def served(folder: Path, tmp_path: Path, environment: Path) -> Iterator[tuple[Client, Product]]:
+    """A shop's release behind a gateway, and the product of its closing page."""
+    words = (folder / "example.args").read_text(encoding="utf-8").splitlines()
+    example = dict(zip(words[::2], words[1::2], strict=True))
+    product = Product(title=example["--title"], list_price=Money(example["--price"], example["--currency"]))
+    with LocalTriton(folder / "repository", tmp_path / "triton", venv=environment) as triton:
+        gateway = Gateway(folder / "releases", triton.grpc_url, tmp_path / "gateway")
+        with Client(gateway.address, timeout=30) as client:
+            wait_until(lambda: healthy(client), "the gateway to serve")
+            yield client, product
+        assert gateway.stop() == 0
+
+
+def not_learned(result: PlanLaunchResult) -> list[str]:
+    """What a plan says could not be learned."""
+    messages = [notice.message for notice in result.info.notices if notice.code is NoticeCode.NOT_LEARNED]
+    return [sentence.partition(":")[0] for sentence in messages]
 
 
 def test_a_till_s_monthly_files_become_a_model_release(shop):
@@ -71,28 +109,48 @@ def test_the_closing_page_says_what_was_understood_what_is_lost_and_what_was_not
 
 def test_its_release_gives_plans_that_say_what_could_not_be_learned(shop, triton_environment: Path, tmp_path: Path):
     _, folder, _ = shop
-    words = (folder / "example.args").read_text(encoding="utf-8").splitlines()
-    example = dict(zip(words[::2], words[1::2], strict=True))
-    product = Product(title=example["--title"], list_price=Money(example["--price"], example["--currency"]))
-    with LocalTriton(folder / "repository", tmp_path / "triton", venv=triton_environment) as triton:
-        gateway = Gateway(folder / "releases", triton.grpc_url, tmp_path / "gateway")
-        with Client(gateway.address, timeout=30) as client:
-            wait_until(lambda: healthy(client), "the gateway to serve")
-            result = client.plan_launch(product)
-        assert gateway.stop() == 0
+    with served(folder, tmp_path, triton_environment) as (client, product):
+        result = client.plan_launch(product)
     assert result.info.model_release.dataset == "till"
     assert result.info.model_release.currency == "GBP"
     assert result.plans
     assert all(plan.forecasts[-1].units.mean > 0 for plan in result.plans)
     assert not any(plan.action.channels for plan in result.plans)
     assert result.audience
-    not_learned = [notice.message for notice in result.info.notices if notice.code is NoticeCode.NOT_LEARNED]
-    assert [sentence.partition(":")[0] for sentence in not_learned] == [
+    assert not_learned(result) == [
         "products have no categories",
         "products have no brands",
         "the data have no promotions",
         "the data have no discounts",
         "the data hold 30 weeks",
+    ]
+
+
+def test_weekly_sales_without_users_become_plans_with_the_channels_of_their_flags(
+    corner_shop: Path, triton_environment: Path, tmp_path: Path
+):
+    described = json.loads((corner_shop / "data" / "corner_shop" / "dataset.json").read_text(encoding="utf-8"))
+    assert (described["last_week"], described["users"]) == (18, 0)
+    assert "**The forecasts were not measured**" in (corner_shop / "page.md").read_text(encoding="utf-8")
+    (version,) = existing(corner_shop / "releases")
+    tables = corner_shop / "releases" / str(version)
+    assert feather.read_table(tables / "users.arrow").num_rows == 0
+    assert feather.read_table(tables / "categories.arrow").num_rows == 0
+    launches = feather.read_table(tables / "launches.arrow").to_pandas()
+    assert len(launches) > 5
+    assert (launches["units_8w"] >= launches["units_4w"]).all()
+    with served(corner_shop, tmp_path, triton_environment) as (client, product):
+        result = client.plan_launch(product)
+        with pytest.raises(OnshelfError, match="user"):
+            client.find_audience(product)
+    assert {"feature", "display"} & {use.channel_id for plan in result.plans for use in plan.action.channels}
+    assert all(plan.forecasts[-1].units.mean > 0 for plan in result.plans)
+    assert not result.audience
+    assert not_learned(result) == [
+        "the data have no users",
+        "products have no categories",
+        "products have no brands",
+        "the data hold 18 weeks",
     ]
 
 

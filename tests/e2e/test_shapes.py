@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
-import torch
-from shops import CHINESE, CHINESE_CHANNELS, write_corner_shop
-from small_release import KEPT, MADE
+from shops import CHINESE, CHINESE_CHANNELS
+from small_release import MADE
 
 from onshelf_exporter import evaluate
 from onshelf_exporter.evaluation import study
@@ -21,9 +20,6 @@ from onshelf_exporter.evaluation.dataset import load
 from onshelf_exporter.evaluation.release import find_release
 from onshelf_exporter.evaluation.splits import split_of
 from onshelf_exporter.evaluation.study import Study
-from onshelf_exporter.prepare import prepare
-from onshelf_exporter.recipe import load_recipe
-from onshelf_exporter.train import train
 from onshelf_exporter.training.texts import unknown_notice
 
 
@@ -137,40 +133,3 @@ def test_a_shop_in_chinese_says_that_its_encoder_does_not_know_the_words(marketp
     assert dict(zip(channels["channel_id"], channels["name"], strict=True)) == CHINESE_CHANNELS
     slices = {row["slice"] for row in marketplace.numbers["slices"]}
     assert {"food", "non-food"} <= slices
-
-
-def test_a_corner_shop_without_users_categories_or_a_year_is_learned_from(tmp_path: Path) -> None:
-    """Trained, not exported: its graphs are those of every shop, and exporting them takes minutes."""
-    data = prepare("corner_shop", tmp_path, source=write_corner_shop(tmp_path / "source"))
-    described = json.loads((data / "dataset.json").read_text(encoding="utf-8"))
-    assert (described["first_whole_week"], described["last_week"], described["users"]) == (2, 25, 0)
-    assert described["as_of"] == "2024-06-24"
-    run = train(data, load_recipe("test"), KEPT / "shops" / "runs", ["production"])
-    record = run.record("production")
-    assert record["cut_week"] == 25
-    assert [sentence.partition(":")[0] for sentence in record["not_learned"]] == [
-        "the data have no users",
-        "products have no categories",
-        "products have no brands",
-        "the data have no promotions",
-        "the data have no discounts",
-        "the data hold 24 weeks",
-    ]
-    tables = run.folder / "production" / "tables"
-    assert feather.read_table(tables / "users.arrow").num_rows == 0
-    assert {"history_products", "interests", "bought"} <= set(feather.read_table(tables / "users.arrow").column_names)
-    launches = feather.read_table(tables / "launches.arrow").to_pandas()
-    assert len(launches) > 5
-    assert (launches["units_8w"] >= launches["units_4w"]).all()
-    assert launches["launch_date"].min() > "2024-01-29", "after the burn-in"
-    assert (feather.read_table(tables / "categories.arrow")["level"].to_pylist()) == []
-    prices = feather.read_table(tables / "products.arrow")["price"].to_numpy()
-    assert (prices > 0).mean() > 0.9, "prices are those of sales"
-    graphs = torch.load(run.folder / "production" / "graphs.pt", weights_only=False)
-    rows = dict(np.load(run.folder / "production" / "samples.npz"))
-    rows["candidates"] = rows["candidates"][:, None]  # one action for each launch
-    asked = [torch.from_numpy(rows[name]) for name in ("embedding", "categorical_ids", "attributes", "candidates")]
-    with torch.no_grad():
-        units = graphs["launch_outcome"](*asked)[0]
-    assert torch.isfinite(units).all()
-    assert (units > 0).all()

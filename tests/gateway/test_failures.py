@@ -195,6 +195,14 @@ async def test_a_model_that_fails_cancels_no_other(running, words):
     assert running.backend.cancelled == []
 
 
+async def test_a_silent_model_delays_no_failure_for_long(running, words):
+    running.backend.blocking.add("audience_retrieval")
+    running.backend.failing["launch_outcome"] = BackendUnavailableError("launch_outcome: UNAVAILABLE: is not ready")
+    refusal = await words.refusal(running.launch.PlanLaunch(words.plan(), timeout=60))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "MODEL_UNAVAILABLE")
+    assert running.backend.cancelled == ["audience_retrieval"]
+
+
 async def _until(condition) -> None:
     async with asyncio.timeout(10):
         while not condition():

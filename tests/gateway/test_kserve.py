@@ -131,6 +131,17 @@ async def test_a_row_that_fails_cancels_no_other(triton: aio.InferenceServerClie
     assert running.backend.cancelled == []
 
 
+async def test_no_row_begins_after_one_has_failed(releases) -> None:
+    rows = ROWS | {"list_price": [[2.99]] * 2 + [[-1.0]] + [[2.99]] * 13}
+    async with (
+        running_gateway(releases, max_in_flight=1) as (server, backend),
+        aio.InferenceServerClient(server.address) as client,
+    ):
+        with pytest.raises(InferenceServerException, match="list_price"):
+            await client.infer("launch_plan", tensors(rows))
+        assert backend.count("launch_outcome") == 2
+
+
 async def test_a_batch_is_refused_where_no_permit_is_free(releases, words) -> None:
     async with (
         running_gateway(releases, max_in_flight=1) as (server, backend),

@@ -8,7 +8,7 @@ import pytest
 from onshelf.v1 import launch_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc
 from onshelf_gateway.backend import BackendAnswerError, BackendTimeoutError, BackendUnavailableError
 from onshelf_gateway.calls import Call
-from onshelf_gateway.health import LAUNCH, RECOMMENDATION
+from onshelf_gateway.health import CATALOG, LAUNCH, RECOMMENDATION
 from onshelf_gateway.testing import running_gateway, write_fake_release
 from onshelf_gateway.trials import ENOUGH, Trials
 
@@ -63,6 +63,20 @@ async def test_a_model_that_fails_all_calls_is_not_served_until_it_answers(own, 
     del backend.failing[model]
     await until(lambda: server.health.serving(LAUNCH), "no caller is needed for the recovery")
     assert await plan() == grpc.StatusCode.OK
+
+
+async def test_the_catalogue_has_a_health_of_its_own(own):
+    server, backend, plan, _ = own
+    assert server.health.serving(CATALOG)
+    backend.failing["product_neighbours"] = STUB
+    await server.monitor.probe()
+    assert not server.health.serving(CATALOG)
+    assert server.health.serving(LAUNCH)
+    assert server.health.serving("")
+    assert await plan() == grpc.StatusCode.OK
+    del backend.failing["product_neighbours"]
+    await server.monitor.probe()
+    assert server.health.serving(CATALOG)
 
 
 async def test_an_input_that_a_model_refuses_is_no_illness(own):

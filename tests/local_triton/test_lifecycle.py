@@ -1,11 +1,13 @@
 """Starting, stopping, failing and reloading: through the class and through the command line."""
 
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -63,6 +65,10 @@ def test_killed_it_comes_back_on_the_same_ports(running: LocalTriton, infer_at: 
 def test_after_a_crash_it_comes_back_by_itself_and_its_remains_are_cleared(running: LocalTriton) -> None:
     before = running.state
     assert before is not None
+    models = {one.pid for one in processes.model_processes(before.pid)}
+    shared = set(own_shared_memory(before.server_id))
+    assert models
+    assert shared
     os.kill(before.pid, signal.SIGKILL)
     deadline = time.monotonic() + 60
     while (after := running.state) is None or after.pid == before.pid or not running.ready:
@@ -70,10 +76,8 @@ def test_after_a_crash_it_comes_back_by_itself_and_its_remains_are_cleared(runni
         time.sleep(0.05)
     assert not running.start(), "its watch has started it"
     assert after.grpc_port == before.grpc_port
-    while processes.having(before.server_id):  # the watch that has started it ends
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert own_shared_memory(before.server_id) == []
+    assert not models & set(processes.having(before.server_id))
+    assert not shared & set(own_shared_memory(before.server_id))
 
 
 @pytest.mark.parametrize("end", ["killed", "stopped"])
@@ -308,6 +312,38 @@ def test_a_process_that_got_the_recorded_pid_is_left_alone(tmp_path: Path, venv:
     assert LocalTriton.recorded(tmp_path, venv=venv) is None
 
 
+def test_a_kill_waits_for_what_works_on_the_run_folder(running: LocalTriton) -> None:
+    killing = threading.Thread(target=running.kill)
+    with (running.run_dir / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        killing.start()
+        killing.join(0.3)
+        assert running.running
+    killing.join()
+    assert not running.running
+
+
+def test_a_start_that_cannot_be_recorded_leaves_nothing_behind(
+    running: LocalTriton, venv: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run" / f".state.json.{os.getpid()}").mkdir(parents=True)  # where the record is written first
+    log = tmp_path / "run" / "triton.log"
+    with pytest.raises(IsADirectoryError):
+        LocalTriton(running.repository, tmp_path / "run", venv=venv, arguments=[f"--log-file={log}"]).start()
+    assert processes.having(str(log)) == []
+
+
+def test_a_state_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    record = state.State("onshelf-old", os.getpid(), "/repository", 1, 2, 3, str(tmp_path / "log"), timeout=7.0)
+    record.write(tmp_path)
+    path = tmp_path / "state.json"
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps({name: value for name, value in written.items() if name not in ("timeout", "revival")}))
+    old = LocalTriton.recorded(tmp_path)
+    assert old is not None
+    assert old.timeout == state.TIMEOUT
+
+
 def test_a_foreign_state_file_is_not_guessed_at(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text('{"pid": 1}')
     with pytest.raises(LocalTritonError, match=r"state\.json is not a state file of the local Triton .*: remove it"):
@@ -323,7 +359,7 @@ def test_the_command_line_from_start_to_stop(
     venv: Path, tmp_path: Path, write_linear: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     root, where = write_linear(tmp_path / "repository"), ["--venv", str(venv), "--run-dir", str(tmp_path / "run")]
-    start = ["start", "--model-repository", str(root), *where]
+    start = ["start", "--model-repository", str(root), "--timeout", "100", *where]
     assert main(["status", *where]) == 1
     assert "does not run" in capsys.readouterr().err
 
@@ -349,7 +385,9 @@ def test_the_command_line_from_start_to_stop(
         assert capsys.readouterr().out == "linear: loaded\n"
         assert main(["restart", *where]) == 0
         after = json.loads((tmp_path / "run" / "state.json").read_text())
-        assert (after["grpc_url"], after["repository"]) == (record["grpc_url"], record["repository"])
+        kept = "grpc_url", "repository", "timeout"
+        assert [after[name] for name in kept] == [record[name] for name in kept]
+        assert after["timeout"] == 100
         assert after["pid"] != record["pid"]
         assert processes.having(record["server_id"]) == []
         capsys.readouterr()

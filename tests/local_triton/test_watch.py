@@ -1,10 +1,12 @@
-"""Models whose processes die: loaded again by the watch that runs beside the server."""
+"""What dies, models and servers: brought back by the watch that runs beside the server."""
 
+import dataclasses
 import http.server
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -15,7 +17,8 @@ import numpy as np
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from onshelf_local_triton import LocalTriton, processes
+from onshelf_local_triton import LocalTriton, processes, state
+from onshelf_local_triton.__main__ import main
 from onshelf_local_triton.processes import ModelProcess
 from onshelf_local_triton.watch import LONGEST_PAUSE, Watch, pause_after, revive
 
@@ -26,7 +29,7 @@ X = {"x": np.ones((1, 4), dtype=np.float32)}
 def own(venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalTriton]:
     """A server that these tests may hurt, in a folder whose name has a space."""
     root = tmp_path_factory.mktemp("a shop")
-    yield (triton := LocalTriton(root / "repository", root / "run", venv=venv))
+    yield (triton := LocalTriton(root / "repository", root / "run", venv=venv, timeout=100.0))
     triton.stop()
 
 
@@ -262,6 +265,100 @@ def test_a_server_that_was_stopped_is_not_brought_back(hurt: LocalTriton, venv: 
     revive(running.server_id, hurt.run_dir, venv, 0, said.append)
     assert not hurt.running
     assert said == []
+
+
+def recorded(triton: LocalTriton) -> state.State:
+    found = state.read(triton.run_dir)
+    assert found is not None, "it stays recorded until it is stopped"
+    return found
+
+
+def stop(triton: LocalTriton, capsys: pytest.CaptureFixture[str]) -> None:
+    """Stop it, as a person does; nothing is left of it, and soon."""
+    server_id, began = recorded(triton).server_id, time.monotonic()
+    capsys.readouterr()
+    assert main(["stop", "--run-dir", str(triton.run_dir)]) == 0
+    assert capsys.readouterr() == ("Triton is stopped\n", "")
+    assert time.monotonic() - began < 15, "it does not wait for the watch"
+    assert processes.having(server_id) == []
+    assert list(processes.SHARED_MEMORY.glob(f"{server_id}*")) == []
+    assert state.read(triton.run_dir) is None
+
+
+def test_a_server_that_died_is_started_anew_until_that_succeeds(
+    hurt: LocalTriton, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hurt.stop()
+    hurt.start()
+    before, told = recorded(hurt), len(hurt.log.read_text())
+    status = ["status", "--run-dir", str(hurt.run_dir)]
+
+    def says(line: str) -> bool:
+        assert recorded(hurt).server_id == before.server_id
+        return line in hurt.log.read_text()[told:]
+
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        os.kill(before.pid, signal.SIGKILL)
+
+        def takes() -> bool:
+            try:
+                other.bind(("127.0.0.1", before.grpc_port))
+            except OSError:
+                return False
+            return True
+
+        until(takes, "its port to be free")
+        other.listen()
+        until(lambda: says("died; it is started anew in 1 s"), "its death to be seen")
+        capsys.readouterr()
+        assert main(status) == 1
+        assert capsys.readouterr().err.startswith("Triton is being started anew: it died ")
+        until(lambda: says("died; it is started anew in 2 s"), "the first try to fail")
+        until(lambda: "; try 2 at " in recorded(hurt).revival, "the second try to be recorded")
+        assert main(status) == 1
+        why = capsys.readouterr().err
+        assert "; the try before failed: tritonserver ended before it was ready" in why
+        assert f":{before.grpc_port}' already in use" in why
+    until(lambda: says("tritonserver serves again after"), "the second try to succeed")
+    assert main(status) == 0
+    after = recorded(hurt)
+    assert after.pid != before.pid
+    assert dataclasses.replace(after, pid=before.pid) == before, "the same ports and settings"
+    assert after.timeout == 100
+
+    os.kill(after.pid, signal.SIGKILL)
+    until(lambda: says("died; it is started anew in 4 s"), "its third fall in a row to be counted")
+    stop(hurt, capsys)
+
+
+def test_a_stop_ends_a_server_that_is_being_started_anew(hurt: LocalTriton, capsys: pytest.CaptureFixture[str]) -> None:
+    died = recorded(hurt).pid
+    os.kill(died, signal.SIGKILL)
+    until(lambda: recorded(hurt).pid != died, "it to be started anew")
+    os.kill(recorded(hurt).pid, signal.SIGSTOP)  # it loads for as long as one waits
+    assert main(["status", "--run-dir", str(hurt.run_dir)]) == 1
+    assert "Triton is being started anew: it died at " in capsys.readouterr().err
+    stop(hurt, capsys)
+
+
+def test_whatever_keeps_a_server_from_being_started_anew_is_told(tmp_path: Path) -> None:
+    dead = state.State("onshelf-dead", os.getpid(), "/repository", 1, 2, 3, str(tmp_path / "log"))
+    dead.write(tmp_path)
+    (full := tmp_path / f".state.json.{os.getpid()}").mkdir()  # where the record is written first
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if "not installed" in line:
+            state.remove(tmp_path)
+        elif "could not" in line:
+            full.rmdir()
+
+    assert revive("onshelf-dead", tmp_path, tmp_path / "venv", 0, say) == 2
+    assert [line.partition(" died; it is ")[2] for line in said[::2]] == ["started anew now", "started anew in 1 s"]
+    assert "could not be started anew: [Errno 21] Is a directory" in said[1]
+    assert "could not be started anew: the local Triton is not installed in" in said[3]
 
 
 def test_what_dies_again_and_again_is_brought_back_later_each_time() -> None:

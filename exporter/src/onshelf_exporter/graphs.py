@@ -60,7 +60,8 @@ def export_graph(name: str, module: nn.Module, example: Arrays, path: Path, sign
             if isinstance(dim, str):
                 axes[axis] = shared.setdefault(dim, torch.export.Dim(dim, min=1, max=8192))
         shapes.append(axes)
-    arguments = tuple(torch.from_numpy(np.ascontiguousarray(example[n])) for n in names)
+    rows = np.arange(max(2, len(example[names[0]]))) % len(example[names[0]])  # an axis of one would be fixed at one
+    arguments = tuple(torch.from_numpy(np.ascontiguousarray(example[n][rows])) for n in names)
     onnx_log = logging.getLogger("torch.onnx")
     level = onnx_log.level
     onnx_log.setLevel(logging.ERROR)
@@ -89,6 +90,7 @@ def export_graph(name: str, module: nn.Module, example: Arrays, path: Path, sign
         _rename(model, tensor.name, f"{tensor.name}_inner")
         _rename(model, f"output_{tensor.name}", tensor.name)
     free_widths(signature, model)
+    check_axes(name, signature, model)
     del model.graph.value_info[:]  # runtimes infer shapes themselves; stale ones break quantisation
     onnx.checker.check_model(model)
     check_limits(name, model)
@@ -133,6 +135,20 @@ def free_widths(signature: Signature, model: onnx.ModelProto) -> None:
         dim = next(d for d in tensor.dims if d in BY_DATA)
         outputs[tensor.name].type.tensor_type.shape.dim[1].Clear()
         outputs[tensor.name].type.tensor_type.shape.dim[1].dim_param = f"{tensor.name}_{dim}"
+
+
+def check_axes(name: str, signature: Signature, model: onnx.ModelProto) -> None:
+    """Raise ExporterError where an axis of an input that varies by the signature has one length in the graph."""
+    inputs = {given.name: given.type.tensor_type.shape.dim for given in model.graph.input}
+    for tensor in signature.inputs:
+        varying = [0, *(axis for axis, dim in enumerate(tensor.dims, start=1) if isinstance(dim, str))]
+        for axis in varying:
+            length = inputs[tensor.name][axis]
+            if length.HasField("dim_value"):
+                raise ExporterError(
+                    f"{name}: axis {axis} of input {tensor.name} has become {length.dim_value} in the graph and must "
+                    "take any length"
+                )
 
 
 def check_limits(name: str, model: onnx.ModelProto) -> None:

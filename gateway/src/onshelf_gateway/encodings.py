@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from onshelf_gateway import metrics
+from onshelf_gateway import metrics, side_by_side
 from onshelf_gateway.backend import Array
 from onshelf_gateway.recent import Recent
 from onshelf_gateway.release import ModelRelease
@@ -116,20 +116,27 @@ class Encodings:
             found.append(waiting)
         metrics.encoder_cache(hits, len(rows) - hits)
         self._leave()
+        mine = [one for one in found if isinstance(one, _Waiting)]
         try:
-            # one that fails cancels no other batch, see optional.ended
-            waited = [asyncio.shield(one.answer) for one in found if isinstance(one, _Waiting)]
-            await asyncio.gather(*waited, return_exceptions=True)
-            answers = [one if isinstance(one, dict) else one.answer.result() for one in found]
+            answers = [one if isinstance(one, dict) else await asyncio.shield(one.answer) for one in found]
+        except Exception:  # a batch failed: what has not left does not leave, what has left comes back
+            begun = [one for one in mine if one.batch is not None]
+            self._unwant([one for one in mine if one.batch is None])
+            mine = begun
+            await side_by_side.end([asyncio.shield(one.answer) for one in begun])
+            raise
         finally:
-            for one in found:
-                if isinstance(one, _Waiting):
-                    one.wanted -= 1
-                    if one.batch is not None and one.batch.stopped():
-                        for left in one.batch.rows:  # who asks from now on starts anew
-                            if self._under_way.get(left.key) is left:
-                                del self._under_way[left.key]
+            self._unwant(mine)
         return answers, hits
+
+    def _unwant(self, rows: Sequence[_Waiting]) -> None:
+        """One caller no longer waits for rows; batches that nobody waits for are stopped."""
+        for one in rows:
+            one.wanted -= 1
+            if one.batch is not None and one.batch.stopped():
+                for left in one.batch.rows:  # who asks from now on starts anew
+                    if self._under_way.get(left.key) is left:
+                        del self._under_way[left.key]
 
     def _leave(self) -> None:
         while self._queues and self._batches < DEPTH and not self._waits_for_more():

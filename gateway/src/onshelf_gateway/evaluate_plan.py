@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 
 from onshelf.v1 import launch_pb2
-from onshelf_gateway import messages, metrics, money, timing
+from onshelf_gateway import messages, metrics, money, side_by_side, timing
 from onshelf_gateway.calls import Call
 from onshelf_gateway.candidates import Candidates, cross, join
 from onshelf_gateway.checks import Checker
@@ -15,7 +15,7 @@ from onshelf_gateway.constraints import too_early
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.idempotency import plan_id
 from onshelf_gateway.manifest import CHANNEL_SLOTS
-from onshelf_gateway.optional import ended, optional
+from onshelf_gateway.optional import optional
 from onshelf_gateway.plan_question import DEFAULT_MAX_DISCOUNT
 from onshelf_gateway.prices import PriceLimits
 from onshelf_gateway.product import UnderstoodProduct, understand
@@ -127,7 +127,7 @@ async def evaluate_plan(
             )
             launches = await finding
         finally:
-            await ended([finding])
+            await side_by_side.end([finding])
         metrics.candidates.inc(len(candidates))
         with call.stage("objective", len(candidates)):
             money_of, value, stocking = score(release, product, candidates, raw, costing)

@@ -16,14 +16,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from onshelf_gateway import metrics
 from onshelf_gateway.backend import BackendTimeoutError, BackendUnavailableError, InferenceBackend
-from onshelf_gateway.models import LAUNCH_OUTCOME, PRODUCT_RETRIEVAL, USER_ENCODER, Models
+from onshelf_gateway.models import LAUNCH_OUTCOME, PRODUCT_NEIGHBOURS, PRODUCT_RETRIEVAL, USER_ENCODER, Models
 from onshelf_gateway.release import ModelRelease
 from onshelf_gateway.releases import ReleaseSet
 from onshelf_gateway.settings import Settings
 
 log = structlog.get_logger("onshelf_gateway.health")
 LAUNCH, RECOMMENDATION = "onshelf.v1.LaunchService", "onshelf.v1.RecommendationService"
-SERVICES = ("", LAUNCH, RECOMMENDATION)
+CATALOG = "onshelf.v1.CatalogService"
+SERVICES = ("", LAUNCH, RECOMMENDATION, CATALOG)
 Status = health_pb2.HealthCheckResponse
 PATIENCE = 2  # probes without an answer in time before a server counts as gone; a refused connection counts at once
 
@@ -88,10 +89,13 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
 
 
 def required_models(service: str, encoder: str) -> tuple[str, ...]:
-    """Models that a service cannot do without; the audience and the similar launches only degrade an answer."""
+    """Models that a service cannot do without; the audience and the similar launches only degrade an answer. "" stands
+    for plans and recommendations: without the catalogue's model both are answered.
+    """
     launch = (encoder, LAUNCH_OUTCOME)
     recommendation = (USER_ENCODER, PRODUCT_RETRIEVAL)
-    return {LAUNCH: launch, RECOMMENDATION: recommendation}.get(service, launch + recommendation)
+    catalog = (encoder, PRODUCT_NEIGHBOURS)
+    return {LAUNCH: launch, RECOMMENDATION: recommendation, CATALOG: catalog}.get(service, launch + recommendation)
 
 
 class Monitor:
@@ -147,8 +151,10 @@ class Monitor:
         current = self._releases.serving
         metrics.release_version.set(current.version if current is not None else 0)
         for service in SERVICES:
-            needed = required_models(service, self._models.encoders.of(current))
-            self._health.set(service, all(ready.get(model, False) for model in needed))
+            self._health.set(service, all(ready.get(model, False) for model in self._needed(service, current)))
+
+    def _needed(self, service: str, release: ModelRelease | None) -> tuple[str, ...]:
+        return required_models(service, self._models.encoders.of(release))
 
     async def _best(self) -> dict[str, bool]:
         """Put the newest production release that is ready as a whole into service; say what is ready of it."""
@@ -158,7 +164,7 @@ class Monitor:
         answers: dict[int, dict[str, bool]] = {}
         for release in self._releases.production:
             answers[release.version] = await self._ready(release)
-            if all(answers[release.version].values()):
+            if all(answers[release.version][model] for model in self._needed("", release)):
                 self._releases.promote(release)
                 break
         serving = self._releases.serving
@@ -167,7 +173,7 @@ class Monitor:
     async def _ready(self, release: ModelRelease) -> dict[str, bool]:
         timeout = self._settings.probe_timeout_ms / 1000
         settled = await self._models.encoders.settle(release, timeout)
-        models = required_models("", self._models.encoders.of(release))
+        models = dict.fromkeys(model for service in SERVICES for model in self._needed(service, release))
         answers = await asyncio.gather(*(self._backend.ready(model, release.version, timeout) for model in models))
         trials = self._models.trials
         return {

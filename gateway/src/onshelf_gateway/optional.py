@@ -1,9 +1,7 @@
-"""Parts that an answer can do without: their failure marks the answer as degraded instead of ending it. And what ends
-beside an answer that fails.
-"""
+"""Parts that an answer can do without: their failure marks the answer as degraded instead of ending it."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from onshelf.v1 import types_pb2
@@ -26,15 +24,3 @@ async def optional(call: Call, work: Coroutine[Any, Any, A], missing: str) -> A 
     call.degraded = True
     call.notice(types_pb2.NOTICE_CODE_DEGRADED, f"{missing} missing: {why}")
     return None
-
-
-async def ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Return when no task is under way. They are cancelled where the caller has left or its time is up. Where a model
-    failed they are waited for, at most until the deadline: Triton before 25.04 can die where a request is cancelled at
-    the moment of its answer, and a model that is away would cancel many.
-    """
-    current = asyncio.current_task()
-    if current is not None and current.cancelling():
-        for task in tasks:
-            task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

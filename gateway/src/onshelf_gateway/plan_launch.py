@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf.v1 import launch_pb2, types_pb2
-from onshelf_gateway import audience, messages, metrics, money, timing
+from onshelf_gateway import audience, messages, metrics, money, side_by_side, timing
 from onshelf_gateway.calls import Call, Stage
 from onshelf_gateway.candidates import Candidates, join
 from onshelf_gateway.constraints import feasibility, no_plan
@@ -18,7 +18,7 @@ from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.grid import Grid, build_grid
 from onshelf_gateway.idempotency import content_hash, plan_id
 from onshelf_gateway.models import RawOutcomes, Retrieved
-from onshelf_gateway.optional import ended, optional
+from onshelf_gateway.optional import optional
 from onshelf_gateway.plan_question import PlanQuestion, parse_plan
 from onshelf_gateway.practice import practice_action
 from onshelf_gateway.product import UnderstoodProduct, understand
@@ -129,7 +129,7 @@ async def _plan(
         answer = await _plans(call, question, release, product, grid, candidates, raw, launches, today)
         users = await retrieving if retrieving else None  # plans are made while it lasts
     finally:
-        await ended(tasks)
+        await side_by_side.end(tasks)
     with call.stage("response"):
         if users is not None:
             answer.audience.extend(audience.members(release, users, question.audience_size))

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from onshelf.v1 import types_pb2
+from onshelf_gateway import side_by_side
 from onshelf_gateway.calls import Call
 from onshelf_gateway.categories import completed
 from onshelf_gateway.checks import Checker
 from onshelf_gateway.delta import RECORD, pack
 from onshelf_gateway.errors import GatewayError, Violation
 from onshelf_gateway.models import Models
-from onshelf_gateway.optional import ended
 from onshelf_gateway.product import PreparedProduct, notice_reading, prepare
 from onshelf_gateway.questions import parse_product
 from onshelf_gateway.release import ModelRelease
@@ -58,10 +58,10 @@ async def read_products(
         nonlocal failed
         async with steps:
             if failed:
-                return []  # nobody reads it
+                raise asyncio.CancelledError
             try:
                 return await _read(call, release, models, settings, some, remarks)
-            except GatewayError:
+            except BaseException:
                 failed = True
                 raise
 
@@ -69,7 +69,7 @@ async def read_products(
     try:
         await asyncio.gather(*tasks)
     finally:
-        await ended(tasks)
+        await side_by_side.end(tasks)
     for code, messages in remarks.items():
         (example, _), count = messages.most_common(1)[0], messages.total()
         call.notice(code, example if count == 1 else f"{count} products, for example: {example}", "products")

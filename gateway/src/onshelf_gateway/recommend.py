@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf.v1 import recommendation_pb2, types_pb2
-from onshelf_gateway import messages
+from onshelf_gateway import messages, side_by_side
 from onshelf_gateway.calls import Call
 from onshelf_gateway.checks import Checker
 from onshelf_gateway.errors import GatewayError, Violation, without_users
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.history import History, read_history
 from onshelf_gateway.models import EncodedUser, Retrieved
-from onshelf_gateway.optional import ended, optional
+from onshelf_gateway.optional import optional
 from onshelf_gateway.release import ModelRelease
 from onshelf_gateway.shelf import Candidates, Shelf, merged, shared
 from onshelf_gateway.vocabulary import LEVELS
@@ -144,7 +144,7 @@ async def _find(
         everything, new = await models.find_products(call, release, user, 0.0)
         scored = await fitting
     finally:
-        await ended([fitting])
+        await side_by_side.end([fitting])
     if scored is None:
         return shared(everything, new, share), new, None
     order = np.lexsort((-upserted.changes, -scored[0]))

@@ -8,6 +8,7 @@ from onshelf_local_triton import environment
 from onshelf_local_triton.console import prepare
 from onshelf_local_triton.errors import LocalTritonError
 from onshelf_local_triton.server import LocalTriton
+from onshelf_local_triton.state import TIMEOUT
 
 FIELDS = ("grpc_url", "http_url", "metrics_url")
 NOTE = (
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
             "--model", action="append", default=[], help="load only this model; may be repeated (default: all)"
         )
         command.add_argument("--log", type=Path, help="log file, appended to (default: <run-dir>/triton.log)")
-        command.add_argument("--timeout", type=float, default=180.0, help="seconds until ready (default: %(default)s)")
+        command.add_argument("--timeout", type=float, help=f"seconds until ready (default: {TIMEOUT:g})")
         command.add_argument(
             "--server-argument", action="append", default=[], help="passed on to tritonserver; may be repeated"
         )
@@ -90,7 +91,7 @@ def _start(args: argparse.Namespace) -> int:
         models=args.model,
         arguments=args.server_argument,
         log=args.log,
-        timeout=args.timeout,
+        timeout=args.timeout or TIMEOUT,
     )
     print("Triton is ready" if triton.start() else "Triton runs already")
     _print_addresses(triton)
@@ -105,6 +106,7 @@ def _restart(args: argparse.Namespace) -> int:
         args.model = args.model or list(old.models)
         args.server_argument = args.server_argument or list(old.arguments)
         args.log = args.log or old.log
+        args.timeout = args.timeout or old.timeout
         args.grpc_port, args.http_port, args.metrics_port = (
             given or used
             for given, used in zip((args.grpc_port, args.http_port, args.metrics_port), old.ports, strict=True)
@@ -126,13 +128,14 @@ def _stop(args: argparse.Namespace) -> int:
 
 def _status(args: argparse.Namespace) -> int:
     triton = LocalTriton.recorded(args.run_dir, venv=args.venv)
-    if triton is None or not triton.running:
-        print("Triton does not run", file=sys.stderr)
+    ready = triton is not None and triton.ready
+    revival = triton.revival if triton is not None and not ready else ""
+    if triton is None or revival or not triton.running:
+        print(f"Triton is being started anew: {revival}" if revival else "Triton does not run", file=sys.stderr)
         return 1
     if args.field:
         print(getattr(triton, args.field))
         return 0
-    ready = triton.ready
     print(f"Triton {'is ready' if ready else 'runs and is not ready'}, serving {triton.repository}")
     _print_addresses(triton)
     for row in triton.index():

@@ -47,7 +47,7 @@ def spawn(command: list[str], environment: dict[str, str], log: Path, token: str
 def alive(pid: int, token: str) -> bool:
     """Tell whether the server `pid` runs: a stale pid that an unrelated process got since is not taken for it."""
     child = _children.get(token, {}).get(pid)
-    return child.poll() is None if child is not None else token in command_line(pid)
+    return (child is not None and child.poll() is None) or token in command_line(pid)
 
 
 def having(token: str) -> list[int]:
@@ -60,7 +60,8 @@ def kill_all(token: str) -> None:
     """Kill every process with `token`, wait until they are gone, and remove the shared memory they leave behind."""
     children = _children.pop(token, {}).values()
     for child in children:
-        _kill_group(child.pid)  # all at once: who outlives another may bring it back
+        if child.poll() is None:  # else its pid may be another's by now
+            _kill_group(child.pid)  # all at once: who outlives another may bring it back
     for child in children:
         child.wait()
     while pids := having(token):
@@ -73,20 +74,18 @@ def kill_all(token: str) -> None:
 
 
 def _forget_ended() -> None:
-    """Reap what this process started and others have ended: a server that its watch has replaced, and that watch."""
+    """Reap what this process started and others have ended."""
     for token, children in list(_children.items()):
         _children[token] = {pid: child for pid, child in children.items() if child.poll() is None}
         if not _children[token]:
             del _children[token]
 
 
-def kill(pid: int) -> None:
+def kill(pid: int, token: str) -> None:
     """Kill a process that `spawn` made, and wait until it is gone."""
-    _kill_group(pid)
-    for children in _children.values():
-        if child := children.pop(pid, None):
-            child.wait()
-    while command_line(pid):
+    if alive(pid, token):
+        _kill_group(pid)
+    while alive(pid, token):
         time.sleep(0.01)
 
 
@@ -109,10 +108,7 @@ def model_processes(server: int, among: Iterable[int] | None = None) -> list[Mod
         among = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     found = []
     for pid in among:
-        try:
-            _, _, rest = Path(f"/proc/{pid}/stat").read_text().partition(f" ({STUB}) ")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+        _, _, rest = _read(pid, "stat").partition(f" ({STUB}) ")
         fields = rest.split()
         if len(fields) > 1 and int(fields[1]) == server:
             served = Path([*_arguments(pid), "", ""][1]).parts  # .../<model>/<version>/model.onnx
@@ -135,7 +131,12 @@ def command_line(pid: int) -> str:
 
 
 def _arguments(pid: int) -> list[str]:
+    return _read(pid, "cmdline").split("\0")[:-1]
+
+
+def _read(pid: int, name: str) -> str:
+    """Return what the kernel tells of a process, '' of one that is gone. It cuts names, also within a letter."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+        return Path(f"/proc/{pid}/{name}").read_bytes().decode(errors="replace")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return []
+        return ""

@@ -1,6 +1,7 @@
 """Start, stop and reload one local Triton: the class behind the command line and the tests."""
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 import secrets
@@ -48,7 +49,7 @@ class LocalTriton:
         models: Sequence[str] = (),
         arguments: Sequence[str] = (),
         log: Path | str | None = None,
-        timeout: float = 180.0,
+        timeout: float = state.TIMEOUT,
     ) -> None:
         self.repository = Path(repository).absolute()
         self.run_dir = Path(run_dir).absolute()
@@ -75,6 +76,7 @@ class LocalTriton:
             models=found.models,
             arguments=found.arguments,
             log=found.log,
+            timeout=found.timeout,
         )
 
     def __enter__(self) -> Self:
@@ -104,6 +106,14 @@ class LocalTriton:
         return found is not None and api.is_ready(found.http_port, found.server_id)
 
     @property
+    def revival(self) -> str:
+        """How its watch starts it anew after its death, '' where it does not: since when, which try, why one failed."""
+        found = state.read(self.run_dir)
+        if found is None or not self._watches(found):
+            return ""
+        return found.revival or ("" if found.alive else "it died just now")
+
+    @property
     def ports(self) -> tuple[int, int, int]:
         """The gRPC, HTTP and metrics port; 0 where none is picked yet."""
         return self._ports["grpc_port"], self._ports["http_port"], self._ports["metrics_port"]
@@ -123,9 +133,8 @@ class LocalTriton:
         """Address of the Prometheus metrics, as 'http://127.0.0.1:8002/metrics'."""
         return f"http://{api.HOST}:{self._port('metrics_port')}/metrics"
 
-    def start(self, *, falls: int = 0) -> bool:
-        """Start and wait until every model is ready; returns False when it ran already, with the same settings. falls:
-        how often in a row it has died soon after its start.
+    def start(self) -> bool:
+        """Start and wait until every model is ready; returns False when it ran already, with the same settings.
 
         Raises StartError with the end of the log when it does not come up, LocalTritonError when another server is
         recorded in this run folder and runs, InstallError when the environment is missing.
@@ -135,29 +144,38 @@ class LocalTriton:
         with self._locked():
             found = state.read(self.run_dir)
             if found is not None and found.alive and self._adopt(found):
-                self._watch(found, falls)
+                self._watch(found)
                 return False
-            if found is not None:  # it died: its model processes and shared memory may still be there
+            if found is not None:  # it died: its watch, model processes and shared memory may still be there
                 processes.kill_all(found.server_id)
+            try:
+                running = self._launch(environment, f"onshelf-{secrets.token_hex(6)}")
+            except BaseException:
                 state.remove(self.run_dir)
-            self._check_repository()
-            self._launch(environment)
-            running = state.read(self.run_dir)
-            if running is not None:
-                self._watch(running, falls)
+                raise
+            self._watch(running)
+            return True
+
+    def revive(self, server_id: str) -> bool:
+        """Start a server anew that died, under its id; False where it is recorded no more. For its watch alone.
+
+        Raises what `start` raises; it stays recorded then.
+        """
+        environment = require(self.venv)
+        with self._locked():
+            found = state.read(self.run_dir)
+            if found is None or found.server_id != server_id:
+                return False
+            processes.kill_all(server_id)  # all but its watch, which is this process
+            self._launch(environment, server_id, found.revival)
             return True
 
     def stop(self, timeout: float = 30.0) -> None:
         """Stop it (SIGINT, after `timeout` seconds SIGKILL), wait until no process is left; a no-op when none runs."""
-        if not self.run_dir.is_dir():
-            return
-        with self._locked():
-            found = state.read(self.run_dir)
+        with self._locked_unwatched() as found:
             if found is None:
                 return
-            for watching in self._watches(found):
-                processes.kill(watching)
-            if found.alive:
+            if found.alive and not found.revival:  # one that is being started anew has nothing to end in order
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(found.pid, signal.SIGINT)
                 # a server waits in vain for a model process that has died
@@ -169,10 +187,10 @@ class LocalTriton:
             state.remove(self.run_dir)
 
     def kill(self) -> None:
-        """Kill it and its model processes at once, as a crash would; `start` brings it back on the same ports."""
-        found = state.read(self.run_dir)
-        if found is not None:
-            processes.kill_all(found.server_id)
+        """Kill it, its watch and its model processes at once; only `start` brings it back, on the same ports."""
+        with self._locked_unwatched() as found:
+            if found is not None:
+                processes.kill_all(found.server_id)
 
     def load(self, model: str) -> None:
         """Load `model` with the versions that are now in its folder; raises ServerError with the server's reason."""
@@ -206,6 +224,17 @@ class LocalTriton:
         with (self.run_dir / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    @contextlib.contextmanager
+    def _locked_unwatched(self) -> Iterator[State | None]:
+        """The same, after the watch of the recorded server was ended: it holds the lock while it starts that anew."""
+        if not self.run_dir.is_dir():
+            yield None
+            return
+        self._end_watch()
+        with self._locked():
+            self._end_watch()  # of one that was started meanwhile
+            yield state.read(self.run_dir)
 
     def _adopt(self, found: State) -> bool:
         """Take over a running server when it is what was asked for; raises LocalTritonError naming what differs.
@@ -264,19 +293,22 @@ class LocalTriton:
                 f"{needed >> 20} MiB: run the container with --shm-size=512m"
             )
 
-    def _launch(self, environment: Environment) -> None:
+    def _launch(self, environment: Environment, server_id: str, revival: str = "") -> State:
         """Start the process on the ports of the last start; on others that are free where those are taken."""
+        self._check_repository()
         picked = [name for name, port in self._ports.items() if not port]
         self._ports.update(self._usable_ports(picked))
-        for attempt in (1, 2, 3):
+        tries = 3
+        while True:
             self._ports.update(_free_ports([name for name in picked if not self._ports[name]]))
             try:
-                self._launch_once(environment)
-                state.keep_ports(self.run_dir, self._ports)
-                return
-            except StartError as error:
+                return self._launch_once(environment, server_id, revival)
+            except BaseException as error:  # also Ctrl-C: never leave a half-started server behind
+                processes.kill_all(server_id)
                 self._ports.update(dict.fromkeys(picked, 0))
-                if attempt == 3 or not picked or "address already in use" not in str(error).lower():
+                tries -= 1
+                taken = isinstance(error, StartError) and "already in use" in str(error)
+                if not (tries and picked and taken):
                     raise
 
     def _usable_ports(self, names: Sequence[str]) -> dict[str, int]:
@@ -293,8 +325,7 @@ class LocalTriton:
                 )
         return free
 
-    def _launch_once(self, environment: Environment) -> None:
-        server_id = f"onshelf-{secrets.token_hex(6)}"
+    def _launch_once(self, environment: Environment, server_id: str, revival: str) -> State:
         layout = environment.layout
         place = Layout(processes.plain_path(environment.root, server_id, "environment"))
         repository = processes.plain_path(self.repository, server_id, "repository")
@@ -330,34 +361,35 @@ class LocalTriton:
             log=str(self.log),
             models=self.models,
             arguments=self.arguments,
+            timeout=self.timeout,
+            revival=revival,
             **self._ports,
         )
         started.write(self.run_dir)
-        try:
-            self._wait_until_ready(started, offset)
-        except BaseException:  # also Ctrl-C: never leave a half-started server behind
-            processes.kill_all(server_id)
-            state.remove(self.run_dir)
-            raise
+        self._wait_until_ready(started, offset)
+        if revival:
+            started = dataclasses.replace(started, revival="")
+            started.write(self.run_dir)
+        state.keep_ports(self.run_dir, self._ports)
+        return started
 
-    def _watch(self, running: State, falls: int) -> None:
+    def _watch(self, running: State) -> None:
         """See that a watch is kept on a running server and its models."""
         if not self._watches(running):
-            places = [str(self.run_dir), str(self.venv.absolute()), str(falls)]
-            command = [
-                sys.executable,
-                "-m",
-                WATCH,
-                running.server_id,
-                str(running.pid),
-                str(running.http_port),
-                *places,
-            ]
+            places = [str(self.run_dir), str(self.venv.absolute())]
+            command = [sys.executable, "-m", WATCH, running.server_id, *places]
             processes.spawn(command, dict(os.environ), Path(running.log), running.server_id)
 
     def _watches(self, running: State) -> list[int]:
         """The processes that watch a server."""
         return [pid for pid in processes.having(running.server_id) if WATCH in processes.command_line(pid)]
+
+    def _end_watch(self) -> None:
+        """End the watch of the recorded server."""
+        found = state.read(self.run_dir)
+        if found is not None:
+            for pid in self._watches(found):
+                processes.kill(pid, found.server_id)
 
     def _wait_until_ready(self, started: State, offset: int) -> None:
         """Return when it is ready; raises StartError with the log from `offset` when it ends or takes too long."""

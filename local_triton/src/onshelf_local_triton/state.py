@@ -11,6 +11,7 @@ from onshelf_local_triton.errors import LocalTritonError
 
 FILENAME = "state.json"
 PORTS = "ports.json"  # outlives the server, so that it comes back where its clients look for it
+TIMEOUT = 180.0  # seconds until all models must be ready
 PORT_NAMES = ("grpc_port", "http_port", "metrics_port")
 
 
@@ -27,6 +28,8 @@ class State:
     log: str
     models: tuple[str, ...] = ()  # empty: all in the repository
     arguments: tuple[str, ...] = ()
+    timeout: float = TIMEOUT
+    revival: str = ""  # where it died and its watch starts it anew: since when, and how that goes
 
     @property
     def alive(self) -> bool:
@@ -52,7 +55,7 @@ def read(run_dir: Path) -> State | None:
     path = run_dir / FILENAME
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        known = {field.name: fields[field.name] for field in dataclasses.fields(State)}
+        known = {field.name: fields[field.name] for field in dataclasses.fields(State) if field.name in fields}
         return State(**{**known, "models": tuple(known["models"]), "arguments": tuple(known["arguments"])})
     except FileNotFoundError:
         return None

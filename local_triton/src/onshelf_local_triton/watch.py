@@ -1,13 +1,15 @@
 """A watch on one server and its models: a model whose process died is loaded again, a server that died is started anew
-where it was. It runs beside the server; `LocalTriton.stop` ends both:
+where it was, until that succeeds. It runs beside the server; `LocalTriton.stop` ends both:
 
-    python -m onshelf_local_triton.watch SERVER_ID SERVER_PID HTTP_PORT RUN_DIR VENV FALLS
+    python -m onshelf_local_triton.watch SERVER_ID RUN_DIR VENV
 
 Triton 2.51 answers "Stub process ... is not healthy" for such a model from then on, says that it is ready, and starts
 no other process; `load` alone changes nothing, `unload` and `load` do. The whole server can die, too, where a request
 is cancelled at the moment of its answer (Signal 11; mended in 25.04).
 """
 
+import contextlib
+import dataclasses
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from onshelf_local_triton import api, processes, state
 from onshelf_local_triton.errors import LocalTritonError, ServerError
 from onshelf_local_triton.processes import ModelProcess
 from onshelf_local_triton.server import LocalTriton
+from onshelf_local_triton.state import State
 
 POLL_SECONDS = 0.1  # to look at the processes that are known
 SCAN_SECONDS = 1.0  # to look for new ones
@@ -113,40 +116,58 @@ def pause_after(falls: int) -> float:
     return min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (falls - 1)) if falls else 0.0
 
 
-def revive(server_id: str, run_dir: Path, venv: Path, falls: int, say: Callable[[str], None]) -> None:
-    """Start a server that died anew, unless nothing is recorded (it was stopped), or another one."""
-    found = state.read(run_dir)
-    if found is None or found.server_id != server_id:
-        return
-    pause = pause_after(falls)
-    say(f"tritonserver {found.pid} died; it is started anew {f'in {pause:g} s' if pause else 'now'}")
-    time.sleep(pause)
-    began = time.monotonic()
-    again = LocalTriton.recorded(run_dir, venv=venv)
-    if again is not None and again.start(falls=falls):
-        say(f"tritonserver serves again after {time.monotonic() - began:.1f} s")
+def revive(server_id: str, run_dir: Path, venv: Path, falls: int, say: Callable[[str], None]) -> int:
+    """Start a server that died anew; try until it serves, or is recorded no more. Returns `falls` plus failed tries."""
+    died, failed, why = time.time(), 0, ""
+    while True:
+        try:
+            found = state.read(run_dir)
+            if found is None or found.server_id != server_id:
+                return falls + failed
+            pause = pause_after(falls + failed)
+            say(f"tritonserver {found.pid} died; it is started anew {f'in {pause:g} s' if pause else 'now'}")
+            revival = f"it died at {_clock(died)}; try {failed + 1} at {_clock(time.time() + pause)}{why}"
+            dataclasses.replace(found, revival=revival).write(run_dir)  # who records another ends this watch first
+            time.sleep(pause)
+            began = time.monotonic()
+            again = LocalTriton.recorded(run_dir, venv=venv)
+            if again is not None and again.revive(server_id):
+                say(f"tritonserver serves again after {time.monotonic() - began:.1f} s")
+            return falls + failed
+        except (LocalTritonError, OSError) as error:
+            say(f"tritonserver could not be started anew: {error}")
+            failed, why = failed + 1, f"; the try before failed: {error}"
 
 
-def main(arguments: list[str]) -> int:
-    """Watch until the server is gone; bring it back where it died."""
-    server_id, server, port = arguments[0], int(arguments[1]), int(arguments[2])
-    run_dir, venv, falls = Path(arguments[3]), Path(arguments[4]), int(arguments[5])
+def _clock(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
-    def say(line: str) -> None:
-        print(f"onshelf-local-triton: {line}", file=sys.stderr, flush=True)  # its log is the server's
 
-    watch, began = Watch(server, port, say), time.monotonic()
-    while processes.alive(server, server_id):
+def attend(running: State, say: Callable[[str], None]) -> None:
+    """Watch a server until it is gone."""
+    watch = Watch(running.pid, running.http_port, say)
+    while running.alive:
         try:
             watch.look()
         except ServerError as error:  # it ends, or is busy: look again
             say(str(error))
         time.sleep(POLL_SECONDS)
-    try:
-        revive(server_id, run_dir, venv, falls + 1 if time.monotonic() - began < CALM_SECONDS else 0, say)
-    except LocalTritonError as error:
-        say(f"tritonserver could not be started anew: {error}")
-        return 1
+
+
+def main(arguments: list[str]) -> int:
+    """Watch a server, and start it anew each time it died, for as long as it is recorded."""
+    server_id, run_dir, venv = arguments[0], Path(arguments[1]), Path(arguments[2])
+
+    def say(line: str) -> None:
+        with contextlib.suppress(OSError):  # of a full disk: its log is the server's
+            print(f"onshelf-local-triton: {line}", file=sys.stderr, flush=True)
+
+    falls = 0  # how often in a row it died soon
+    while (found := state.read(run_dir)) is not None and found.server_id == server_id:
+        began = time.monotonic()
+        attend(found, say)
+        falls = falls + 1 if time.monotonic() - began < CALM_SECONDS else 0
+        falls = revive(server_id, run_dir, venv, falls, say)
     return 0
 
 

@@ -160,6 +160,37 @@ def test_an_error_in_a_cell_is_no_default(tmp_path: Path, capsys: pytest.Capture
     assert len(done.sales()) == 63
 
 
+def test_an_error_in_a_state_is_no_sale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = (
+        KETTLE + ",completed",
+        KETTLE.replace("a,", "b,") + ",cancelled",
+        KETTLE.replace("a,", "c,") + ",completed",
+        KETTLE.replace("a,", "d,") + ",completed",
+        KETTLE.replace("a,", "e,") + ",completed",
+    )
+    orders = days_of(tmp_path / "orders.csv", f"{HEAD},Status", *lines)
+    rows = orders.read_text().splitlines()
+    for number, odd in ((1, "#REF!"), (6, "?")):
+        rows[number] = rows[number].replace("completed", odd)
+    orders.write_text("\n".join(rows) + "\n")
+    done = route(tmp_path, orders)
+    assert done.status == 3
+    told = capsys.readouterr().out
+    assert "not understood: #REF! (1), ? (1)" in told
+    assert len(done.sales()) == 4 * 21 - 2
+
+
+def test_an_error_in_a_name_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = (KETTLE, "{n}b,K1,Kettle,1,{day},4.50,#REF!", "{n}c,T1,#NAME?,1,{day},2.00,u2")
+    done = route(tmp_path, days_of(tmp_path / "orders.csv", HEAD, *lines))
+    assert done.status == 3
+    told = capsys.readouterr().out
+    assert "user_id not understood" in told
+    assert "title not understood: emptied" in told
+    assert not done.sales().user_id.str.contains("#").any()
+    assert "#NAME?" not in done.products().title.to_list()
+
+
 def test_an_event_without_a_kind_is_no_purchase(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     header = "event_time,event_type,product_id,product_name,price,user_id"
     lines = (

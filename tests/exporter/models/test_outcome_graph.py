@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from model_builders import outcome_graph, outcome_inputs
@@ -25,7 +26,7 @@ NAMES = [tensor.name for tensor in SIGNATURES["launch_outcome"].inputs]
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("graph") / "launch_outcome.onnx"
-    example = {name: value.numpy() for name, value in zip(NAMES, outcome_inputs(3), strict=True)}
+    example = {name: value.numpy()[:1] for name, value in zip(NAMES, outcome_inputs(3), strict=True)}  # one row
     graphs.export_graph("launch_outcome", outcome_graph(7), example, path)
     return path
 
@@ -40,6 +41,14 @@ def test_onnx_equals_pytorch_for_other_numbers_of_candidates(exported: Path) -> 
     assert said["rows"] == 3
     assert said["max_abs_error"] < 1e-3
     assert said["rows_above_tolerance"] == 0
+
+
+def test_a_graph_for_one_row_alone_is_refused(exported: Path) -> None:
+    model = onnx.load(str(exported))
+    graphs.check_axes("launch_outcome", SIGNATURES["launch_outcome"], model)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    with pytest.raises(ExporterError, match=f"axis 0 of input {model.graph.input[0].name} has become 1"):
+        graphs.check_axes("launch_outcome", SIGNATURES["launch_outcome"], model)
 
 
 @pytest.mark.parametrize("change", ["leaf", "shift", "calibration"])

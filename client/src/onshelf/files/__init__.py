@@ -14,15 +14,16 @@ from onshelf.files._identifiers import identifiers, texts, yes_no
 from onshelf.files._numbers import currencies, currencies_of, decimals, numbers
 from onshelf.files._raw import FileError, Loss, RawFile, Rejected
 from onshelf.files._reader import SUFFIXES, is_readable, is_text, read_file, read_tables
-from onshelf.files._reading import NULL_WORDS, UNKNOWN_WORDS, Reading, as_texts
+from onshelf.files._reading import ERROR_WORDS, NULL_WORDS, UNKNOWN_WORD, Reading, as_texts
 from onshelf.files._text import read_plain
 from onshelf.files._times import times
 from onshelf.files._units import Unit, unit_of
 
 __all__ = [
+    "ERROR_WORDS",
     "NULL_WORDS",
     "SUFFIXES",
-    "UNKNOWN_WORDS",
+    "UNKNOWN_WORD",
     "FileError",
     "Loss",
     "RawFile",

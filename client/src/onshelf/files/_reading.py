@@ -16,9 +16,11 @@ NULL_WORDS = (
     *("#n/a", "#na", "#null!", "-", "--", "---", "."),
     *("0000-00-00", "0000-00-00 00:00:00", "undefined", "(blank)", "(empty)", "无", "空", "暂无"),
 )
-# What says that a value is unknown or went wrong: no name of anything, but among numbers, times, and yes and no it is a
-# value that was not understood, and not the same as an empty cell.
-UNKNOWN_WORDS = ("?", "#ref!", "#value!", "#div/0!", "#name?", "#num!")
+# What says that a value is unknown: a text or an identifier is missing then; a number, a time, a state, or yes and no
+# was not understood, which is not the same as an empty cell.
+UNKNOWN_WORD = "?"
+# What a spreadsheet shows where a formula went wrong: not understood, whatever the column holds.
+ERROR_WORDS = ("#ref!", "#value!", "#div/0!", "#name?", "#num!")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,8 +96,8 @@ class Distinct:
         return list(zip(top["text"].to_pylist(), top["rows"].to_pylist(), strict=True))
 
 
-def distinct(values: pa.ChunkedArray | pa.Array, *, names: bool = False) -> Distinct:
-    """The different texts of a column of any type. names: of texts and ids, among which UNKNOWN_WORDS are missing."""
+def distinct(values: pa.ChunkedArray | pa.Array, missing: Sequence[str] = NULL_WORDS) -> Distinct:
+    """The different texts of a column of any type. missing: what stands for no value, in lower case."""
     column = as_texts(values)
     coded = pc.dictionary_encode(column).unify_dictionaries()
     written = coded.chunk(0).dictionary if coded.num_chunks else pa.array([], pa.large_string())
@@ -103,7 +105,7 @@ def distinct(values: pa.ChunkedArray | pa.Array, *, names: bool = False) -> Dist
     counted = pc.value_counts(codes)
     counted = counted.filter(pc.is_valid(counted.field(0)))
     rows = counted.field(1).take(pc.sort_indices(counted.field(0)))
-    return Distinct(written, _plain(written, (*NULL_WORDS, *UNKNOWN_WORDS) if names else NULL_WORDS), rows, codes)
+    return Distinct(written, _plain(written, missing), rows, codes)
 
 
 def as_texts(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray:

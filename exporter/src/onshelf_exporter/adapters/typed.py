@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
 from onshelf.files import (
+    ERROR_WORDS,
     NULL_WORDS,
-    UNKNOWN_WORDS,
+    UNKNOWN_WORD,
     FileError,
     Reading,
     currencies_of,
@@ -29,7 +30,7 @@ from onshelf_exporter.errors import DataError, SourceError
 
 SAMPLES = 3
 IDS = re.compile(r"_id$")
-NO_IDS = (*NULL_WORDS, *UNKNOWN_WORDS)  # what ids are looked through for
+NO_IDS = (*NULL_WORDS, UNKNOWN_WORD, *ERROR_WORDS)  # what ids are looked through for
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from onshelf.files import (
-    UNKNOWN_WORDS,
+    NULL_WORDS,
+    UNKNOWN_WORD,
     Reading,
     Unit,
     as_texts,
@@ -181,7 +182,7 @@ def _read(
     if column == "currency":
         return currencies(values)
     if column in ("kind", "status") and "interactions" in frame.tables:
-        return _kinds(column, texts(values), frame, settings)
+        return _kinds(column, values, frame, settings)
     if column in ("category_path", "category_path_readable"):
         return paths(texts(values))
     return identifiers(values) if column in IDS else texts(values)
@@ -229,10 +230,12 @@ def _lists(values: pa.ChunkedArray, type_: str) -> Reading:
     return Reading(values=values.cast(pa.list_(item)), filled=filled, read=filled)
 
 
-def _kinds(column: str, found: Reading, frame: Frame, settings: Settings) -> Reading:
+def _kinds(column: str, values: pa.ChunkedArray, frame: Frame, settings: Settings) -> Reading:
     """Kinds of events, or states of orders: UNKNOWN where a value was not understood, NO_SALE where it is no event."""
     known = headers.kind_of if column == "kind" else headers.status_of
-    counted = cast(list[dict[str, object]], pc.value_counts(found.values.drop_null()).to_pylist())
+    found = texts(values, NULL_WORDS)
+    written = found.values if found.wrong is None else pc.if_else(found.wrong, as_texts(values), found.values)
+    counted = cast(list[dict[str, object]], pc.value_counts(written.drop_null()).to_pylist())
     meant: dict[str, str] = {}
     unknown = 0
     for one in sorted(counted, key=lambda one: -cast(int, one["counts"])):
@@ -242,14 +245,14 @@ def _kinds(column: str, found: Reading, frame: Frame, settings: Settings) -> Rea
         meant[value] = UNKNOWN if kind is None else kind
         unknown += rows if kind is None else 0
         frame.kinds.append((value, meant[value], rows))
-    place = pc.index_in(found.values, pa.array(list(meant), found.values.type))
-    values = pa.chunked_array(
+    place = pc.index_in(written, pa.array(list(meant), written.type))
+    kinds = pa.chunked_array(
         [pa.array(list(meant.values()), pa.string()).take(chunk) for chunk in place.chunks], pa.string()
     )
     words = {UNKNOWN: "not understood", NO_SALE: "no sale"}
     told = [f"{value} = {words.get(kind, kind)}" for value, kind in meant.items() if value != kind]
     odd = tuple(value for value, kind in meant.items() if kind == UNKNOWN)
-    return _with(found, values, read=found.filled - unknown, odd=odd[:5], remark=", ".join(told[:8]))
+    return _with(found, kinds, read=found.filled - unknown, odd=odd[:5], wrong=None, remark=", ".join(told[:8]))
 
 
 def _flag(frame: Frame, mapped: Mapped, values: pa.ChunkedArray) -> None:
@@ -259,7 +262,7 @@ def _flag(frame: Frame, mapped: Mapped, values: pa.ChunkedArray) -> None:
     name = headers.channel_of(mapped.header)
     unknown = yes_no(values).filled - found.filled
     mapped.filled, mapped.read = found.filled + unknown, found.filled
-    mapped.odd = tuple(word for word, _ in plain.null_words if word.strip().lower() in UNKNOWN_WORDS)
+    mapped.odd = (*plain.odd, *(word for word, _ in plain.null_words if word.strip() == UNKNOWN_WORD))
     if found.not_understood and pc.count_distinct(values).as_py() > MAX_CODES:
         mapped.columns, mapped.read, mapped.samples = (), 0, []
         mapped.remark = f"no flag: more than {MAX_CODES} different values"

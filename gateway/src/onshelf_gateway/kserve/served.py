@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf.v1 import launch_pb2, recommendation_pb2, types_pb2
-from onshelf_gateway import money
+from onshelf_gateway import money, side_by_side
 from onshelf_gateway.calls import Call
 from onshelf_gateway.checks import MAX_AMOUNT, Checker
 from onshelf_gateway.errors import refuse
@@ -21,7 +21,6 @@ from onshelf_gateway.find_audience import find_audience
 from onshelf_gateway.gateway import Gateway
 from onshelf_gateway.kserve.tensors import Spec
 from onshelf_gateway.models import AUDIENCE_RETRIEVAL, LAUNCH_OUTCOME, LAUNCH_RETRIEVAL, encoder_row
-from onshelf_gateway.optional import ended
 from onshelf_gateway.plan_launch import plan_launch
 from onshelf_gateway.questions import ProductQuestion
 from onshelf_gateway.release import ModelRelease
@@ -71,14 +70,21 @@ async def _launch_plan(gateway: Gateway, call: Call, version: int, given: Arrays
 async def _batch(
     gateway: Gateway, call: Call, requests: Sequence[launch_pb2.PlanLaunchRequest], permits: asyncio.Semaphore
 ) -> list[launch_pb2.PlanLaunchResponse]:
-    """The answers to several requests, as many at once as there are permits."""
+    """The answers to several requests, as many at once as there are permits; none begins after one has failed."""
     calls = [call.part() for _ in requests]
+    failed = False
 
     async def answer(own: Call, request: launch_pb2.PlanLaunchRequest) -> launch_pb2.PlanLaunchResponse:
+        nonlocal failed
         with own.stage("admit"):
             await permits.acquire()
         try:
+            if failed:
+                raise asyncio.CancelledError
             return await plan_launch(gateway, own, request, admitted=True)
+        except BaseException:
+            failed = True
+            raise
         finally:
             permits.release()
 
@@ -86,7 +92,7 @@ async def _batch(
     try:
         return await asyncio.gather(*tasks)
     finally:
-        await ended(tasks)  # their permits are given back next
+        await side_by_side.end(tasks)  # their permits are given back next
         for own in calls:
             call.stages.extend(own.stages)
             call.degraded |= own.degraded
