@@ -60,7 +60,7 @@ KEPT_PREFIXES = (
     "NO_PROXY",
 )
 SAMPLE_SECONDS = 2.0
-SILENT_SECONDS = 15.0  # that `make run > log` may go without a new line
+SILENT_SECONDS = 15.0  # that `make run > log 2>&1` may go without a new line
 
 
 class Memory(threading.Thread):
@@ -176,12 +176,11 @@ def run_step(command: Sequence[str], folder: Path, environment: Mapping[str, str
     """Run a command with its output shown.
 
     Returns:
-        Its exit status, its seconds, and the most of them without a new line of its output. What it writes to stderr
-        is shown and counts for nothing: `make run > log` does not have it.
+        Its exit status, its seconds, and the most of them without a new line in a log (`make run > log 2>&1`).
     """
     begin = last = time.monotonic()
     silent = 0.0
-    keep = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+    keep = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen(command, cwd=folder, env=dict(environment), **keep) as process:
         try:
             for piece in written(process):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +20,10 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent))  # `import shops`, `small_release`, `stack` in every part's tests
 
 # gateways that a test starts without naming a store: none of them finds what another run left
-os.environ.setdefault("ONSHELF_STORE", f"sqlite:///{tempfile.mkdtemp(prefix='onshelf-store-')}/onshelf.db")
+if "ONSHELF_STORE" not in os.environ:
+    store = tempfile.mkdtemp(prefix="onshelf-store-")
+    atexit.register(shutil.rmtree, store, ignore_errors=True)
+    os.environ["ONSHELF_STORE"] = f"sqlite:///{store}/onshelf.db"
 # no proxy on the way to servers of this machine, for clients of other makers, too
 os.environ["no_proxy"] = ",".join(filter(None, [os.environ.get("no_proxy"), "127.0.0.1,localhost"]))
 # before torch and numpy are loaded: threads that wait do not spin

@@ -184,11 +184,16 @@ def test_a_step_is_shown_and_its_longest_time_without_a_new_line_is_measured(
     [
         "echo one; sleep .6",  # nothing at the end
         "for i in 1 2 3; do printf .; sleep .2; done; echo",  # dots are no line
-        "for i in 1 2 3; do echo e >&2; sleep .2; done",  # `make run > log` does not have it
     ],
 )
 def test_what_is_no_line_of_the_log_is_silence(script: str, tmp_path: Path) -> None:
     assert silence(script, tmp_path)[2] > 0.5
+
+
+def test_lines_on_stderr_are_lines_of_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, seconds, silent = silence("for i in 1 2 3; do echo $i >&2; sleep .3; done", tmp_path)
+    assert capsys.readouterr().out == "1\n2\n3\n"
+    assert silent < seconds / 2
 
 
 def test_a_server_that_a_step_leaves_behind_does_not_hold_it_up(tmp_path: Path) -> None:

@@ -162,6 +162,21 @@ async def test_a_batch_that_fails_cancels_no_other_and_none_follows():
     assert await ask(encodings, 4) == 4.0
 
 
+async def test_a_failure_is_told_while_an_earlier_row_is_silent():
+    async def encode(_: Any, inputs: dict[str, Any], __: float) -> dict[str, Any]:
+        if inputs["input_ids"][0, 0] == 1:
+            raise BackendTimeoutError("away")
+        await asyncio.Event().wait()
+        return {}
+
+    encodings = Encodings(encode, accept, 0, 0)
+    with pytest.raises(BackendTimeoutError, match="away"):
+        async with asyncio.timeout(10):
+            await encodings.get(RELEASE, [row(0), row(1, tokens=17)], time.monotonic() + 60)
+    await asyncio.sleep(0.05)
+    assert encodings._batches == 0, "nobody waits for the silent one"
+
+
 async def test_a_release_with_other_models_under_the_same_version_is_read_anew():
     encoder = Encoder()
     encodings = Encodings(encoder, accept, 10, 1 << 20)

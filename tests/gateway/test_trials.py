@@ -77,6 +77,9 @@ async def test_the_catalogue_has_a_health_of_its_own(own):
     del backend.failing["product_neighbours"]
     await server.monitor.probe()
     assert server.health.serving(CATALOG)
+    del server.releases.serving.manifest.models["product_fit"]  # as of a release from before the catalogue
+    await server.monitor.probe()
+    assert not server.health.serving(CATALOG)
 
 
 async def test_an_input_that_a_model_refuses_is_no_illness(own):

@@ -41,6 +41,10 @@ class _Waiting:
     batch: "_Batch | None" = None
     since: float = field(default_factory=time.monotonic)
 
+    def failed(self) -> bool:
+        """Whether it has no answer and gets none."""
+        return self.answer.done() and (self.answer.cancelled() or self.answer.exception() is not None)
+
     def ends_too_early(self, deadline: float) -> bool:
         """Whether its batch, which has left, is given up in less than half of the time that a later caller has."""
         now = time.monotonic()
@@ -118,13 +122,15 @@ class Encodings:
         self._leave()
         mine = [one for one in found if isinstance(one, _Waiting)]
         try:
-            answers = [one if isinstance(one, dict) else await asyncio.shield(one.answer) for one in found]
-        except Exception:  # a batch failed: what has not left does not leave, what has left comes back
-            begun = [one for one in mine if one.batch is not None]
-            self._unwant([one for one in mine if one.batch is None])
-            mine = begun
-            await side_by_side.end([asyncio.shield(one.answer) for one in begun])
-            raise
+            if mine:
+                await asyncio.wait([one.answer for one in mine], return_when=asyncio.FIRST_EXCEPTION)
+            failed = next((one.answer for one in mine if one.failed()), None)
+            if failed is not None:  # what waits for its turn is not sent any more, what was sent may come back
+                self._unwant([one for one in mine if one.batch is None])
+                mine = [one for one in mine if one.batch is not None]
+                await side_by_side.come_back([one.answer for one in mine], deadline - time.monotonic())
+                failed.result()
+            answers = [one if isinstance(one, dict) else one.answer.result() for one in found]
         finally:
             self._unwant(mine)
         return answers, hits

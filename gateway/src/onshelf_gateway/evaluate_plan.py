@@ -127,7 +127,7 @@ async def evaluate_plan(
             )
             launches = await finding
         finally:
-            await side_by_side.end([finding])
+            await side_by_side.end([finding], call.remaining())
         metrics.candidates.inc(len(candidates))
         with call.stage("objective", len(candidates)):
             money_of, value, stocking = score(release, product, candidates, raw, costing)

@@ -16,7 +16,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from onshelf_gateway import metrics
 from onshelf_gateway.backend import BackendTimeoutError, BackendUnavailableError, InferenceBackend
-from onshelf_gateway.models import LAUNCH_OUTCOME, PRODUCT_NEIGHBOURS, PRODUCT_RETRIEVAL, USER_ENCODER, Models
+from onshelf_gateway.models import (
+    CATALOGUE_MODELS,
+    LAUNCH_OUTCOME,
+    PRODUCT_NEIGHBOURS,
+    PRODUCT_RETRIEVAL,
+    USER_ENCODER,
+    Models,
+)
 from onshelf_gateway.release import ModelRelease
 from onshelf_gateway.releases import ReleaseSet
 from onshelf_gateway.settings import Settings
@@ -151,7 +158,10 @@ class Monitor:
         current = self._releases.serving
         metrics.release_version.set(current.version if current is not None else 0)
         for service in SERVICES:
-            self._health.set(service, all(ready.get(model, False) for model in self._needed(service, current)))
+            serving = all(ready.get(model, False) for model in self._needed(service, current))
+            if service == CATALOG and current is not None:  # of a release from before the catalogue: never
+                serving &= set(CATALOGUE_MODELS) <= set(current.manifest.models)
+            self._health.set(service, serving)
 
     def _needed(self, service: str, release: ModelRelease | None) -> tuple[str, ...]:
         return required_models(service, self._models.encoders.of(release))

@@ -129,7 +129,7 @@ async def _plan(
         answer = await _plans(call, question, release, product, grid, candidates, raw, launches, today)
         users = await retrieving if retrieving else None  # plans are made while it lasts
     finally:
-        await side_by_side.end(tasks)
+        await side_by_side.end(tasks, call.remaining())
     with call.stage("response"):
         if users is not None:
             answer.audience.extend(audience.members(release, users, question.audience_size))

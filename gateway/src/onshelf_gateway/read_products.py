@@ -69,7 +69,7 @@ async def read_products(
     try:
         await asyncio.gather(*tasks)
     finally:
-        await side_by_side.end(tasks)
+        await side_by_side.end(tasks, call.remaining())
     for code, messages in remarks.items():
         (example, _), count = messages.most_common(1)[0], messages.total()
         call.notice(code, example if count == 1 else f"{count} products, for example: {example}", "products")

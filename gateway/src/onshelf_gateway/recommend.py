@@ -144,7 +144,7 @@ async def _find(
         everything, new = await models.find_products(call, release, user, 0.0)
         scored = await fitting
     finally:
-        await side_by_side.end([fitting])
+        await side_by_side.end([fitting], call.remaining())
     if scored is None:
         return shared(everything, new, share), new, None
     order = np.lexsort((-upserted.changes, -scored[0]))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onshelf.v1 import types_pb2
 from onshelf_gateway.catalogue_store import Change
 from onshelf_gateway.delta import FIT_INPUTS, RECORD, Delta
-from onshelf_gateway.models import PRODUCT_BUCKETS, PRODUCT_FIT, PRODUCT_NEIGHBOURS, EncodedUser, Retrieved
+from onshelf_gateway.models import CATALOGUE_MODELS, PRODUCT_BUCKETS, EncodedUser, Retrieved
 from onshelf_gateway.release import ModelRelease
 
 Ints = NDArray[np.int64]
@@ -58,7 +58,7 @@ class Shelf:
         self.delta = Delta()
         self.missing: dict[str, int] = {}
         self.refused: dict[str, str] = {}
-        self.supported = {PRODUCT_NEIGHBOURS, PRODUCT_FIT} <= set(release.manifest.models)
+        self.supported = set(CATALOGUE_MODELS) <= set(release.manifest.models)
         own = release.products.num_rows
         self._gone: Bools = np.zeros(own, dtype=bool)
         self._known: Bools = release.known_products

@@ -7,17 +7,24 @@ from typing import Any
 GRACE = 1.0  # seconds; a model that is there has answered
 
 
-async def end(tasks: Collection[asyncio.Future[Any]]) -> None:
-    """End tasks whose results nobody wants any more; return when none is under way.
+async def come_back(work: Collection[asyncio.Future[Any]], left: float) -> None:
+    """Give work whose results nobody wants any more GRACE to end by itself, at most half of the caller's time.
 
     Triton before 25.04 can die where a request is cancelled at the moment of its answer, and a model that is away would
-    cancel many. So what is under way may take GRACE to come back, and is cancelled then; at once where the caller has
-    left or its time is up.
+    cancel many. left: seconds until the caller's deadline.
+    """
+    if work:
+        await asyncio.wait(work, timeout=min(GRACE, max(0.0, left) / 2))
+
+
+async def end(tasks: Collection[asyncio.Task[Any]], left: float) -> None:
+    """End tasks; return when none is under way. See `come_back`: those that do not are cancelled, and all at once where
+    the caller has left or its time is up.
     """
     current = asyncio.current_task()
     try:
-        if tasks and not (current and current.cancelling()):
-            await asyncio.wait(tasks, timeout=GRACE)
+        if not (current and current.cancelling()):
+            await come_back(tasks, left)
     finally:
         for task in tasks:
             task.cancel()

@@ -9,7 +9,7 @@ from onshelf_gateway.calls import Call
 from onshelf_gateway.checks import Checker
 from onshelf_gateway.errors import GatewayError
 from onshelf_gateway.gateway import Gateway
-from onshelf_gateway.models import PRODUCT_FIT, PRODUCT_NEIGHBOURS
+from onshelf_gateway.models import CATALOGUE_MODELS
 from onshelf_gateway.read_products import Reading, read_products
 from onshelf_gateway.release import ModelRelease
 
@@ -46,7 +46,7 @@ async def upsert_products(gateway: Gateway, call: Call, request: C.UpsertProduct
 
 
 def _check_models(release: ModelRelease) -> None:
-    missing = [name for name in (PRODUCT_NEIGHBOURS, PRODUCT_FIT) if name not in release.manifest.models]
+    missing = [name for name in CATALOGUE_MODELS if name not in release.manifest.models]
     if missing:
         raise GatewayError(
             "MODEL_RELEASE_TOO_OLD",

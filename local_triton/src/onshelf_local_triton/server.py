@@ -144,6 +144,8 @@ class LocalTriton:
         with self._locked():
             found = state.read(self.run_dir)
             if found is not None and found.alive and self._adopt(found):
+                if found.revival:  # its watch ended before it could say that the server is there again
+                    dataclasses.replace(found, revival="").write(self.run_dir)
                 self._watch(found)
                 return False
             if found is not None:  # it died: its watch, model processes and shared memory may still be there

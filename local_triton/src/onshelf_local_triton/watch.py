@@ -113,23 +113,26 @@ class Watch:
 
 def pause_after(falls: int) -> float:
     """Seconds to wait before something is brought back that has died soon `falls` times in a row."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (falls - 1)) if falls else 0.0
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(falls - 1, 10)) if falls else 0.0
 
 
 def revive(server_id: str, run_dir: Path, venv: Path, falls: int, say: Callable[[str], None]) -> int:
     """Start a server that died anew; try until it serves, or is recorded no more. Returns `falls` plus failed tries."""
     died, failed, why = time.time(), 0, ""
     while True:
+        pause = pause_after(falls + failed)
         try:
             found = state.read(run_dir)
             if found is None or found.server_id != server_id:
                 return falls + failed
-            pause = pause_after(falls + failed)
             say(f"tritonserver {found.pid} died; it is started anew {f'in {pause:g} s' if pause else 'now'}")
             revival = f"it died at {_clock(died)}; try {failed + 1} at {_clock(time.time() + pause)}{why}"
             dataclasses.replace(found, revival=revival).write(run_dir)  # who records another ends this watch first
-            time.sleep(pause)
-            began = time.monotonic()
+        except (LocalTritonError, OSError) as error:  # `status` will not know; it is tried all the same
+            say(f"that tritonserver died could not be recorded: {error}")
+        time.sleep(pause)
+        began = time.monotonic()
+        try:
             again = LocalTriton.recorded(run_dir, venv=venv)
             if again is not None and again.revive(server_id):
                 say(f"tritonserver serves again after {time.monotonic() - began:.1f} s")

@@ -235,6 +235,20 @@ BAD = {
         "readable as time",
         1,
     ),
+    "error of a spreadsheet as a brand": (
+        "products",
+        {"brand": lambda old: ["#REF!", *old[1:]]},
+        "products.brand",
+        "not an error of a spreadsheet",
+        1,
+    ),
+    "error of a spreadsheet as an id": (
+        "interactions",
+        {"user_id": lambda old: ["#REF!", *old[1:]]},
+        "interactions.user_id",
+        "not an error of a spreadsheet",
+        1,
+    ),
     "rating of 7": ("interactions", {"rating": lambda old: None}, "interactions.rating", "from 1 to 5", 1),
     "empty level": (
         "products",

@@ -191,6 +191,20 @@ def test_an_error_in_a_name_is_told(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "#NAME?" not in done.products().title.to_list()
 
 
+def test_an_error_hides_no_other_value_that_is_emptied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = (KETTLE + ",Home > Kitchen", "{n}b,T1,Towel,1,{day},2.00,u2,>", "{n}c,S1,Soap,1,{day},2.00,u2,#REF!")
+    assert run_doctor(days_of(tmp_path / "orders.csv", f"{HEAD},Category", *lines)) == 3
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if "category_path not understood" in line]
+    assert " 42 " in told
+
+
+def test_an_error_in_a_trait_of_users_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    orders = days_of(tmp_path / "orders.csv", HEAD, KETTLE, "{n}b,T1,Towel,1,{day},2.00,u2")
+    users = text_file(tmp_path / "customers.csv", "Customer ID,Segment\nu1,#REF!\nu2,gold")
+    assert run_doctor(orders, users) == 3
+    assert "Segment not understood: emptied" in capsys.readouterr().out
+
+
 def test_an_event_without_a_kind_is_no_purchase(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     header = "event_time,event_type,product_id,product_name,price,user_id"
     lines = (

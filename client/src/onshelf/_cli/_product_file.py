@@ -50,12 +50,22 @@ HEADERS = {
 }
 _FIELD_OF = {name: field for field, names in HEADERS.items() for name in names.split()}
 BATCH = 1024  # rows made at a time
-# How a column is read, where it is no text, and what a cell is called that was not understood.
+# How a column is read, where it is no text; what a cell is called that was not understood, and why it may be.
 _READERS = {"price": "decimals", "unit_cost": "decimals", "product_id": "identifiers", "private_label": "yes_no"}
+_ERROR = "is an error of a spreadsheet; mend its formula, or empty the cell where there is nothing to say"
 _WRONG = {
+    "title": ("product.title", _ERROR),
+    "brand": ("product.brand", _ERROR),
+    **dict.fromkeys(("department", "category", "type"), ("product.category_path", _ERROR)),
+    "size": ("product.package_size", _ERROR),
+    "language": ("product.language", _ERROR),
+    "currency": ("product.list_price.currency_code", _ERROR),
     "price": ("product.list_price", "is no amount of money; write it like 3.99"),
     "unit_cost": ("product.unit_cost", "is no amount of money; write it like 3.99"),
-    "product_id": ("product.product_id", "has lost its digits; write the id as a text"),
+    "product_id": (
+        "product.product_id",
+        "has lost its digits, or is a spreadsheet's error; write the id as a text",
+    ),
     "private_label": ("product.brand_class", "is neither yes nor no"),
 }
 
@@ -281,10 +291,10 @@ def _notes(raw: "RawFile", read: "Mapping[str, Reading]") -> Iterator[str]:
 def to_product(row: ProductRow, currency: str) -> Product:
     """The product of a row. currency: of amounts without one. Raises RowError, naming the field."""
     cells = row.cells
-    if not cells.get("title"):
-        raise RowError("product.title", "is empty; write the title as a shop would show it")
     for field, text in row.wrong.items():
         raise RowError(_WRONG[field][0], f"{text!r} {_WRONG[field][1]}")
+    if not cells.get("title"):
+        raise RowError("product.title", "is empty; write the title as a shop would show it")
     named = cells.get("currency") or currency
     path = [name for field in ("department", "category", "type") for name in category_path(cells.get(field, ""))]
     return Product(

@@ -31,6 +31,7 @@ from onshelf_exporter.errors import DataError, SourceError
 SAMPLES = 3
 IDS = re.compile(r"_id$")
 NO_IDS = (*NULL_WORDS, UNKNOWN_WORD, *ERROR_WORDS)  # what ids are looked through for
+NAMES = ("title", "brand")  # texts that are looked through for ERROR_WORDS
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def open_table(con: Backend, path: Path, timezone: str, currency: str) -> Opened
         raise DataError(path.stem, "", f"cannot be read: {error}") from error
     columns = [column for column in schema.columns(path.stem) if column.name in kinds.names]
     reading = [column for column in columns if not _is_native(column.type, kinds.field(column.name).type)]
-    reading += _odd_ids(table, [column for column in columns if column not in reading])
+    reading += _odd_texts(table, [column for column in columns if column not in reading])
     if not reading and len(parts) == 1:
         return Opened(table)
     try:
@@ -119,17 +120,19 @@ def _is_native(type_: str, kind: pa.DataType) -> bool:
     return native.get(type_, True)
 
 
-def _odd_ids(table: ir.Table, columns: list[schema.Column]) -> list[schema.Column]:
-    """Columns of ids with null words, or with numbers that lost their type ("1001.0")."""
-    ids = [c for c in columns if IDS.search(c.name) and table[c.name].type().is_string()]
-    if not ids:
-        return []
+def _odd_texts(table: ir.Table, columns: list[schema.Column]) -> list[schema.Column]:
+    """Columns of ids with null words, or with numbers that lost their type ("1001.0"), and of names with a
+    spreadsheet's errors.
+    """
     odd = {}
-    for column in ids:
-        text = table[column.name].strip().lower()
-        odd[column.name] = (text.isin(NO_IDS) | text.re_search(r"^-?[0-9]+[.]0+$")).any().fill_null(False)
-    found = table.agg(**odd).to_pyarrow().to_pylist()[0]
-    return [column for column in ids if found[column.name]]
+    for name in (column.name for column in columns if table[column.name].type().is_string()):
+        text = table[name].strip().lower()
+        if IDS.search(name):
+            odd[name] = (text.isin(NO_IDS) | text.re_search(r"^-?[0-9]+[.]0+$")).any().fill_null(False)
+        elif name in NAMES:
+            odd[name] = text.isin(ERROR_WORDS).any().fill_null(False)
+    found = table.agg(**odd).to_pyarrow().to_pylist()[0] if odd else {}
+    return [column for column in columns if found.get(column.name)]
 
 
 def _read(column: schema.Column, values: pa.ChunkedArray, timezone: str) -> Reading:
@@ -147,6 +150,8 @@ def _problems(column: schema.Column, found: Reading, currency: str) -> list[Data
     problems = []
     if found.not_understood:
         rule = f"must be readable as {column.type}" + (f" ({column.unit})" if column.unit else "")
+        if column.type == "text":
+            rule = "must be a text, not an error of a spreadsheet or a number that has lost its digits"
         secret = column.rule == "user"
         samples = [{column.name: f"{value[:1]}***" if secret else value} for value in found.odd[:SAMPLES]]
         problems.append(DataError(column.table, column.name, rule, found.not_understood, samples))

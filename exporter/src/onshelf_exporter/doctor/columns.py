@@ -31,7 +31,7 @@ SAMPLE_LENGTH = 28  # characters shown of a value
 HIDDEN = ("user_id", "audience", "text")  # whose values are never shown: they are, or name, people
 MONEY = ("revenue", "discount", "coupon_discount", "price_paid", "list_price", "unit_cost", "fixed_cost")
 MAX_CODES = 30  # different values of a flag of promotion; more are no places
-UNKNOWN = "?"  # a kind that was not understood
+UNKNOWN = "not understood"  # a kind
 NO_SALE = ""  # a kind that is no event: a cancelled order, or what `--kinds` leaves out
 IDS = (
     "product_id", "user_id", "order_id", "site_id", "event_id", "channel_id", "campaign_id", "coupon_id", "seller_id",
@@ -249,8 +249,7 @@ def _kinds(column: str, values: pa.ChunkedArray, frame: Frame, settings: Setting
     kinds = pa.chunked_array(
         [pa.array(list(meant.values()), pa.string()).take(chunk) for chunk in place.chunks], pa.string()
     )
-    words = {UNKNOWN: "not understood", NO_SALE: "no sale"}
-    told = [f"{value} = {words.get(kind, kind)}" for value, kind in meant.items() if value != kind]
+    told = [f"{value} = {'no sale' if kind == NO_SALE else kind}" for value, kind in meant.items() if value != kind]
     odd = tuple(value for value, kind in meant.items() if kind == UNKNOWN)
     return _with(found, kinds, read=found.filled - unknown, odd=odd[:5], wrong=None, remark=", ".join(told[:8]))
 

@@ -161,7 +161,7 @@ def _sales_and_products(con: Backend, diagnosis: Diagnosis, settings: Settings) 
         if frame.tables == ("products",) and "products" not in diagnosis.tables:
             diagnosis.tables["products"], losses = catalogue.from_file(con, frame, notes)
             diagnosis.losses += losses
-            diagnosis.losses += _emptied("products", frame)
+            diagnosis.losses += _emptied("products", frame, besides=("product_id",))  # those are lost as a whole
     if "products" in diagnosis.tables and "product_id" in diagnosis.tables["products"].columns:
         products, losses = catalogue.mended(diagnosis.tables["products"])
         usable = lines if lines is not None and "product_id" in lines.columns else None

@@ -14,6 +14,7 @@ from onshelf_exporter.doctor.columns import Frame
 from onshelf_exporter.doctor.losses import SAMPLES, Loss
 from onshelf_exporter.doctor.sources import Joined
 
+TRAIT = "a trait of users"
 TRAIT_VALUES = 100  # different values of an attribute of users beyond which it is no trait, but a name or an address
 PRIVATE = re.compile(
     r"mail|phone|mobile|tel$|name|address|street|city|zip|postal|birth|iban|passport|电话|手机|姓名|地址|邮箱"
@@ -36,7 +37,11 @@ def table_of(con: Backend, name: str, frame: Frame, joined: Joined) -> tuple[ir.
             if c.type == "integer" and c.name in columns
         }
     )
-    losses: list[Loss] = []
+    losses = [
+        Loss("users", f"{one.header} not understood: emptied", one.filled - one.read, one.odd[:SAMPLES])
+        for one in frame.mapped
+        if name == "users" and not one.columns and one.read < one.filled and one.remark == TRAIT
+    ]
     for column in schema.columns(name):
         odd = f"odd_{column.name}"
         if odd in table.columns:
@@ -88,11 +93,12 @@ def _traits(frame: Frame, joined: Joined) -> dict[str, pa.ChunkedArray]:
     for mapped in frame.mapped:
         if mapped.columns or mapped.remark.startswith("left out"):
             continue
-        values = texts(joined.table[mapped.header]).values
+        read = texts(joined.table[mapped.header])
+        values = read.values
         name = re.sub(r"\W+", "_", mapped.header.strip().lower()).strip("_")
         if PRIVATE.search(name) or pc.count_distinct(values).as_py() > TRAIT_VALUES:
             mapped.remark, mapped.samples = "left out: a name, an address, or too many values for a trait", []
         else:
-            mapped.remark, mapped.read = "a trait of users", mapped.filled
+            mapped.remark, mapped.filled, mapped.read, mapped.odd = TRAIT, read.filled, read.read, read.odd
             found[name] = values
     return found

@@ -34,7 +34,10 @@ def paths(found: Reading) -> Reading:
     remark = found.remark
     if cut:
         remark = f"{cut:,} values name several paths: the first counts"
-    return Reading(**{**found.__dict__, "values": values, "remark": remark, "read": len(values) - values.null_count})
+    emptied = pc.and_(pc.is_valid(found.values), pc.is_null(values))
+    wrong = emptied if found.wrong is None else pc.or_(emptied, found.wrong)
+    read = len(values) - values.null_count
+    return Reading(**{**found.__dict__, "values": values, "remark": remark, "read": read, "wrong": wrong})
 
 
 def _plain(value: str) -> str:

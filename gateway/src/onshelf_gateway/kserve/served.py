@@ -92,7 +92,7 @@ async def _batch(
     try:
         return await asyncio.gather(*tasks)
     finally:
-        await side_by_side.end(tasks)  # their permits are given back next
+        await side_by_side.end(tasks, call.remaining())  # their permits are given back next
         for own in calls:
             call.stages.extend(own.stages)
             call.degraded |= own.degraded
