@@ -597,6 +597,19 @@ def test_standard_input_is_a_table(server, run, monkeypatch):
     assert titles(server) == ["Müsli"]
 
 
+def test_an_error_in_a_workbook_is_no_empty_cell(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["title", "brand", "price"], ["chips", "Acme", 3.99], ["nuts", "#REF!", 2.9], ["peas", "Acme", "#N/A"]):
+        book.active.append(row)
+    book.save(tmp_path / "products.xlsx")
+    good, bad, unpriced = read_products(tmp_path / "products.xlsx").rows
+    assert to_product(good, "USD").brand == "Acme"
+    with pytest.raises(RowError, match="'#REF!' is an error of a spreadsheet") as caught:
+        to_product(bad, "USD")
+    assert caught.value.field == "product.brand"
+    assert to_product(unpriced, "USD").list_price is None
+
+
 def test_spreadsheets_and_parquet_are_planned(server, run):
     book = openpyxl.Workbook()
     for row in (["sku", "title", "price"], [1001, "chips", 3.99]):

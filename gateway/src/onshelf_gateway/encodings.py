@@ -125,7 +125,7 @@ class Encodings:
             if mine:
                 await asyncio.wait([one.answer for one in mine], return_when=asyncio.FIRST_EXCEPTION)
             failed = next((one.answer for one in mine if one.failed()), None)
-            if failed is not None:  # what waits for its turn is not sent any more, what was sent may come back
+            if failed is not None:  # what waits for its turn is withdrawn, what was sent may come back
                 self._unwant([one for one in mine if one.batch is None])
                 mine = [one for one in mine if one.batch is not None]
                 await side_by_side.come_back([one.answer for one in mine], deadline - time.monotonic())

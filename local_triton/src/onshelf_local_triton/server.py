@@ -143,12 +143,10 @@ class LocalTriton:
         self.run_dir.mkdir(parents=True, exist_ok=True)
         with self._locked():
             found = state.read(self.run_dir)
-            if found is not None and found.alive and self._adopt(found):
-                if found.revival:  # its watch ended before it could say that the server is there again
-                    dataclasses.replace(found, revival="").write(self.run_dir)
+            if found is not None and found.alive and not found.revival and self._adopt(found):
                 self._watch(found)
                 return False
-            if found is not None:  # it died: its watch, model processes and shared memory may still be there
+            if found is not None:  # it died, or its watch while it started it anew: parts of it may still be there
                 processes.kill_all(found.server_id)
             try:
                 running = self._launch(environment, f"onshelf-{secrets.token_hex(6)}")

@@ -166,12 +166,19 @@ def main(arguments: list[str]) -> int:
             print(f"onshelf-local-triton: {line}", file=sys.stderr, flush=True)
 
     falls = 0  # how often in a row it died soon
-    while (found := state.read(run_dir)) is not None and found.server_id == server_id:
+    while True:
+        try:
+            found = state.read(run_dir)
+        except (LocalTritonError, OSError) as error:
+            say(f"the record of the server cannot be read: {error}")
+            time.sleep(FIRST_PAUSE)
+            continue
+        if found is None or found.server_id != server_id:
+            return 0
         began = time.monotonic()
         attend(found, say)
         falls = falls + 1 if time.monotonic() - began < CALM_SECONDS else 0
         falls = revive(server_id, run_dir, venv, falls, say)
-    return 0
 
 
 if __name__ == "__main__":

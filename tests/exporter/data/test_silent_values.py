@@ -1,5 +1,6 @@
 """Values that a reader could take for something else without a word: each is read right, or told."""
 
+import datetime as dt
 import json
 from pathlib import Path
 
@@ -178,6 +179,25 @@ def test_an_error_in_a_state_is_no_sale(tmp_path: Path, capsys: pytest.CaptureFi
     told = capsys.readouterr().out
     assert "not understood: #REF! (1), ? (1)" in told
     assert len(done.sales()) == 4 * 21 - 2
+
+
+def test_errors_in_a_workbook_are_no_empty_cells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append([*HEAD.split(","), "Status"])
+    for n in range(60):
+        sheet.append([f"b{n}", "K1", "Kettle", 1, dt.datetime(2024, 1, 1) + dt.timedelta(days=n), 4.5, "u1", "paid"])
+    for cell, error in {"D5": "#VALUE!", "G9": "#REF!", "H12": "#NAME?", "C20": "#N/A"}.items():
+        sheet[cell] = error
+    book.save(tmp_path / "orders.xlsx")
+    done = route(tmp_path, tmp_path / "orders.xlsx")
+    assert done.status == 3
+    told = capsys.readouterr().out
+    assert "quantity not understood" in told
+    assert "user_id not understood" in told
+    assert "not understood: #NAME? (1)" in told
+    assert "taken as missing: '#N/A' (1)" in told
+    assert len(done.sales()) == 57
 
 
 def test_an_error_in_a_name_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

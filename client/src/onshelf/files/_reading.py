@@ -13,14 +13,19 @@ SAMPLES = 5
 NULL_WORDS = (
     "",
     *("null", "(null)", "<null>", "[null]", "\\n", "nil", "none", "(none)", "nan", "<na>", "nat", "na", "n/a", "n.a."),
-    *("#n/a", "#na", "#null!", "-", "--", "---", "."),
+    *("#n/a", "#na", "#nv", "#n/d", "#н/д", "-", "--", "---", "."),
     *("0000-00-00", "0000-00-00 00:00:00", "undefined", "(blank)", "(empty)", "无", "空", "暂无"),
 )
 # What says that a value is unknown: a text or an identifier is missing then; a number, a time, a state, or yes and no
 # was not understood, which is not the same as an empty cell.
 UNKNOWN_WORD = "?"
 # What a spreadsheet shows where a formula went wrong: not understood, whatever the column holds.
-ERROR_WORDS = ("#ref!", "#value!", "#div/0!", "#name?", "#num!")
+ERROR_WORDS = (
+    *("#ref!", "#value!", "#div/0!", "#name?", "#num!", "#null!", "#spill!", "#calc!", "#field!", "#blocked!"),
+    *("#bezug!", "#wert!", "#zahl!", "#valeur!", "#nombre!", "#nom?", "#nul!", "#¡ref!", "#¡valor!", "#¡num!"),
+    *("#¡div/0!", "#¿nombre?", "#valor!", "#nome?", "#núm!", "#rif!", "#valore!", "#verw!", "#waarde!", "#naam?"),
+    *("#getal!", "#deel/0!", "#adr!", "#arg!", "#nazwa?", "#liczba!", "#ссылка!", "#знач!", "#имя?", "#число!"),
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,5 @@
 """Reads spreadsheets: values by calamine; by openpyxl, which is slower, only which cells are shown as percentages or
-with a currency.
+with a currency, and which hold errors: calamine takes those for empty.
 """
 
 import datetime
@@ -84,15 +84,19 @@ def _as_one(path: Path, sheets: list[_Sheet], hidden: list[_Sheet]) -> RawFile:
     return RawFile(path, table, notes, losses)
 
 
-_Marked = list[tuple[int, int, str]]  # row and column, from 0, of cells with the mark that they are shown with
+_Marked = list[tuple[int, int, str]]  # row and column, from 0, of cells with the mark or the error that they show
 
 
 def _table(cells: list[list[Any]], marked: _Marked) -> tuple[pa.Table, list[str]]:
     """The table of a sheet, and what to say of its lines and headers."""
     rows = [[_text(cell) for cell in row] for row in cells]
     for row, column, mark in marked:
-        if row < len(cells) and column < len(cells[row]) and type(cells[row][column]) in (float, int):
-            if mark == "%":
+        if row < len(cells) and column < len(cells[row]):
+            if mark.startswith("#"):
+                rows[row][column] = mark
+            elif type(cells[row][column]) not in (float, int):
+                continue
+            elif mark == "%":
                 rows[row][column] = f"{_text(round(float(cells[row][column]) * 100, 10))}%"
             else:
                 rows[row][column] = f"{rows[row][column]} {mark}"
@@ -106,13 +110,17 @@ def _table(cells: list[list[Any]], marked: _Marked) -> tuple[pa.Table, list[str]
 
 
 def _marked(path: Path, names: list[str]) -> dict[str, _Marked]:
-    """By sheet, the cells shown with a percent sign (.2 in the file is 20% on the sheet) or with a currency."""
+    """By sheet, the cells shown with a percent sign (.2 in the file is 20% on the sheet) or with a currency, and those
+    that hold an error.
+    """
     with zipfile.ZipFile(path) as archive:
         styles = archive.read("xl/styles.xml") if "xl/styles.xml" in archive.namelist() else b""
+        wrong = any(_holds_errors(archive, name) for name in archive.namelist() if "worksheets/" in name)
     codes = re.findall(r'formatCode="([^"]*)"', styles.decode("utf-8", "replace"))
-    if not re.search(rb'numFmtId="(?:9|10)"', styles) and not any(_mark(html.unescape(code)) for code in codes):
+    shown = re.search(rb'numFmtId="(?:9|10)"', styles) or any(_mark(html.unescape(code)) for code in codes)
+    if not shown and not wrong:
         return {}
-    book = openpyxl.load_workbook(path, read_only=True)
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     marks: dict[str, str] = {}
     found: dict[str, _Marked] = {}
     try:
@@ -124,6 +132,9 @@ def _marked(path: Path, names: list[str]) -> dict[str, _Marked]:
                 for column, cell in enumerate(cells):
                     if cell.value is None:
                         continue
+                    if cell.data_type == "e":
+                        found[name].append((row, column, str(cell.value)))
+                        continue
                     code = cell.number_format
                     if code not in marks:
                         marks[code] = _mark(code)
@@ -132,6 +143,17 @@ def _marked(path: Path, names: list[str]) -> dict[str, _Marked]:
     finally:
         book.close()
     return found
+
+
+def _holds_errors(archive: zipfile.ZipFile, name: str) -> bool:
+    """Whether a sheet has a cell of the type "error"."""
+    with archive.open(name) as file:
+        tail = b""
+        while piece := file.read(1 << 20):
+            if re.search(rb'<(?:\w+:)?c\s[^>]*\bt="e"', tail + piece):
+                return True
+            tail = (tail + piece)[-200:]
+    return False
 
 
 def _mark(code: str) -> str:

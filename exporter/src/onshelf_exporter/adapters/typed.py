@@ -31,7 +31,7 @@ from onshelf_exporter.errors import DataError, SourceError
 SAMPLES = 3
 IDS = re.compile(r"_id$")
 NO_IDS = (*NULL_WORDS, UNKNOWN_WORD, *ERROR_WORDS)  # what ids are looked through for
-NAMES = ("title", "brand")  # texts that are looked through for ERROR_WORDS
+FREE = ("text", "attributes")  # texts that may hold anything; others are looked through for ERROR_WORDS
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _is_native(type_: str, kind: pa.DataType) -> bool:
 
 
 def _odd_texts(table: ir.Table, columns: list[schema.Column]) -> list[schema.Column]:
-    """Columns of ids with null words, or with numbers that lost their type ("1001.0"), and of names with a
+    """Columns of ids with null words, or with numbers that lost their type ("1001.0"), and of texts with a
     spreadsheet's errors.
     """
     odd = {}
@@ -129,7 +129,7 @@ def _odd_texts(table: ir.Table, columns: list[schema.Column]) -> list[schema.Col
         text = table[name].strip().lower()
         if IDS.search(name):
             odd[name] = (text.isin(NO_IDS) | text.re_search(r"^-?[0-9]+[.]0+$")).any().fill_null(False)
-        elif name in NAMES:
+        elif name not in FREE:
             odd[name] = text.isin(ERROR_WORDS).any().fill_null(False)
     found = table.agg(**odd).to_pyarrow().to_pylist()[0] if odd else {}
     return [column for column in columns if found.get(column.name)]
