@@ -163,8 +163,8 @@ bench-gpu: setup .venv/.bench ## Measure the models on this machine's GPU, besid
 
 ##@ Check
 .PHONY: test fresh lint types fix proto docs verify verify-proto verify-docs clean
-test: setup .venv/.test ## Run all tests on a real local Triton (TEST_PROCESSES=1 where memory is short)
-	@$(BIN)/pytest tests -n $(or $(TEST_PROCESSES),$$($(BIN)/python setup/preflight.py --test-processes)) --dist loadfile --no-loadscope-reorder
+test: setup .venv/.test ## Run the tests on a real local Triton; slow ones once for the same code (ALL=1: again; TEST_PROCESSES=1: less memory)
+	@$(BIN)/pytest tests -n $(or $(TEST_PROCESSES),$$($(BIN)/python setup/preflight.py --test-processes)) --dist loadfile --no-loadscope-reorder $(if $(ALL),,--slow-once)
 
 lint: setup .venv/.test ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -41,7 +41,7 @@ STEPS = {
     "again": ("run", "`make run` again"),
     "stop": ("stop", "`make stop`"),
     "test": ("test", "`make test`, with its tools to install"),
-    "retest": ("test", "`make test` again"),
+    "retest": ("test", "`make test` again, without slow tests that passed"),
 }
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_bf16", "amx_int8")
 # by these a newer processor does as an older one; ONNX Runtime has none

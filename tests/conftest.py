@@ -19,6 +19,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent))  # `import shops`, `small_release`, `stack` in every part's tests
 
+import slow_once  # noqa: E402
+
 # gateways that a test starts without naming a store: none of them finds what another run left
 if "ONSHELF_STORE" not in os.environ:
     store = tempfile.mkdtemp(prefix="onshelf-store-")
@@ -45,7 +47,14 @@ if TYPE_CHECKING:
     from onshelf_local_triton import LocalTriton
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow-once", action="store_true", help="leave out slow tests that passed as all is now")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if config.option.slow_once and (now := slow_once.inputs(ROOT, dict(os.environ))):
+        keeps = "PYTEST_XDIST_WORKER" not in os.environ
+        config.pluginmanager.register(slow_once.SlowOnce(ROOT / "var" / "test" / "passed.json", now, keeps))
     # Ibis 12 still calls a method that DuckDB 2 renamed.
     config.addinivalue_line("filterwarnings", r"ignore:fetch_\w+\(\) is deprecated:DeprecationWarning")
 

@@ -86,7 +86,7 @@ def ended(pid: int) -> bool:
     """Whether a process has ended, be it that nobody has asked for its status yet."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
 
 

@@ -17,7 +17,9 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from onshelf_local_triton import LocalTriton, LocalTritonError, ServerError, StartError, api, processes, state
+from onshelf_local_triton import server as server_module
 from onshelf_local_triton.__main__ import main
+from onshelf_local_triton.errors import HangError
 
 X = {"x": np.ones((1, 4), dtype=np.float32)}
 
@@ -60,6 +62,53 @@ def test_killed_it_comes_back_on_the_same_ports(running: LocalTriton, infer_at: 
     assert running.start()
     assert running.grpc_url == url
     np.testing.assert_array_equal(infer_at(url, "linear", X)["y"], answer)
+
+
+HANGS = """
+import pathlib, time
+class TritonPythonModel:
+    def initialize(self, args):
+        times = pathlib.Path(args["model_repository"], "times")
+        count = len(times.read_text()) if times.exists() else 0
+        times.write_text("x" * (count + 1))
+        while count < HANGS:
+            time.sleep(1)
+    def execute(self, requests):
+        return []
+"""
+
+
+def write_hanging(root: Path, times: int) -> Path:
+    """A repository with a model that hangs the first `times` that it is loaded."""
+    (root / "waits" / "1").mkdir(parents=True)
+    (root / "waits" / "config.pbtxt").write_text(
+        'backend: "python"\ninput { name: "x" data_type: TYPE_FP32 dims: 1 }\n'
+        'output { name: "y" data_type: TYPE_FP32 dims: 1 }\n'
+    )
+    (root / "waits" / "1" / "model.py").write_text(HANGS.replace("HANGS", str(times)))
+    return root
+
+
+def test_a_server_that_hangs_while_it_starts_is_started_again(
+    venv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(server_module, "HANG_SECONDS", 3.0)
+    triton = LocalTriton(write_hanging(tmp_path / "repository", 1), tmp_path / "run", venv=venv)
+    try:
+        assert triton.start()
+        assert triton.ready
+        assert capsys.readouterr().err.count("tritonserver did nothing for 3 s while it started: it is killed") == 1
+        ports = triton.ports
+        triton.stop()
+        write_hanging(tmp_path / "for ever", 9)
+        hangs = LocalTriton(tmp_path / "for ever", tmp_path / "run", venv=venv)
+        with pytest.raises(HangError, match=r"did nothing for 3 s while it started\. From .*triton\.log:\n"):
+            hangs.start()
+        assert (tmp_path / "for ever" / "waits" / "times").read_text() == "xxx"
+        assert hangs.state is None
+        assert state.kept_ports(tmp_path / "run") == dict(zip(state.PORT_NAMES, ports, strict=True))
+    finally:
+        triton.stop()
 
 
 def test_after_a_crash_it_comes_back_by_itself_and_its_remains_are_cleared(running: LocalTriton) -> None:

@@ -18,9 +18,10 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from onshelf_local_triton import LocalTriton, processes, state
+from onshelf_local_triton import watch as watch_module
 from onshelf_local_triton.__main__ import main
 from onshelf_local_triton.processes import ModelProcess
-from onshelf_local_triton.watch import LONGEST_PAUSE, Watch, pause_after, revive
+from onshelf_local_triton.watch import LONGEST_PAUSE, Watch, attend, pause_after, revive
 
 X = {"x": np.ones((1, 4), dtype=np.float32)}
 
@@ -162,7 +163,9 @@ def test_a_server_with_a_dead_model_process_stops_soon(
 
 @pytest.fixture
 def fake_triton() -> Iterator[tuple[int, list[str]]]:
-    """The HTTP port of a server that has one model, `linear`, and what it was told to do."""
+    """The HTTP port of a server that has one model, `linear`, and what it was told to do; it hangs where it was told
+    so ("hang ...") before.
+    """
     told: list[str] = []
 
     class Answer(http.server.BaseHTTPRequestHandler):
@@ -172,6 +175,8 @@ def fake_triton() -> Iterator[tuple[int, list[str]]]:
                 rows.append({"name": "linear", "version": "1", "state": "READY"})
             else:
                 told.append(self.path.removeprefix("/v2/repository/models/"))
+                if f"hang {told[-1]}" in told:
+                    time.sleep(1)
             self.send_response(200)
             self.end_headers()
             self.wfile.write(json.dumps(rows).encode())
@@ -254,6 +259,26 @@ def test_a_model_is_loaded_once_however_many_of_its_processes_died(
         clock.now += 0.5
         watch.look()
     assert told == ["linear/unload", "linear/load"]
+
+
+def test_a_server_that_hangs_while_it_loads_a_model_again_is_killed(
+    fake_triton: tuple[int, list[str]], stubs: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, told = fake_triton
+    told.append("hang linear/load")
+    monkeypatch.setattr(watch_module, "LOAD_SECONDS", 0.3)
+    with subprocess.Popen(["sh", "-c", "sleep 60; : onshelf-hangs"], start_new_session=True) as server:
+        seen = processes.model_processes
+        monkeypatch.setattr(processes, "model_processes", lambda _, among=None: seen(os.getpid(), among))
+        running = state.State("onshelf-hangs", server.pid, "/repository", 1, port, 3, "/log")
+        said: list[str] = []
+        attending = threading.Thread(target=attend, args=(running, said.append))
+        attending.start()
+        time.sleep(0.3)
+        stubs[0].kill()
+        attending.join(20)
+        assert server.wait(1) == -signal.SIGKILL
+    assert said[-1] == f"linear: loading it has not ended after 0.3 s; tritonserver {server.pid} is killed"
 
 
 def test_a_server_that_was_stopped_is_not_brought_back(hurt: LocalTriton, venv: Path) -> None:

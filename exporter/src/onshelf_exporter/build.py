@@ -326,7 +326,7 @@ def _coupon_weeks(tables: dict[str, ir.Table], product_index: ir.Table, prepared
         end_week=prepared.calendar.week_column(campaigns.end_date),
     )
     coupons = tables["coupons"].select("product_id", "campaign_id").distinct().inner_join(product_index, "product_id")
-    weeks = prepared.calendar.table(prepared.first_week, prepared.last_week)
+    weeks = weekly.weeks_of_year(prepared.calendar, prepared.first_week, prepared.last_week)
     return weekly.coupon_weeks(coupons, campaigns, weeks)
 
 

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, LEVELS, SUPPORT
 
+# beside the models in a model release, each an Arrow file
+TABLES = ("vocabulary", "categories", "channels", "products", "users", "launches", "life_cycle", "familiarity")
+
 
 class Tensor(NamedTuple):
     """One input or output without its batch dimension."""

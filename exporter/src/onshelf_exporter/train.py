@@ -32,7 +32,8 @@ from onshelf_exporter.locks import exclusive
 from onshelf_exporter.models.launch_outcome import OutcomeGraph
 from onshelf_exporter.models.product_encoder import ContentEncoder, ProductEncoder, TextEncoder
 from onshelf_exporter.models.towers import LaunchRetrieval
-from onshelf_exporter.recipe import PRECISION_SETTING, PRECISIONS, Recipe, load_recipe
+from onshelf_exporter.recipe import Recipe
+from onshelf_exporter.run_arguments import add_run_arguments, run_recipe
 from onshelf_exporter.training import distributed
 from onshelf_exporter.training.behaviour import load_events
 from onshelf_exporter.training.content import hidden_size, refit_content
@@ -43,7 +44,7 @@ from onshelf_exporter.training.missing import not_learned
 from onshelf_exporter.training.outcome import actual_candidates, launch_attributes, train_outcome
 from onshelf_exporter.training.practice import practice_rates
 from onshelf_exporter.training.progress import working
-from onshelf_exporter.training.runs import MIN_LAUNCHES, OUTCOME_WEEKS, ROLES, Run, open_run
+from onshelf_exporter.training.runs import MIN_LAUNCHES, OUTCOME_WEEKS, Run, open_run
 from onshelf_exporter.training.tables import write_tables
 from onshelf_exporter.training.towers import Limits, train_towers
 from onshelf_exporter.training.vocabulary import category_completion
@@ -61,37 +62,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get(devices.SETTING, "auto"),
         help=f"auto (a GPU where there is one), cpu, cuda or cuda:N (default: {devices.SETTING}, else auto)",
     )
-
-
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that name a run, common to train, export and publish; `run_recipe` reads the recipe."""
-    parser.add_argument(
-        "--precision",
-        choices=PRECISIONS,
-        default=None,
-        help=f"of the text encoder; another one is another run (default: {PRECISION_SETTING}, else the recipe's)",
-    )
-    parser.add_argument("--data", type=Path, default=Path("var/data/complete_journey"), help="folder of prepared data")
-    parser.add_argument(
-        "--recipe", default="default", help="name of a recipe, or the path of a .toml file (default: default)"
-    )
-    parser.add_argument(
-        "--runs", type=Path, default=Path("var/runs"), help="folder of training runs (default: var/runs)"
-    )
-    parser.add_argument(
-        "--roles",
-        nargs="+",
-        choices=ROLES,
-        default=["replay", "production"],
-        help="which model releases (default: replay production); a role whose cut lies beyond the data is left out",
-    )
-
-
-def run_recipe(args: argparse.Namespace) -> Recipe:
-    """The recipe of a run, with the precision that was asked for."""
-    if args.precision is not None:
-        os.environ[PRECISION_SETTING] = args.precision
-    return load_recipe(args.recipe)
 
 
 def run(args: argparse.Namespace) -> int:

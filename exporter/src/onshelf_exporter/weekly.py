@@ -16,6 +16,13 @@ def indexed(table: ir.Table, key: str, index: str) -> ir.Table:
     return ids.mutate(ibis.row_number().over(order_by=order).cast("int64").name(index))
 
 
+def weeks_of_year(calendar: RetailCalendar, first_week: int, last_week: int) -> ir.Table:
+    """A table (week int32, week_of_year int32) of the weeks first_week..last_week."""
+    weeks = list(range(first_week, last_week + 1))
+    rows = {"week": weeks, "week_of_year": [calendar.week_of_year(week) for week in weeks]}
+    return engine.small_table(rows, schema={"week": "int32", "week_of_year": "int32"})
+
+
 def product_weeks(purchases: ir.Table) -> ir.Table:
     """Sales by product and week.
 

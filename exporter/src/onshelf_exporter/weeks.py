@@ -7,12 +7,12 @@ Everything that numbers weeks or dates them, training and the gateway alike, der
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
 
-import ibis.expr.types as ir
-
-from onshelf_exporter import engine
 from onshelf_exporter.errors import SettingError
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir  # it takes half a second, and most who ask for a week need no table
 
 Cut = NewType("Cut", int)  # the last week that is visible, inclusive: what happened after it is not known yet
 
@@ -65,16 +65,10 @@ class RetailCalendar:
         """Last day of a retail week."""
         return self.first_day(week + 1) - dt.timedelta(days=1)
 
-    def week_column(self, day: ir.Value) -> ir.Value:
+    def week_column(self, day: "ir.Value") -> "ir.Value":
         """The same as `week`, as an expression over a date column: int32."""
         days = day.cast("date").epoch_days() - (self.start - dt.date(1970, 1, 1)).days
         return ((days - (days % 7 + 7) % 7) / 7 + 1).round().cast("int32")
-
-    def table(self, first_week: int, last_week: int) -> ir.Table:
-        """A table (week int32, week_of_year int32) of the weeks first_week..last_week."""
-        weeks = list(range(first_week, last_week + 1))
-        rows = {"week": weeks, "week_of_year": [self.week_of_year(week) for week in weeks]}
-        return engine.small_table(rows, schema={"week": "int32", "week_of_year": "int32"})
 
 
 CLOSED_SHARE = 0.5  # days on which a shop sells in fewer weeks than this are days on which it may well sell nothing

@@ -1,5 +1,7 @@
 """Expected failures of the local Triton; their messages are written for the person at the terminal."""
 
+from pathlib import Path
+
 
 class LocalTritonError(Exception):
     """Base of every expected failure of this package."""
@@ -11,6 +13,14 @@ class InstallError(LocalTritonError):
 
 class StartError(LocalTritonError):
     """The server did not start; the message ends with the end of its log."""
+
+
+class HangError(StartError):
+    """The server did nothing for long while it started; it may well start the next time. `what` says so."""
+
+    def __init__(self, what: str, log: Path, reasons: str) -> None:
+        super().__init__(f"tritonserver {what}. From {log}:\n{reasons}")
+        self.what = what
 
 
 class ServerError(LocalTritonError):

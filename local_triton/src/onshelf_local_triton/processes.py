@@ -12,6 +12,7 @@ from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
 
+TICKS = os.sysconf("SC_CLK_TCK")  # in which the kernel counts processor time, a second
 STUB = "triton_python_b"  # what the kernel keeps of the name of a model process, also of a dead one
 
 # What this very process started, by token and pid: only their parent can reap them, and only it knows them before the
@@ -87,6 +88,16 @@ def kill(pid: int, token: str) -> None:
         _kill_group(pid)
     while alive(pid, token):
         time.sleep(0.01)
+
+
+def work(token: str) -> tuple[float, bool]:
+    """Return the processor seconds that the processes with `token` have used, and whether one waits for a disk."""
+    seconds, disk = 0.0, False
+    for pid in having(token):
+        fields = _read(pid, "stat").rpartition(")")[2].split()  # empty where it ended just now
+        seconds += sum(int(ticks) for ticks in fields[11:13]) / TICKS
+        disk = disk or fields[:1] == ["D"]
+    return seconds, disk
 
 
 def plain_path(path: Path, token: str, name: str) -> Path:

@@ -17,13 +17,15 @@ from typing import Self
 
 from onshelf_local_triton import api, logs, processes, state
 from onshelf_local_triton.environment import Environment, require
-from onshelf_local_triton.errors import LocalTritonError, StartError
+from onshelf_local_triton.errors import HangError, LocalTritonError, StartError
 from onshelf_local_triton.layout import Layout
 from onshelf_local_triton.state import State
 
 SHARED_MEMORY_BYTES = 4 * 1024 * 1024  # what one model process starts with; Triton grows it when a batch is larger
 POLL_SECONDS = 0.05
 WATCH = "onshelf_local_triton.watch"  # the module that watches a server
+HANG_SECONDS = 30.0  # without work, while it starts, after which a server is taken to hang
+WORKING_SHARE = 0.1  # of a processor; one that waits, for requests or for ever, takes less
 CRIPPLED_SECONDS = 3.0  # for a server that will not stop by itself to end what it can
 
 
@@ -305,8 +307,11 @@ class LocalTriton:
                 return self._launch_once(environment, server_id, revival)
             except BaseException as error:  # also Ctrl-C: never leave a half-started server behind
                 processes.kill_all(server_id)
-                self._ports.update(dict.fromkeys(picked, 0))
                 tries -= 1
+                if tries and isinstance(error, HangError):
+                    print(f"tritonserver {error.what}: it is killed and started again", file=sys.stderr)
+                    continue
+                self._ports.update(dict.fromkeys(picked, 0))
                 taken = isinstance(error, StartError) and "already in use" in str(error)
                 if not (tries and picked and taken):
                     raise
@@ -392,12 +397,45 @@ class LocalTriton:
                 processes.kill(pid, found.server_id)
 
     def _wait_until_ready(self, started: State, offset: int) -> None:
-        """Return when it is ready; raises StartError with the log from `offset` when it ends or takes too long."""
-        ready = _until(lambda: not started.alive or api.is_ready(started.http_port, started.server_id), self.timeout)
-        if ready and started.alive:
-            return
-        what = "ended before it was ready" if not started.alive else f"was not ready within {self.timeout:.0f} s"
-        raise StartError(f"tritonserver {what}. From {started.log}:\n{logs.reasons(Path(started.log), offset)}")
+        """Return when it is ready; raises StartError with the log from `offset` when it ends or takes too long,
+        HangError when it does nothing any more.
+        """
+        log, hang = Path(started.log), _Hang(started)
+        ended = _until(
+            lambda: not started.alive or api.is_ready(started.http_port, started.server_id) or hang.look(), self.timeout
+        )
+        if not started.alive:
+            raise StartError(f"tritonserver ended before it was ready. From {log}:\n{logs.reasons(log, offset)}")
+        if hang.found:
+            raise HangError(f"did nothing for {HANG_SECONDS:g} s while it started", log, logs.reasons(log, offset))
+        if not ended:
+            why = logs.reasons(log, offset)
+            raise StartError(f"tritonserver was not ready within {self.timeout:.0f} s. From {log}:\n{why}")
+
+
+class _Hang:
+    """Whether a server that starts hangs: neither its log nor its processor time grows, and it waits for no disk.
+
+    Triton 24.10 was seen so once in some hundred starts: one of 20 models was never loaded.
+    """
+
+    def __init__(self, started: State) -> None:
+        self.found = False
+        self._log, self._token = Path(started.log), started.server_id
+        self._looked = self._since = time.monotonic()
+        self._size, self._used = -1, 0.0
+
+    def look(self) -> bool:
+        """Look, once a second at most; remembers what is found."""
+        now = time.monotonic()
+        if now - self._looked < 1:
+            return self.found
+        self._looked, size = now, self._log.stat().st_size
+        used, disk = processes.work(self._token)
+        if size != self._size or disk or used - self._used > WORKING_SHARE * HANG_SECONDS:
+            self._since, self._size, self._used = now, size, used
+        self.found = now - self._since >= HANG_SECONDS
+        return self.found
 
 
 def _until(condition: Callable[[], bool], seconds: float) -> bool:

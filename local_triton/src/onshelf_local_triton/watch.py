@@ -26,6 +26,11 @@ SCAN_SECONDS = 1.0  # to look for new ones
 SURE_SECONDS = 0.2  # that a process stays dead; one that ends in order is dead, too, until Triton has looked after it
 CALM_SECONDS = 60.0  # what dies again sooner waits before it is brought back, longer each time
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+LOAD_SECONDS = 120.0  # after which a server that loads a model again is taken to hang
+
+
+class LoadHangError(Exception):
+    """A server does not end the loading of a model."""
 
 
 class Watch:
@@ -50,7 +55,7 @@ class Watch:
         self._scanned = -SCAN_SECONDS
 
     def look(self) -> None:
-        """Look once, and load what died."""
+        """Look once, and load what died; raises LoadHangError where that does not end."""
         for model in self._died():
             if self._is_ready(model):  # else it was unloaded: nobody wants it
                 self._plan(model, "a process of it died")
@@ -97,8 +102,10 @@ class Watch:
                 self._known |= {one.pid: one for one in old}
                 self._mourned |= {pid for pid, one in self._known.items() if one.model == model}
                 api.unload(self._port, model)
-            api.load(self._port, model)
+            api.load(self._port, model, LOAD_SECONDS)
         except ServerError as error:
+            if self._clock() - began >= LOAD_SECONDS:
+                raise LoadHangError(f"{model}: loading it has not ended after {LOAD_SECONDS:g} s") from error
             self._plan(model, str(error))
         else:
             del self._due[model]
@@ -147,13 +154,16 @@ def _clock(seconds: float) -> str:
 
 
 def attend(running: State, say: Callable[[str], None]) -> None:
-    """Watch a server until it is gone."""
+    """Watch a server until it is gone; kill one that hangs."""
     watch = Watch(running.pid, running.http_port, say)
     while running.alive:
         try:
             watch.look()
         except ServerError as error:  # it ends, or is busy: look again
             say(str(error))
+        except LoadHangError as error:
+            say(f"{error}; tritonserver {running.pid} is killed")
+            processes.kill(running.pid, running.server_id)
         time.sleep(POLL_SECONDS)
 
 

@@ -6,6 +6,7 @@ After STEP steps it kills itself by SIGKILL; --plain leaves all chance out of th
 """
 
 import argparse
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -90,7 +91,10 @@ def main() -> None:
 
 def group_threads() -> list[str]:
     """Names of threads of a process group that still run."""
-    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    names = []
+    for path in Path("/proc/self/task").glob("*/comm"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ends just now
+            names.append(path.read_text().strip())
     return [name for name in names if name.startswith("pt_gloo")]
 
 

@@ -48,8 +48,8 @@ def append(package: Path, name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "changed"),
     [
-        ("features.py", "\nX = 1\n", {"train", "export"}),
-        ("training/towers.py", "\nX = 1\n", {"train", "export"}),
+        ("features.py", "\nX = 1\n", {"train"}),
+        ("training/towers.py", "\nX = 1\n", {"train"}),
         ("training/texts.py", "\nX = 1\n", {"encoder", "train", "export"}),
         ("unpadding.py", "\nX = 1\n", {"encoder", "train", "export"}),
         ("build.py", "\nX = 1\n", {"data"}),
@@ -64,6 +64,13 @@ def test_a_change_counts_where_it_is_imported(package: Path, file: str, text: st
     append(package, file, text)
     before, after = hashes(PACKAGE), hashes(package)
     assert {stage for stage in STAGES if before[stage] != after[stage]} == changed
+
+
+@pytest.mark.parametrize("stage", ["export", "publish"])
+def test_exporting_loads_nothing_that_only_training_needs(stage: str) -> None:
+    loaded = {path.relative_to(PACKAGE).as_posix() for path in sources([f"onshelf_exporter.{stage}"], without=())}
+    assert f"{stage}.py" in loaded
+    assert not {"train.py", "training/forest.py", "training/boosting.py", "training/loop.py"} & loaded
 
 
 def test_what_was_trained_is_trained_again_after_a_change_that_counts(package: Path, tmp_path: Path) -> None:

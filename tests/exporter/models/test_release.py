@@ -17,9 +17,8 @@ from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.export import export, is_exported
 from onshelf_exporter.graphs import INT8_COSINE, MAX_IR, MAX_OPSET, STRAYS, default_opset, run_graph, session
 from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, LEVELS
-from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES
+from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES, TABLES
 from onshelf_exporter.train import train
-from onshelf_exporter.training.tables import TABLES
 
 
 @pytest.fixture(scope="module")

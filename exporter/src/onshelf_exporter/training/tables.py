@@ -24,7 +24,6 @@ from onshelf_exporter.training.texts import load_tokenizer
 from onshelf_exporter.training.towers import TowerResult
 
 TRAITS = ("purchases_per_week", "price_tier", "promotion_sensitivity", "new_product_share")
-TABLES = ("vocabulary", "categories", "channels", "products", "users", "launches", "life_cycle", "familiarity")
 
 
 def write_tables(
