@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # `import shops`, `small_release
 
 import slow_once  # noqa: E402
 
+ENVIRONMENT = dict(os.environ)  # as the caller set it
 # gateways that a test starts without naming a store: none of them finds what another run left
 if "ONSHELF_STORE" not in os.environ:
     store = tempfile.mkdtemp(prefix="onshelf-store-")
@@ -52,9 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.option.slow_once and (now := slow_once.inputs(ROOT, dict(os.environ))):
-        keeps = "PYTEST_XDIST_WORKER" not in os.environ
-        config.pluginmanager.register(slow_once.SlowOnce(ROOT / "var" / "test" / "passed.json", now, keeps))
+    slow_once.register(config, ROOT, ROOT / "var" / "test" / "passed.json", ENVIRONMENT)
     # Ibis 12 still calls a method that DuckDB 2 renamed.
     config.addinivalue_line("filterwarnings", r"ignore:fetch_\w+\(\) is deprecated:DeprecationWarning")
 

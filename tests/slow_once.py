@@ -1,8 +1,11 @@
 """Slow tests that passed are left out while nothing that they can depend on has changed (`pytest --slow-once`).
 
-`make test` asks for it, `make test ALL=1` and pytest by itself run all tests. What a test can depend on is taken to be
-every file of the project that git knows or would add, except for documents (*.md), and the installed packages, Python,
-the processor and the settings in the environment. A test is slow from SLOW_SECONDS on, what its fixtures took aside.
+`make test` asks for it; `make test ALL=1` and pytest by itself run all tests, and remember, too, what passed and what
+failed. What a test can depend on is taken to be every file of the project that git knows or would add, but those in
+NEVER_READ, and the installed packages, Python, the machine and the settings in the environment. A test is slow from
+SLOW_SECONDS on, what its fixtures took aside.
+
+A conftest.py calls `register`. With pytest-xdist the process that runs no tests decides and remembers.
 """
 
 import hashlib
@@ -13,58 +16,100 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 SLOW_SECONDS = 2.0
-SETTINGS = ("ONSHELF_", "ATEN_", "ONEDNN_", "MKL_", "OPENBLAS_", "OMP_")  # how names of variables begin that count
-OWN = ("ONSHELF_STORE", "OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT")  # set by the tests themselves
+NEVER_READ = ("CHANGELOG.md", "docs/decisions.md")  # by no slow test
+SETTINGS = (  # how names of variables begin that count
+    *("ONSHELF_", "ATEN_", "ONEDNN_", "DNNL_", "MKL_", "OPENBLAS_", "OMP_", "KMP_", "TORCH_", "CUDA_", "NVIDIA_"),
+    *("PYTHON", "GRPC_", "TRITON_", "TZ", "LANG", "LC_"),
+)
+TRITON = (".venv-triton", "lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
+TOLD = "slow_once"  # the key under which processes of pytest-xdist tell each other what is left out
 
 
 def inputs(root: Path, environment: dict[str, str]) -> str | None:
     """Hash of all that a test can depend on; None where git does not tell which files that are."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=root, capture_output=True
-    )
-    if listed.returncode != 0:
+    try:
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=root, capture_output=True)
+    except OSError:
+        return None
+    names = {os.fsdecode(name) for name in listed.stdout.split(b"\0")} - {""}
+    if listed.returncode != 0 or not names:
         return None
     digest = hashlib.sha256()
 
-    def add(name: str, content: bytes) -> None:
-        digest.update(f"{name}\0{len(content)}\0".encode())
+    def add(name: str, content: bytes = b"") -> None:
+        digest.update(os.fsencode(name) + f"\0{len(content)}\0".encode())
         digest.update(content)
 
-    for name in sorted(set(listed.stdout.decode(errors="surrogateescape").split("\0")) - {""}):
+    for name in sorted(names):
         path = root / name
-        if path.suffix != ".md" and path.is_file():
-            add(name.encode(errors="replace").decode(), path.read_bytes())
-    for name in sorted(f"{one.name}=={one.version}" for one in importlib.metadata.distributions()):
-        add(name, b"")
+        if name not in NEVER_READ and path.is_file():
+            add(f"{name} {path.stat().st_mode & 0o111}", path.read_bytes())
+    for place in (sys.path, [str(root.joinpath(*TRITON))]):
+        for name in sorted(f"{one.name}=={one.version}" for one in importlib.metadata.distributions(path=place)):
+            add(name)
     for name, value in sorted(environment.items()):
-        if name.startswith(SETTINGS) and name not in OWN:
-            add(name, value.encode(errors="surrogateescape"))
+        if name.startswith(SETTINGS):
+            add(name, os.fsencode(value))
     processor = Path("/proc/cpuinfo")
     lines = processor.read_text().splitlines() if processor.exists() else []
-    add(sys.version + platform.platform(), "\n".join(sorted({row for row in lines if "flags" in row})).encode())
+    add("\n".join(sorted({line for line in lines if line.startswith(("model name", "flags"))})))
+    add(f"{sys.version} {platform.platform()} {len(os.sched_getaffinity(0))} {Path('/dev/nvidia0').exists()}")
     return digest.hexdigest()
 
 
-class SlowOnce:
-    """Leaves out what passed, and remembers what passes. In every process of the tests; one of them remembers.
+def register(config: pytest.Config, root: Path, path: Path, environment: dict[str, str]) -> None:
+    """Leave out slow tests where that is asked for, and remember what passes; nothing where git does not know `root`.
 
     Args:
+        root: the project.
         path: where it is remembered: {"inputs": hash, "passed": {test: [seconds, when]}}.
-        now: hash of what the tests depend on.
-        keeps: whether this process remembers: with pytest-xdist the one that runs no tests.
+        environment: that was there before the tests changed it.
     """
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(Worker(config.workerinput.get(TOLD, [])))
+    elif now := inputs(root, environment):
+        keeper = Keeper(path, now, lambda: inputs(root, environment), config.getoption("slow_once"))
+        config.pluginmanager.register(keeper)
 
-    def __init__(self, path: Path, now: str, keeps: bool) -> None:
-        self.path, self.now, self.keeps = path, now, keeps
-        self.passed = self._read()
-        self.before = dict(self.passed)
-        self.seen: set[str] = set()
+
+class Worker:
+    """Leaves out what it is told to; `left_out` is what that was."""
+
+    def __init__(self, passed: list[str]) -> None:
+        self.passed = frozenset(passed)
+        self.left_out: list[str] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        known = [item for item in items if item.nodeid in self.passed]
+        self.left_out = [item.nodeid for item in known]
+        if known:
+            config.hook.pytest_deselected(items=known)
+            items[:] = [item for item in items if item.nodeid not in self.passed]
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[TOLD] = self.left_out
+
+
+class Keeper(Worker):
+    """The process that decides and remembers; without pytest-xdist it is the only one."""
+
+    def __init__(self, path: Path, now: str, again: Callable[[], str | None], leaves_out: bool) -> None:
+        self.path, self.now, self.again = path, now, again
+        self.known = self._read()
+        self.newly: dict[str, list[Any]] = {}
+        self.failed: set[str] = set()
+        self.told: set[str] = set()
+        super().__init__(sorted(self.known) if leaves_out else [])
 
     def _read(self) -> dict[str, list[Any]]:
         try:
@@ -73,35 +118,41 @@ class SlowOnce:
             return passed if content["inputs"] == self.now else {}
         except FileNotFoundError:
             return {}
-        except (ValueError, KeyError, TypeError):  # half written, or of another time: all run
+        except (ValueError, KeyError, TypeError):  # of another time, or not ours: all run
             return {}
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        left_out = [item for item in items if item.nodeid in self.before]
-        if left_out:
-            config.hook.pytest_deselected(items=left_out)
-            items[:] = [item for item in items if item.nodeid not in self.before]
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput[TOLD] = sorted(self.passed)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self.told |= set(getattr(node, "workeroutput", {}).get(TOLD, []))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.seen.add(report.nodeid)
         if report.failed:
-            self.passed.pop(report.nodeid, None)
+            self.failed.add(report.nodeid)
         elif report.when == "call" and report.passed and report.duration >= SLOW_SECONDS:
-            self.passed[report.nodeid] = [round(report.duration, 1), time.strftime("%Y-%m-%d %H:%M:%S")]
+            self.newly[report.nodeid] = [round(report.duration, 1), time.strftime("%Y-%m-%d %H:%M:%S")]
 
-    def pytest_sessionfinish(self) -> None:
-        if self.keeps:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            staging = self.path.with_suffix(f".{os.getpid()}")
-            staging.write_text(json.dumps({"inputs": self.now, "passed": self.passed}, indent=1), encoding="utf-8")
-            os.replace(staging, self.path)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        super().pytest_sessionfinish(session)
+        if self.again() != self.now:  # what passed meanwhile passed with who knows what
+            self.newly = {}
+        if not (self.newly or self.failed):
+            return
+        kept = self._read() | self.newly  # another run may have finished meanwhile
+        passed = {name: said for name, said in kept.items() if name not in self.failed}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        staging = self.path.with_suffix(f".{os.getpid()}")
+        staging.write_text(json.dumps({"inputs": self.now, "passed": passed}, indent=1), encoding="utf-8")
+        os.replace(staging, self.path)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if left_out := {name: said for name, said in self.before.items() if name not in self.seen}:
-            seconds = sum(said[0] for said in left_out.values())
+        if left_out := self.told | set(self.left_out):
+            seconds = sum(self.known[name][0] for name in left_out)
+            when = sorted(self.known[name][1] for name in left_out)
             terminalreporter.write_line(
-                f"{len(left_out)} slow tests were left out ({seconds:.0f} s of tests): they passed between "
-                f"{min(said[1] for said in left_out.values())} and {max(said[1] for said in left_out.values())}, and "
-                "nothing they can depend on has changed. All tests: make test ALL=1"
+                f"{len(left_out)} slow tests were left out ({seconds:.0f} s of tests): they passed between {when[0]} "
+                f"and {when[-1]}, and nothing they can depend on has changed. All tests: make test ALL=1"
             )

@@ -1,6 +1,7 @@
 """Slow tests that passed run again once anything has changed that they can depend on, and only then."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,91 +10,138 @@ import pytest
 from slow_once import inputs
 
 CONFTEST = """
-import slow_once
-slow_once.SLOW_SECONDS = 0.2
+import os, pathlib, slow_once
+slow_once.SLOW_SECONDS = 0.5
+def pytest_addoption(parser):
+    parser.addoption("--slow-once", action="store_true")
 def pytest_configure(config):
-    keeps = "workerinput" not in vars(config)
-    config.pluginmanager.register(slow_once.SlowOnce(config.rootpath / "passed.json", "NOW", keeps))
+    slow_once.register(config, config.rootpath, config.rootpath / "var" / "passed.json", dict(os.environ))
 """
 TESTS = """
 import pathlib, time, pytest
+HERE = pathlib.Path(__file__).parent
 def ran(name):
-    with open(pathlib.Path(__file__).with_name("ran"), "a") as file:
+    with open(HERE / "var" / "ran", "a") as file:
         file.write(name + " ")
 def test_fast():
     ran("fast")
-def test_slow():
-    ran("slow")
-    time.sleep(0.3)
-def test_slow_and_sometimes_wrong():
-    ran("wrong")
-    time.sleep(0.3)
-    assert not pathlib.Path(__file__).with_name("fails").exists()
+@pytest.mark.parametrize("number", [1, 2])
+def test_slow(number):
+    ran(f"slow{number}")
+    time.sleep(0.6)
+@pytest.fixture
+def breaks():
+    yield
+    assert not (HERE / "var" / "breaks").exists()
+def test_that_breaks(breaks):
+    ran("breaks")
+    time.sleep(0.6)
+def test_that_changes_its_own_inputs():
+    ran("changes")
+    if (HERE / "var" / "changes").exists():
+        (HERE / "product.py").write_text("changed")
+    assert not (HERE / "var" / "fails").exists()
 """
+ALL = {"fast", "slow1", "slow2", "breaks", "changes"}
+
+
+def git(folder: Path, *words: str) -> None:
+    subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "conftest.py").write_text(CONFTEST.replace("NOW", "monday"))
+    git(tmp_path, "init")
+    (tmp_path / ".gitignore").write_text("/var/\n__pycache__\n")
+    (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_all.py").write_text(TESTS)
+    (tmp_path / "product.py").write_text("a = 1\n")
+    (tmp_path / "var").mkdir()
     return tmp_path
 
 
 def run(project: Path, *options: str) -> tuple[set[str], str, int]:
     """Which tests ran, what was said, and the exit status."""
-    (project / "ran").unlink(missing_ok=True)
+    ran = project / "var" / "ran"
+    ran.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *options, str(project)]
-    done = subprocess.run(
-        command, cwd=project, env={"PYTHONPATH": str(Path(__file__).parent), "PATH": ""}, capture_output=True, text=True
-    )
-    ran = set((project / "ran").read_text().split()) if (project / "ran").exists() else set()
-    return ran, done.stdout + done.stderr, done.returncode
+    environment = {"PYTHONPATH": str(Path(__file__).parent), "PATH": os.environ["PATH"]}
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    return set(ran.read_text().split()) if ran.exists() else set(), done.stdout + done.stderr, done.returncode
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2", "--dist", "loadfile")], ids=["one process", "two processes"])
-def test_a_slow_test_that_passed_is_left_out_until_something_changes(project: Path, options: tuple[str, ...]) -> None:
-    (project / "fails").touch()
-    ran, said, status = run(project, *options)
-    assert (ran, status) == ({"fast", "slow", "wrong"}, 1), said
+@pytest.mark.parametrize("processes", [(), ("-n", "2", "--dist", "loadfile")], ids=["one process", "two processes"])
+def test_a_slow_test_that_passed_is_left_out_until_something_changes(project: Path, processes: tuple[str, ...]) -> None:
+    once = ("--slow-once", *processes)
+    (project / "var" / "breaks").touch()
+    ran, said, status = run(project, *once)
+    assert (ran, status) == (ALL, 1), said
     assert "left out" not in said
-    ran, said, status = run(project, *options)
-    assert (ran, status) == ({"fast", "wrong"}, 1), "what failed runs again"
-    assert "1 slow tests were left out" in said
-    assert "All tests: make test ALL=1" in said
-    (project / "fails").unlink()
-    assert run(project, *options)[::2] == ({"fast", "wrong"}, 0)
-    assert run(project, *options)[::2] == ({"fast"}, 0)
-    (project / "conftest.py").write_text(CONFTEST.replace("NOW", "tuesday"))
-    assert run(project, *options)[::2] == ({"fast", "slow", "wrong"}, 0)
-    (project / "passed.json").write_text(json.dumps({"inputs": "tuesday"}))
-    assert run(project, *options)[::2] == ({"fast", "slow", "wrong"}, 0), "a record that cannot be read"
+    ran, said, status = run(project, *once)
+    assert (ran, status) == ({"fast", "breaks", "changes"}, 1), "what failed, be it after its end, runs again"
+    assert "2 slow tests were left out (1 s of tests)" in said
+    assert said.count("All tests: make test ALL=1") == 1
+    (project / "var" / "breaks").unlink()
+    assert run(project, *once)[::2] == ({"fast", "breaks", "changes"}, 0)
+    assert run(project, *once)[::2] == ({"fast", "changes"}, 0)
+
+    (project / "var" / "breaks").touch()
+    assert run(project, *processes)[::2] == (ALL, 1), "all where nobody asks for less"
+    assert run(project, *once)[::2] == ({"fast", "breaks", "changes"}, 1), "what failed there runs again"
+
+    (project / "product.py").write_text("a = 2\n")
+    assert run(project, *once)[::2] == (ALL, 1)
 
 
-def test_whatever_a_test_can_depend_on_counts(tmp_path: Path) -> None:
-    def git(*words: str) -> None:
-        subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True)
+def test_what_passes_while_code_changes_is_not_remembered(project: Path) -> None:
+    assert run(project, "--slow-once")[::2] == (ALL, 0)
+    kept = (project / "var" / "passed.json").read_text()
+    assert len(json.loads(kept)["passed"]) == 3
+    (project / "product.py").write_text("a = 2\n")
+    (project / "var" / "changes").touch()
+    assert run(project, "--slow-once")[::2] == (ALL, 0)
+    assert (project / "var" / "passed.json").read_text() == kept, "with which code they passed is not known"
+    (project / "product.py").write_text("a = 1\n")
+    (project / "var" / "fails").touch()
+    assert run(project, "--slow-once")[::2] == ({"fast", "changes"}, 1)
+    (project / "var" / "passed.json").write_text('{"inputs": "what another version wrote"}')
+    ran, said, _ = run(project, "--slow-once")
+    assert ran == ALL, said
 
-    assert inputs(tmp_path / "..", {}) is None or (tmp_path / ".." / ".git").exists()
-    git("init")
-    (tmp_path / ".gitignore").write_text("/var/\n")
-    (tmp_path / "code.py").write_text("a = 1\n")
-    (tmp_path / "README.md").write_text("Words\n")
-    git("add", ".")
-    seen = [inputs(tmp_path, {"HOME": "/a"})]
+
+def test_whatever_a_test_can_depend_on_counts(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(project, "add", ".")
+    for name in ("README.md", "CHANGELOG.md"):
+        (project / name).write_text("Words\n")
+    seen = [inputs(project, {"HOME": "/a"})]
     assert seen[0] is not None
+    (project / "CHANGELOG.md").write_text("Other words\n")
+    (project / "var" / "kept.json").write_text("{}")
+    assert inputs(project, {"HOME": "/b"}) == seen[0], "the changelog, what runs leave, other variables"
 
-    (tmp_path / "README.md").write_text("Other words\n")
-    (tmp_path / "var").mkdir()
-    (tmp_path / "var" / "kept.json").write_text("{}")
-    assert inputs(tmp_path, {"HOME": "/b"}) == seen[0], "documents, what runs leave, other variables"
-
-    (tmp_path / "code.py").write_text("a = 2\n")
-    seen.append(inputs(tmp_path, {}))
-    (tmp_path / "new.py").write_text("b = 1\n")
-    seen.append(inputs(tmp_path, {}))
-    (tmp_path / "new.py").rename(tmp_path / "renamed.py")
-    seen.append(inputs(tmp_path, {}))
-    (tmp_path / "code.py").unlink()
-    seen.append(inputs(tmp_path, {}))
-    seen.append(inputs(tmp_path, {"ATEN_CPU_CAPABILITY": "avx2"}))
+    (project / "README.md").write_text("Other words\n")  # tests run its commands
+    seen.append(inputs(project, {}))
+    (project / "product.py").write_text("a = 2\n")
+    seen.append(inputs(project, {}))
+    (project / "product.py").chmod(0o755)
+    seen.append(inputs(project, {}))
+    (project / "new.py").write_text("b = 1\n")
+    seen.append(inputs(project, {}))
+    (project / "new.py").rename(project / "renamed.py")
+    seen.append(inputs(project, {}))
+    (project / "product.py").unlink()
+    seen.append(inputs(project, {}))
+    seen.append(inputs(project, {"ATEN_CPU_CAPABILITY": "avx2"}))
+    package = project / "var" / "something-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: something\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(project / "var")
+    seen.append(inputs(project, {}))
     assert len(set(seen)) == len(seen)
+
+
+def test_without_git_all_tests_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DIR", str(project / "nowhere"))
+    assert inputs(project, {}) is None
+    monkeypatch.setenv("PATH", str(project))
+    assert inputs(project, {}) is None

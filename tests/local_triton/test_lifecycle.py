@@ -19,7 +19,6 @@ from tritonclient.utils import InferenceServerException
 from onshelf_local_triton import LocalTriton, LocalTritonError, ServerError, StartError, api, processes, state
 from onshelf_local_triton import server as server_module
 from onshelf_local_triton.__main__ import main
-from onshelf_local_triton.errors import HangError
 
 X = {"x": np.ones((1, 4), dtype=np.float32)}
 
@@ -101,14 +100,72 @@ def test_a_server_that_hangs_while_it_starts_is_started_again(
         ports = triton.ports
         triton.stop()
         write_hanging(tmp_path / "for ever", 9)
-        hangs = LocalTriton(tmp_path / "for ever", tmp_path / "run", venv=venv)
-        with pytest.raises(HangError, match=r"did nothing for 3 s while it started\. From .*triton\.log:\n"):
+        hangs = LocalTriton(tmp_path / "for ever", tmp_path / "run", venv=venv, timeout=8)
+        with pytest.raises(StartError, match=r"was not ready within 8 s\. From .*triton\.log:\n"):
             hangs.start()
+        assert capsys.readouterr().err.count("did nothing for 3 s") == 2, "the last try may only seem to hang"
         assert (tmp_path / "for ever" / "waits" / "times").read_text() == "xxx"
         assert hangs.state is None
         assert state.kept_ports(tmp_path / "run") == dict(zip(state.PORT_NAMES, ports, strict=True))
     finally:
         triton.stop()
+
+
+@pytest.mark.parametrize(
+    ("happens", "hangs"),
+    [
+        ({}, True),
+        ({"size": 1}, False),
+        ({"used": 0.2}, False),  # a fifth of a processor
+        ({"used": 0.05}, True),
+        ({"disk": True}, False),
+    ],
+    ids=["nothing", "its log grows", "it works", "it waits for requests", "it waits for a disk"],
+)
+def test_a_server_hangs_where_it_does_nothing(
+    happens: dict[str, float], hangs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    log.write_text("It starts.\n")
+    now = used = 0.0
+    monkeypatch.setattr(processes, "work", lambda _: (used, bool(happens.get("disk"))))
+    hang = server_module._Hang(state.State("onshelf-x", 1, "/r", 1, 2, 3, str(log)), lambda: now)
+    seen = []
+    for _ in range(40):
+        now += 1.5
+        used += 1.5 * happens.get("used", 0)
+        log.write_text(log.read_text() + "x" * int(happens.get("size", 0)))
+        seen.append(hang.look())
+    assert any(seen) == hangs
+    assert not any(seen[: int(server_module.HANG_SECONDS / 1.5) - 1])
+
+
+def test_time_in_which_the_machine_stood_still_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, used = 0.0, 7.0
+    monkeypatch.setattr(processes, "work", lambda _: (used, False))
+    hang = server_module._Hang(state.State("onshelf-x", 1, "/r", 1, 2, 3, str(tmp_path / "no log")), lambda: now)
+    now = 3600.0
+    assert not hang.look()
+    now, used = 7200.0, 2.0  # one of its processes has ended
+    assert not hang.look()
+    for _ in range(int(server_module.HANG_SECONDS)):
+        now, used = now + 1.5, used + 0.3
+        assert not hang.look(), "the others work"
+
+
+def test_the_work_of_processes_is_seen() -> None:
+    token = "onshelf-works"
+    with subprocess.Popen([sys.executable, "-c", "while True: pass", token]) as busy:
+        try:
+            deadline = time.monotonic() + 20
+            while (before := processes.work(token))[0] < 0.1:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            time.sleep(0.5)
+            assert processes.work(token)[0] - before[0] > 0.3, "used a processor or waited for one"
+        finally:
+            busy.kill()
+    assert processes.work(token) == (0.0, False)
 
 
 def test_after_a_crash_it_comes_back_by_itself_and_its_remains_are_cleared(running: LocalTriton) -> None:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,6 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from onshelf_local_triton import LocalTriton, processes, state
-from onshelf_local_triton import watch as watch_module
 from onshelf_local_triton.__main__ import main
 from onshelf_local_triton.processes import ModelProcess
 from onshelf_local_triton.watch import LONGEST_PAUSE, Watch, attend, pause_after, revive
@@ -163,8 +162,8 @@ def test_a_server_with_a_dead_model_process_stops_soon(
 
 @pytest.fixture
 def fake_triton() -> Iterator[tuple[int, list[str]]]:
-    """The HTTP port of a server that has one model, `linear`, and what it was told to do; it hangs where it was told
-    so ("hang ...") before.
+    """The HTTP port of a server that has one model, `linear`, and what it was told to do; it hangs or refuses where
+    that stands there before ("hang ...", "refuse ...").
     """
     told: list[str] = []
 
@@ -177,9 +176,10 @@ def fake_triton() -> Iterator[tuple[int, list[str]]]:
                 told.append(self.path.removeprefix("/v2/repository/models/"))
                 if f"hang {told[-1]}" in told:
                     time.sleep(1)
-            self.send_response(200)
+            refused = bool(told) and f"refuse {told[-1]}" in told and not rows
+            self.send_response(400 if refused else 200)
             self.end_headers()
-            self.wfile.write(json.dumps(rows).encode())
+            self.wfile.write(json.dumps({"error": "no"} if refused else rows).encode())
 
         def log_message(self, *_: object) -> None:
             """Nothing is said."""
@@ -261,24 +261,49 @@ def test_a_model_is_loaded_once_however_many_of_its_processes_died(
     assert told == ["linear/unload", "linear/load"]
 
 
-def test_a_server_that_hangs_while_it_loads_a_model_again_is_killed(
+def test_a_server_that_does_not_end_a_load_is_killed(
     fake_triton: tuple[int, list[str]], stubs: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port, told = fake_triton
     told.append("hang linear/load")
-    monkeypatch.setattr(watch_module, "LOAD_SECONDS", 0.3)
-    with subprocess.Popen(["sh", "-c", "sleep 60; : onshelf-hangs"], start_new_session=True) as server:
-        seen = processes.model_processes
-        monkeypatch.setattr(processes, "model_processes", lambda _, among=None: seen(os.getpid(), among))
-        running = state.State("onshelf-hangs", server.pid, "/repository", 1, port, 3, "/log")
-        said: list[str] = []
+    looked, seen = threading.Event(), processes.model_processes
+
+    def of_this_process(_: int, among: Iterable[int] | None = None) -> list[ModelProcess]:
+        found = seen(os.getpid(), among)
+        looked.set()
+        return found
+
+    monkeypatch.setattr(processes, "model_processes", of_this_process)
+    said: list[str] = []
+    server = subprocess.Popen(["sh", "-c", "sleep 60; : onshelf-hangs"], start_new_session=True)
+    try:
+        running = state.State("onshelf-hangs", server.pid, "/repository", 1, port, 3, "/log", timeout=0.3)
         attending = threading.Thread(target=attend, args=(running, said.append))
         attending.start()
-        time.sleep(0.3)
+        assert looked.wait(20)
         stubs[0].kill()
+        assert server.wait(20) == -signal.SIGKILL
         attending.join(20)
-        assert server.wait(1) == -signal.SIGKILL
-    assert said[-1] == f"linear: loading it has not ended after 0.3 s; tritonserver {server.pid} is killed"
+    finally:
+        server.kill()
+        server.wait()
+    assert said[-1] == f"linear: loading it again has not ended after 0.3 s; tritonserver {server.pid} is killed"
+
+
+def test_a_server_that_refuses_a_load_lives_on(
+    fake_triton: tuple[int, list[str]], stubs: list[subprocess.Popen[bytes]]
+) -> None:
+    port, told = fake_triton
+    told.append("refuse linear/load")
+    clock, said = Clock(), []
+    watch = Watch(os.getpid(), port, said.append, clock, timeout=0.3)
+    watch.look()
+    stubs[0].kill()
+    until(lambda: dead() == 1, "it to die")
+    for _ in range(2):
+        clock.now += 0.5
+        watch.look()
+    assert "linear: Triton refused /v2/repository/models/linear/load (400): no; it is loaded again in 1 s" in said
 
 
 def test_a_server_that_was_stopped_is_not_brought_back(hurt: LocalTriton, venv: Path) -> None:

@@ -91,13 +91,25 @@ def kill(pid: int, token: str) -> None:
 
 
 def work(token: str) -> tuple[float, bool]:
-    """Return the processor seconds that the processes with `token` have used, and whether one waits for a disk."""
+    """Return the seconds for which the processes with `token` have used a processor or waited for one, and whether one
+    of their threads waits for a disk.
+    """
     seconds, disk = 0.0, False
     for pid in having(token):
         fields = _read(pid, "stat").rpartition(")")[2].split()  # empty where it ended just now
         seconds += sum(int(ticks) for ticks in fields[11:13]) / TICKS
-        disk = disk or fields[:1] == ["D"]
+        for task in _tasks(pid):
+            disk = disk or _read(pid, f"task/{task}/stat").rpartition(")")[2].split()[:1] == ["D"]
+            waited = _read(pid, f"task/{task}/schedstat").split()[1:2]  # none on a kernel that does not count it
+            seconds += sum(int(nanoseconds) for nanoseconds in waited) / 1e9
     return seconds, disk
+
+
+def _tasks(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return []
 
 
 def plain_path(path: Path, token: str, name: str) -> Path:

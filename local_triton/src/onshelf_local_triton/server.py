@@ -24,8 +24,10 @@ from onshelf_local_triton.state import State
 SHARED_MEMORY_BYTES = 4 * 1024 * 1024  # what one model process starts with; Triton grows it when a batch is larger
 POLL_SECONDS = 0.05
 WATCH = "onshelf_local_triton.watch"  # the module that watches a server
+TRIES = 3  # to start where a port is taken meanwhile, or a try hangs
 HANG_SECONDS = 30.0  # without work, while it starts, after which a server is taken to hang
-WORKING_SHARE = 0.1  # of a processor; one that waits, for requests or for ever, takes less
+WORKING_SHARE = 0.1  # of a processor, used or waited for; one that waits for something else takes less
+LONGEST_LOOK = 5.0  # that counts between two looks: a machine that was stopped meanwhile did no work
 CRIPPLED_SECONDS = 3.0  # for a server that will not stop by itself to end what it can
 
 
@@ -35,7 +37,8 @@ class LocalTriton:
     Ports of 0 are picked free at the first start and kept in the run folder for later ones. `models` limits what is
     loaded (empty: all); `arguments` are passed on to tritonserver. `venv` is where `onshelf-local-triton install` put
     the environment; `log` (default: `<run_dir>/triton.log`) is appended to. `timeout`: seconds until all models must be
-    ready. A watch runs beside it: a model whose process dies is loaded again, a server that dies is started anew.
+    ready, in each of at most three tries. A watch runs beside it: a model whose process dies is loaded again, a server
+    that dies is started anew.
     As a context manager it starts on entry and stops on exit.
     """
 
@@ -300,11 +303,11 @@ class LocalTriton:
         self._check_repository()
         picked = [name for name, port in self._ports.items() if not port]
         self._ports.update(self._usable_ports(picked))
-        tries = 3
+        tries = TRIES
         while True:
             self._ports.update(_free_ports([name for name in picked if not self._ports[name]]))
             try:
-                return self._launch_once(environment, server_id, revival)
+                return self._launch_once(environment, server_id, revival, last=tries == 1)
             except BaseException as error:  # also Ctrl-C: never leave a half-started server behind
                 processes.kill_all(server_id)
                 tries -= 1
@@ -330,7 +333,8 @@ class LocalTriton:
                 )
         return free
 
-    def _launch_once(self, environment: Environment, server_id: str, revival: str) -> State:
+    def _launch_once(self, environment: Environment, server_id: str, revival: str, last: bool) -> State:
+        """Start the process once; the `last` try may take as long as it takes, in case it only seemed to hang."""
         layout = environment.layout
         place = Layout(processes.plain_path(environment.root, server_id, "environment"))
         repository = processes.plain_path(self.repository, server_id, "repository")
@@ -371,7 +375,7 @@ class LocalTriton:
             **self._ports,
         )
         started.write(self.run_dir)
-        self._wait_until_ready(started, offset)
+        self._wait_until_ready(started, offset, None if last else _Hang(started))
         if revival:
             started = dataclasses.replace(started, revival="")
             started.write(self.run_dir)
@@ -396,19 +400,22 @@ class LocalTriton:
             for pid in self._watches(found):
                 processes.kill(pid, found.server_id)
 
-    def _wait_until_ready(self, started: State, offset: int) -> None:
+    def _wait_until_ready(self, started: State, offset: int, hang: "_Hang | None") -> None:
         """Return when it is ready; raises StartError with the log from `offset` when it ends or takes too long,
-        HangError when it does nothing any more.
+        HangError when it does nothing any more by `hang`.
         """
-        log, hang = Path(started.log), _Hang(started)
-        ended = _until(
-            lambda: not started.alive or api.is_ready(started.http_port, started.server_id) or hang.look(), self.timeout
-        )
+        log = Path(started.log)
+
+        def settled() -> bool:
+            ready = not started.alive or api.is_ready(started.http_port, started.server_id)
+            return ready or (hang is not None and hang.look())
+
+        in_time = _until(settled, self.timeout)
         if not started.alive:
             raise StartError(f"tritonserver ended before it was ready. From {log}:\n{logs.reasons(log, offset)}")
-        if hang.found:
+        if hang is not None and hang.found:
             raise HangError(f"did nothing for {HANG_SECONDS:g} s while it started", log, logs.reasons(log, offset))
-        if not ended:
+        if not in_time:
             why = logs.reasons(log, offset)
             raise StartError(f"tritonserver was not ready within {self.timeout:.0f} s. From {log}:\n{why}")
 
@@ -419,22 +426,25 @@ class _Hang:
     Triton 24.10 was seen so once in some hundred starts: one of 20 models was never loaded.
     """
 
-    def __init__(self, started: State) -> None:
+    def __init__(self, started: State, clock: Callable[[], float] = time.monotonic) -> None:
         self.found = False
-        self._log, self._token = Path(started.log), started.server_id
-        self._looked = self._since = time.monotonic()
+        self._log, self._token, self._clock = Path(started.log), started.server_id, clock
+        self._looked, self._idle = clock(), 0.0
         self._size, self._used = -1, 0.0
 
     def look(self) -> bool:
         """Look, once a second at most; remembers what is found."""
-        now = time.monotonic()
+        now = self._clock()
         if now - self._looked < 1:
             return self.found
-        self._looked, size = now, self._log.stat().st_size
+        self._idle += min(now - self._looked, LONGEST_LOOK)
+        self._looked = now
+        size = self._log.stat().st_size if self._log.exists() else -1
         used, disk = processes.work(self._token)
+        self._used = min(self._used, used)  # a process that has ended takes its time along
         if size != self._size or disk or used - self._used > WORKING_SHARE * HANG_SECONDS:
-            self._since, self._size, self._used = now, size, used
-        self.found = now - self._since >= HANG_SECONDS
+            self._idle, self._size, self._used = 0.0, size, used
+        self.found = self._idle >= HANG_SECONDS
         return self.found
 
 

@@ -26,7 +26,6 @@ SCAN_SECONDS = 1.0  # to look for new ones
 SURE_SECONDS = 0.2  # that a process stays dead; one that ends in order is dead, too, until Triton has looked after it
 CALM_SECONDS = 60.0  # what dies again sooner waits before it is brought back, longer each time
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-LOAD_SECONDS = 120.0  # after which a server that loads a model again is taken to hang
 
 
 class LoadHangError(Exception):
@@ -41,11 +40,18 @@ class Watch:
         port: of its HTTP protocol.
         say: takes a line for people.
         clock: seconds that only grow.
+        timeout: seconds after which a server that loads a model again is taken to hang.
     """
 
     def __init__(
-        self, server: int, port: int, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self,
+        server: int,
+        port: int,
+        say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        timeout: float = state.TIMEOUT,
     ) -> None:
+        self._timeout = timeout
         self._server, self._port, self._say, self._clock = server, port, say, clock
         self._known: dict[int, ModelProcess] = {}
         self._dead: dict[int, float] = {}  # by pid: since when
@@ -97,15 +103,20 @@ class Watch:
     def _load(self, model: str) -> None:
         began = self._clock()
         try:
-            if self._is_ready(model):
+            ready = self._is_ready(model)
+        except ServerError as error:  # it ends, or is busy
+            self._plan(model, str(error))
+            return
+        try:
+            if ready:
                 old = [one for one in processes.model_processes(self._server) if one.model == model]
                 self._known |= {one.pid: one for one in old}
                 self._mourned |= {pid for pid, one in self._known.items() if one.model == model}
-                api.unload(self._port, model)
-            api.load(self._port, model, LOAD_SECONDS)
+                api.unload(self._port, model, self._timeout)
+            api.load(self._port, model, self._timeout)
         except ServerError as error:
-            if self._clock() - began >= LOAD_SECONDS:
-                raise LoadHangError(f"{model}: loading it has not ended after {LOAD_SECONDS:g} s") from error
+            if isinstance(error.__cause__, TimeoutError):  # no refusal
+                raise LoadHangError(f"{model}: loading it again has not ended after {self._timeout:g} s") from error
             self._plan(model, str(error))
         else:
             del self._due[model]
@@ -155,7 +166,7 @@ def _clock(seconds: float) -> str:
 
 def attend(running: State, say: Callable[[str], None]) -> None:
     """Watch a server until it is gone; kill one that hangs."""
-    watch = Watch(running.pid, running.http_port, say)
+    watch = Watch(running.pid, running.http_port, say, timeout=running.timeout)
     while running.alive:
         try:
             watch.look()
