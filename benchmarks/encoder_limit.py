@@ -27,7 +27,7 @@ from plan_latency import ROOT, machine, products_of
 from rich.progress import track
 from tokenizers import Tokenizer
 
-from onshelf_gateway.backend import TritonBackend
+from onshelf_gateway.inference.backend import TritonBackend
 
 BATCHES = (1, 4, 8, 16, 32, 64)
 OUTPUTS = ("embedding", "product_vector", "completed_ids")

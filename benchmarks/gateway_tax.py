@@ -26,14 +26,14 @@ from rich.progress import track
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from onshelf.v1 import launch_pb2, launch_pb2_grpc
-from onshelf_gateway.backend import Array, Arrays, TritonBackend
-from onshelf_gateway.calls import Call
-from onshelf_gateway.catalogue import Catalogue
-from onshelf_gateway.gateway import Gateway
-from onshelf_gateway.limits import Permits
-from onshelf_gateway.models import AUDIENCE_RETRIEVAL, LAUNCH_OUTCOME, LAUNCH_RETRIEVAL, Models
-from onshelf_gateway.plan_launch import plan_launch
-from onshelf_gateway.releases import ReleaseSet
+from onshelf_gateway.call.call import Call
+from onshelf_gateway.call.permits import Permits
+from onshelf_gateway.catalogue.catalogue import Catalogue
+from onshelf_gateway.inference.backend import Array, Arrays, TritonBackend
+from onshelf_gateway.inference.models import AUDIENCE_RETRIEVAL, LAUNCH_OUTCOME, LAUNCH_RETRIEVAL, Models
+from onshelf_gateway.releases.release_set import ReleaseSet
+from onshelf_gateway.services.gateway import Gateway
+from onshelf_gateway.services.launch.plan_launch import plan_launch
 from onshelf_gateway.settings import Settings
 
 ALONGSIDE = (LAUNCH_OUTCOME, AUDIENCE_RETRIEVAL, LAUNCH_RETRIEVAL)

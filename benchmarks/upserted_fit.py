@@ -21,7 +21,7 @@ from plan_latency import ROOT, machine
 from rich.progress import track
 
 from onshelf_exporter.graphs import run_graph, session
-from onshelf_gateway.shelf import MOST, first_order
+from onshelf_gateway.catalogue.shelf import MOST, first_order
 
 UPSERTED = 10_000
 BEST = (10, 50)

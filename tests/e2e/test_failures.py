@@ -18,7 +18,7 @@ from small_release import SmallRelease
 from stack import Gateway, healthy, wait_until
 
 from onshelf import Client, ErrorReason, Money, NotFound, OnshelfError, Product, Unavailable
-from onshelf_gateway.trials import ENOUGH
+from onshelf_gateway.inference.trials import ENOUGH
 from onshelf_local_triton import LocalTriton, processes
 
 PRODUCT = Product(title="Kettle cooked potato chips with sea salt", list_price=Money("3.49", "USD"))

@@ -16,8 +16,8 @@ from google.type.money_pb2 import Money
 from grpc_status import rpc_status
 
 from onshelf.v1 import launch_pb2, launch_pb2_grpc, recommendation_pb2_grpc, types_pb2
-from onshelf_gateway import logs
-from onshelf_gateway.server import Server
+from onshelf_gateway.call import logs
+from onshelf_gateway.server.assembly import Server
 from onshelf_gateway.testing import FakeBackend, running_gateway, write_fake_release
 
 TITLE = "Honey lime tortilla chips, 12 oz"

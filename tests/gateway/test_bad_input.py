@@ -5,7 +5,7 @@ import pytest
 from google.type.money_pb2 import Money
 
 from onshelf.v1 import launch_pb2, types_pb2
-from onshelf_gateway import errors
+from onshelf_gateway.call import errors
 
 T, L = types_pb2, launch_pb2
 NAN, INF = float("nan"), float("inf")

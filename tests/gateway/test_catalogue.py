@@ -9,8 +9,8 @@ import grpc
 import pytest
 
 from onshelf.v1 import catalog_pb2, catalog_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc, types_pb2
-from onshelf_gateway.backend import BackendUnavailableError
-from onshelf_gateway.read_products import AT_ONCE
+from onshelf_gateway.catalogue.read_products import AT_ONCE
+from onshelf_gateway.inference.backend import BackendUnavailableError
 from onshelf_gateway.testing import running_gateway, write_fake_release
 
 C, R, T = catalog_pb2, recommendation_pb2, types_pb2

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from onshelf.v1 import launch_pb2, types_pb2
-from onshelf_gateway.calls import Call
-from onshelf_gateway.candidates import cross, join
-from onshelf_gateway.categories import Category, NamedCategory, completed, named_category
-from onshelf_gateway.economics import economics
-from onshelf_gateway.forecasts import Forecasts, nb_quantile
-from onshelf_gateway.models import RawOutcomes
-from onshelf_gateway.product import _notice_category
-from onshelf_gateway.questions import CostQuestion, ObjectiveQuestion, ProductQuestion
-from onshelf_gateway.ranking import diverse, from_knee, frontier_rows
-from onshelf_gateway.release import load_release
+from onshelf_gateway.call.call import Call
+from onshelf_gateway.inference.models import RawOutcomes
+from onshelf_gateway.planning.candidates import cross, join
+from onshelf_gateway.planning.economics import economics
+from onshelf_gateway.planning.forecasts import Forecasts, nb_quantile
+from onshelf_gateway.planning.ranking import diverse, from_knee, frontier_rows
+from onshelf_gateway.product.categories import Category, NamedCategory, completed, named_category
+from onshelf_gateway.product.understanding import _notice_category
+from onshelf_gateway.releases.model_release import load_release
+from onshelf_gateway.requests.questions import CostQuestion, ObjectiveQuestion, ProductQuestion
 from onshelf_gateway.testing.fake_backend import complete_ids
 
 T = types_pb2

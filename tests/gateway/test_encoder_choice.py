@@ -8,9 +8,9 @@ import grpc
 import pytest
 
 from onshelf.v1 import catalog_pb2, catalog_pb2_grpc, launch_pb2_grpc
-from onshelf_gateway.backend import BackendAnswerError, BackendUnavailableError
-from onshelf_gateway.encoder_choice import BUDGET_SECONDS, EncoderChoice, fastest
-from onshelf_gateway.release import ModelRelease, load_release
+from onshelf_gateway.inference.backend import BackendAnswerError, BackendUnavailableError
+from onshelf_gateway.inference.encoder_choice import BUDGET_SECONDS, EncoderChoice, fastest
+from onshelf_gateway.releases.model_release import ModelRelease, load_release
 from onshelf_gateway.testing import FakeBackend, running_gateway, write_fake_release
 
 FP32, INT8, PADDED = "product_encoder_fp32", "product_encoder_int8", "product_encoder"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onshelf_gateway.backend import BackendTimeoutError
-from onshelf_gateway.encodings import DEPTH, SMALL, Encodings
+from onshelf_gateway.inference.backend import BackendTimeoutError
+from onshelf_gateway.inference.encodings import DEPTH, SMALL, Encodings
 
 RELEASE: Any = SimpleNamespace(version=1, fingerprint="one")
 

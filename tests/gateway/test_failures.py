@@ -22,8 +22,8 @@ from onshelf.v1 import (
     recommendation_pb2,
     recommendation_pb2_grpc,
 )
-from onshelf_gateway import logs, metrics
-from onshelf_gateway.backend import BackendAnswerError, BackendTimeoutError, BackendUnavailableError
+from onshelf_gateway.call import logs, metrics
+from onshelf_gateway.inference.backend import BackendAnswerError, BackendTimeoutError, BackendUnavailableError
 from onshelf_gateway.testing import running_gateway
 
 R = recommendation_pb2

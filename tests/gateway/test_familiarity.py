@@ -9,8 +9,8 @@ import pytest
 from onshelf.v1 import catalog_pb2, catalog_pb2_grpc, launch_pb2, launch_pb2_grpc, recommendation_pb2_grpc
 from onshelf.v1 import recommendation_pb2 as R
 from onshelf_exporter.training.familiarity import TYPICAL, familiarity_table, reader
-from onshelf_gateway.familiarity import read_familiarity
-from onshelf_gateway.release import ReleaseError, load_release
+from onshelf_gateway.releases.familiarity import read_familiarity
+from onshelf_gateway.releases.model_release import ReleaseError, load_release
 from onshelf_gateway.testing import running_gateway, write_fake_release
 
 STRANGE, UNREADABLE = "zqx qxz, xq", "zqxzqxzq xqzxqzxq"  # letters that the invented shop hardly uses

@@ -12,8 +12,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from onshelf.v1 import launch_pb2_grpc
-from onshelf_gateway.backend import BackendTimeoutError, BackendUnavailableError
-from onshelf_gateway.health import LAUNCH, RECOMMENDATION
+from onshelf_gateway.inference.backend import BackendTimeoutError, BackendUnavailableError
+from onshelf_gateway.services.health import LAUNCH, RECOMMENDATION
 from onshelf_gateway.testing import running_gateway, write_fake_release
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING

@@ -10,8 +10,8 @@ from tritonclient.grpc import aio, model_config_pb2, service_pb2, service_pb2_gr
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from onshelf.v1 import launch_pb2, launch_pb2_grpc
-from onshelf_gateway.backend import BackendUnavailableError
-from onshelf_gateway.kserve.served import MODELS
+from onshelf_gateway.inference.backend import BackendUnavailableError
+from onshelf_gateway.services.kserve.served import MODELS
 from onshelf_gateway.testing import running_gateway
 
 TITLE = "Honey lime tortilla chips, 12 oz"

@@ -20,16 +20,19 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from onshelf.v1 import errors_pb2
-from onshelf_gateway import errors, heap, money, settings
-from onshelf_gateway.candidates import channel_sets, spread
-from onshelf_gateway.forecasts import Forecasts, nb_level, nb_quantile
-from onshelf_gateway.idempotency import Answers
-from onshelf_gateway.logs import UserHash
-from onshelf_gateway.models import RawOutcomes, bucket
-from onshelf_gateway.release import ModelRelease, ReleaseError, load_release
-from onshelf_gateway.releases import ReleaseSet
+from onshelf_gateway import settings
+from onshelf_gateway.call import errors
+from onshelf_gateway.call.idempotency import Answers
+from onshelf_gateway.call.logs import UserHash
+from onshelf_gateway.inference.models import RawOutcomes, bucket
+from onshelf_gateway.planning.candidates import channel_sets, spread
+from onshelf_gateway.planning.forecasts import Forecasts, nb_level, nb_quantile
+from onshelf_gateway.releases.model_release import ModelRelease, ReleaseError, load_release
+from onshelf_gateway.releases.release_set import ReleaseSet
+from onshelf_gateway.releases.weeks import launch_days, week_of_year
+from onshelf_gateway.requests import money
+from onshelf_gateway.server import heap
 from onshelf_gateway.testing import write_fake_release
-from onshelf_gateway.weeks import launch_days, week_of_year
 
 ROOT = Path(__file__).parents[2]
 LEVELS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])

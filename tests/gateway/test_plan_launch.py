@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from onshelf.v1 import launch_pb2, launch_pb2_grpc, types_pb2
-from onshelf_gateway.plan_launch import _explain
+from onshelf_gateway.services.launch.plan_launch import _explain
 from onshelf_gateway.testing import running_gateway
 
 T, L = types_pb2, launch_pb2

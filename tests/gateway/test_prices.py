@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from onshelf.v1 import launch_pb2, types_pb2
-from onshelf_gateway.candidates import cross
-from onshelf_gateway.prices import Elasticities, PriceLimits, Pricing, Season, demand_levels, falling
+from onshelf_gateway.planning.candidates import cross
+from onshelf_gateway.planning.prices import Elasticities, PriceLimits, Pricing, Season, demand_levels, falling
 
 L, T = launch_pb2, types_pb2
 FREE = PriceLimits(0.0, 0.5, None, None)

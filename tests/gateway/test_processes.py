@@ -21,7 +21,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from onshelf.v1 import launch_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc
-from onshelf_gateway.processes import own_folder, remove_left_folders
+from onshelf_gateway.server.processes import own_folder, remove_left_folders
 
 COUNT = 2
 USER = recommendation_pb2.GetUserProfileRequest(user_id="H00003")

@@ -176,7 +176,7 @@ async def test_profile_of_a_user(running, words):
 
 
 async def test_without_the_model_recommendations_are_unavailable(running, words):
-    from onshelf_gateway.backend import BackendUnavailableError
+    from onshelf_gateway.inference.backend import BackendUnavailableError
 
     running.backend.failing["product_retrieval"] = BackendUnavailableError("gone")
     refusal = await words.refusal(running.recommend.RecommendProducts(R.RecommendProductsRequest(user_id="H00003")))

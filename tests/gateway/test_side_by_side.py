@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from onshelf_gateway import side_by_side
+from onshelf_gateway.call import side_by_side
 
 
 def silent() -> asyncio.Task[bool]:

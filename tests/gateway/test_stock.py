@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from onshelf.v1 import launch_pb2, types_pb2
-from onshelf_gateway.allocation import allocate, least_units
+from onshelf_gateway.planning.allocation import allocate, least_units
 
 L = launch_pb2
 

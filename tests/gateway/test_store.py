@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from onshelf_gateway.catalogue_store import ENCODINGS, CatalogueFullError, CatalogueStore, metadata
-from onshelf_gateway.store import Store, StoreError
+from onshelf_gateway.store.database import Store, StoreError
+from onshelf_gateway.store.products import ENCODINGS, CatalogueFullError, CatalogueStore, metadata
 
 MODELS = "3:abc:product_encoder"
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from onshelf_gateway.backend import BackendUnavailableError, ModelTimes
+from onshelf_gateway.inference.backend import BackendUnavailableError, ModelTimes
 
 TRACED = (("x-onshelf-trace", "1"),)
 PARTS = ("queue", "compute")

@@ -6,11 +6,11 @@ import grpc
 import pytest
 
 from onshelf.v1 import launch_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc
-from onshelf_gateway.backend import BackendAnswerError, BackendTimeoutError, BackendUnavailableError
-from onshelf_gateway.calls import Call
-from onshelf_gateway.health import CATALOG, LAUNCH, RECOMMENDATION
+from onshelf_gateway.call.call import Call
+from onshelf_gateway.inference.backend import BackendAnswerError, BackendTimeoutError, BackendUnavailableError
+from onshelf_gateway.inference.trials import ENOUGH, Trials
+from onshelf_gateway.services.health import CATALOG, LAUNCH, RECOMMENDATION
 from onshelf_gateway.testing import running_gateway, write_fake_release
-from onshelf_gateway.trials import ENOUGH, Trials
 
 R = recommendation_pb2
 STUB = BackendUnavailableError("INTERNAL: Stub process 'launch_outcome_0_0' is not healthy.")

@@ -10,7 +10,7 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from onshelf_gateway.__main__ import main
-from onshelf_gateway.backend import (
+from onshelf_gateway.inference.backend import (
     BackendAnswerError,
     BackendTimeoutError,
     BackendUnavailableError,

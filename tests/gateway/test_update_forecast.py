@@ -5,8 +5,8 @@ import pytest
 
 from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_exporter.training import life_cycle as training
-from onshelf_gateway.life_cycle import posterior, read_life_cycle, share_until
-from onshelf_gateway.release import ReleaseError, load_release
+from onshelf_gateway.releases.life_cycle import posterior, read_life_cycle, share_until
+from onshelf_gateway.releases.model_release import ReleaseError, load_release
 from onshelf_gateway.testing import write_fake_release
 
 L, T = launch_pb2, types_pb2

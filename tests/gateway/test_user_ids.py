@@ -5,8 +5,8 @@ import pytest
 
 from onshelf.v1 import recommendation_pb2
 from onshelf_exporter import validation
-from onshelf_gateway import checks
-from onshelf_gateway.checks import Checker
+from onshelf_gateway.requests import checks
+from onshelf_gateway.requests.checks import Checker
 
 R = recommendation_pb2
 

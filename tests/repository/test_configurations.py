@@ -139,8 +139,8 @@ def test_opsets_name_no_other_domain_that_tensorrt_does_not_know(small_release: 
 
 
 def test_every_bucket_that_the_gateway_pads_to_has_its_warm_up_and_fits_the_profile() -> None:
-    from onshelf_gateway.models import CANDIDATE_BUCKETS, HISTORY_BUCKETS, NEIGHBOURS_AT_ONCE, PRODUCT_BUCKETS
-    from onshelf_gateway.text import TOKEN_BUCKETS
+    from onshelf_gateway.inference.models import CANDIDATE_BUCKETS, HISTORY_BUCKETS, NEIGHBOURS_AT_ONCE, PRODUCT_BUCKETS
+    from onshelf_gateway.product.text import TOKEN_BUCKETS
 
     for name in ("product_encoder", *CPU_ENCODERS):
         assert {warm.inputs["input_ids"].dims[0] for warm in read(name).model_warmup} == set(TOKEN_BUCKETS)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from onshelf_gateway import logs
-from onshelf_gateway.backend import TritonBackend
-from onshelf_gateway.processes import serve_processes
-from onshelf_gateway.server import serve
+from onshelf_gateway.call import logs
+from onshelf_gateway.inference.backend import TritonBackend
+from onshelf_gateway.server.assembly import serve
+from onshelf_gateway.server.processes import serve_processes
 from onshelf_gateway.settings import Settings, flag, parse
 
 

@@ -23,8 +23,8 @@ from onshelf_exporter.weeks import (
     week_of_year,
     whole_weeks,
 )
-from onshelf_gateway import weeks as gateway
-from onshelf_gateway.manifest import read_manifest
+from onshelf_gateway.releases import weeks as gateway
+from onshelf_gateway.releases.manifest import read_manifest
 from onshelf_gateway.testing.fake_release import write_fake_release
 
 

@@ -1,1 +1,1 @@
-"""One handler file per service of the contract."""
+"""One package for each service, one file for each of its calls."""

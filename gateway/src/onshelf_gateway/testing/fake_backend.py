@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from tritonclient.grpc import model_config_pb2, service_pb2
 
-from onshelf_gateway.backend import Array, Arrays, BackendUnavailableError, ModelTimes
-from onshelf_gateway.forecasts import nb_quantile
-from onshelf_gateway.models import SIGNATURES, Retrieved
-from onshelf_gateway.release import ModelRelease, load_release
-from onshelf_gateway.shelf import shared
+from onshelf_gateway.catalogue.shelf import shared
+from onshelf_gateway.inference.backend import Array, Arrays, BackendUnavailableError, ModelTimes
+from onshelf_gateway.inference.models import SIGNATURES, Retrieved
+from onshelf_gateway.planning.forecasts import nb_quantile
+from onshelf_gateway.releases.model_release import ModelRelease, load_release
 
 VOCABULARY, EMBEDDING, VECTOR = 50_000, 128, 64
 ELASTICITY, COVERAGE, DISCOUNT, COUPON = 1.8, 0.7, 1.1, 0.15

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from onshelf_gateway.manifest import CANDIDATE_COLUMNS, CHANNEL_SLOTS
-from onshelf_gateway.models import SIGNATURES
-from onshelf_gateway.weeks import WEEKS_OF_YEAR, first_day_of_week, week_of_year
+from onshelf_gateway.inference.models import SIGNATURES
+from onshelf_gateway.releases.manifest import CANDIDATE_COLUMNS, CHANNEL_SLOTS
+from onshelf_gateway.releases.weeks import WEEKS_OF_YEAR, first_day_of_week, week_of_year
 
 SHOP = {  # department -> category -> type -> median price
     "GROCERY": {

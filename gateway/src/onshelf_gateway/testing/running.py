@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from onshelf_gateway.server import Server
+from onshelf_gateway.server.assembly import Server
 from onshelf_gateway.settings import Settings
 from onshelf_gateway.testing.fake_backend import FakeBackend
 

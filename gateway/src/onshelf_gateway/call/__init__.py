@@ -1,0 +1,1 @@
+"""One call under way: deadline, timings, permits, errors, metrics, logs."""

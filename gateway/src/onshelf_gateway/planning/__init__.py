@@ -1,0 +1,1 @@
+"""Candidates, forecasts, economics, stock, constraints, ranking, prices, explanation."""

@@ -1,0 +1,242 @@
+"""Candidates of one product with all that is known of them: outcomes, money, objective; and plans made of them."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onshelf.v1 import launch_pb2, types_pb2
+from onshelf_gateway.call.call import Call
+from onshelf_gateway.inference.models import RawOutcomes
+from onshelf_gateway.planning import messages
+from onshelf_gateway.planning.candidates import Candidates
+from onshelf_gateway.planning.constraints import Feasibility
+from onshelf_gateway.planning.economics import Economics, economics, unit_cost_of
+from onshelf_gateway.planning.explanation import neighbours, summary
+from onshelf_gateway.planning.forecasts import Forecasts
+from onshelf_gateway.planning.prices import (
+    LEVELS,
+    Elasticities,
+    PriceLimits,
+    Pricing,
+    Season,
+    covered_weeks,
+    demand_levels,
+    weekly_units,
+)
+from onshelf_gateway.planning.stock import Stocking, stocking
+from onshelf_gateway.planning.support import History
+from onshelf_gateway.product.understanding import UnderstoodProduct
+from onshelf_gateway.releases.life_cycle import DAYS, WEEKS
+from onshelf_gateway.releases.model_release import ModelRelease
+from onshelf_gateway.releases.weeks import WEEK
+from onshelf_gateway.requests import money
+from onshelf_gateway.requests.plan_question import ConstraintQuestion
+from onshelf_gateway.requests.questions import CostQuestion, ObjectiveQuestion, StockQuestion
+
+T = types_pb2
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Candidates of one product with all that is known of them; shared by PlanLaunch and EvaluatePlan.
+
+    Attributes:
+        value: what is ranked by [n].
+        feasible: which keep the constraints [n].
+        nearest: similarity of the most similar past launch; None when it is not known.
+        limits: what bounds markdowns.
+    """
+
+    release: ModelRelease
+    candidates: Candidates
+    economics: Economics
+    objective: ObjectiveQuestion
+    stocking: Stocking
+    value: Floats
+    feasible: Feasibility
+    history: History
+    nearest: float | None
+    limits: PriceLimits
+    _demand: dict[int, tuple[Floats, Floats]] = field(default_factory=dict, repr=False, compare=False)
+
+    def demand(self, row: int) -> tuple[Floats, Floats]:
+        """Demand of one candidate in the days which its stock covers: at the stock's fractile [1], at LEVELS [5]."""
+        if row not in self._demand:
+            self.prepare([row])
+        return self._demand[row]
+
+    def prepare(self, rows: list[int]) -> None:
+        """Compute the demand of several candidates at once."""
+        at, count = np.array(rows, dtype=np.int64), len(LEVELS)
+        many = np.repeat(at, count)
+        wanted, part = np.tile(np.array(LEVELS), len(rows)), self.stocking.part[many]
+        levels = self.economics.forecasts.units_at(wanted, self.stocking.horizon, many, part).reshape(-1, count)
+        fractile = self.stocking.demand(at)
+        self._demand.update({row: (fractile[n : n + 1], levels[n]) for n, row in enumerate(rows)})
+
+    @cached_property
+    def actions(self) -> messages.Actions:
+        """Candidates as the contract's actions."""
+        return messages.Actions(self.release, self.candidates)
+
+    @cached_property
+    def elasticities(self) -> Elasticities:
+        """How units follow the price, over 8 weeks."""
+        return Elasticities(self.candidates, self.economics.forecasts.mean(WEEKS))
+
+    def shares(self, row: int) -> Floats:
+        """Share [8] of the units that each week has, for one candidate."""
+        return np.asarray(self.stocking.shares[int(self.stocking.promoted[row])])
+
+    def price_path(
+        self, row: int, demand: Floats, levels: Floats, first: int, stock: float
+    ) -> tuple[list[launch_pb2.PriceStep], launch_pb2.PriceResponse]:
+        """Prices of the weeks from `first` on (1 for a launch), of expected `demand` [weeks], with this stock."""
+        candidates, money_of, question = self.candidates, self.economics, self.stocking.question
+        elasticity = self.elasticities.of(row)
+        day = candidates.days[candidates.day[row]] + WEEK * (first - 1)
+        spent = float(money_of.promotion_cost(WEEKS)[row] + money_of.discount_cost(WEEKS)[row])
+        season = Season(demand, levels, first, day, float(candidates.discount[row]), stock, spent)
+        pricing = Pricing(
+            self.release.manifest.currency,
+            self.release.manifest.week_start,
+            self.objective.metric,
+            money_of.unit_cost,
+            salvage_of(question, money_of.unit_cost),
+            float(question.holding),
+            self.limits,
+        )
+        list_price = candidates.prices[candidates.price[row]]
+        steps = pricing.path(list_price, season, elasticity.used, float(money_of.per_unit[row]))
+        return steps, elasticity.message()
+
+    def plan(self, row: int, rank: int, explain: bool = True) -> launch_pb2.LaunchPlan:
+        """One candidate as a plan."""
+        weeks, currency = self.objective.horizon_weeks, self.release.manifest.currency
+        forecasts = self.economics.forecasts
+        fractile, levels = self.demand(row)
+        stock, levels = self.stocking.advice(row, fractile), demand_levels(levels)
+        demand = covered_weeks(weekly_units(forecasts, row, self.shares(row)), stock.covers_days)
+        steps, response = self.price_path(row, demand, levels, 1, float(stock.units))
+        quantiles = forecasts.quantiles(weeks, row)
+        band = (float(np.interp(0.1, forecasts.levels, quantiles)), float(np.interp(0.9, forecasts.levels, quantiles)))
+        mean = forecasts.mean(weeks)
+        effects: list[launch_pb2.ActionEffect] = [
+            launch_pb2.ActionEffect(
+                change=change.words,
+                field=change.field,
+                units_difference=float(mean[change.row] - mean[row]),
+                objective_difference=float(self.value[change.row] - self.value[row]),
+                action=self.actions.of(change.row),
+                feasible=bool(self.feasible.mask[change.row]),
+            )
+            for change in (neighbours(self.candidates, row, self.release) if explain else [])
+        ]
+        effects.sort(key=lambda effect: -abs(effect.objective_difference))
+        return launch_pb2.LaunchPlan(
+            rank=rank,
+            action=self.actions.of(row),
+            forecasts=messages.forecasts(self.release, self.economics, row),
+            objective_value=float(self.value[row]),
+            promotion_cost=money.to_money(float(self.economics.promotion_cost(weeks)[row]), currency),
+            discount_cost=money.to_money(float(self.economics.discount_cost(weeks)[row]), currency),
+            stock=stock,
+            effects=effects,
+            support=self.history.verdict(self.candidates, row, self.nearest),
+            summary=summary(self.candidates, row, self.release, weeks, float(mean[row]), band, stock.units),
+            price_path=steps,
+            price_response=response,
+            broken_constraints=self.feasible.of(row),
+        )
+
+
+def price_limits(limits: ConstraintQuestion) -> PriceLimits:
+    """What constraints say of markdowns."""
+    return PriceLimits(
+        float(limits.min_price or 0),
+        limits.max_discount,
+        limits.min_margin,
+        None if limits.budget is None else float(limits.budget),
+    )
+
+
+def salvage_of(question: StockQuestion, unit_cost: float | None) -> float | None:
+    """Worth of a unit that is left: as given; nothing where it perishes within 8 weeks; what it cost; None: unknown."""
+    if question.salvage is not None:
+        return float(question.salvage)
+    return 0.0 if 0 < question.shelf_days < WEEKS * DAYS else unit_cost
+
+
+@dataclass(frozen=True)
+class Costing:
+    """What turns outcomes into money."""
+
+    costs: CostQuestion
+    objective: ObjectiveQuestion
+    stock: StockQuestion
+    scale: float
+
+
+def score(
+    release: ModelRelease, product: UnderstoodProduct, candidates: Candidates, raw: RawOutcomes, costing: Costing
+) -> tuple[Economics, Floats, Stocking]:
+    """Money, objective and stock of scored candidates."""
+    forecasts = Forecasts(raw, np.array(release.manifest.quantile_levels), costing.scale)
+    unit_cost = unit_cost_of(product.question.unit_cost, costing.costs, product.price)
+    result = economics(candidates, forecasts, costing.costs, unit_cost)
+    life = release.life_cycle.of(product.ids)
+    return result, result.value(costing.objective), stocking(candidates, forecasts, costing.stock, life)
+
+
+def notice_plan(
+    call: Call, release: ModelRelease, plans: list[launch_pb2.LaunchPlan], costing: Costing, stock: bool = True
+) -> None:
+    """Remarks that follow from plans; shared by the calls. `stock`: whether the answer advises on it."""
+    for sentence in release.manifest.not_learned:
+        call.notice(T.NOTICE_CODE_NOT_LEARNED, sentence)
+    if stock and costing.stock.limited_by_shelf_life:
+        call.notice(
+            T.NOTICE_CODE_STOCK_SHORTENED,
+            f"the stock covers {costing.stock.cover_days} days, the shelf life, instead of "
+            f"{costing.stock.cover_weeks} weeks",
+            "stock_policy.shelf_life_days",
+        )
+    if any(plan.stock.raised_to_minimum for plan in plans):
+        call.notice(
+            T.NOTICE_CODE_STOCK_RAISED,
+            "the sites' least units come to more than the stock that demand asks for; they decide",
+            "stock_policy.sites",
+        )
+    if stock and costing.stock.assumed:
+        call.notice(
+            T.NOTICE_CODE_CRITICAL_FRACTILE_ASSUMED,
+            "no costs of stock were given; it suffices with a probability of 0.8, by assumption",
+            "stock_policy",
+        )
+    if costing.scale != 1.0:
+        call.notice(
+            T.NOTICE_CODE_POPULATION_SCALED,
+            f"units are for {costing.scale:g} times the data's ({release.manifest.units_basis.description}); "
+            "intervals follow the negative binomial of that mean",
+            "population_scale",
+        )
+    bare = [plan for plan in plans if not plan.action.channels and not plan.action.coupon]
+    if bare:
+        call.notice(
+            T.NOTICE_CODE_UNPROMOTED_EXTRAPOLATED,
+            "launches without promotion enter the history only by being sold; a forecast without channels extrapolates",
+        )
+    if plans and plans[0].support.level in (T.SUPPORT_LEVEL_NONE, T.SUPPORT_LEVEL_LOW):
+        count = plans[0].support.comparable_launches
+        how_many = "no past launch is" if count == 0 else f"of past launches, only {count} are"
+        call.notice(
+            T.NOTICE_CODE_LOW_SUPPORT, f"{how_many} comparable with the first plan in category, price and promotion"
+        )
+    if any(plan.effects for plan in plans):
+        call.notice(
+            T.NOTICE_CODE_ASSOCIATION,
+            "effects of price and promotion are associations in the history, not identified causes; test them",
+        )

@@ -1,0 +1,1 @@
+"""Users' histories, audiences and their segments."""

@@ -1,0 +1,1 @@
+"""Model releases as the gateway reads them."""

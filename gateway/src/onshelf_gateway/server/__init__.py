@@ -1,0 +1,1 @@
+"""The server, assembled: processes, protocols, life."""

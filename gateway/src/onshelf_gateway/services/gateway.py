@@ -1,0 +1,46 @@
+"""What the services share: settings, model releases, models, permits, the catalogue and kept answers."""
+
+import asyncio
+import datetime as dt
+import zoneinfo
+from dataclasses import dataclass, field
+
+from onshelf.v1 import launch_pb2
+from onshelf_gateway.call.call import Call
+from onshelf_gateway.call.idempotency import Answers, Shared
+from onshelf_gateway.call.permits import Permits
+from onshelf_gateway.catalogue.catalogue import Catalogue
+from onshelf_gateway.inference.models import Models
+from onshelf_gateway.releases.model_release import ModelRelease
+from onshelf_gateway.releases.release_set import ReleaseSet
+from onshelf_gateway.settings import Settings
+
+
+@dataclass
+class Gateway:
+    """The parts that answer calls."""
+
+    settings: Settings
+    releases: ReleaseSet
+    models: Models
+    permits: Permits
+    catalogue: Catalogue
+    answers: Answers[launch_pb2.PlanLaunchResponse] = field(init=False)
+    shared: Shared[launch_pb2.PlanLaunchResponse] = field(init=False, default_factory=Shared)
+    draining: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.answers = Answers(self.settings.idempotency_entries, self.settings.idempotency_mib << 20)
+
+    def release(self, call: Call, version: int) -> ModelRelease:
+        """The model release of a call; every model call and table of it comes from this one."""
+        release = self.releases.get(version)
+        call.release_version = release.version
+        return release
+
+    def today(self, release: ModelRelease) -> dt.date:
+        """The first day that may be launched on: the release's `as_of`, or the wall clock where that is set."""
+        as_of = release.manifest.as_of
+        if self.settings.clock == "as_of":
+            return as_of
+        return max(as_of, dt.datetime.now(zoneinfo.ZoneInfo(release.manifest.timezone)).date())

@@ -1,0 +1,37 @@
+"""FindAudience: the users most likely to buy a product, and segments of them."""
+
+from onshelf.v1 import recommendation_pb2
+from onshelf_gateway.call.call import Call
+from onshelf_gateway.call.errors import without_users
+from onshelf_gateway.planning import messages
+from onshelf_gateway.recommendation import audience
+from onshelf_gateway.requests.checks import Checker
+from onshelf_gateway.services.gateway import Gateway
+from onshelf_gateway.services.recommendation.subjects import parse_subject, read_subject
+
+
+async def find_audience(
+    gateway: Gateway, call: Call, request: recommendation_pb2.FindAudienceRequest
+) -> recommendation_pb2.FindAudienceResponse:
+    """Answer FindAudience."""
+    with call.stage("validate"):
+        release = gateway.release(call, request.model_release)
+        check = Checker()
+        count = int(check.number("count", request.count, 0, 3840)) if request.HasField("count") else 100
+        parsed = parse_subject(check, request, gateway.catalogue.shelf(call, release))
+        check.done()
+        if not release.has_users:
+            raise without_users(release.version)
+    with gateway.permits.hold(call):
+        product = await read_subject(gateway, call, release, parsed)
+        found = await gateway.models.find_audience(
+            call, release, product.embedding, product.product_vector, product.ids
+        )
+        with call.stage("response", len(found.indices)):
+            response = recommendation_pb2.FindAudienceResponse(
+                users=audience.members(release, found, count), category=product.category.message()
+            )
+            if request.segments or count == 0:
+                response.segments.extend(audience.segments(release, found, count))
+    response.info.CopyFrom(messages.response_info(call, release))
+    return response
