@@ -162,7 +162,7 @@ bench-gpu: setup .venv/.bench ## Measure the models on this machine's GPU, besid
 	@$(BIN)/python benchmarks/gpu.py
 
 ##@ Check
-.PHONY: test fresh lint types fix proto docs verify verify-proto verify-docs clean
+.PHONY: test fresh lint types imports fix proto docs verify verify-proto verify-docs clean
 test: setup .venv/.test ## Run the tests on a real local Triton; slow ones once for the same code (ALL=1: again; TEST_PROCESSES=1: less memory)
 	@$(BIN)/pytest tests -n $(or $(TEST_PROCESSES),$$($(BIN)/python setup/preflight.py --test-processes)) --dist loadfile --no-loadscope-reorder $(if $(ALL),,--slow-once)
 
@@ -171,6 +171,9 @@ lint: setup .venv/.test ## Check style
 
 types: setup .venv/.test ## Check types
 	@$(BIN)/mypy client/src/onshelf exporter/src gateway/src local_triton/src
+
+imports: setup .venv/.test ## Check which part imports which
+	@$(BIN)/lint-imports --no-logo
 
 fix: setup .venv/.test ## Mend what lint can mend
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
@@ -186,7 +189,7 @@ fresh: ## Do what a new user does in a new clone, and time it (PARTS="install ru
 	@"$(PYTHON)" setup/fresh.py $(if $(PARTS),--parts $(PARTS)) $(if $(WHY),--why "$(WHY)")
 	@"$(PYTHON)" setup/fresh.py --copy
 
-verify: lint types verify-proto verify-docs ## Check everything that needs no server
+verify: lint types imports verify-proto verify-docs ## Check everything that needs no server
 
 verify-proto: setup .venv/.test ## Stubs and reference are fresh; buf lint; nothing incompatible since the last tag
 	@$(BIN)/python proto/generate.py --check --lint --breaking && $(BIN)/python proto/document.py --check

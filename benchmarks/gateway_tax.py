@@ -30,7 +30,8 @@ from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.permits import Permits
 from onshelf_gateway.catalogue.catalogue import Catalogue
 from onshelf_gateway.inference.backend import Array, Arrays, TritonBackend
-from onshelf_gateway.inference.models import AUDIENCE_RETRIEVAL, LAUNCH_OUTCOME, LAUNCH_RETRIEVAL, Models
+from onshelf_gateway.inference.models import Models
+from onshelf_gateway.inference.signatures import AUDIENCE_RETRIEVAL, LAUNCH_OUTCOME, LAUNCH_RETRIEVAL
 from onshelf_gateway.releases.release_set import ReleaseSet
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.launch.plan_launch import plan_launch

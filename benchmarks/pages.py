@@ -8,7 +8,7 @@ from typing import Any
 import figures
 from figures import ALONE_SHARE, BUSY_TIMES, Document, at
 
-from onshelf_gateway.inference.models import CANDIDATE_BUCKETS, bucket
+from onshelf_gateway.inference.signatures import CANDIDATE_BUCKETS, bucket
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ from rich.progress import track
 from tritonclient.grpc import model_config_pb2
 
 from onshelf.v1 import launch_pb2
-from onshelf_gateway.inference.models import SIGNATURES
+from onshelf_gateway.inference.signatures import SIGNATURES
 
 PLAN = ("product_encoder_int8", "launch_outcome", "audience_retrieval", "launch_retrieval")
 METHOD = "/onshelf.v1.LaunchService/PlanLaunch"

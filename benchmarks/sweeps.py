@@ -45,7 +45,7 @@ from steady import FEWEST, Span, steady
 from onshelf.v1 import launch_pb2, launch_pb2_grpc, types_pb2
 from onshelf_exporter.graphs import run_graph, session
 from onshelf_gateway.inference.backend import TritonBackend
-from onshelf_gateway.inference.models import CANDIDATE_BUCKETS, LAUNCH_OUTCOME, SIGNATURES, bucket
+from onshelf_gateway.inference.signatures import CANDIDATE_BUCKETS, LAUNCH_OUTCOME, SIGNATURES, bucket
 
 SECONDS = 60.0
 RETRY_SECONDS = 1.0  # after a refusal, as the gateway asks

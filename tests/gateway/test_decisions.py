@@ -12,7 +12,7 @@ import pytest
 
 from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_gateway.call.call import Call
-from onshelf_gateway.inference.models import RawOutcomes
+from onshelf_gateway.inference.outputs import RawOutcomes
 from onshelf_gateway.planning.candidates import cross, join
 from onshelf_gateway.planning.economics import economics
 from onshelf_gateway.planning.forecasts import Forecasts, nb_quantile

@@ -24,7 +24,8 @@ from onshelf_gateway import settings
 from onshelf_gateway.call import errors
 from onshelf_gateway.call.idempotency import Answers
 from onshelf_gateway.call.logs import UserHash
-from onshelf_gateway.inference.models import RawOutcomes, bucket
+from onshelf_gateway.inference.outputs import RawOutcomes
+from onshelf_gateway.inference.signatures import bucket
 from onshelf_gateway.planning.candidates import channel_sets, spread
 from onshelf_gateway.planning.forecasts import Forecasts, nb_level, nb_quantile
 from onshelf_gateway.releases.model_release import ModelRelease, ReleaseError, load_release

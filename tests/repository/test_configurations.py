@@ -139,7 +139,12 @@ def test_opsets_name_no_other_domain_that_tensorrt_does_not_know(small_release: 
 
 
 def test_every_bucket_that_the_gateway_pads_to_has_its_warm_up_and_fits_the_profile() -> None:
-    from onshelf_gateway.inference.models import CANDIDATE_BUCKETS, HISTORY_BUCKETS, NEIGHBOURS_AT_ONCE, PRODUCT_BUCKETS
+    from onshelf_gateway.inference.signatures import (
+        CANDIDATE_BUCKETS,
+        HISTORY_BUCKETS,
+        NEIGHBOURS_AT_ONCE,
+        PRODUCT_BUCKETS,
+    )
     from onshelf_gateway.product.text import TOKEN_BUCKETS
 
     for name in ("product_encoder", *CPU_ENCODERS):

@@ -84,7 +84,7 @@ def test_the_exported_graphs_answer_alike_whatever_the_batch(tmp_path: Path) -> 
 
 def test_the_gateway_shares_places_by_the_graphs_rule() -> None:
     from onshelf_gateway.catalogue.shelf import shared
-    from onshelf_gateway.inference.models import Retrieved
+    from onshelf_gateway.inference.outputs import Retrieved
 
     encoder, retrieval, _ = parts()
     past = history(3)

@@ -5,7 +5,8 @@ encoder's tokenizer knows in one piece (Zipf), and its letters, each after the t
 The zero-frequency problem), learned from both lists. What a title costs beyond `typical` bits a letter, over the square
 root of its letters, is its strangeness: a long title of usual words stays near 0, and one odd name in it weighs little.
 
-The gateway judges titles by the table that is published (`onshelf_gateway.releases.familiarity`); a test holds both together.
+The gateway judges titles by the table that is published (`onshelf_gateway.releases.familiarity`); a test holds both
+together.
 """
 
 import math

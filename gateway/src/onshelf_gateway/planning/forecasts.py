@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from onshelf_gateway.inference.models import RawOutcomes
+from onshelf_gateway.inference.outputs import RawOutcomes
 from onshelf_gateway.releases.manifest import HORIZONS
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from onshelf.v1 import types_pb2
 from onshelf_gateway.call.call import Call
-from onshelf_gateway.inference.models import Retrieved
+from onshelf_gateway.inference.outputs import Retrieved
 from onshelf_gateway.planning.candidates import Candidates
 from onshelf_gateway.planning.economics import Economics
 from onshelf_gateway.releases.manifest import HORIZONS

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from onshelf_gateway.inference.models import EncodedProduct
+from onshelf_gateway.inference.outputs import EncodedProduct
 from onshelf_gateway.planning.candidates import Candidates
 from onshelf_gateway.releases.manifest import CHANNEL_SLOTS
 from onshelf_gateway.releases.model_release import ModelRelease

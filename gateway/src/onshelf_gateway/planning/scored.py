@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_gateway.call.call import Call
-from onshelf_gateway.inference.models import RawOutcomes
+from onshelf_gateway.inference.outputs import RawOutcomes
 from onshelf_gateway.planning import messages
 from onshelf_gateway.planning.candidates import Candidates
 from onshelf_gateway.planning.constraints import Feasibility

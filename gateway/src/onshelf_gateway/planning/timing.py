@@ -6,7 +6,7 @@ import numpy as np
 
 from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_gateway.call.call import Call
-from onshelf_gateway.inference.models import EncodedProduct
+from onshelf_gateway.inference.outputs import EncodedProduct
 from onshelf_gateway.releases.model_release import CategoryFacts, ModelRelease
 from onshelf_gateway.releases.weeks import WEEKS_OF_YEAR, week_of_year
 

@@ -7,7 +7,8 @@ from onshelf.v1 import types_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import refuse
 from onshelf_gateway.inference.encodings import Row
-from onshelf_gateway.inference.models import EncodedProduct, Models, encoder_row
+from onshelf_gateway.inference.models import Models, encoder_row
+from onshelf_gateway.inference.outputs import EncodedProduct
 from onshelf_gateway.product.categories import Category, NamedCategory, completed, named_category
 from onshelf_gateway.product.text import Tokens, tokenize
 from onshelf_gateway.releases.model_release import CategoryFacts, ModelRelease

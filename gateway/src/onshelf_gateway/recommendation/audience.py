@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf.v1 import types_pb2
-from onshelf_gateway.inference.models import Retrieved
+from onshelf_gateway.inference.outputs import Retrieved
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.releases.vocabulary import LEVELS
 

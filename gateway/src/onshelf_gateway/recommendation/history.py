@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from onshelf.v1 import recommendation_pb2, types_pb2
 from onshelf_gateway.call.call import Call
-from onshelf_gateway.inference.models import HISTORY_LENGTH
+from onshelf_gateway.inference.signatures import HISTORY_LENGTH
 from onshelf_gateway.releases.model_release import ModelRelease
 
 R = recommendation_pb2

@@ -10,7 +10,8 @@ from tritonclient.grpc import model_config_pb2, service_pb2
 
 from onshelf_gateway.catalogue.shelf import shared
 from onshelf_gateway.inference.backend import Array, Arrays, BackendUnavailableError, ModelTimes
-from onshelf_gateway.inference.models import SIGNATURES, Retrieved
+from onshelf_gateway.inference.outputs import Retrieved
+from onshelf_gateway.inference.signatures import SIGNATURES
 from onshelf_gateway.planning.forecasts import nb_quantile
 from onshelf_gateway.releases.model_release import ModelRelease, load_release
 

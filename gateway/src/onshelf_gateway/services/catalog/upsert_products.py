@@ -7,7 +7,7 @@ from onshelf.v1 import catalog_pb2, types_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import GatewayError
 from onshelf_gateway.catalogue.read_products import Reading, read_products
-from onshelf_gateway.inference.models import CATALOGUE_MODELS
+from onshelf_gateway.inference.signatures import CATALOGUE_MODELS
 from onshelf_gateway.planning import messages
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests.checks import Checker

@@ -16,7 +16,8 @@ from onshelf.v1 import launch_pb2, recommendation_pb2, types_pb2
 from onshelf_gateway.call import side_by_side
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import refuse
-from onshelf_gateway.inference.models import AUDIENCE_RETRIEVAL, LAUNCH_OUTCOME, LAUNCH_RETRIEVAL, encoder_row
+from onshelf_gateway.inference.models import encoder_row
+from onshelf_gateway.inference.signatures import AUDIENCE_RETRIEVAL, LAUNCH_OUTCOME, LAUNCH_RETRIEVAL
 from onshelf_gateway.product.text import tokenize
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests import money

@@ -14,7 +14,7 @@ from onshelf_gateway.call import metrics, side_by_side
 from onshelf_gateway.call.call import Call, Stage
 from onshelf_gateway.call.idempotency import content_hash, plan_id
 from onshelf_gateway.call.optional import optional
-from onshelf_gateway.inference.models import RawOutcomes, Retrieved
+from onshelf_gateway.inference.outputs import RawOutcomes, Retrieved
 from onshelf_gateway.planning import messages, timing
 from onshelf_gateway.planning.candidates import Candidates, join
 from onshelf_gateway.planning.constraints import feasibility, no_plan

@@ -15,7 +15,7 @@ from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import GatewayError, Violation, without_users
 from onshelf_gateway.call.optional import optional
 from onshelf_gateway.catalogue.shelf import Candidates, Shelf, merged, shared
-from onshelf_gateway.inference.models import EncodedUser, Retrieved
+from onshelf_gateway.inference.outputs import EncodedUser, Retrieved
 from onshelf_gateway.planning import messages
 from onshelf_gateway.recommendation.history import History, read_history
 from onshelf_gateway.releases.model_release import ModelRelease
