@@ -29,6 +29,7 @@ SETTINGS = (  # how names of variables begin that count
     *("PYTHON", "GRPC_", "TRITON_", "TZ", "LANG", "LC_"),
 )
 TRITON = (".venv-triton", "lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
+ALWAYS = "always"  # the mark of tests that depend on more than that, such as a package index: they run every time
 TOLD = "slow_once"  # the key under which processes of pytest-xdist tell each other what is left out
 
 
@@ -73,6 +74,7 @@ def register(config: pytest.Config, root: Path, path: Path, environment: dict[st
         path: where it is remembered: {"inputs": hash, "passed": {test: [seconds, when]}}.
         environment: that was there before the tests changed it.
     """
+    config.addinivalue_line("markers", f"{ALWAYS}: depends on something outside the project; never left out")
     if hasattr(config, "workerinput"):
         config.pluginmanager.register(Worker(config.workerinput.get(TOLD, [])))
     elif now := inputs(root, environment):
@@ -89,11 +91,12 @@ class Worker:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        known = [item for item in items if item.nodeid in self.passed]
+        known = [item for item in items if item.nodeid in self.passed and not item.get_closest_marker(ALWAYS)]
         self.left_out = [item.nodeid for item in known]
         if known:
             config.hook.pytest_deselected(items=known)
-            items[:] = [item for item in items if item.nodeid not in self.passed]
+            left_out = frozenset(self.left_out)
+            items[:] = [item for item in items if item.nodeid not in left_out]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if hasattr(session.config, "workeroutput"):

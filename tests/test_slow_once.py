@@ -36,13 +36,17 @@ def breaks():
 def test_that_breaks(breaks):
     ran("breaks")
     time.sleep(0.6)
+@pytest.mark.always
+def test_of_an_index():
+    ran("index")
+    time.sleep(0.6)
 def test_that_changes_its_own_inputs():
     ran("changes")
     if (HERE / "var" / "changes").exists():
         (HERE / "product.py").write_text("changed")
     assert not (HERE / "var" / "fails").exists()
 """
-ALL = {"fast", "slow1", "slow2", "breaks", "changes"}
+ALL = {"fast", "slow1", "slow2", "breaks", "index", "changes"}
 
 
 def git(folder: Path, *words: str) -> None:
@@ -78,16 +82,16 @@ def test_a_slow_test_that_passed_is_left_out_until_something_changes(project: Pa
     assert (ran, status) == (ALL, 1), said
     assert "left out" not in said
     ran, said, status = run(project, *once)
-    assert (ran, status) == ({"fast", "breaks", "changes"}, 1), "what failed, be it after its end, runs again"
+    assert (ran, status) == ({"fast", "breaks", "index", "changes"}, 1), "what failed, be it after its end, runs again"
     assert "2 slow tests were left out (1 s of tests)" in said
     assert said.count("All tests: make test ALL=1") == 1
     (project / "var" / "breaks").unlink()
-    assert run(project, *once)[::2] == ({"fast", "breaks", "changes"}, 0)
-    assert run(project, *once)[::2] == ({"fast", "changes"}, 0)
+    assert run(project, *once)[::2] == ({"fast", "breaks", "index", "changes"}, 0)
+    assert run(project, *once)[::2] == ({"fast", "index", "changes"}, 0)
 
     (project / "var" / "breaks").touch()
     assert run(project, *processes)[::2] == (ALL, 1), "all where nobody asks for less"
-    assert run(project, *once)[::2] == ({"fast", "breaks", "changes"}, 1), "what failed there runs again"
+    assert run(project, *once)[::2] == ({"fast", "breaks", "index", "changes"}, 1), "what failed there runs again"
 
     (project / "product.py").write_text("a = 2\n")
     assert run(project, *once)[::2] == (ALL, 1)
@@ -96,14 +100,14 @@ def test_a_slow_test_that_passed_is_left_out_until_something_changes(project: Pa
 def test_what_passes_while_code_changes_is_not_remembered(project: Path) -> None:
     assert run(project, "--slow-once")[::2] == (ALL, 0)
     kept = (project / "var" / "passed.json").read_text()
-    assert len(json.loads(kept)["passed"]) == 3
+    assert len(json.loads(kept)["passed"]) == 4
     (project / "product.py").write_text("a = 2\n")
     (project / "var" / "changes").touch()
     assert run(project, "--slow-once")[::2] == (ALL, 0)
     assert (project / "var" / "passed.json").read_text() == kept, "with which code they passed is not known"
     (project / "product.py").write_text("a = 1\n")
     (project / "var" / "fails").touch()
-    assert run(project, "--slow-once")[::2] == ({"fast", "changes"}, 1)
+    assert run(project, "--slow-once")[::2] == ({"fast", "index", "changes"}, 1)
     (project / "var" / "passed.json").write_text('{"inputs": "what another version wrote"}')
     ran, said, _ = run(project, "--slow-once")
     assert ran == ALL, said
