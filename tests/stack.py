@@ -14,6 +14,11 @@ from onshelf import Client, HealthStatus, Unavailable
 GATEWAY = Path(sys.executable).parent / "onshelf-gateway"
 
 
+def encoder_model() -> str:
+    """What gateways of tests read products by: no choice that depends on how busy this machine is."""
+    return os.environ.get("ONSHELF_ENCODER_MODEL", "product_encoder_int8")
+
+
 class Gateway:
     """A gateway process on a port of its own."""
 
@@ -25,8 +30,7 @@ class Gateway:
             "ONSHELF_METRICS_PORT": "0",
             "ONSHELF_ADDRESS_FILE": str(address_file),
             "ONSHELF_LOG_KEY": "a key of the tests",
-            # one that does not depend on how busy this machine is, unless a test names another one
-            "ONSHELF_ENCODER_MODEL": os.environ.get("ONSHELF_ENCODER_MODEL", "product_encoder_int8"),
+            "ONSHELF_ENCODER_MODEL": encoder_model(),
             "ONSHELF_STORE": store or f"sqlite:///{folder / 'store.db'}",
         }
         with self.log.open("w") as log:

@@ -112,6 +112,19 @@ def test_a_column_that_contradicts_itself_reads_what_is_sure():
     assert "decimal point (1 values) and decimal comma (1) are mixed" in reading.remark
 
 
+def test_the_sign_before_decimals_can_be_stated() -> None:
+    written = column("1,299", "2,499", "12,50", "1.234,50", "3", "1.234")
+    comma = numbers(written, ",")
+    assert (read(comma), comma.ambiguous, comma.remark) == (
+        [1.299, 2.499, 12.5, 1234.5, 3.0, 1234.0],
+        False,
+        "decimal comma, as stated",
+    )
+    point = numbers(column("1,299", "2.499", "1,234.50", "12,50"), ".")
+    assert (read(point), point.odd) == ([1299.0, 2.499, 1234.5, None], ("12,50",)), "nothing is read otherwise"
+    assert decimals(column("1,299"), ",").values.to_pylist() == ["1.299"]
+
+
 def test_percent_is_told_from_money():
     reading = numbers(column("20%", "2", "% 5", None))
     assert read(reading) == [20.0, 2.0, 5.0, None]

@@ -566,6 +566,16 @@ def test_an_encoding_can_be_given(server, run):
     assert "encoding 'martian' is unknown" in err
 
 
+@pytest.mark.parametrize(("sign", "price"), [(",", "1.299"), (".", "1299")])
+def test_the_sign_before_decimals_can_be_given(server, run, sign, price):
+    write("title;price\nchips;1,299\n")
+    status, err = run("--out", "plans.csv", "--currency", "KWD", "--decimal", sign)
+    assert status == 0
+    (product,) = [call.arguments["product"] for call in server.calls if call.method == "plan_launch"]
+    assert product.list_price == Money(price, "KWD")
+    assert "check this" not in err
+
+
 def test_lines_that_are_no_rows_are_told_and_the_others_planned(server, run):
     write("sku,title,price\n1,chips,3.99\n2,chips, salted,3.99\n3\n4,nuts,2.99\n")
     status, err = run("--out", "plans.csv")

@@ -199,6 +199,7 @@ def index() -> None:
         pytest.skip("no package index can be asked here")
 
 
+@pytest.mark.always  # the index changes
 @pytest.mark.parametrize("part", ["run", "data", "triton"])
 def test_what_make_run_installs_are_wheels_at_the_pinned_versions(part: str, index: None) -> None:
     """Asks the package index what it would install where nothing is there yet, for each Python."""

@@ -1,5 +1,6 @@
 """What happens when Triton dies and comes back, and when the gateway is asked to stop."""
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from small_release import SmallRelease
-from stack import Gateway, healthy, wait_until
+from stack import Gateway, encoder_model, healthy, wait_until
 
 from onshelf import Client, ErrorReason, Money, NotFound, OnshelfError, Product, Unavailable
 from onshelf_gateway.inference.trials import ENOUGH
@@ -142,8 +143,9 @@ class Load:
         return sorted(found, key=lambda one: one.ended)
 
 
+ENCODERS = ("product_encoder", "product_encoder_fp32", "product_encoder_int8")
 OUTCOMES = {  # by model: the calls that need it, and what they are while it is away
-    "product_encoder_int8": {"plan": "refused", "upsert": "refused"},
+    **{encoder: {"plan": "refused", "upsert": "refused"} for encoder in ENCODERS},
     "launch_outcome": {"plan": "refused"},
     "user_encoder": {"recommend": "refused"},
     "product_retrieval": {"recommend": "refused"},
@@ -154,6 +156,20 @@ OUTCOMES = {  # by model: the calls that need it, and what they are while it is 
 }
 SERVICES = {"product_neighbours": "onshelf.v1.CatalogService"}  # whose health tells of a model; of others that of all
 TRIES = 3
+
+
+@contextlib.contextmanager
+def that_needs(own, model: str, small_release: SmallRelease, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """The gateway that is there and its client, or, where it reads products by another encoder, one that needs it."""
+    triton, gateway, client = own
+    if model not in ENCODERS or model == encoder_model():
+        yield triton, gateway, client
+        return
+    monkeypatch.setenv("ONSHELF_ENCODER_MODEL", model)
+    gateway = Gateway(small_release.releases, triton.grpc_url, folder / "gateway")
+    with Client(gateway.address, timeout=20, retries=0) as client:
+        yield triton, gateway, client
+    assert gateway.stop() == 0
 
 
 def killed_under_load(own, model: str) -> tuple[Load, float, float, float, bool]:
@@ -190,7 +206,14 @@ def killed_under_load(own, model: str) -> tuple[Load, float, float, float, bool]
 
 
 @pytest.mark.parametrize("model", OUTCOMES)
-def test_each_model_killed_under_load_serves_again_by_itself(own, model: str):
+def test_each_model_killed_under_load_serves_again_by_itself(
+    own, model: str, small_release: SmallRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with that_needs(own, model, small_release, tmp_path, monkeypatch) as needing:
+        _serves_again(needing, model)
+
+
+def _serves_again(own, model: str) -> None:
     _, gateway, _ = own
     outcomes = OUTCOMES[model]
     refused = [what for what, outcome in outcomes.items() if outcome == "refused"]
@@ -227,9 +250,6 @@ def test_each_model_killed_under_load_serves_again_by_itself(own, model: str):
             f"{loaded - started:.1f} s, whole again after {good - started:.1f} s"
         )
     assert gateway.process.poll() is None
-
-
-ENCODERS = ("product_encoder", "product_encoder_fp32", "product_encoder_int8")
 
 
 def chosen(gateway: Gateway) -> list[tuple[str, set[str]]]:

@@ -18,7 +18,9 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from onshelf_local_triton import LocalTriton, processes, state
+from onshelf_local_triton import watch as watch_module
 from onshelf_local_triton.__main__ import main
+from onshelf_local_triton.errors import ServerError
 from onshelf_local_triton.processes import ModelProcess
 from onshelf_local_triton.watch import LONGEST_PAUSE, Watch, attend, pause_after, revive
 
@@ -41,6 +43,8 @@ def hurt(own: LocalTriton, write_linear: Callable[..., Path]) -> LocalTriton:
         write_linear(own.repository, version=2)
         write_linear(own.repository, name="other")
     own.start()
+    if not processes_of(own, "other"):  # a test has unloaded it
+        own.reload("other")
     return own
 
 
@@ -163,7 +167,7 @@ def test_a_server_with_a_dead_model_process_stops_soon(
 @pytest.fixture
 def fake_triton() -> Iterator[tuple[int, list[str]]]:
     """The HTTP port of a server that has one model, `linear`, and what it was told to do; it hangs or refuses where
-    that stands there before ("hang ...", "refuse ...").
+    that stands there before ("hang ...", "refuse ..."; "refuse index" for the list of models).
     """
     told: list[str] = []
 
@@ -176,7 +180,7 @@ def fake_triton() -> Iterator[tuple[int, list[str]]]:
                 told.append(self.path.removeprefix("/v2/repository/models/"))
                 if f"hang {told[-1]}" in told:
                     time.sleep(1)
-            refused = bool(told) and f"refuse {told[-1]}" in told and not rows
+            refused = "refuse index" in told if rows else f"refuse {told[-1]}" in told
             self.send_response(400 if refused else 200)
             self.end_headers()
             self.wfile.write(json.dumps({"error": "no"} if refused else rows).encode())
@@ -274,6 +278,7 @@ def test_a_server_that_does_not_end_a_load_is_killed(
         return found
 
     monkeypatch.setattr(processes, "model_processes", of_this_process)
+    monkeypatch.setattr(watch_module, "LEAST_LOAD_SECONDS", 0.3)
     said: list[str] = []
     server = subprocess.Popen(["sh", "-c", "sleep 60; : onshelf-hangs"], start_new_session=True)
     try:
@@ -296,7 +301,7 @@ def test_a_server_that_refuses_a_load_lives_on(
     port, told = fake_triton
     told.append("refuse linear/load")
     clock, said = Clock(), []
-    watch = Watch(os.getpid(), port, said.append, clock, timeout=0.3)
+    watch = Watch(os.getpid(), port, said.append, clock)
     watch.look()
     stubs[0].kill()
     until(lambda: dead() == 1, "it to die")
@@ -304,6 +309,26 @@ def test_a_server_that_refuses_a_load_lives_on(
         clock.now += 0.5
         watch.look()
     assert "linear: Triton refused /v2/repository/models/linear/load (400): no; it is loaded again in 1 s" in said
+
+
+def test_a_death_is_not_forgotten_where_the_server_does_not_answer(
+    fake_triton: tuple[int, list[str]], stubs: list[subprocess.Popen[bytes]]
+) -> None:
+    port, told = fake_triton
+    clock, said = Clock(), []
+    watch = Watch(os.getpid(), port, said.append, clock)
+    watch.look()
+    stubs[0].kill()
+    until(lambda: dead() == 1, "it to die")
+    watch.look()
+    told.append("refuse index")
+    clock.now += 0.5
+    for _ in range(2):
+        with pytest.raises(ServerError):
+            watch.look()
+    told.clear()
+    watch.look()
+    assert told == ["linear/unload", "linear/load"]
 
 
 def test_a_server_that_was_stopped_is_not_brought_back(hurt: LocalTriton, venv: Path) -> None:

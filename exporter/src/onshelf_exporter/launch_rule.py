@@ -1,7 +1,8 @@
 """Which products are launches, and since when: the rule of a dataset, and what it says of each product."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,9 +21,29 @@ STEADY_WEEKS = 4  # selling weeks afterwards, from which that rate is known
 DATES = ("stated_or_first", "stated", "first")
 
 
+def launch_parts(pairs: Sequence[str]) -> dict[str, Any]:
+    """Parts of the rule from texts `NAME=VALUE`: values are JSON where they can be read as such, else text.
+
+    Raises:
+        SettingError: a pair without a sign, or a name that comes twice.
+    """
+    parts: dict[str, Any] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise SettingError("--launches", pair, "must be NAME=VALUE, such as burn_in_weeks=12")
+        if name in parts:
+            raise SettingError("--launches", pair, f"{name} is given twice")
+        try:
+            parts[name] = json.loads(value)
+        except ValueError:
+            parts[name] = value
+    return parts
+
+
 @dataclass(frozen=True)
 class LaunchRule:
-    """What counts as a launch in one dataset; each part may be set (`shop.json`, `data --launches`).
+    """What counts as a launch in one dataset; each part may be set (`shop.json`, `--launches`).
 
     Attributes:
         dates: "stated_or_first": a product's stated launch date, or where it has none its first appearance (sale or

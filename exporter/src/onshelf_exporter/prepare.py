@@ -66,28 +66,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prepare the dataset; 0 on success."""
+    from onshelf_exporter.launch_rule import launch_parts
+
     prepare(
         args.dataset, args.out, adapter=args.adapter, source=args.source, threads=args.threads,
         memory_gb=args.memory_gb,
-        force=args.force, launches=_parts(args.launches),
+        force=args.force, launches=launch_parts(args.launches),
     )  # fmt: skip
     return 0
-
-
-def _parts(pairs: list[str]) -> dict[str, Any]:
-    """Parts of the launch rule: values are JSON where they can be read as such, else text."""
-    parts: dict[str, Any] = {}
-    for pair in pairs:
-        name, sign, value = pair.partition("=")
-        if not sign:
-            raise SettingError("--launches", pair, "must be NAME=VALUE, such as burn_in_weeks=12")
-        if name in parts:
-            raise SettingError("--launches", pair, f"{name} is given twice")
-        try:
-            parts[name] = json.loads(value)
-        except ValueError:
-            parts[name] = value
-    return parts
 
 
 def prepare(

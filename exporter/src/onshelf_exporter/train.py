@@ -119,7 +119,8 @@ def why_left_out(training: Run, roles: list[str]) -> str:
         count = training.complete_launches(cut)
         parts.append(f"{role} (cut at week {cut} of {training.last_week}, {count} complete launches)")
     return ", ".join(parts) + (
-        f"; a cut needs {MIN_LAUNCHES} launches whose {OUTCOME_WEEKS} weeks end by it, and as many weeks after it"
+        f"; a cut needs {MIN_LAUNCHES} launches whose {OUTCOME_WEEKS} weeks end by it and, but for production, as many "
+        "weeks after it"
     )
 
 

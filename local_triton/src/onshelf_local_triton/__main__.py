@@ -7,7 +7,7 @@ from pathlib import Path
 from onshelf_local_triton import environment
 from onshelf_local_triton.console import prepare
 from onshelf_local_triton.errors import LocalTritonError
-from onshelf_local_triton.server import LocalTriton
+from onshelf_local_triton.server import TRIES, LocalTriton
 from onshelf_local_triton.state import TIMEOUT
 
 FIELDS = ("grpc_url", "http_url", "metrics_url")
@@ -65,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
             "--model", action="append", default=[], help="load only this model; may be repeated (default: all)"
         )
         command.add_argument("--log", type=Path, help="log file, appended to (default: <run-dir>/triton.log)")
-        command.add_argument("--timeout", type=float, help=f"seconds until ready (default: {TIMEOUT:g})")
+        command.add_argument(
+            "--timeout", type=float, help=f"seconds until ready, in each of {TRIES} tries (default: {TIMEOUT:g})"
+        )
         command.add_argument(
             "--server-argument", action="append", default=[], help="passed on to tritonserver; may be repeated"
         )

@@ -90,18 +90,18 @@ def kill(pid: int, token: str) -> None:
         time.sleep(0.01)
 
 
-def work(token: str) -> tuple[float, bool]:
-    """Return the seconds for which the processes with `token` have used a processor or waited for one, and whether one
-    of their threads waits for a disk.
+def work(token: str) -> tuple[dict[str, float], bool]:
+    """Return the seconds for which each thread of the processes with `token` has used a processor or waited for one,
+    by its id, and whether one of them waits for a disk.
     """
-    seconds, disk = 0.0, False
+    seconds, disk = {}, False
     for pid in having(token):
-        fields = _read(pid, "stat").rpartition(")")[2].split()  # empty where it ended just now
-        seconds += sum(int(ticks) for ticks in fields[11:13]) / TICKS
         for task in _tasks(pid):
-            disk = disk or _read(pid, f"task/{task}/stat").rpartition(")")[2].split()[:1] == ["D"]
-            waited = _read(pid, f"task/{task}/schedstat").split()[1:2]  # none on a kernel that does not count it
-            seconds += sum(int(nanoseconds) for nanoseconds in waited) / 1e9
+            fields = _read(pid, f"task/{task}/stat").rpartition(")")[2].split()  # empty where it ended just now
+            disk = disk or fields[:1] == ["D"]
+            counted = _read(pid, f"task/{task}/schedstat").split()[:2]  # none on a kernel that does not count it
+            nanoseconds = sum(int(one) for one in counted)
+            seconds[task] = nanoseconds / 1e9 if counted else sum(int(ticks) for ticks in fields[11:13]) / TICKS
     return seconds, disk
 
 

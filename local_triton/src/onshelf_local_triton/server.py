@@ -26,7 +26,7 @@ POLL_SECONDS = 0.05
 WATCH = "onshelf_local_triton.watch"  # the module that watches a server
 TRIES = 3  # to start where a port is taken meanwhile, or a try hangs
 HANG_SECONDS = 30.0  # without work, while it starts, after which a server is taken to hang
-WORKING_SHARE = 0.1  # of a processor, used or waited for; one that waits for something else takes less
+WORKING_SHARE = 0.1  # of a processor that one of its threads uses or waits for; where all wait for something else: .001
 LONGEST_LOOK = 5.0  # that counts between two looks: a machine that was stopped meanwhile did no work
 CRIPPLED_SECONDS = 3.0  # for a server that will not stop by itself to end what it can
 
@@ -334,7 +334,7 @@ class LocalTriton:
         return free
 
     def _launch_once(self, environment: Environment, server_id: str, revival: str, last: bool) -> State:
-        """Start the process once; the `last` try may take as long as it takes, in case it only seemed to hang."""
+        """Start the process once; the `last` try may take all of `timeout`, in case it only seemed to hang."""
         layout = environment.layout
         place = Layout(processes.plain_path(environment.root, server_id, "environment"))
         repository = processes.plain_path(self.repository, server_id, "repository")
@@ -430,7 +430,8 @@ class _Hang:
         self.found = False
         self._log, self._token, self._clock = Path(started.log), started.server_id, clock
         self._looked, self._idle = clock(), 0.0
-        self._size, self._used = -1, 0.0
+        self._size = -1
+        self._used: dict[str, float] = {}  # by thread
 
     def look(self) -> bool:
         """Look, once a second at most; remembers what is found."""
@@ -441,8 +442,8 @@ class _Hang:
         self._looked = now
         size = self._log.stat().st_size if self._log.exists() else -1
         used, disk = processes.work(self._token)
-        self._used = min(self._used, used)  # a process that has ended takes its time along
-        if size != self._size or disk or used - self._used > WORKING_SHARE * HANG_SECONDS:
+        busiest = max((seconds - self._used.get(thread, 0.0) for thread, seconds in used.items()), default=0.0)
+        if size != self._size or disk or busiest > WORKING_SHARE * HANG_SECONDS:
             self._idle, self._size, self._used = 0.0, size, used
         self.found = self._idle >= HANG_SECONDS
         return self.found

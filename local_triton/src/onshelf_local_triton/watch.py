@@ -26,6 +26,7 @@ SCAN_SECONDS = 1.0  # to look for new ones
 SURE_SECONDS = 0.2  # that a process stays dead; one that ends in order is dead, too, until Triton has looked after it
 CALM_SECONDS = 60.0  # what dies again sooner waits before it is brought back, longer each time
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+LEAST_LOAD_SECONDS = 120.0  # that a server may take to load a model again, however short the time to start it
 
 
 class LoadHangError(Exception):
@@ -62,9 +63,14 @@ class Watch:
 
     def look(self) -> None:
         """Look once, and load what died; raises LoadHangError where that does not end."""
-        for model in self._died():
-            if self._is_ready(model):  # else it was unloaded: nobody wants it
-                self._plan(model, "a process of it died")
+        mourned = self._mourned
+        try:
+            died = [model for model in self._died() if self._is_ready(model)]  # else it was unloaded: nobody wants it
+        except ServerError:
+            self._mourned = mourned  # they are seen again at the next look
+            raise
+        for model in died:
+            self._plan(model, "a process of it died")
         for model in [model for model, when in self._due.items() if when <= self._clock()]:
             self._load(model)
 
@@ -166,12 +172,13 @@ def _clock(seconds: float) -> str:
 
 def attend(running: State, say: Callable[[str], None]) -> None:
     """Watch a server until it is gone; kill one that hangs."""
-    watch = Watch(running.pid, running.http_port, say, timeout=running.timeout)
+    watch = Watch(running.pid, running.http_port, say, timeout=max(running.timeout, LEAST_LOAD_SECONDS))
     while running.alive:
         try:
             watch.look()
         except ServerError as error:  # it ends, or is busy: look again
             say(str(error))
+            time.sleep(FIRST_PAUSE)
         except LoadHangError as error:
             say(f"{error}; tritonserver {running.pid} is killed")
             processes.kill(running.pid, running.server_id)

@@ -1,13 +1,12 @@
 """The doctor: a retailer's own files, headers and encodings; what it says, and what it writes."""
 
-import argparse
 import csv
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from shop_files import run_doctor
 
-from onshelf_exporter import doctor
 from onshelf_exporter.errors import SettingError, SourceError
 from onshelf_exporter.headers import (
     COLUMN_NAMES,
@@ -50,12 +49,6 @@ def write_csv(
     return path
 
 
-def run(*args: object) -> int:
-    parser = argparse.ArgumentParser()
-    doctor.add_arguments(parser)
-    return doctor.run(parser.parse_args([str(arg) for arg in args]))
-
-
 @pytest.fixture(autouse=True)
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "250")
@@ -64,7 +57,7 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
 def test_a_chinese_shop_in_one_file(encoding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_csv(tmp_path / "店铺.csv", CHINESE, chinese_rows(), encoding)
-    assert run(path, "--write", tmp_path / "shop", "--currency", "CNY", "--timezone", "Asia/Shanghai") == 0
+    assert run_doctor(path, "--write", tmp_path / "shop", "--currency", "CNY", "--timezone", "Asia/Shanghai") == 0
     said = capsys.readouterr().out
     for header, column in {"商品名称": "title", "价格": "list_price", "下单时间": "time", "金额": "revenue"}.items():
         assert any(header in line and column in line for line in said.splitlines()), header
@@ -98,7 +91,7 @@ def test_a_european_shop_in_two_files(tmp_path: Path, capsys: pytest.CaptureFixt
         [[f"k{i}", "7" if i % 2 else "8", f"{1 + i % 28:02}.03.2024 10:00", "1", "12,50", str(i)] for i in range(40)],
         delimiter=";",
     )
-    assert run(tmp_path / "in", "--write", tmp_path / "shop", "--currency", "EUR") == 0
+    assert run_doctor(tmp_path / "in", "--write", tmp_path / "shop", "--currency", "EUR") == 0
     assert "decimal comma" in capsys.readouterr().out
     products = pd.read_parquet(tmp_path / "shop" / "products.parquet").set_index("product_id")
     assert products.list_price["7"] == 1299.5
@@ -111,7 +104,7 @@ def test_a_european_shop_in_two_files(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_what_is_required_is_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_csv(tmp_path / "products.csv", ("sku", "name"), [["1", "Tea"], ["2", "Shears"]])
-    assert run(path) == 1
+    assert run_doctor(path) == 1
     said = capsys.readouterr().out
     assert "Not usable yet" in said
     assert "no interactions: no file holds product_id, time" in said
@@ -121,7 +114,7 @@ def test_unreadable_values_are_counted_and_shown(tmp_path: Path, capsys: pytest.
     rows = chinese_rows()
     rows[0][7] = "昨天"
     path = write_csv(tmp_path / "s.csv", CHINESE, rows)
-    assert run(path) == 3, "usable with losses"
+    assert run_doctor(path) == 3, "usable with losses"
     said = capsys.readouterr().out
     assert "59 of 60" in said
     assert "'昨天'" in said
@@ -131,7 +124,7 @@ def test_a_table_that_breaks_a_rule_is_not_usable(tmp_path: Path, capsys: pytest
     rows = chinese_rows()
     rows[3][0] = "13812345678"
     path = write_csv(tmp_path / "s.csv", CHINESE, rows)
-    assert run(path, "--write", tmp_path / "shop", "--currency", "CNY") == 1
+    assert run_doctor(path, "--write", tmp_path / "shop", "--currency", "CNY") == 1
     said = capsys.readouterr().out
     assert "pseudonym" in said
     assert "13812345678" not in said
@@ -142,17 +135,17 @@ def test_a_misunderstood_header_can_be_mapped(tmp_path: Path, capsys: pytest.Cap
     header = ("who", "sku", "name", "when", "qty")
     rows: list[list[object]] = [[f"u{i}", "1", "Tea", "2024-01-02", 1] for i in range(9)]
     path = write_csv(tmp_path / "s.csv", header, rows)
-    assert run(path) == 1
-    assert run(path, "--map", "who=user_id", "--map", "when=time") == 0
+    assert run_doctor(path) == 1
+    assert run_doctor(path, "--map", "who=user_id", "--map", "when=time") == 0
     capsys.readouterr()
     with pytest.raises(SettingError, match="--map"):
-        run(path, "--map", "who=customer")
+        run_doctor(path, "--map", "who=customer")
 
 
 def test_equal_lines_are_a_loss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = chinese_rows()
     path = write_csv(tmp_path / "s.csv", CHINESE, rows + rows[:2])
-    assert run(path) == 3
+    assert run_doctor(path) == 3
     said = capsys.readouterr().out
     assert "row that equals another: one is kept" in said
     assert "2 rows lost, in 1 ways" in said
@@ -164,11 +157,11 @@ def test_sales_without_revenue_ask_which_header_is_the_money(
     header = ("user", "sku", "name", "date", "stk", "kassiert", "bon")
     rows: list[list[object]] = [[f"u{i}", "1", "Tea", f"2024-01-{1 + i:02}", 1, f"{i}.99", 700 + i] for i in range(9)]
     path = write_csv(tmp_path / "s.csv", header, rows)
-    assert run(path) == 0
+    assert run_doctor(path) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "no revenue or price was understood, and kassiert (s.csv) has amounts" in said
-    assert run(path, "--strict") == 1
-    assert run(path, "--strict", "--map", "kassiert=price_paid") == 0
+    assert run_doctor(path, "--strict") == 1
+    assert run_doctor(path, "--strict", "--map", "kassiert=price_paid") == 0
 
 
 def test_day_and_month_that_could_be_either_are_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,10 +169,10 @@ def test_day_and_month_that_could_be_either_are_pointed_out(tmp_path: Path, caps
     path = write_csv(
         tmp_path / "orders.csv", header, [["a", "1", "Tea", "03/04/2024"], ["b", "1", "Tea", "05/06/2024"]]
     )
-    run(path)
+    run_doctor(path)
     assert "month first as well" in capsys.readouterr().out
     write_csv(path, header, [["a", "1", "Tea", "03/24/2024"], ["b", "1", "Tea", "05/06/2024"]])
-    run(path)
+    run_doctor(path)
     said = capsys.readouterr().out
     assert "month first" in said
     assert "To check" not in said
@@ -187,31 +180,31 @@ def test_day_and_month_that_could_be_either_are_pointed_out(tmp_path: Path, caps
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no \.csv"):
-        run(tmp_path)
+        run_doctor(tmp_path)
     with pytest.raises(SourceError, match="no such file or folder"):
-        run(tmp_path / "nowhere.csv")
+        run_doctor(tmp_path / "nowhere.csv")
     (tmp_path / "orders.xlsx").write_bytes(b"PK\x03\x04")
     with pytest.raises(SourceError, match=r"orders\.xlsx: is not a readable spreadsheet"):
-        run(tmp_path / "orders.xlsx")
+        run_doctor(tmp_path / "orders.xlsx")
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(SourceError, match="is empty"):
-        run(tmp_path / "empty.csv")
+        run_doctor(tmp_path / "empty.csv")
 
 
 def test_writing_needs_a_currency_and_an_empty_folder(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "s.csv", CHINESE, chinese_rows())
     with pytest.raises(SettingError, match="--currency"):
-        run(path, "--write", tmp_path / "shop")
+        run_doctor(path, "--write", tmp_path / "shop")
     with pytest.raises(SettingError, match="ISO 4217"):
-        run(path, "--write", tmp_path / "shop", "--currency", "yuan")
+        run_doctor(path, "--write", tmp_path / "shop", "--currency", "yuan")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
     with pytest.raises(SettingError, match="empty"):
-        run(path, "--write", tmp_path / "full", "--currency", "CNY")
+        run_doctor(path, "--write", tmp_path / "full", "--currency", "CNY")
 
 
 def test_the_shop_itself_is_healthy(shop_source: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(shop_source) == 0
+    assert run_doctor(shop_source) == 0
     assert "Usable" in capsys.readouterr().out
 
 

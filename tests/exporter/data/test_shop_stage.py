@@ -61,3 +61,17 @@ def test_the_weeks_to_measure_reach_the_stage_that_measures(
     names = ("tables", "data", "runs", "releases", "repository", "reports", "cache")
     stage._steps(args, stage.Folders(tmp_path, *(tmp_path / name for name in names)), [])
     assert asked["evaluate"][asked["evaluate"].index("--decisions") + 2 :] == passed
+
+
+def test_what_is_said_to_the_doctor_is_said_by_the_shop(tmp_path: Path) -> None:
+    stated = [
+        "--launches=burn_in_weeks=6",
+        "--decimal=,",
+        "--accept=sku",
+        "--week-start=sunday",
+        "--timezone=Europe/Paris",
+    ]
+    parser = argparse.ArgumentParser()
+    stage.add_arguments(parser)
+    args = parser.parse_args([str(tmp_path), "--currency", "EUR", *stated, "--first-day", "2024-01-07"])
+    assert sorted(stage.reading_options(args)) == sorted([*stated, "--first-day=2024-01-07"])

@@ -81,6 +81,17 @@ def test_free_memory_is_that_of_the_machine_or_of_the_control_group(tmp_path: Pa
     assert memory.free(tmp_path / "two", meminfo) == memory.free(tmp_path / "one", meminfo) == free
 
 
+def test_free_memory_is_at_most_what_the_setting_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONSHELF_MEMORY_GB", "1.5")
+    assert 0 < memory.free() < 1.5e9 - 50e6, "less what this process holds"
+    monkeypatch.setenv("ONSHELF_MEMORY_GB", "0.01")
+    assert memory.free() == 0
+    for wrong in ("4GB", "0", "-1", "nan"):
+        monkeypatch.setenv("ONSHELF_MEMORY_GB", wrong)
+        with pytest.raises(SettingError, match="must be a number of gigabytes above 0"):
+            memory.free()
+
+
 def test_memory_that_is_no_longer_held_goes_back_to_the_system() -> None:
     def resident() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

@@ -165,6 +165,11 @@ def add_file(parser: argparse._ActionsContainer, what: str, *, required: bool) -
     parser.add_argument(
         "--encoding", metavar="NAME", help="of FILE, as cp1252 or gb18030 (default: found from the file)"
     )
+    parser.add_argument(
+        "--decimal",
+        choices=(".", ","),
+        help="the sign before the decimals of amounts in FILE (default: found from all amounts of a column)",
+    )
 
 
 def add_action(parser: argparse.ArgumentParser) -> None:

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _upsert(args: argparse.Namespace) -> int:
-    file = read_products(args.file, args.encoding)
+    file = read_products(args.file, args.encoding, args.decimal)
     rows = file.rows
     if not rows:
         raise UsageError(f"--file {args.file} has no products")

@@ -170,7 +170,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.concurrency < 1:
         raise UsageError(f"--concurrency is {args.concurrency}; give 1 or more")
     form = out.form_of(args.out)
-    file = read_products(args.file, args.encoding)
+    file = read_products(args.file, args.encoding, args.decimal)
     _report_headers(file)
     journal_path = args.out.with_name(f"{args.out.name}.journal")
     with a.connect(args) as client, Journal(journal_path, form) as journal:

@@ -124,8 +124,11 @@ class RowError(Exception):
         self.message = message
 
 
-def read_products(path: Path, encoding: str | None = None) -> ProductFile:
-    """The products of a file ("-" is standard input). Raises UsageError where it is no table with a title column."""
+def read_products(path: Path, encoding: str | None = None, decimal: str | None = None) -> ProductFile:
+    """The products of a file ("-" is standard input). Raises UsageError where it is no table with a title column.
+
+    encoding, decimal: of the file, and the sign before the decimals of its amounts, "." or ","; None: found from it.
+    """
     files = _files()
     try:
         raw = _json_lines(path, files, encoding) if path.suffix == ".jsonl" else _table(path, files, encoding)
@@ -143,7 +146,7 @@ def read_products(path: Path, encoding: str | None = None) -> ProductFile:
         both = " and ".join(name for name, field in zip(header, fields, strict=True) if field == twice)
         raise UsageError(f"--file {path}: {both} are both read as {twice}; rename or drop one")
     understood = {name: field for name, field in zip(header, fields, strict=True) if field is not None}
-    read = {field: getattr(files, _READERS.get(field, "texts"))(raw.table[name]) for name, field in understood.items()}
+    read = {field: _column(files, field, raw.table[name], decimal) for name, field in understood.items()}
     written = {field: raw.table[name] for name, field in understood.items()}
     return ProductFile(
         rows=_Rows(
@@ -154,6 +157,12 @@ def read_products(path: Path, encoding: str | None = None) -> ProductFile:
         notes=tuple(_notes(raw, {name: read[field] for name, field in understood.items()})),
         left_out=tuple(f"line {line.line}: {line.why}: {line.text[:80]}" for line in raw.rejected),
     )
+
+
+def _column(files: Any, field: str, values: Any, decimal: str | None) -> "Reading":
+    reader = _READERS.get(field, "texts")
+    read: Reading = files.decimals(values, decimal) if reader == "decimals" else getattr(files, reader)(values)
+    return read
 
 
 def _files() -> Any:

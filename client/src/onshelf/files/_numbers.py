@@ -127,24 +127,28 @@ FROM kinds
 """
 
 
-def numbers(values: pa.ChunkedArray | pa.Array) -> Reading:
+SIGNS = {".": "point", ",": "comma"}  # that may stand before decimals
+
+
+def numbers(values: pa.ChunkedArray | pa.Array, decimal: str | None = None) -> Reading:
     """A column of numbers: `values` are float64.
 
     `(4.50)`, `−4.50` and `4.50-` are negative. `Rs. 499`, `3.49 EUR`, `CHF 1'299.90`, `1 299,90`, `1,23,456` and `12元`
     are read. `percent` tells `20%` (read as 20) from `20`. Whether a comma stands before decimals or thousands is
-    decided by the whole column.
+    decided by the whole column, or stated: `decimal` is the sign before decimals, "." or ",", and what is written
+    otherwise is not understood then.
     """
     column = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return _typed(column.cast(pa.float64()))
-    read = _read(column)
+    read = _read(column, decimal)
     return dataclasses.replace(read, values=read.values.cast(pa.float64()))
 
 
-def decimals(values: pa.ChunkedArray | pa.Array) -> Reading:
+def decimals(values: pa.ChunkedArray | pa.Array, decimal: str | None = None) -> Reading:
     """The same as `numbers`, with `values` as texts that keep every digit: "-1299.90"."""
-    return _read(values)
+    return _read(values, decimal)
 
 
 def currencies(values: pa.ChunkedArray | pa.Array) -> Reading:
@@ -177,7 +181,7 @@ def _typed(column: pa.ChunkedArray) -> Reading:
     )
 
 
-def _read(values: pa.ChunkedArray | pa.Array) -> Reading:
+def _read(values: pa.ChunkedArray | pa.Array, stated: str | None) -> Reading:
     found = distinct(values)
     shape = query(_PARSED, texts=pa.table({"plain": found.plain})).combine_chunks()
     names, signs = _known_marks()
@@ -186,7 +190,12 @@ def _read(values: pa.ChunkedArray | pa.Array) -> Reading:
     unknown = pc.or_(_unknown(shape["word"], word), _unknown(shape["unit"], unit))
     kind = pc.if_else(unknown, None, shape["kind"].combine_chunks())
     counts = {name: found.count(pc.equal(kind, name)) for name in ("point", "comma", "point?", "comma?")}
-    decimal, ambiguous, remarks = _convention(counts, found, kind)
+    if stated is None:
+        decimal, ambiguous, remarks = _convention(counts, found, kind)
+    else:
+        decimal, ambiguous, remarks = SIGNS[stated], False, [f"decimal {SIGNS[stated]}, as stated"]
+        other = next(name for name in SIGNS.values() if name != decimal)
+        kind = pc.if_else(pc.equal(kind, other), None, kind)
     text = query(
         """
         SELECT CASE WHEN k IS NULL THEN NULL ELSE

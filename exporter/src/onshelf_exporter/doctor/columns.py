@@ -169,7 +169,8 @@ def _read(
     if type_ in ("texts", "vector"):
         return _lists(values, type_)
     if type_ in ("number", "integer"):
-        return numbers(values)
+        written = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+        return numbers(values, settings.decimal_of(header) if written else None)
     if type_ in ("date", "time"):
         typed = pa.types.is_timestamp(values.type) or pa.types.is_date(values.type)
         form = None if typed else settings.date_format_of(header)

@@ -27,6 +27,17 @@ WITHOUT_PEOPLE = ("products", "promotions", "channels", "campaigns", "coupons", 
 MIN_AMOUNTS = 0.9  # share of values that are numbers in a column of amounts
 
 
+@dataclass(frozen=True)
+class Question:
+    """What the files do not decide. `name` stands for it in `--accept`."""
+
+    name: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.words}"
+
+
 @dataclass
 class Diagnosis:
     """What the doctor found.
@@ -47,7 +58,7 @@ class Diagnosis:
     notes: list[list[str]] = field(default_factory=list)
     tables: dict[str, ir.Table] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)
-    open: list[str] = field(default_factory=list)
+    open: list[Question] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     shop: dict[str, Any] = field(default_factory=dict)
 
@@ -67,14 +78,15 @@ def diagnose(con: Backend, paths: Sequence[Path], settings: Settings) -> Diagnos
     found = find(paths, settings)
     diagnosis = Diagnosis(found, problems=list(found.problems))
     diagnosis.shop = dict(found.shop)
-    if settings.timezone is not None:
-        diagnosis.shop["timezone"] = settings.timezone
+    launches = diagnosis.shop.get("launches", {})
+    diagnosis.shop |= settings.shop
+    if "launches" in settings.shop and isinstance(launches, dict):
+        diagnosis.shop["launches"] = launches | settings.shop["launches"]
     zone = str(diagnosis.shop.get("timezone", "UTC"))
     for joined in found.joined:
         meant = joined.files[0].meant
         diagnosis.frames.append(read_columns(joined.names, joined.tables, joined.table, meant, settings, zone))
         diagnosis.notes.append([])
-    settings.refuse_unused()
     _files(diagnosis)
     _money(diagnosis, settings)
     _sales_and_products(con, diagnosis, settings)
@@ -82,6 +94,8 @@ def diagnose(con: Backend, paths: Sequence[Path], settings: Settings) -> Diagnos
     _others(con, diagnosis)
     _joins(con, diagnosis)
     _required(diagnosis)
+    diagnosis.open = [question for question in diagnosis.open if not settings.accepts(question.name)]
+    settings.refuse_unused()
     return diagnosis
 
 
@@ -97,16 +111,15 @@ def _files(diagnosis: Diagnosis) -> None:
         if not file.tables and not file.name.endswith("(left out by --table)"):
             what = "not used: say what it holds with --table FILE=TABLE, or leave it out with --table FILE="
             diagnosis.losses.append(Loss(file.name, what, file.raw.table.num_rows))
-    for frame in diagnosis.frames:
+    for joined, frame in zip(diagnosis.found.joined, diagnosis.frames, strict=True):
         for mapped in frame.mapped:
             if mapped.open:
-                diagnosis.open.append(f"{mapped.header} ({', '.join(frame.files)}): {mapped.remark}")
+                diagnosis.open.append(Question(mapped.header, f"({', '.join(frame.files)}) {mapped.remark}"))
         weekday = sales.one_weekday(frame) if "interactions" in frame.tables else None
-        if weekday:
-            diagnosis.open.append(
-                f"all dates are {weekday}s: if each row is a week of sales, say which day it names, with "
-                "--map HEADER=week_start or --map HEADER=week_end"
-            )
+        if weekday and not any("time" in meaning.columns for meaning in joined.stated):
+            words = f"all dates are {weekday}s: if each row is a week of sales, say which day it names, with "
+            words += "--map HEADER=week_start or --map HEADER=week_end; if not, --map HEADER=time"
+            diagnosis.open.append(Question("weekday", words))
 
 
 def _without_users(file: Given, samples: Sequence[str]) -> tuple[str, ...]:
@@ -130,7 +143,7 @@ def _money(diagnosis: Diagnosis, settings: Settings) -> None:
         for mapped in frame.mapped:
             if "currency" in mapped.columns and mapped.filled and not mapped.read:
                 words = f"{', '.join(map(repr, mapped.odd))}: no currency that is known; the stated one is taken"
-                diagnosis.open.append(f"{mapped.header} ({', '.join(frame.files)}): {words} for all rows")
+                diagnosis.open.append(Question(mapped.header, f"({', '.join(frame.files)}) {words} for all rows"))
             if set(mapped.columns) & {*MONEY, "currency"}:
                 for mark in mapped.currencies:
                     written.setdefault(mark, []).append(mapped.header)
@@ -147,7 +160,8 @@ def _money(diagnosis: Diagnosis, settings: Settings) -> None:
         listed = " and ".join(written)
         diagnosis.problems.append(f"amounts are marked {listed}, and the currency stated is {stated}")
     elif len(written) > 1:
-        diagnosis.open.append(f"amounts are marked {' and '.join(written)}: read as one currency, {stated or codes[0]}")
+        words = f"amounts are marked {' and '.join(written)}: read as one currency, {stated or codes[0]}"
+        diagnosis.open.append(Question("currency", words))
     if stated or len(codes) == 1:
         diagnosis.shop["currency"] = stated or codes[0]
 
@@ -211,7 +225,7 @@ def _sales(con: Backend, diagnosis: Diagnosis, frame: Frame, lines: ir.Table) ->
         diagnosis.tables["products"] = catalogue.from_lines(con, lines, frame)
 
 
-def _alike_ids(tables: Mapping[str, ir.Table]) -> list[str]:
+def _alike_ids(tables: Mapping[str, ir.Table]) -> list[Question]:
     """Asks whether products are one whose ids differ in case or leading zeros alone, and not in their titles."""
     sold, products = tables["interactions"], tables.get("products")
     if "product_id" not in sold.columns:
@@ -229,10 +243,8 @@ def _alike_ids(tables: Mapping[str, ir.Table]) -> list[str]:
         return []
     some = found.order_by("first").limit(SAMPLES).ids.to_pyarrow().to_pylist()
     shown = "; ".join(" and ".join(sorted(one)) for one in some)
-    return [
-        f"product_id: {count:,} products stand under ids that differ in leading zeros or in capitals alone ({shown}). "
-        "If they are one, a file has lost the zeros: export ids as texts"
-    ]
+    words = f"{count:,} products stand under ids that differ in leading zeros or in capitals alone ({shown}). "
+    return [Question("product_id", words + "If they are one, a file has lost the zeros: export ids as texts")]
 
 
 def _unpriced(diagnosis: Diagnosis) -> None:
@@ -243,13 +255,15 @@ def _unpriced(diagnosis: Diagnosis) -> None:
     for joined, frame in zip(diagnosis.found.joined, diagnosis.frames, strict=True):
         if "interactions" not in frame.tables:
             continue
-        unread = [mapped.header for mapped in frame.mapped if not mapped.columns]
+        out = {meaning.header for meaning in joined.stated}  # by --map HEADER=
+        unread = [mapped.header for mapped in frame.mapped if not mapped.columns and mapped.header not in out]
         amounts = [header for header in unread if _is_amount(joined.table[header])]
         if amounts:
-            diagnosis.open.append(
+            words = (
                 f"no revenue or price was understood, and {', '.join(amounts)} ({', '.join(frame.files)}) has amounts. "
-                "If one is the money: --map HEADER=revenue (of a line) or --map HEADER=price_paid (of one unit)"
             )
+            words += "If one is the money: --map HEADER=revenue (of a line) or --map HEADER=price_paid (of one unit)"
+            diagnosis.open.append(Question("revenue", words))
 
 
 def _is_amount(values: pa.ChunkedArray) -> bool:

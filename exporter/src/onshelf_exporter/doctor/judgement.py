@@ -19,6 +19,8 @@ from onshelf_exporter.adapters.parquet import SETTINGS
 from onshelf_exporter.doctor.losses import Loss
 from onshelf_exporter.errors import DataError, InvalidDataError, SettingError, SourceError
 from onshelf_exporter.prepare import prepare
+from onshelf_exporter.training.runs import MIN_LAUNCHES, OUTCOME_WEEKS, complete_launches
+from onshelf_exporter.weeks import Cut
 
 NO_CURRENCY = "XXX"  # of ISO 4217, where none is stated: amounts are only looked at
 ABSENT = {  # cleaning rules that fill a column; without it they say nothing that the list of what is missing does not
@@ -51,6 +53,7 @@ class Summary:
         priced: whether any revenue is known.
         promotions: promotion rows.
         launches: launches, and those with 8 whole weeks of outcome.
+        learnable: launches that a model release of all the data would learn from.
         launch_rule: what counts as one.
         warnings: of the stage `data`.
         cleaned: what the stage `data` repaired or left out: rule, rows.
@@ -66,9 +69,21 @@ class Summary:
     priced: bool
     promotions: int
     launches: tuple[int, int]
+    learnable: int
     launch_rule: str
     warnings: list[str]
     cleaned: list[tuple[str, str, int]]
+
+    @property
+    def too_little(self) -> str:
+        """Why the stage `train` would refuse; "" where it would not."""
+        if self.learnable >= MIN_LAUNCHES:
+            return ""
+        return (
+            f"launches: {self.learnable} with {OUTCOME_WEEKS} whole weeks of sales in the data, and at least "
+            f"{MIN_LAUNCHES} are needed to learn from. A longer history has more; --launches says what a launch is. If "
+            "the files are but a sample of the history: --sample"
+        )
 
     @property
     def revenue(self) -> float:
@@ -146,6 +161,7 @@ def _summary(data: Path, report: list[dict[str, Any]], given: list[str], warning
         priced=priced,
         promotions=pq.read_metadata(promotions).num_rows if promotions.is_file() else 0,
         launches=(launches.num_rows, launches.num_rows - launches["units_8w"].null_count),
+        learnable=complete_launches(data, Cut(int(described["last_week"]))),
         launch_rule=described["launch_rule"],
         warnings=warnings,
         cleaned=[

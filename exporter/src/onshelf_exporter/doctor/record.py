@@ -49,7 +49,7 @@ def write_record(diagnosis: Diagnosis, summary: Summary | None, folder: Path) ->
         "missing": [{"what": what, "cost": cost} for what, cost in missing_capabilities(diagnosis)],
         "meant": [_loss(loss) for loss in diagnosis.losses if loss.meant],
         "lost": [_loss(loss) for loss in diagnosis.lost],
-        "open": diagnosis.open,
+        "open": [str(question) for question in diagnosis.open],
         "shop": diagnosis.shop,
         "summary": summary and asdict(summary) | {"units": summary.units, "revenue": summary.revenue},
     }

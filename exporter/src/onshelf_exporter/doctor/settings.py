@@ -1,12 +1,16 @@
 """What the command line states: stronger than anything that the doctor believes."""
 
 import argparse
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from onshelf_exporter import headers, schema
 from onshelf_exporter.errors import SettingError
+from onshelf_exporter.launch_rule import LaunchRule, launch_parts
+from onshelf_exporter.weeks import WEEKDAYS
 
 
 @dataclass(frozen=True)
@@ -20,9 +24,13 @@ class Settings:
         where: filters in SQL.
         encodings: of text files.
         date_formats: header ("" for all) to a format of strptime.
-        timezone: IANA zone of times; None = that of shop.json, else UTC.
+        decimals: header ("" for all) to the sign before decimals, "." or ",".
+        shop: what is to stand in shop.json, stronger than what stands there: time zone, first day of weeks, whole days,
+            launch rule.
         currency: None = that of shop.json.
+        accepted: keys of questions whose reading is right as it is.
         strict: losses and open questions make the files unusable.
+        sample: the files are part of a history: too few launches to learn from is no fault.
         keep_services: postage and fees are products.
         used: settings that met what they are about; the others are refused at the end.
     """
@@ -33,9 +41,12 @@ class Settings:
     where: tuple[str, ...] = ()
     encodings: tuple[str, ...] = ()
     date_formats: dict[str, str] = field(default_factory=dict)
-    timezone: str | None = None
+    decimals: dict[str, str] = field(default_factory=dict)
+    shop: dict[str, Any] = field(default_factory=dict)
     currency: str | None = None
+    accepted: tuple[str, ...] = ()
     strict: bool = False
+    sample: bool = False
     keep_services: bool = False
     used: set[tuple[str, str]] = field(default_factory=set)
 
@@ -58,10 +69,17 @@ class Settings:
 
     def date_format_of(self, header: str) -> str | None:
         """The format that is stated for the dates of a header."""
+        return self._of_header("--date-format", self.date_formats, header)
+
+    def decimal_of(self, header: str) -> str | None:
+        """The sign that is stated to stand before the decimals of a header's numbers."""
+        return self._of_header("--decimal", self.decimals, header)
+
+    def _of_header(self, name: str, stated: dict[str, str], header: str) -> str | None:
         for key in (header, ""):
-            if key in self.date_formats:
-                self.used.add(("--date-format", key))
-                return self.date_formats[key]
+            if key in stated:
+                self.used.add((name, key))
+                return stated[key]
         return None
 
     def table_of(self, file: str) -> str | None:
@@ -76,17 +94,25 @@ class Settings:
             self.used.add(("--kinds", value))
         return self.kinds.get(value)
 
+    def accepts(self, question: str) -> bool:
+        """Whether a question is answered: the reading is right as it is."""
+        self.used.add(("--accept", question))
+        return question in self.accepted
+
     def refuse_unused(self) -> None:
-        """Raises SettingError for a setting that met nothing: what is accepted has an effect."""
+        """Raises SettingError for a setting that met nothing: what is given has an effect."""
         given: dict[str, Iterable[str]] = {
             "--map": self.maps, "--table": self.tables, "--kinds": self.kinds, "--where": self.where,
-            "--encoding": self.encodings, "--date-format": self.date_formats,
+            "--encoding": self.encodings, "--date-format": self.date_formats, "--decimal": self.decimals,
+            "--accept": self.accepted,
         }  # fmt: skip
         what = {
             "--map": "no file has this header, or the table of that file has no such column",
             "--table": "no file has this name",
             "--kinds": "no event and no order has this value", "--where": "no file has the columns of this condition",
             "--encoding": "no text file of this name was read", "--date-format": "no column of dates has this header",
+            "--decimal": "no column of numbers that are written as text has this header",
+            "--accept": "no question of the doctor has this name",
         }  # fmt: skip
         for name, keys in given.items():
             for key in keys:
@@ -94,7 +120,11 @@ class Settings:
                     raise SettingError(name, key, what[name])
 
 
-READING = ("map", "table", "kinds", "where", "encoding", "date_format")  # options that may be given several times
+SIGNS = (".", ",")
+READING = (  # options that may be given several times
+    "map", "table", "kinds", "where", "encoding", "date_format", "decimal", "launches", "accept",
+)  # fmt: skip
+ONCE = ("timezone", "week_start", "first_day", "last_day")
 SWITCHES = ("strict", "keep_services")
 
 
@@ -106,6 +136,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the canonical tables, ready for the adapter `parquet`",
     )  # fmt: skip
     parser.add_argument("--currency", default=None, help="ISO 4217 code of all amounts, needed with --write")
+    parser.add_argument(
+        "--sample", action="store_true",
+        help="the files are a part of the history: judge the reading alone, not whether there is enough to learn from",
+    )  # fmt: skip
 
 
 def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
@@ -134,7 +168,29 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
         "--date-format", action="append", default=[], metavar="[HEADER=]FORMAT",
         help="how dates are written, such as %%d/%%m/%%Y",
     )  # fmt: skip
+    parser.add_argument(
+        "--decimal", action="append", default=[], metavar="[HEADER=]SIGN",
+        help="the sign before decimals, . or , (default: decided by the whole column)",
+    )  # fmt: skip
     parser.add_argument("--timezone", default=None, help="IANA zone of times (default: that of shop.json, else UTC)")
+    parser.add_argument(
+        "--week-start", choices=WEEKDAYS, default=None, help="first day of the retail week (default: that of shop.json "
+        "or of weekly files, else monday)",
+    )  # fmt: skip
+    for name, which in (("--first-day", "first"), ("--last-day", "last")):
+        parser.add_argument(
+            name, type=dt.date.fromisoformat, default=None, metavar="YYYY-MM-DD",
+            help=f"the {which} day that the files hold as a whole (default: judged by the sales)",
+        )  # fmt: skip
+    parser.add_argument(
+        "--launches", action="append", default=[], metavar="NAME=VALUE",
+        help="part of the rule of what a launch is: dates, burn_in_weeks, least_units, first_id, last_id, "
+        "skip_stray_sales (docs/data.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--accept", action="append", default=[], metavar="QUESTION",
+        help="a question under \"To check\", by the name before it, whose reading is right as it is",
+    )  # fmt: skip
     parser.add_argument("--strict", action="store_true", help="nothing may be lost or left open: exit status 1 if so")
     parser.add_argument(
         "--keep-services", action="store_true", help="keep postage, fees and adjustments as if they were products"
@@ -145,7 +201,8 @@ def reading_options(args: argparse.Namespace) -> list[str]:
     """The arguments of `add_reading_arguments`, but for the paths, as they are written on a command line."""
     options = [f"--{name.replace('_', '-')}={value}" for name in READING for value in getattr(args, name)]
     options += [f"--{name.replace('_', '-')}" for name in SWITCHES if getattr(args, name)]
-    return [*options, *([f"--timezone={args.timezone}"] if args.timezone is not None else [])]
+    once = ((name, getattr(args, name)) for name in ONCE)
+    return [*options, *(f"--{name.replace('_', '-')}={value}" for name, value in once if value is not None)]
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
@@ -157,11 +214,35 @@ def settings_of(args: argparse.Namespace) -> Settings:
         where=tuple(args.where),
         encodings=tuple(args.encoding),
         date_formats=_formats(args.date_format),
-        timezone=args.timezone,
+        decimals=_decimals(args.decimal),
+        shop=_shop(args),
         currency=args.currency,
+        accepted=tuple(args.accept),
         strict=args.strict,
+        sample=args.sample,
         keep_services=args.keep_services,
     )
+
+
+def _shop(args: argparse.Namespace) -> dict[str, Any]:
+    """What is to stand in shop.json. Raises SettingError for a bad part of the launch rule."""
+    launches = launch_parts(args.launches)
+    LaunchRule().changed(launches, "--launches")
+    given = ((name, getattr(args, name)) for name in ONCE)
+    stated: dict[str, Any] = {name: str(value) for name, value in given if value is not None}  # days as ISO dates
+    return stated | ({"launches": launches} if launches else {})
+
+
+def _decimals(given: list[str]) -> dict[str, str]:
+    result: dict[str, str] = {}
+    for one in given:
+        header, _, sign = one.rpartition("=")
+        if sign not in SIGNS:
+            raise SettingError("--decimal", one, "must be the sign before decimals, . or , (or HEADER=SIGN)")
+        if result.get(header, sign) != sign:
+            raise SettingError("--decimal", one, f"was {result[header]} before")
+        result[header] = sign
+    return result
 
 
 def _maps(pairs: list[str]) -> dict[str, tuple[str, ...]]:

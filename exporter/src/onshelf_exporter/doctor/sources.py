@@ -12,7 +12,7 @@ import pyarrow as pa
 from onshelf.files import SUFFIXES, FileError, RawFile, currencies_of, is_readable, is_text, read_tables, unit_of
 from onshelf_exporter.doctor.columns import MONEY
 from onshelf_exporter.doctor.given import Given
-from onshelf_exporter.doctor.meanings import meanings, tables_of
+from onshelf_exporter.doctor.meanings import Meaning, meanings, tables_of
 from onshelf_exporter.doctor.orders import with_orders
 from onshelf_exporter.doctor.settings import Settings
 from onshelf_exporter.errors import SettingError, SourceError
@@ -36,6 +36,11 @@ class Joined:
     def names(self) -> list[str]:
         """Names of the files."""
         return [file.name for file in self.files]
+
+    @property
+    def stated(self) -> list[Meaning]:
+        """Meanings of headers that `--map` states."""
+        return [meaning for file in self.files for meaning in file.meant if meaning.stated]
 
 
 @dataclass

@@ -43,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
                 summary, problems, losses = judgement.judge(tables, prepared)
             diagnosis.problems += problems
             diagnosis.losses += losses
+        if summary is not None and summary.too_little and not settings.sample:
+            diagnosis.problems.append(summary.too_little)
         status = report(diagnosis, summary, settings, console)
         if status != NOT_USABLE and target is not None:
             target.mkdir(parents=True, exist_ok=True)
@@ -81,10 +83,11 @@ def report(diagnosis: Diagnosis, summary: judgement.Summary | None, settings: Se
         console.print("\nTo check: the files do not decide")
         for question in diagnosis.open:
             console.print(f"  - {question}", markup=False)
+        console.print("Where a reading is right: --accept with the name before the colon.")
     problems = list(diagnosis.problems)
     if settings.strict:
         problems += [f"{loss.table}: {loss.what} ({loss.rows:,} rows)" for loss in diagnosis.lost]
-        problems += diagnosis.open
+        problems += [str(question) for question in diagnosis.open]
     if problems:
         console.print(f"\n[bold]Not usable yet[/bold]{' (--strict)' if not diagnosis.problems else ''}. To mend:")
         for problem in problems:
@@ -92,6 +95,8 @@ def report(diagnosis: Diagnosis, summary: judgement.Summary | None, settings: Se
         console.print("A header that was misunderstood: --map HEADER=COLUMN (columns: docs/data.md).")
         return NOT_USABLE
     rows = ", ".join(f"{name} {engine.number(table.count()):,}" for name, table in diagnosis.tables.items())
+    if summary is not None and summary.too_little:
+        console.print(f"\nAs a sample alone: {summary.learnable} launches could be learned from.", markup=False)
     if diagnosis.lost:
         lost = sum(loss.rows for loss in diagnosis.lost)
         console.print(

@@ -93,11 +93,14 @@ def _understood(report: Document) -> str:
                     loss["what"],
                     f"{loss['rows']:,}",
                     "" if loss["revenue"] is None else f"{loss['revenue']:,.2f}",
+                    f"{loss['users']:,}" if loss["users"] else "",
+                    f"{loss['first']} to {loss['last']}" if loss["first"] else "",
                     "; ".join(loss["samples"]),
                 )
                 for loss in report[key]
             ]
-            parts += [f"### {title}", table(("table", "what", "rows", "revenue", "samples"), rows)]
+            titles = ("table", "what", "rows", "revenue", "users", "days", "samples")
+            parts += [f"### {title}", table(titles, rows)]
     if report["open"]:
         parts += ["### To check: the files do not decide", "\n".join(f"- {question}" for question in report["open"])]
     lacking: list[Row] = [(one["what"], one["cost"]) for one in report["missing"]]
@@ -124,7 +127,29 @@ def _prepared(dataset: Document, report: Document) -> str:
     parts = ["## The data", table(("what", "how many"), list(facts))]
     if found:
         parts += ["Cleaning:", table(("table", "rule", "rows"), found)]
+    if report["warnings"]:
+        parts += ["### Warnings", "\n".join(f"- {warning}" for warning in report["warnings"])]
+    parts += _first_seen(report["launches"])
     return "\n\n".join(parts)
+
+
+def _first_seen(launches: Document) -> list[str]:
+    """How many products are first seen after each burn-in, and how many of them look like old ones first met late."""
+    own = launches["burn_in_weeks"]
+    after = {"weeks": own, **launches["after_burn_in"]}
+    rows: list[Row] = [
+        (
+            f"{one['weeks']} ({launches['burn_in']})" if one["weeks"] == own else str(one["weeks"]),
+            f"{one['first_appearances']:,}",
+            "not measured" if one["late_first_meetings"] is None else f"{one['late_first_meetings']:,.0f}",
+        )
+        for one in sorted([after, *(o for o in launches["by_burn_in"] if o["weeks"] != own)], key=lambda o: o["weeks"])
+    ]
+    titles = ("burn-in, weeks", "products first seen after it", "of them old ones first met late, at least")
+    return [
+        "Which products are launches is a setting, `--launches` (docs/data.md, What a launch is):",
+        table(titles, rows),
+    ]
 
 
 def _learned(release: Document, evaluation: Path, steps: list[Step]) -> str:

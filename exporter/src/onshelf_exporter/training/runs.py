@@ -75,17 +75,14 @@ class Run:
         return self.recipe.seed + int(role.partition(REPEAT)[2] or 0)
 
     def has_role(self, role: str) -> bool:
-        """Whether launches complete by the cut can be learned from, and 8 weeks follow it (production always)."""
-        if role == "production":
-            return True
+        """Whether launches complete by the cut can be learned from, and (but for production) 8 weeks follow it."""
         cut = self.cut_week(role)
-        return cut + OUTCOME_WEEKS <= self.last_week and self.complete_launches(cut) >= MIN_LAUNCHES
+        followed = role == "production" or cut + OUTCOME_WEEKS <= self.last_week
+        return followed and self.complete_launches(cut) >= MIN_LAUNCHES
 
     def complete_launches(self, cut: Cut) -> int:
         """How many launches have 8 weeks of outcome by week `cut`."""
-        path = self.data / "features" / "launches.parquet"
-        weeks = pq.read_table(path, columns=["launch_week"]).column("launch_week").to_numpy()
-        return int((weeks + OUTCOME_WEEKS - 1 <= cut).sum())
+        return complete_launches(self.data, cut)
 
     def is_done(self, role: str) -> bool:
         """Whether the role's training is finished."""
@@ -95,6 +92,13 @@ class Run:
         """What training wrote about the role."""
         content: dict[str, Any] = json.loads((self.folder / role / "done.json").read_text(encoding="utf-8"))
         return content
+
+
+def complete_launches(data: Path, cut: Cut) -> int:
+    """How many launches of a prepared dataset have 8 weeks of outcome by week `cut`."""
+    path = data / "features" / "launches.parquet"
+    weeks = pq.read_table(path, columns=["launch_week"]).column("launch_week").to_numpy()
+    return int((weeks + OUTCOME_WEEKS - 1 <= cut).sum())
 
 
 def open_run(runs: Path, data: Path, dataset: dict[str, Any], recipe: Recipe) -> Run:
