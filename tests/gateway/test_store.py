@@ -146,8 +146,8 @@ def test_writers_at_the_same_time_lose_nothing(opened) -> None:
 
 OPEN = """
 import sys
-from onshelf_gateway.catalogue_store import CatalogueStore
-from onshelf_gateway.store import Store
+from onshelf_gateway.store.products import CatalogueStore
+from onshelf_gateway.store.database import Store
 
 store = Store(sys.argv[1])
 store.open()

@@ -443,3 +443,31 @@ def test_users_are_not_shown_and_a_year_in_front_is_no_phone(
     orders = weeks(tmp_path / "orders.csv", HEAD, "{n},K1,Kettle,1,{day},4.50,2023-1000{n:02d}")
     assert run_doctor(orders) == 0
     assert "2023-1000" not in capsys.readouterr().out
+
+
+# --- how values are written, from the file to the canonical tables ---
+
+WRITTEN = (  # date, amount as a shop writes them; the time in the shop's zone, and the amount
+    ("sep=;", ";", "13-05-2024 02:30 PM", "Rs. 499", "2024-05-13 14:30", 499.0),
+    ("sep=;", ";", "31-May-2024", "0,450", "2024-05-31 00:00", 0.45),
+    ("", ",", "2024-05-13T18:30:00Z", "3.49 EUR", "2024-05-14 02:30", 3.49),
+    ("", ",,,", "2024-05-13 18:30:00+02:00", "4.50", "2024-05-14 00:30", 4.5),
+)
+
+
+@pytest.mark.parametrize(("first", "sign", "date", "amount", "time", "revenue"), WRITTEN)
+def test_what_is_written_arrives(
+    tmp_path: Path, first: str, sign: str, date: str, amount: str, time: str, revenue: float
+) -> None:
+    header = ["Order Date", "Customer ID", "Article No", "Title", "Amount"]
+    rows = [[date, f"c{n}", f"a{n % 3}", f"Tea {n % 3}", f'"{amount}"'] for n in range(9)]
+    trailing = sign[1:]  # headers that a spreadsheet leaves behind, without a name or a value
+    lines = [*([first] if first else []), *(sign[0].join(row) + trailing for row in (header, *rows))]
+    currency = "INR" if "Rs" in amount else "EUR"
+    stated = ("--timezone", "Asia/Shanghai") if trailing or "Z" in date else ()
+    done = route(tmp_path, text_file(tmp_path / "in.csv", "\n".join(lines)), *stated, currency=currency)
+    assert done.status == 0
+    sales = done.sales()
+    assert set(sales.time) == {pd.Timestamp(time)}
+    assert set(sales.revenue) == {revenue}
+    assert sales.user_id.nunique() == 9
