@@ -47,9 +47,10 @@ def run_doctor(*args: object, sample: bool = True) -> int:
 def route(tmp_path: Path, *args: object, currency: str = "EUR") -> Route:
     """Doctor with --write, then data; fails where data refuses what the doctor wrote. The files may be a sample."""
     shop = tmp_path / "written"
-    status = run_doctor(*args, "--write", shop, "--currency", currency)
-    data = prepare("shop", tmp_path / "data", adapter="parquet", source=shop) if shop.exists() else tmp_path
-    return Route(status, shop, data)
+    status = run_doctor(*args, "--write", shop, "--currency", currency, "--data", tmp_path / "data")
+    if shop.exists():  # the stage finds what the doctor left: the same tables are not prepared twice
+        prepare("shop", tmp_path / "data", adapter="parquet", source=shop)
+    return Route(status, shop, tmp_path / "data" / "shop")
 
 
 def text_file(path: Path, text: str, encoding: str = "utf-8") -> Path:

@@ -251,6 +251,15 @@ def _build(
     return target
 
 
+def adopt(prepared: Path, target: Path) -> None:
+    """Put a dataset that `prepare` made elsewhere in the place of `target`; it is what `prepare` would make there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    shutil.move(prepared, staging / target.name)  # from another disk, perhaps
+    _swap(staging / target.name, target)
+    staging.rmdir()
+
+
 def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

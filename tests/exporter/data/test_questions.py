@@ -101,3 +101,21 @@ def test_the_calendar_and_the_launch_rule_reach_the_shop(tmp_path: Path) -> None
     assert pq.read_table(data / "features" / "launches.parquet").num_rows == 6, "of eight, two in the burn-in"
     with pytest.raises(SettingError, match="known are dates, burn_in_weeks"):
         run_doctor(sales, "--launches", "burn_in=6")
+
+
+def test_the_data_that_the_doctor_judged_by_are_those_of_the_next_stage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sales = history(tmp_path / "sales.csv", 30)
+    kept = ["--data", tmp_path / "data", "--dataset", "tea"]
+    (tmp_path / "data" / "tea").mkdir(parents=True)  # of an earlier time
+    assert run_doctor(sales, "--write", tmp_path / "shop", "--currency", "EUR", *kept, sample=False) == 0
+    capsys.readouterr()
+    data = prepare("tea", tmp_path / "data", adapter="parquet", source=tmp_path / "shop")
+    assert "Data tea: unchanged" in capsys.readouterr().err
+    anew = prepare("tea", tmp_path / "anew", adapter="parquet", source=tmp_path / "shop")
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["tea"], "nothing else is left"
+    for path in sorted(anew.rglob("*.parquet")):
+        assert pq.read_table(data / path.relative_to(anew)).equals(pq.read_table(path)), path.name
+    with pytest.raises(SettingError, match="needs --write"):
+        run_doctor(sales, *kept)

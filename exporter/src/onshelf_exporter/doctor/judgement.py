@@ -109,19 +109,20 @@ def write_settings(shop: Mapping[str, Any], folder: Path) -> None:
     (folder / SETTINGS).write_text(json.dumps(shop, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def judge(folder: Path, work: Path) -> tuple[Summary | None, list[str], list[Loss]]:
+def judge(folder: Path, work: Path, dataset: str) -> tuple[Summary | None, list[str], list[Loss]]:
     """Prepare written tables as the stage `data` does.
 
     Args:
         folder: the tables.
         work: an empty folder to prepare them in.
+        dataset: the name of what is prepared: a folder in `work`.
 
     Returns:
         What came out; None with the problems why nothing did; and what was lost.
     """
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         try:
-            data = prepare("shop", work, adapter="parquet", source=folder, console=Console(file=nowhere))
+            data = prepare(dataset, work, adapter="parquet", source=folder, console=Console(file=nowhere))
         except InvalidDataError as error:
             return None, [str(problem) for problem in error.problems], []
         except (DataError, SettingError, SourceError) as error:

@@ -135,6 +135,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write", type=Path, default=None, metavar="FOLDER",
         help="write the canonical tables, ready for the adapter `parquet`",
     )  # fmt: skip
+    parser.add_argument(
+        "--data", type=Path, default=None, metavar="FOLDER",
+        help="keep the data that the tables were judged by, too: what the stage `data` would make in FOLDER",
+    )  # fmt: skip
+    parser.add_argument("--dataset", default="shop", help="their name: a folder below --data (default: %(default)s)")
     parser.add_argument("--currency", default=None, help="ISO 4217 code of all amounts, needed with --write")
     parser.add_argument(
         "--sample", action="store_true",

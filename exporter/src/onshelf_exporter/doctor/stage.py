@@ -15,6 +15,7 @@ from onshelf_exporter.doctor.diagnosis import Diagnosis, diagnose
 from onshelf_exporter.doctor.record import write_record
 from onshelf_exporter.doctor.settings import Settings, settings_of
 from onshelf_exporter.errors import SettingError
+from onshelf_exporter.prepare import adopt
 from onshelf_exporter.training.progress import working
 
 USABLE, NOT_USABLE, WITH_LOSSES = 0, 1, 3
@@ -26,6 +27,8 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     target: Path | None = args.write
     _check_target(target)
+    if args.data is not None and target is None:
+        raise SettingError("--data", str(args.data), "needs --write: the tables that the data are made of")
     with tempfile.TemporaryDirectory(prefix="onshelf-doctor-") as work:
         con = engine.connect(spill=Path(work) / "spill")
         with working("doctor: reading", quiet=True):
@@ -40,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         if not diagnosis.problems:
             with working("doctor: judging", quiet=True):
                 judgement.write(con, diagnosis.tables, shop, tables)
-                summary, problems, losses = judgement.judge(tables, prepared)
+                summary, problems, losses = judgement.judge(tables, prepared, args.dataset)
             diagnosis.problems += problems
             diagnosis.losses += losses
         if summary is not None and summary.too_little and not settings.sample:
@@ -51,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
             for path in sorted(tables.iterdir()):
                 shutil.move(path, target / path.name)
             write_record(diagnosis, summary, target)
-            following = f"onshelf-exporter data --dataset shop --adapter parquet --source {target}"
+            if args.data is not None:
+                adopt(prepared / args.dataset, args.data / args.dataset)
+            following = f"onshelf-exporter data --dataset {args.dataset} --adapter parquet --source {target}"
             console.print(f"\nWritten to {target}. Next: {following}", markup=False)
         elif status != NOT_USABLE:
             given = " ".join(str(path) for path in args.path)

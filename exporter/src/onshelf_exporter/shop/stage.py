@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _steps(args: argparse.Namespace, folders: Folders, options: list[str]) -> list[Step]:
     """Do each step that is not done yet."""
-    steps = [_understand(args.path, folders, options)]
+    steps = [_understand(args.path, folders, options, args.name)]
     dataset = [f"--dataset={args.name}", "--adapter=parquet"]
     steps.append(_step("data", [*dataset, "--source", str(folders.tables), "--out", str(folders.data)]))
     run = ["--data", str(folders.data / args.name), "--recipe", args.recipe, "--runs", str(folders.runs)]
@@ -108,7 +108,7 @@ def _steps(args: argparse.Namespace, folders: Folders, options: list[str]) -> li
     return steps
 
 
-def _understand(paths: Sequence[Path], folders: Folders, options: list[str]) -> Step:
+def _understand(paths: Sequence[Path], folders: Folders, options: list[str], name: str) -> Step:
     """Let the doctor write the canonical tables, unless it has read the same files with the same options before."""
     if (folders.tables / record.FILE).is_file():
         Console(stderr=True).print(f"doctor: the same files as before, in {folders.tables}", markup=False)
@@ -116,6 +116,7 @@ def _understand(paths: Sequence[Path], folders: Folders, options: list[str]) -> 
     for old in folders.root.glob("tables-*"):
         shutil.rmtree(old)
     arguments = [*map(str, paths), *options, "--write", str(folders.tables)]
+    arguments += ["--data", str(folders.data), "--dataset", name]  # what it judges by is what the next step would make
     return _step("doctor", arguments, (USABLE, WITH_LOSSES))
 
 
