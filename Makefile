@@ -170,7 +170,7 @@ lint: setup .venv/.test ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 types: setup .venv/.test ## Check types
-	@$(BIN)/mypy client/src/onshelf exporter/src gateway/src local_triton/src
+	@$(BIN)/mypy client/src/onshelf exporter/src gateway/src local_triton/src research/src
 
 imports: setup .venv/.test ## Check which part imports which
 	@$(BIN)/lint-imports --no-logo
@@ -183,7 +183,7 @@ proto: setup .venv/.test ## Generate stubs and docs/contract.md from the contrac
 
 docs: setup .venv/.test ## Generate docs/configuration.md and the tables of docs/data.md
 	@$(BIN)/python -m onshelf_gateway.settings > docs/configuration.md
-	@$(BIN)/python -m onshelf_exporter.schema --write docs/data.md
+	@$(BIN)/python -m onshelf_exporter.schema_document --write docs/data.md
 
 fresh: ## Do what a new user does in a new clone, and time it (PARTS="install run again stop test retest" for some, WHY="why not the rest")
 	@"$(PYTHON)" setup/fresh.py $(if $(PARTS),--parts $(PARTS)) $(if $(WHY),--why "$(WHY)")
@@ -198,7 +198,7 @@ verify-docs: setup .venv/.test ## Generated documents are fresh
 	@$(BIN)/python benchmarks/readme.py --check
 	@$(BIN)/python setup/fresh.py --check
 	@$(BIN)/python -m onshelf_gateway.settings | diff - docs/configuration.md || { echo "stale: docs/configuration.md: run \`make docs\`" >&2; exit 1; }
-	@$(BIN)/python -m onshelf_exporter.schema --check docs/data.md
+	@$(BIN)/python -m onshelf_exporter.schema_document --check docs/data.md
 
 clean: stop ## Remove everything generated: environments, data, releases, reports
 	rm -rf .venv .venv-triton $(VAR) $(filter-out reports/studies,$(wildcard reports/*)) model_repository/*/[0-9]*

@@ -1,7 +1,7 @@
 """Install what one part of Onshelf needs into .venv: `python3.11 setup/install.py run|evaluate|test|bench`.
 
 `make setup` calls it after setup/preflight.py. It runs on the standard library alone. Every package of others comes as
-a wheel, in the version that constraints.txt pins; our own four are linked into the environment. What is there already
+a wheel, in the version that constraints.txt pins; our own are linked into the environment. What is there already
 is left as it is, so a second call downloads nothing.
 """
 
@@ -33,7 +33,7 @@ ABOUT_TORCH = re.compile(r"The user requested (\(constraint\) )?torch[=<>!~]")
 LOG_TIME = re.compile(r"^\d{4}-\d\d-\d\dT[\d:,]+")
 PARTS = {
     "run": ("-r", "requirements.txt"),
-    "evaluate": ("--editable", "./exporter[evaluate]"),
+    "evaluate": ("-r", "requirements-evaluate.txt"),
     "test": ("-r", "requirements-test.txt"),
     "bench": ("-r", "requirements-bench.txt"),
 }

@@ -34,8 +34,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "run": ("setuptools", "torch", "-r", "requirements.txt"),
     "data": ("--no-deps", "-r", "requirements-data.txt"),
     "triton": ("--no-deps", "-r", TRITON),
-    "evaluate": ("-r", "requirements-evaluate.txt"),
-    "test": ("-r", "requirements-test.txt"),
+    "evaluate": ("torch", "-r", "requirements.txt", "-r", "requirements-evaluate.txt"),
+    "test": ("torch", "-r", "requirements.txt", "-r", "requirements-test.txt"),
     "bench": ("-r", "requirements-bench.txt"),
 }
 

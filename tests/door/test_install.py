@@ -21,6 +21,7 @@ PINS = packages.pins((ROOT / "constraints.txt").read_text())
 OWN = {
     "onshelf": "client",
     "onshelf-exporter": "exporter",
+    "onshelf-research": "research",
     "onshelf-gateway": "gateway",
     "onshelf-local-triton": "local_triton",
 }

@@ -13,14 +13,14 @@ import pytest
 from shops import CHINESE, CHINESE_CHANNELS
 from small_release import MADE
 
-from onshelf_exporter import evaluate
-from onshelf_exporter.evaluation import study
-from onshelf_exporter.evaluation.cache import Cache
-from onshelf_exporter.evaluation.dataset import load
-from onshelf_exporter.evaluation.release import find_release
 from onshelf_exporter.evaluation.splits import split_of
-from onshelf_exporter.evaluation.study import Study
 from onshelf_exporter.training.texts import unknown_notice
+from onshelf_research import evaluate
+from onshelf_research.data.cache import Cache
+from onshelf_research.data.dataset import load
+from onshelf_research.evaluation import study
+from onshelf_research.evaluation.release import find_release
+from onshelf_research.evaluation.study import Study
 
 
 @dataclass(frozen=True)

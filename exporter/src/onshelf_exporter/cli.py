@@ -19,14 +19,12 @@ from onshelf_exporter.training.progress import loading
 class Stage(NamedTuple):
     """One row of the command line: the stage's name, its module and one line of help.
 
-    `extra` names the extra of this distribution that the stage needs, with the modules that come with it.
+    A module of another distribution is not there unless that is installed.
     """
 
     name: str
     module: str
     help: str
-    extra: str = ""
-    modules: tuple[str, ...] = ()
 
 
 class StageModule(Protocol):
@@ -39,24 +37,11 @@ class StageModule(Protocol):
         """Do the work and return the exit status."""
 
 
-EVALUATE = ("implicit", "matplotlib")
 STAGES = (
     Stage("data", "onshelf_exporter.prepare", "clean a retailer's history and prepare it for training"),
     Stage("train", "onshelf_exporter.train", "train all models of the model releases that a recipe names"),
-    Stage(
-        "evaluate",
-        "onshelf_exporter.evaluate",
-        "measure a model release beside the baselines",
-        extra="evaluate",
-        modules=EVALUATE,
-    ),
-    Stage(
-        "study",
-        "onshelf_exporter.studies.stage",
-        "study the text models: encoders, wordings, compression",
-        extra="evaluate",
-        modules=EVALUATE,
-    ),
+    Stage("evaluate", "onshelf_research.evaluate", "measure a model release beside the baselines"),
+    Stage("study", "onshelf_research.studies.stage", "study the text models: encoders, wordings, compression"),
     Stage("export", "onshelf_exporter.export", "write trained models as ONNX, checked against PyTorch"),
     Stage("publish", "onshelf_exporter.publish", "make exported models visible as numbered model releases"),
     Stage("doctor", "onshelf_exporter.doctor", "say what a retailer's own files would give, and what is missing"),
@@ -104,10 +89,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _missing(name: str) -> str:
     """What a stage lacks and how to install it; empty where it lacks nothing."""
     stage = next((stage for stage in STAGES if stage.name == name), None)
-    lacking = [module for module in stage.modules if importlib.util.find_spec(module) is None] if stage else []
-    if stage is None or not lacking:
+    package = stage.module.partition(".")[0] if stage else ""
+    if stage is None or importlib.util.find_spec(package) is not None:
         return ""
-    return f"needs {', '.join(lacking)}: install onshelf-exporter[{stage.extra}] (`make {stage.name}` does)"
+    return f"needs {package.replace('_', '-')}: install it (`make {stage.name}` does)"
 
 
 def _module(stage: Stage) -> StageModule:

@@ -1,4 +1,4 @@
-"""The hash of the code that a stage runs: its module, and what that imports from this package, however deep.
+"""The hash of the code that a stage runs: its module, and what that imports from given packages, however deep.
 
     code_hash("onshelf_exporter.train")
 
@@ -46,7 +46,7 @@ def code_hash(
         modules: full names, such as "onshelf_exporter.train".
         within: only imports from these packages are followed.
         without: modules that are neither followed nor counted.
-        package: the package's folder.
+        package: the folder of this package; that of others is found as Python finds it.
 
     Raises:
         ValueError: one of `modules` is not there.
@@ -56,7 +56,7 @@ def code_hash(
         if _file(name, package) is None:
             raise ValueError(f"code_hash: no source of module {name!r}")
     for path in sources(modules, within=within, without=without, package=package):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0")
+        digest.update(path.relative_to(_root(path, package)).as_posix().encode() + b"\0")
         content = path.read_bytes()
         digest.update(_code(content) if path.suffix == ".py" else content)
     return digest.hexdigest()[:16]
@@ -92,7 +92,7 @@ def sources(
         if path is None:
             continue
         tree = _parsed(path.read_bytes())
-        files |= {path, *_named_files(tree, path.parent, package)}
+        files |= {path, *_named_files(tree, path.parent, _root(path, package))}
         parents = (".".join(name.split(".")[:depth]) for depth in range(1, name.count(".") + 1))
         reached = [*parents, *_imports(tree)]
         waiting += [found for found in reached if any(found == one or found.startswith(f"{one}.") for one in within)]
@@ -100,12 +100,26 @@ def sources(
 
 
 def _file(module: str, package: Path) -> Path | None:
-    """The source of a module of the package; None where the name is another thing, such as a function of a module."""
+    """The source of a module; None where the name is another thing, such as a function of a module."""
     top, _, rest = module.partition(".")
-    if top != NAME:
+    folder = package if top == NAME else _folder(top)
+    if folder is None:
         return None
-    place = package.joinpath(*rest.split(".")) if rest else package
+    place = folder.joinpath(*rest.split(".")) if rest else folder
     return next((path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file()), None)
+
+
+@cache
+def _folder(package: str) -> Path | None:
+    spec = find_spec(package)
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def _root(path: Path, package: Path) -> Path:
+    """The folder of the package that a file is of."""
+    if path.is_relative_to(package):
+        return package
+    return next(folder for folder in path.parents if not (folder.parent / "__init__.py").is_file())
 
 
 @cache

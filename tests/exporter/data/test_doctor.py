@@ -8,7 +8,7 @@ import pytest
 from shop_files import run_doctor
 
 from onshelf_exporter.errors import SettingError, SourceError
-from onshelf_exporter.headers import (
+from onshelf_exporter.headers import (  # fmt: skip
     COLUMN_NAMES,
     MEANING_NAMES,
     MEANINGS,
@@ -19,7 +19,7 @@ from onshelf_exporter.headers import (
     normal,
     status_of,
     table_of,
-)  # fmt: skip
+)
 from onshelf_exporter.prepare import prepare
 from onshelf_exporter.schema import COLUMNS, TABLES
 from onshelf_exporter.titles import LEVEL

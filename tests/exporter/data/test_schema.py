@@ -4,24 +4,24 @@ from pathlib import Path
 
 import pytest
 
-from onshelf_exporter import cleaning, schema, validation
+from onshelf_exporter import cleaning, schema, schema_document, validation
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "data.md"
 
 
 def test_the_document_is_fresh() -> None:
-    assert schema.main(["--check", str(DOCUMENT)]) == 0
+    assert schema_document.main(["--check", str(DOCUMENT)]) == 0
 
 
 def test_a_stale_document_is_noticed_and_mended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copy = tmp_path / "data.md"
     copy.write_text(DOCUMENT.read_text().replace("what a customer reads", "what nobody reads"))
-    assert schema.main(["--check", str(copy)]) == 1
+    assert schema_document.main(["--check", str(copy)]) == 1
     assert "stale" in capsys.readouterr().err
-    assert schema.main(["--write", str(copy)]) == 0
+    assert schema_document.main(["--write", str(copy)]) == 0
     assert copy.read_text() == DOCUMENT.read_text()
     copy.write_text("no marks here")
-    assert schema.main(["--write", str(copy)]) == 1
+    assert schema_document.main(["--write", str(copy)]) == 1
     assert copy.read_text() == "no marks here"
 
 

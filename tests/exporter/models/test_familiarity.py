@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from onshelf_exporter.studies.languages import OWN, UNSEEN, _groups
 from onshelf_exporter.training.familiarity import (
     ALPHABET,
     END,
@@ -18,6 +17,7 @@ from onshelf_exporter.training.familiarity import (
     reader,
     words_of,
 )
+from onshelf_research.studies.languages import OWN, UNSEEN, _groups
 
 ENGLISH = [
     *("salted", "peanut", "butter", "cups", "chocolate", "milk", "bread", "white", "organic", "apples", "green"),

@@ -1,1 +1,1 @@
-"""How models are measured: metrics, splits, the served path, intervals and the report."""
+"""What comparing model releases needs: metrics, paired intervals, splits of the weeks."""

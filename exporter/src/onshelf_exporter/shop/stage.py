@@ -35,6 +35,7 @@ from onshelf_exporter.shop.page import Step, read, render
 from onshelf_exporter.training.runs import open_run
 
 STAGES = ("doctor", "data", "train", "evaluate", "publish")
+MEASURES = ("onshelf_exporter", "onshelf_research")  # the packages whose code the figures are of
 REFUSED = 2  # exit status of a stage that says what is wrong
 
 
@@ -124,7 +125,7 @@ def _identity(args: argparse.Namespace, folders: Folders) -> list[str]:
     """What the figures are of: the training run, and the code that measures."""
     data = folders.data / args.name
     run = open_run(folders.runs, data, read(data / "dataset.json"), load_recipe(args.recipe))
-    return [run.folder.name, code_hash("onshelf_exporter.evaluate")]
+    return [run.folder.name, code_hash("onshelf_research.evaluate", within=MEASURES)]
 
 
 def _measure(arguments: list[str], folders: Folders, measured: list[str]) -> Step:

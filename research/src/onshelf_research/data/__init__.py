@@ -1,0 +1,1 @@
+"""What is measured on: a prepared dataset with its splits, and kept intermediate results."""

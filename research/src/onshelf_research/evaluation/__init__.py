@@ -1,0 +1,1 @@
+"""Model releases and baselines, measured on the same rows."""
