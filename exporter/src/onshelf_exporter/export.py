@@ -27,6 +27,7 @@ from torch import nn
 
 from onshelf_exporter import graphs as onnx_graphs
 from onshelf_exporter import threads
+from onshelf_exporter.dataset_weeks import as_of_cut
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.graphs import Arrays
 from onshelf_exporter.imported import code_hash
@@ -36,7 +37,6 @@ from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, HORIZONS, 
 from onshelf_exporter.models.product_encoder import CHANNELS, EMBEDDING_DIM, VECTOR_DIM, ProductEncoder
 from onshelf_exporter.run_arguments import add_run_arguments, run_recipe
 from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES, TABLES
-from onshelf_exporter.training.calendar import as_of_cut
 from onshelf_exporter.training.encode import load_bert
 from onshelf_exporter.training.history import load_dataset
 from onshelf_exporter.training.progress import working

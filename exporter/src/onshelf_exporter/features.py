@@ -21,9 +21,9 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 from onshelf_exporter import engine
+from onshelf_exporter.dataset_weeks import weeks_covered
 from onshelf_exporter.engine import exact_sum
 from onshelf_exporter.errors import SettingError, SourceError
-from onshelf_exporter.training.calendar import weeks_covered
 from onshelf_exporter.weeks import Cut, RetailCalendar
 
 RECENT_WEEKS = 8  # popularity

@@ -18,9 +18,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from onshelf_exporter import devices
+from onshelf_exporter import devices, distributed
 from onshelf_exporter.json_file import write_json
-from onshelf_exporter.training import distributed
 
 WORTH = 1.1  # times as fast that bfloat16 must be: it keeps 8 binary digits where float32 keeps 24
 FEW, MANY = 32, 512  # tokens: of a first look, and of a batch

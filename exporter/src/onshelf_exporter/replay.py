@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from onshelf_exporter.dataset_weeks import as_of_cut, calendar_of
 from onshelf_exporter.json_file import write_json
-from onshelf_exporter.training.calendar import as_of_cut, calendar_of
 from onshelf_exporter.training.history import load_history
 from onshelf_exporter.training.runs import Run
 from onshelf_exporter.weeks import Cut

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from onshelf_exporter import devices, memory, threads
+from onshelf_exporter import devices, distributed, memory, threads
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.json_file import write_json
 from onshelf_exporter.locks import exclusive
@@ -34,7 +34,6 @@ from onshelf_exporter.models.product_encoder import ContentEncoder, ProductEncod
 from onshelf_exporter.models.towers import LaunchRetrieval
 from onshelf_exporter.recipe import Recipe
 from onshelf_exporter.run_arguments import add_run_arguments, run_recipe
-from onshelf_exporter.training import distributed
 from onshelf_exporter.training.behaviour import load_events
 from onshelf_exporter.training.content import hidden_size, refit_content
 from onshelf_exporter.training.encoder import Encoder, train_encoder

@@ -8,7 +8,7 @@ import pytest
 from shop_files import run_doctor
 
 from onshelf_exporter.errors import SettingError, SourceError
-from onshelf_exporter.headers import (  # fmt: skip
+from onshelf_exporter.headers import (
     COLUMN_NAMES,
     MEANING_NAMES,
     MEANINGS,

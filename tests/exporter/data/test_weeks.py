@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onshelf_exporter import features
+from onshelf_exporter.dataset_weeks import as_of_cut, calendar_of, share_held, weeks_covered, weeks_of_year
 from onshelf_exporter.errors import SettingError
 from onshelf_exporter.evaluation.splits import split_from
-from onshelf_exporter.training.calendar import as_of_cut, calendar_of, share_held, weeks_covered, weeks_of_year
 from onshelf_exporter.weeks import (
     WEEKDAYS,
     Cut,

@@ -41,6 +41,6 @@ def test_code_of_other_parts_that_a_prediction_comes_from_counts_too():
         return {path.relative_to(PACKAGE).as_posix() for path in found}
 
     served = followed("evaluation.served")
-    assert {"training/calibration.py", "training/calendar.py", "weeks.py", "evaluation/release.py"} <= served
+    assert {"training/calibration.py", "dataset_weeks.py", "weeks.py", "evaluation/release.py"} <= served
     assert not {"evaluation/report.py", "training/progress.py", "evaluation/cache.py"} & served
     assert {"policy/effects.py", "training/history.py"} <= followed("policy.report")

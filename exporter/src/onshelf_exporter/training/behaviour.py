@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from onshelf_exporter.dataset_weeks import weeks_covered
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.models.towers import PROFILE
-from onshelf_exporter.training.calendar import weeks_covered
 from onshelf_exporter.training.history import History
 from onshelf_exporter.weeks import Cut
 

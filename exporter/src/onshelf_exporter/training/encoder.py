@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from onshelf_exporter import precision
+from onshelf_exporter import distributed, precision
 from onshelf_exporter.json_file import write_json
 from onshelf_exporter.models.product_encoder import TextEncoder
-from onshelf_exporter.training import distributed
 from onshelf_exporter.training.content import fine_tune
 from onshelf_exporter.training.encode import encode_texts, load_bert
 from onshelf_exporter.training.history import load_history

@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from onshelf_exporter import devices
+from onshelf_exporter import devices, distributed
 from onshelf_exporter.recipe import LoopRecipe
-from onshelf_exporter.training import distributed
 from onshelf_exporter.training.progress import progress_bar
 
 Curve = Callable[[str, float, int], None]

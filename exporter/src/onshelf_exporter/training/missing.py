@@ -1,7 +1,7 @@
 """What a model release could not learn, because the data do not say it: a plan repeats it as notices."""
 
+from onshelf_exporter.dataset_weeks import first_whole_week
 from onshelf_exporter.models.lookups import LEVELS
-from onshelf_exporter.training.calendar import first_whole_week
 from onshelf_exporter.training.history import History
 
 YEAR = 52  # weeks

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from onshelf_exporter.dataset_weeks import weeks_of_year
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.models.kin import kin_features
 from onshelf_exporter.models.launch_outcome import (
@@ -28,7 +29,6 @@ from onshelf_exporter.models.launch_outcome import (
 from onshelf_exporter.models.product_encoder import CHANNELS
 from onshelf_exporter.recipe import OutcomeRecipe
 from onshelf_exporter.training.behaviour import Events
-from onshelf_exporter.training.calendar import weeks_of_year
 from onshelf_exporter.training.calibration import beta_calibration, randomised_pit
 from onshelf_exporter.training.context import seasonality_table
 from onshelf_exporter.training.forest import at_most, bin_values, count_support, fit_forest

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from onshelf_exporter.dataset_weeks import weeks_of_year
 from onshelf_exporter.models.launch_outcome import ResponseTable
 from onshelf_exporter.models.product_encoder import CHANNELS
 from onshelf_exporter.recipe import OutcomeRecipe
-from onshelf_exporter.training.calendar import weeks_of_year
 from onshelf_exporter.training.context import product_week_frame, seasonality_levels
 from onshelf_exporter.training.history import History
 

@@ -11,10 +11,10 @@ import pyarrow.feather as feather
 from numpy.typing import NDArray
 
 from onshelf_exporter import features
+from onshelf_exporter.dataset_weeks import calendar_of, weeks_of_year
 from onshelf_exporter.models.lookups import LEVELS
 from onshelf_exporter.recipe import EncoderRecipe
 from onshelf_exporter.training.behaviour import Events, bought
-from onshelf_exporter.training.calendar import calendar_of, weeks_of_year
 from onshelf_exporter.training.context import price_levels, seasonality_levels
 from onshelf_exporter.training.familiarity import familiarity_table
 from onshelf_exporter.training.history import History

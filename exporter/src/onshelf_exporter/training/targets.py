@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onshelf_exporter.dataset_weeks import weeks_covered, weeks_of_year
 from onshelf_exporter.models.product_encoder import CHANNELS, DISCOUNT_BINS
-from onshelf_exporter.training.calendar import weeks_covered, weeks_of_year
 from onshelf_exporter.training.history import History
 
 DISCOUNT_EDGES = (0.0, 0.1, 0.2, 0.3)

@@ -16,9 +16,8 @@ from typing import TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
-from onshelf_exporter import devices, memory
+from onshelf_exporter import devices, distributed, memory
 from onshelf_exporter.errors import ExporterError
-from onshelf_exporter.training import distributed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

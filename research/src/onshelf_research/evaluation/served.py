@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from onshelf_exporter.dataset_weeks import weeks_of_year
 from onshelf_exporter.models.launch_outcome import HORIZONS
-from onshelf_exporter.training.calendar import weeks_of_year
 from onshelf_exporter.training.calibration import distribution_at
 from onshelf_research.baselines.forecast import Floats, Forecast
 from onshelf_research.data.dataset import Dataset, LaunchRows

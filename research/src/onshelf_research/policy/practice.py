@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from onshelf_exporter.dataset_weeks import weeks_of_year
 from onshelf_exporter.evaluation.bootstrap import cluster_weights, interval
-from onshelf_exporter.training.calendar import weeks_of_year
 from onshelf_exporter.training.targets import discount_bin
 from onshelf_exporter.weeks import Cut
 from onshelf_research.data.dataset import Dataset, LaunchRows
