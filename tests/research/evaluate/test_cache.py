@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from onshelf_exporter.imported import PACKAGE, sources
-from onshelf_research.data.cache import WITHOUT_EFFECT, Cache, code_hash
+from onshelf_exporter.imported import sources
+from onshelf_research.data.cache import WITHIN, WITHOUT_EFFECT, Cache, code_hash
 
 
 def test_what_is_kept_is_not_made_again_and_only_the_newest_is_kept(tmp_path):
@@ -28,7 +28,7 @@ def test_what_is_kept_is_not_made_again_and_only_the_newest_is_kept(tmp_path):
 
 
 def test_code_that_a_model_imports_is_part_of_it_and_other_code_is_not():
-    package = "onshelf_exporter."
+    package = "onshelf_research."
     one = code_hash(package + "baselines.factors")
     assert one == code_hash(package + "baselines.factors", package + "baselines.warm")  # factors imports warm
     assert one != code_hash(package + "baselines.factors", package + "baselines.tutorials")
@@ -37,10 +37,10 @@ def test_code_that_a_model_imports_is_part_of_it_and_other_code_is_not():
 
 def test_code_of_other_parts_that_a_prediction_comes_from_counts_too():
     def followed(module: str) -> set[str]:
-        found = sources([f"onshelf_exporter.{module}"], without=WITHOUT_EFFECT)
-        return {path.relative_to(PACKAGE).as_posix() for path in found}
+        found = sources([f"onshelf_research.{module}"], within=WITHIN, without=WITHOUT_EFFECT)
+        return {path.as_posix().partition("/src/onshelf_")[2] for path in found}
 
     served = followed("evaluation.served")
-    assert {"training/calibration.py", "dataset_weeks.py", "weeks.py", "evaluation/release.py"} <= served
-    assert not {"evaluation/report.py", "training/progress.py", "evaluation/cache.py"} & served
-    assert {"policy/effects.py", "training/history.py"} <= followed("policy.report")
+    assert {"exporter/dataset_weeks.py", "exporter/weeks.py", "research/evaluation/release.py"} <= served
+    assert not {"research/report/report.py", "exporter/training/progress.py", "research/data/cache.py"} & served
+    assert {"exporter/training/history.py", "research/policy/effects.py"} <= followed("policy.report")
