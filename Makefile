@@ -75,7 +75,7 @@ stop-gateway:
 		rm -f $(RUN)/gateway.pid $(RUN)/gateway.address; fi
 
 ##@ Stages
-.PHONY: setup data train train-distributed evaluate study export publish triton gateway tensorrt-engines bench bench-peers perf-analyzer bench-prepare bench-retrieval bench-shop bench-gpu
+.PHONY: setup data train train-distributed evaluate study export publish triton gateway tensorrt-engines bench bench-peers perf-analyzer bench-retrieval bench-shop bench-gpu
 setup: .venv/.run .venv-triton/.installed ## Create the two environments of `make run`
 
 # One stamp a part: what runs, evaluates, tests, measures. Nothing is installed anew until a file that says what changes.
@@ -148,9 +148,6 @@ perf-analyzer: setup .venv/.bench ## Measure Triton's models and the running gat
 
 bench-peers: setup .venv/.bench ## Measure the running gateway (start it with its cache off) beside what a user would pick instead
 	@PYTHONPATH=benchmarks $(BIN)/python -m peers.run --gateway ours=127.0.0.1:$(GATEWAY_PORT)
-
-bench-prepare: setup .venv/.bench ## Measure data preparation beside pandas
-	@$(BIN)/python benchmarks/prepare.py
 
 bench-retrieval: setup .venv/.bench ## Measure exact retrieval over a million vectors beside the memory's bandwidth
 	@$(BIN)/python benchmarks/large_retrieval.py --triton

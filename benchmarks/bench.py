@@ -92,7 +92,6 @@ PARTS = {
         "large_retrieval.py --out {out}",
         "--sizes 1000 20000 --rounds 2 --read-megabytes 64",
     ),
-    "prepare": Part("data preparation beside pandas", "prepare.py --rounds 5 --out {out}", "--rounds 1"),
 }
 
 

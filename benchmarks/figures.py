@@ -35,8 +35,6 @@ def figures(parts: dict[str, Document]) -> Document:
             "gateway_saturation": at(parts, "saturation", "gateway_saturation"),
             "encoder_vs_inprocess": at(parts, "encoder", "encoder_vs_inprocess"),
             "retrieval_vs_bandwidth": at(parts, "retrieval", "ratios", "retrieval_vs_bandwidth"),
-            "prepare_vs_pandas": at(parts, "prepare", "ratios", "prepare_vs_pandas"),
-            "prepare_vs_pandas_memory": at(parts, "prepare", "ratios", "prepare_vs_pandas_memory"),
             "stream_memory": max((at(parts, "sweeps", "sweeps", "stream", "peak_memory") or {}).values(), default=None),
         },
         "gateway_tax_ms": at(parts, "tax", "gateway_tax_ms"),

@@ -50,8 +50,6 @@ GOALS = (
     Goal("plans a second at saturation over what the models allow", _ratio("gateway_saturation"), 0.8, True),
     Goal("encoder through Triton over the same graph in one process", _ratio("encoder_vs_inprocess"), 0.8, True),
     Goal("exact retrieval of one query over bytes / bandwidth", _ratio("retrieval_vs_bandwidth"), 2, False),
-    Goal("pandas' time over that of the preparation", _ratio("prepare_vs_pandas"), 2, True),
-    Goal("memory of the preparation over that of pandas", _ratio("prepare_vs_pandas_memory"), 0.5, False),
     Goal("products upserted a minute", _catalog("upserts_per_minute"), 10_000, True),
     Goal("milliseconds until every process has an upserted product", _catalog("visible_max_ms"), 1_000, False),
     Goal("memory for the longest stream over that for the shortest", _ratio("stream_memory"), 1.2, False),

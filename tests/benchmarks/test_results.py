@@ -75,7 +75,6 @@ PARTS = {
     "sweeps": {"sweeps": {"candidates": SWEEP, "callers": CALLERS, "stream": STREAM}},
     "retrieval": {"ratios": {"retrieval_vs_bandwidth": 1.5}},
     "catalog": {"upserts_per_minute": 12_000.0, "visible_everywhere": {"from_sending": {"max_ms": 400.0}}},
-    "prepare": {"ratios": {"prepare_vs_pandas": 2.2, "prepare_vs_pandas_memory": 0.4}},
 }
 MEASURED = {name: {"date": "2026-01-02", "commit": "abc", "release": "12", "minutes": 1.0} for name in PARTS}
 
@@ -96,8 +95,6 @@ def test_every_part_has_its_figures(result: dict) -> None:
         "gateway_saturation": 0.85,
         "encoder_vs_inprocess": 0.9,
         "retrieval_vs_bandwidth": 1.5,
-        "prepare_vs_pandas": 2.2,
-        "prepare_vs_pandas_memory": 0.4,
         "stream_memory": 1.1,
     }
     assert result["gateway_tax_ms"] == 1.25
@@ -149,7 +146,7 @@ def test_the_page_has_every_part(result: dict) -> None:
         "10 to 100: 0.18 ± 0.02",
         "256 callers: median 9,000 ms, 30.0 plans a second",
         "![latency](plots/latency.png)",
-        "| prepare | 2026-01-02 | abc | 12 | 1.0 |",
+        "| catalog | 2026-01-02 | abc | 12 | 1.0 |",
     ):
         assert words in page, words
 
@@ -203,7 +200,7 @@ def test_every_part_can_be_run(tmp_path: Path) -> None:
 
 
 def test_servers_are_those_that_the_command_names() -> None:
-    with bench.servers("prepare.py --out {out}") as found:
+    with bench.servers("large_retrieval.py --out {out}") as found:
         assert found == {}
 
 
