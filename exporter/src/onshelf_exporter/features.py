@@ -7,7 +7,6 @@ Everything is computed from a `History`, whose tables hold rows with week <= cut
 once all its weeks are. A test poisons all rows after the cut and requires the same features to the bit.
 """
 
-import datetime as dt
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,24 +23,14 @@ from onshelf_exporter import engine
 from onshelf_exporter.dataset_weeks import weeks_covered
 from onshelf_exporter.engine import exact_sum
 from onshelf_exporter.errors import SettingError, SourceError
-from onshelf_exporter.weeks import Cut, RetailCalendar
+from onshelf_exporter.weeks import Cut
 
 RECENT_WEEKS = 8  # popularity
 HABIT_WEEKS = 26  # user habits
 NEW_WEEKS = 8  # a product counts as new for so long after it was first seen
 INTEREST_HALF_LIFE = 26.0  # weeks
 TOP_INTERESTS = 10
-WEEKS_OF_YEAR = 53
-SEASON_KERNEL = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 9.0  # weeks, circular over the year
-SEASON_PRIOR_UNITS = 2_000.0  # units of sales at which a group's own season weighs as much as its parent's
 WEIGHT = "decimal(28, 8)"
-LEVELS: tuple[tuple[str, ...], ...] = (
-    (),
-    ("department",),
-    ("department", "category"),
-    ("department", "category", "type"),
-)
-LEVEL_NAMES = ("all", "department", "category", "type")
 
 
 @dataclass(frozen=True)
@@ -52,8 +41,6 @@ class History:
         con: the engine.
         root: folder of the dataset.
         cut: last week that is known.
-        calendar: numbers the weeks.
-        first_whole_week: first week that the data hold as a whole.
         burn_in: number of the last week in which a first appearance tells nothing.
         dataset: content of dataset.json.
     """
@@ -61,8 +48,6 @@ class History:
     con: Backend
     root: Path
     cut: Cut
-    calendar: RetailCalendar
-    first_whole_week: int
     burn_in: int
     dataset: dict[str, Any]
 
@@ -134,8 +119,6 @@ def at(root: Path, cut: Cut, con: Backend | None = None) -> History:
         con=con or engine.connect(),
         root=root,
         cut=cut,
-        calendar=RetailCalendar(dt.date.fromisoformat(described["week_one"])),
-        first_whole_week=described["first_whole_week"],
         burn_in=described["launch_burn_in_weeks"],
         dataset=described,
     )
@@ -188,124 +171,6 @@ def product_features(history: History) -> pa.Table:
         weeks_since_sale=cut + 1 - table.last_sale,
     )
     return result.order_by("product_index").to_pyarrow()
-
-
-def category_features(history: History) -> pa.Table:
-    """What is typical of each department, category and type, and of all products together.
-
-    Returns:
-        One row per group, by level and names: level ("all", "department", "category", "type"), department, category,
-        type ("" above its level), n_products, n_priced, median_price, price_p05, _p25, _p75, _p95 (of the
-        products' median regular prices), units_8w, n_launches (completed: L+7 <= cut), launch_units_4w_median, _mean,
-        launch_units_8w_median, _mean, discount_median (of launches), seasonality (53 floats, mean 1: sales in week of
-        year 1..53 relative to the year, smoothed and shrunk to the parent), season_units (units that it rests on).
-    """
-    sales = history.product_weeks
-    prices = sales.group_by("product_index").agg(
-        price=sales.price.median(),
-        units_8w=exact_sum(sales.units, where=sales.week > history.cut - RECENT_WEEKS).fill_null(0.0),
-    )
-    names = ("department", "category", "type")
-    products = history.products.select("product_index", *names)
-    priced = products.left_join(prices, "product_index").drop("product_index_right")
-    launches = history.launches.inner_join(products, "product_index")
-    tables = []
-    for level, keys in zip(LEVEL_NAMES, LEVELS, strict=True):
-        known = priced.filter(priced[keys[-1]] != "") if keys else priced
-        group = known.mutate(here=ibis.literal(0)).group_by("here", *keys) if not keys else known.group_by(*keys)
-        offered = group.agg(
-            n_products=lambda t: t.count(),
-            n_priced=lambda t: t.price.count(),
-            median_price=lambda t: t.price.median(),
-            **{f"price_p{q:02d}": (lambda t, q=q: t.price.quantile(q / 100)) for q in (5, 25, 75, 95)},
-            units_8w=lambda t: exact_sum(t.units_8w).fill_null(0.0),
-        )
-        done = launches.filter(launches[keys[-1]] != "") if keys else launches.mutate(here=ibis.literal(0))
-        started = done.group_by(*(keys or ("here",))).agg(
-            n_launches=lambda t: t.units_8w.count(),
-            **{
-                f"launch_units_{weeks}w_{name}": (
-                    lambda t, weeks=weeks, name=name: (
-                        t[f"units_{weeks}w"].median()
-                        if name == "median"
-                        else exact_sum(t[f"units_{weeks}w"]) / t[f"units_{weeks}w"].count().nullif(0)
-                    )
-                )
-                for weeks in (4, 8)
-                for name in ("median", "mean")
-            },
-            discount_median=lambda t: t.discount.median(),
-        )
-        on = list(keys or ("here",))
-        joined = offered.left_join(started, on, rname="{name}_started")
-        filled = {name: (joined[name] if name in keys else ibis.literal("")) for name in names}
-        rest = [c for c in joined.columns if c not in (*names, "here", "n_launches") and not c.endswith("_started")]
-        tables.append(
-            joined.select(
-                level=ibis.literal(level),
-                **filled,
-                n_launches=joined.n_launches.fill_null(0),
-                **{c: joined[c] for c in rest},
-            )
-        )
-    table = tables[0].union(*tables[1:])
-    table = table.order_by(["level", *names]).to_pyarrow()
-    seasons = _seasonality(history, products)
-    found = [seasons[row] for row in zip(*(table[name].to_pylist() for name in names), strict=True)]
-    table = table.append_column("seasonality", pa.array([index.tolist() for index, _ in found], pa.list_(pa.float64())))
-    return table.append_column("season_units", pa.array([units for _, units in found], pa.float64()))
-
-
-def _seasonality(history: History, products: ir.Table) -> dict[tuple[str, ...], tuple[np.ndarray, float]]:
-    """Season of every group, by (department, category, type) with "" above its level: 53 numbers of mean 1, and units.
-
-    Weeks that the data hold only in part do not count. A week of the year that was never seen takes the parent's value,
-    at the top 1. One year cannot tell the season from a trend.
-    """
-    whole = list(range(history.first_whole_week, history.cut + 1))
-    sales = history.product_weeks.inner_join(products, "product_index")
-    weekly = sales.group_by("department", "category", "type", "week").agg(units=exact_sum(sales.units))
-    rows = weekly.order_by(["department", "category", "type", "week"]).to_pyarrow()
-    units, weeks = rows["units"].to_numpy(), rows["week"].to_numpy()
-    place = np.array([history.calendar.week_of_year(int(w)) - 1 for w in range(1, history.cut + 1)] or [0])
-    times = np.bincount(place[np.array(whole, int) - 1], minlength=WEEKS_OF_YEAR).astype(float)
-    used = np.isin(weeks, whole)
-    catalogue = products.select("department", "category", "type").distinct().to_pyarrow().to_pylist()
-    paths = {(row["department"], row["category"], row["type"]) for row in catalogue}
-    leaves = list(zip(*(rows[name].to_pylist() for name in ("department", "category", "type")), strict=True))
-    parents: dict[tuple[str, ...], tuple[np.ndarray, float]] = {}
-    result: dict[tuple[str, ...], tuple[np.ndarray, float]] = {}
-    for depth in range(4):
-        groups = sorted({path[:depth] for path in paths if depth == 0 or path[depth - 1] != ""})
-        index = {group: position for position, group in enumerate(groups)}
-        member = np.array([index.get(leaf[:depth], -1) for leaf in leaves], dtype=int)
-        inside = used & (member >= 0)
-        flat = np.bincount(
-            member[inside] * WEEKS_OF_YEAR + place[weeks[inside] - 1],
-            weights=units[inside],
-            minlength=len(groups) * WEEKS_OF_YEAR,
-        )
-        sums = flat.reshape(len(groups), WEEKS_OF_YEAR)
-        above = np.array([parents[group[:-1]][0] if group else np.ones(WEEKS_OF_YEAR) for group in groups])
-        own = _own_season(sums, times, above)
-        total = sums.sum(axis=1, keepdims=True)
-        weight = total / (total + SEASON_PRIOR_UNITS)
-        season = weight * own + (1 - weight) * above
-        season /= season.mean(axis=1, keepdims=True)
-        parents = {group: (season[i], float(total[i, 0])) for group, i in index.items()}
-        result |= {group + ("",) * (3 - depth): value for group, value in parents.items()}
-    return result
-
-
-def _own_season(sums: np.ndarray, times: np.ndarray, above: np.ndarray) -> np.ndarray:
-    """Seasons of groups from their own sales: [groups, 53] units, [53] times each week of the year was seen."""
-    seen = times > 0
-    rate = np.divide(sums, times, out=np.zeros_like(sums), where=seen)
-    mean = rate[:, seen].mean(axis=1, keepdims=True) if seen.any() else np.zeros((len(sums), 1))
-    expected = above[:, seen].mean(axis=1, keepdims=True) if seen.any() else np.ones((len(sums), 1))
-    index = np.where(seen & (mean > 0), rate / np.where(mean > 0, mean, 1.0) * expected, above)
-    padded = np.concatenate([index[:, -2:], index, index[:, :2]], axis=1)
-    return np.apply_along_axis(lambda row: np.convolve(row, SEASON_KERNEL, mode="valid"), 1, padded)
 
 
 def user_features(history: History) -> pa.Table:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import ibis
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -17,7 +16,7 @@ from onshelf_exporter.errors import SettingError, SourceError
 from onshelf_exporter.weeks import Cut, RetailCalendar
 
 CUT = Cut(24)
-FUNCTIONS = (features.product_features, features.category_features, features.user_features)
+FUNCTIONS = (features.product_features, features.user_features)
 
 
 @pytest.fixture(scope="module")
@@ -132,28 +131,6 @@ def test_product_features_are_what_they_say(complete_journey: Path) -> None:
     assert table.price_band.dropna().between(0, 1).all()
     assert (table.price_band.isna() == table.price.isna()).all()
     assert table.age_weeks.dropna().between(1, 39).all()
-
-
-def test_category_features_are_what_they_say(complete_journey: Path) -> None:
-    history = features.at(complete_journey, Cut(39))
-    table = features.category_features(history).to_pandas()
-    assert not table.duplicated(["level", "department", "category", "type"]).any()
-    seasons = np.stack(table.seasonality)
-    assert seasons.shape == (len(table), 53)
-    assert np.allclose(seasons.mean(axis=1), 1)
-    assert (seasons > 0).all()
-    everything = table[table.level == "all"].iloc[0]
-    launched = pd.read_parquet(complete_journey / "features" / "launches.parquet")
-    completed = launched[launched.launch_week + 7 <= 39]
-    assert everything.n_launches == len(completed)
-    assert everything.launch_units_8w_mean == pytest.approx(completed.units_8w.mean())
-    assert everything.launch_units_8w_median == completed.units_8w.median()
-    garden = table[(table.level == "department") & (table.department == "GARDEN CENTER")].iloc[0]
-    assert max(range(53), key=lambda week: garden.seasonality[week]) + 1 in range(15, 30), "plants sell in spring"
-    rare = table[(table.level == "type") & (table.season_units < 1)]
-    parents = table[table.level == "category"].set_index(["department", "category"])
-    for row in rare[rare.category.isin(parents.reset_index().category)].head(20).itertuples():
-        assert np.allclose(row.seasonality, parents.loc[(row.department, row.category)].seasonality)
 
 
 def test_user_features_are_what_they_say(complete_journey: Path) -> None:
