@@ -14,7 +14,7 @@ from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.inference.outputs import RawOutcomes
 from onshelf_gateway.planning.candidates import cross, join
-from onshelf_gateway.planning.economics import economics
+from onshelf_gateway.planning.economics import cost_candidates
 from onshelf_gateway.planning.forecasts import Forecasts, nb_quantile
 from onshelf_gateway.planning.ranking import diverse, from_knee, frontier_rows
 from onshelf_gateway.product.categories import Category, NamedCategory, completed, named_category
@@ -112,10 +112,10 @@ def test_money_of_a_candidate():
     forecasts = _outcomes(candidates)
     fixed, per_unit, coverage = {0: Decimal(7)}, {0: Decimal("0.5")}, {0: Decimal(10)}
     costs = CostQuestion(fixed, per_unit, coverage, {}, Decimal(3), None, stated=True, coupon_stated=True)
-    result = economics(candidates, forecasts, costs, 1.2)
+    result = cost_candidates(candidates, forecasts, costs, 1.2)
     row = int(np.flatnonzero((candidates.channel_set == 1) & (candidates.discount == 0.2) & candidates.coupon)[0])
     units = forecasts.mean(8)[row]
-    assert result.fixed[row] == pytest.approx(7 + 0.4 * 10 + 3)
+    assert result.upfront[row] == pytest.approx(7 + 0.4 * 10 + 3)
     assert result.promotion_cost(8)[row] == pytest.approx(14 + 0.5 * units)
     share = 0.5 * 0.6  # half of the first four weeks' units
     assert result.paid(8)[row] == pytest.approx(2.99 * (1 - 0.2 * share))
@@ -124,13 +124,15 @@ def test_money_of_a_candidate():
     assert value == pytest.approx(units * (result.paid(8)[row] - 0.5 - 1.2) - 14)
     careful = result.value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, 0.2))
     assert (careful <= result.value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, None)) + 1e-9).all()
-    loss = economics(candidates, forecasts, costs, 9.0)
+    loss = cost_candidates(candidates, forecasts, costs, 9.0)
     careful = loss.value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, 0.1))
     assert (careful < loss.value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, None))).all(), (
         "many sold is the bad case"
     )
     with pytest.raises(ValueError, match="unit cost"):
-        economics(candidates, forecasts, costs, None).value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, None))
+        cost_candidates(candidates, forecasts, costs, None).value(
+            ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, None)
+        )
 
 
 async def test_a_coupon_channel_costs_per_unit_and_has_its_lead_time(running, words):
@@ -164,7 +166,9 @@ async def test_a_thinned_grid_keeps_open_weeks(running, words):
 def test_the_frontier_rises_and_starts_at_its_knee():
     candidates = _few()
     forecasts = _outcomes(candidates)
-    value = economics(candidates, forecasts, FREE, None).value(ObjectiveQuestion(T.OBJECTIVE_METRIC_REVENUE, 8, None))
+    value = cost_candidates(candidates, forecasts, FREE, None).value(
+        ObjectiveQuestion(T.OBJECTIVE_METRIC_REVENUE, 8, None)
+    )
     units = forecasts.mean(8)
     points = frontier_rows(candidates, value, units, np.ones(len(candidates), dtype=bool), 2.99, free_price=False)
     assert [int(candidates.channel_count[row]) for row in points][:4] == [0, 1, 2, 3]

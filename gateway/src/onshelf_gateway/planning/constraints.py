@@ -51,29 +51,29 @@ def feasibility(
     question: PlanQuestion, candidates: Candidates, economics: Economics, stocking: Stocking, today: dt.date
 ) -> Feasibility:
     """Apply all constraints."""
-    limits, weeks = question.constraints, question.objective.horizon_weeks
+    constraints, weeks = question.constraints, question.objective.horizon_weeks
     days = candidates.days
     broken: dict[str, Mask] = {}
-    blackout = np.array([any(start <= day <= end for start, end in limits.blackouts) for day in days])
+    blackout = np.array([any(start <= day <= end for start, end in constraints.blackouts) for day in days])
     broken["constraints.blackout_windows"] = blackout[candidates.day]
     broken |= too_early(candidates, question.costs, question.stock, today).broken
-    if limits.max_channels is not None:
-        broken["constraints.max_channels"] = candidates.channel_count > limits.max_channels
-    broken["constraints.allowed_channel_ids"] = _outside(candidates, limits.allowed)
-    broken["constraints.required_channel_ids"] = ~_holds(candidates, limits.required)
-    broken["constraints.max_discount"] = candidates.discount > limits.max_discount + 1e-9
-    if not limits.allow_coupon:
+    if constraints.max_channels is not None:
+        broken["constraints.max_channels"] = candidates.channel_count > constraints.max_channels
+    broken["constraints.allowed_channel_ids"] = _outside(candidates, constraints.allowed)
+    broken["constraints.required_channel_ids"] = ~_holds(candidates, constraints.required)
+    broken["constraints.max_discount"] = candidates.discount > constraints.max_discount + 1e-9
+    if not constraints.allow_coupon:
         broken["constraints.allow_coupon"] = candidates.coupon
-    if limits.require_coupon:
+    if constraints.require_coupon:
         broken["constraints.required_channel_ids"] |= ~candidates.coupon
-    if limits.budget is not None:
+    if constraints.budget is not None:
         spent = economics.promotion_cost(weeks) + economics.discount_cost(weeks)
-        broken["constraints.promotion_budget"] = spent > float(limits.budget) + 1e-9
-    if limits.max_stock:
-        broken["constraints.max_stock_units"] = stocking.units() > limits.max_stock
-    if limits.min_margin is not None and economics.unit_cost is not None:
+        broken["constraints.promotion_budget"] = spent > float(constraints.budget) + 1e-9
+    if constraints.max_stock:
+        broken["constraints.max_stock_units"] = stocking.units() > constraints.max_stock
+    if constraints.min_margin is not None and economics.unit_cost is not None:
         sale = candidates.amounts * (1.0 - candidates.discount)
-        broken["constraints.min_gross_margin"] = (sale - economics.unit_cost) < limits.min_margin * sale - 1e-9
+        broken["constraints.min_gross_margin"] = (sale - economics.unit_cost) < constraints.min_margin * sale - 1e-9
     return Feasibility(~np.logical_or.reduce(list(broken.values())), broken)
 
 

@@ -33,14 +33,15 @@ class Economics:
 
     Attributes:
         list_price, discount: [n].
-        fixed: [n] cost of channels and coupon whatever is sold. per_unit: [n] the same per unit sold.
+        upfront: [n] cost of channels, of their coverage and of the coupon, whatever is sold. per_unit: [n] the same per
+            unit sold.
         unit_cost: cost of one unit; None where not known.
         forecasts: outcomes of the same candidates.
     """
 
     list_price: Floats
     discount: Floats
-    fixed: Floats
+    upfront: Floats
     per_unit: Floats
     unit_cost: float | None
     forecasts: Forecasts
@@ -51,7 +52,7 @@ class Economics:
 
     def promotion_cost(self, weeks: int) -> Floats:
         """Expected cost of channels and coupons [n]."""
-        return self.fixed + self.per_unit * self.forecasts.mean(weeks)
+        return self.upfront + self.per_unit * self.forecasts.mean(weeks)
 
     def discount_cost(self, weeks: int) -> Floats:
         """Expected discount given away [n]."""
@@ -72,12 +73,14 @@ class Economics:
                 raise ValueError("gross profit without a unit cost")
             margin = margin - self.unit_cost
         if risk is None:
-            return margin * mean - self.fixed
+            return margin * mean - self.upfront
         # A loss per unit turns the distribution round: the careful quantile is then the high one.
-        return margin * self.forecasts.units_at(np.where(margin >= 0, risk, 1.0 - risk), weeks) - self.fixed
+        return margin * self.forecasts.units_at(np.where(margin >= 0, risk, 1.0 - risk), weeks) - self.upfront
 
 
-def economics(candidates: Candidates, forecasts: Forecasts, costs: CostQuestion, unit_cost: float | None) -> Economics:
+def cost_candidates(
+    candidates: Candidates, forecasts: Forecasts, costs: CostQuestion, unit_cost: float | None
+) -> Economics:
     """Prices and costs of candidates."""
     fixed, coverage, per_unit = np.zeros(CHANNEL_SLOTS), np.zeros(CHANNEL_SLOTS), np.zeros(CHANNEL_SLOTS)
     for slot in costs.fixed:

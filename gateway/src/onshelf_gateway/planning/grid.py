@@ -42,18 +42,22 @@ def build_grid(
     The standard grid has 12 weeks, 9 channel sets, 3 prices, 3 discounts, with and without coupon. A larger limit
     refines it, a smaller one thins it evenly; values that the request names are kept as long as they fit.
     """
-    limits = question.constraints
+    constraints = question.constraints
     days = launch_days(question.start, question.end, release.manifest.week_start)
     days = [day for day in days if _open(day, question, today)] or days  # thinning must not leave the closed ones only
-    channels = [channel for channel in release.plannable if channel.slot in limits.allowed]
+    channels = [channel for channel in release.plannable if channel.slot in constraints.allowed]
     sets = channel_sets(
-        channels, _preferred(question, propensity), limits.required, limits.max_channels, limits.allowed_named
+        channels,
+        _preferred(question, propensity),
+        constraints.required,
+        constraints.max_channels,
+        constraints.allowed_named,
     )
-    prices = _prices(limits, price, release.manifest.currency)
-    discounts = [value for value in DISCOUNTS if value <= limits.max_discount + 1e-9]
+    prices = _prices(constraints, price, release.manifest.currency)
+    discounts = [value for value in DISCOUNTS if value <= constraints.max_discount + 1e-9]
     coupons = (
         [True]
-        if limits.require_coupon
+        if constraints.require_coupon
         else [False, True]
         if _coupon_makes_sense(question, release, propensity)
         else [False]
@@ -66,16 +70,18 @@ def build_grid(
         "coupon": len(coupons),
     }
     wanted = {name: min(full[name], STANDARD[name]) for name in full}
-    if limits.prices:
+    if constraints.prices:
         wanted["price"] = full["price"]
     sizes = _fit(full, dict(wanted), limit)
     limited = any(sizes[name] < wanted[name] for name in sizes) or sizes["day"] < full["day"]
     candidates = cross(
         [days[n] for n in spread(len(days), sizes["day"])],
         sets[: sizes["channel_set"]],
-        sorted(prices[n] for n in (spread(len(prices), sizes["price"]) if limits.prices else range(sizes["price"]))),
+        sorted(
+            prices[n] for n in (spread(len(prices), sizes["price"]) if constraints.prices else range(sizes["price"]))
+        ),
         sorted(discounts[: sizes["discount"]]),
-        coupons[-sizes["coupon"] :] if limits.require_coupon else coupons[: sizes["coupon"]],
+        coupons[-sizes["coupon"] :] if constraints.require_coupon else coupons[: sizes["coupon"]],
     )
     return Grid(candidates, limited)
 
@@ -89,9 +95,9 @@ def _open(day: dt.date, question: PlanQuestion, today: dt.date) -> bool:
 
 def _coupon_makes_sense(question: PlanQuestion, release: ModelRelease, propensity: NDArray[np.float64]) -> bool:
     """Coupons are scored where the request speaks of them, or where at least some such launches had one."""
-    limits = question.constraints
+    constraints = question.constraints
     practised = any(propensity[channel.slot] >= RARE for channel in release.coupon_channels)
-    return limits.allow_coupon and (limits.names_coupon or question.costs.coupon_stated or practised)
+    return constraints.allow_coupon and (constraints.names_coupon or question.costs.coupon_stated or practised)
 
 
 def _preferred(question: PlanQuestion, propensity: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -102,24 +108,24 @@ def _preferred(question: PlanQuestion, propensity: NDArray[np.float64]) -> NDArr
     return preferred
 
 
-def _prices(limits: ConstraintQuestion, price: Decimal, currency: str) -> list[Decimal]:
-    if limits.prices:
-        return list(limits.prices)
-    low = limits.min_price if limits.min_price is not None else price * Decimal("0.8")
-    high = limits.max_price if limits.max_price is not None else price * Decimal("1.2")
+def _prices(constraints: ConstraintQuestion, price: Decimal, currency: str) -> list[Decimal]:
+    if constraints.prices:
+        return list(constraints.prices)
+    low = constraints.min_price if constraints.min_price is not None else price * Decimal("0.8")
+    high = constraints.max_price if constraints.max_price is not None else price * Decimal("1.2")
     if low > high:  # one bound was given and lies beyond the other's default
-        low, high = (low, low) if limits.min_price is not None else (high, high)
+        low, high = (low, low) if constraints.min_price is not None else (high, high)
     unit = money.minor_unit(currency)
     steps = [money.price_like(price * Decimal(step), price, currency) for step in PRICE_STEPS]
-    prices = [price, *steps] if low <= price <= high else [*steps, *_ends(limits, low, high)]
+    prices = [price, *steps] if low <= price <= high else [*steps, *_ends(constraints, low, high)]
     kept = [value for value in dict.fromkeys(prices) if low <= value <= high and value >= unit]
-    if limits.min_price is not None or limits.max_price is not None:
-        kept += [end for end in _ends(limits, low, high) if end not in kept]
+    if constraints.min_price is not None or constraints.max_price is not None:
+        kept += [end for end in _ends(constraints, low, high) if end not in kept]
     return kept
 
 
-def _ends(limits: ConstraintQuestion, low: Decimal, high: Decimal) -> list[Decimal]:
-    given = [limits.min_price, limits.max_price]
+def _ends(constraints: ConstraintQuestion, low: Decimal, high: Decimal) -> list[Decimal]:
+    given = [constraints.min_price, constraints.max_price]
     return [end for end in dict.fromkeys((low, high)) if end in given]
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf.v1 import types_pb2
-from onshelf_gateway.call.call import Call
 from onshelf_gateway.inference.outputs import Retrieved
 from onshelf_gateway.planning.candidates import Candidates
 from onshelf_gateway.planning.economics import Economics
@@ -128,15 +127,3 @@ def past_launches(release: ModelRelease, found: Retrieved, count: int) -> list[T
             launch.action.sale_price.CopyFrom(money.to_money(price * (1 - discount), currency))
         result.append(launch)
     return result
-
-
-def response_info(call: Call, release: ModelRelease, scale: float = 1.0) -> T.ResponseInfo:
-    """What every answer carries; call it last, so that all stages are in it."""
-    basis = release.manifest.units_basis
-    return T.ResponseInfo(
-        model_release=release.info,
-        units_basis=T.UnitsBasis(description=basis.description, users=basis.users, scale_factor=scale),
-        timings=call.timings(),
-        notices=call.notices,
-        degraded=call.degraded,
-    )

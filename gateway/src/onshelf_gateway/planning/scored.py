@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf.v1 import launch_pb2, types_pb2
-from onshelf_gateway.call.call import Call
 from onshelf_gateway.inference.outputs import RawOutcomes
 from onshelf_gateway.planning import messages
 from onshelf_gateway.planning.candidates import Candidates
 from onshelf_gateway.planning.constraints import Feasibility
-from onshelf_gateway.planning.economics import Economics, economics, unit_cost_of
+from onshelf_gateway.planning.economics import Economics, cost_candidates, unit_cost_of
 from onshelf_gateway.planning.explanation import neighbours, summary
 from onshelf_gateway.planning.forecasts import Forecasts
 from onshelf_gateway.planning.prices import (
@@ -26,7 +25,7 @@ from onshelf_gateway.planning.prices import (
     weekly_units,
 )
 from onshelf_gateway.planning.stock import Stocking, stocking
-from onshelf_gateway.planning.support import History
+from onshelf_gateway.planning.support import ComparableLaunches
 from onshelf_gateway.product.understanding import UnderstoodProduct
 from onshelf_gateway.releases.life_cycle import DAYS, WEEKS
 from onshelf_gateway.releases.model_release import ModelRelease
@@ -39,15 +38,16 @@ T = types_pb2
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scored:
     """Candidates of one product with all that is known of them; shared by PlanLaunch and EvaluatePlan.
 
     Attributes:
         value: what is ranked by [n].
         feasible: which keep the constraints [n].
+        history: what the plans are compared with.
         nearest: similarity of the most similar past launch; None when it is not known.
-        limits: what bounds markdowns.
+        price_limits: what bounds markdowns.
     """
 
     release: ModelRelease
@@ -57,9 +57,9 @@ class Scored:
     stocking: Stocking
     value: Floats
     feasible: Feasibility
-    history: History
+    history: ComparableLaunches
     nearest: float | None
-    limits: PriceLimits
+    price_limits: PriceLimits
     _demand: dict[int, tuple[Floats, Floats]] = field(default_factory=dict, repr=False, compare=False)
 
     def demand(self, row: int) -> tuple[Floats, Floats]:
@@ -95,22 +95,22 @@ class Scored:
         self, row: int, demand: Floats, levels: Floats, first: int, stock: float
     ) -> tuple[list[launch_pb2.PriceStep], launch_pb2.PriceResponse]:
         """Prices of the weeks from `first` on (1 for a launch), of expected `demand` [weeks], with this stock."""
-        candidates, money_of, question = self.candidates, self.economics, self.stocking.question
+        candidates, economics, question = self.candidates, self.economics, self.stocking.question
         elasticity = self.elasticities.of(row)
         day = candidates.days[candidates.day[row]] + WEEK * (first - 1)
-        spent = float(money_of.promotion_cost(WEEKS)[row] + money_of.discount_cost(WEEKS)[row])
+        spent = float(economics.promotion_cost(WEEKS)[row] + economics.discount_cost(WEEKS)[row])
         season = Season(demand, levels, first, day, float(candidates.discount[row]), stock, spent)
         pricing = Pricing(
             self.release.manifest.currency,
             self.release.manifest.week_start,
             self.objective.metric,
-            money_of.unit_cost,
-            salvage_of(question, money_of.unit_cost),
+            economics.unit_cost,
+            salvage_of(question, economics.unit_cost),
             float(question.holding),
-            self.limits,
+            self.price_limits,
         )
         list_price = candidates.prices[candidates.price[row]]
-        steps = pricing.path(list_price, season, elasticity.used, float(money_of.per_unit[row]))
+        steps = pricing.path(list_price, season, elasticity.used, float(economics.per_unit[row]))
         return steps, elasticity.message()
 
     def plan(self, row: int, rank: int, explain: bool = True) -> launch_pb2.LaunchPlan:
@@ -186,57 +186,6 @@ def score(
     """Money, objective and stock of scored candidates."""
     forecasts = Forecasts(raw, np.array(release.manifest.quantile_levels), costing.scale)
     unit_cost = unit_cost_of(product.question.unit_cost, costing.costs, product.price)
-    result = economics(candidates, forecasts, costing.costs, unit_cost)
+    result = cost_candidates(candidates, forecasts, costing.costs, unit_cost)
     life = release.life_cycle.of(product.ids)
     return result, result.value(costing.objective), stocking(candidates, forecasts, costing.stock, life)
-
-
-def notice_plan(
-    call: Call, release: ModelRelease, plans: list[launch_pb2.LaunchPlan], costing: Costing, stock: bool = True
-) -> None:
-    """Remarks that follow from plans; shared by the calls. `stock`: whether the answer advises on it."""
-    for sentence in release.manifest.not_learned:
-        call.notice(T.NOTICE_CODE_NOT_LEARNED, sentence)
-    if stock and costing.stock.limited_by_shelf_life:
-        call.notice(
-            T.NOTICE_CODE_STOCK_SHORTENED,
-            f"the stock covers {costing.stock.cover_days} days, the shelf life, instead of "
-            f"{costing.stock.cover_weeks} weeks",
-            "stock_policy.shelf_life_days",
-        )
-    if any(plan.stock.raised_to_minimum for plan in plans):
-        call.notice(
-            T.NOTICE_CODE_STOCK_RAISED,
-            "the sites' least units come to more than the stock that demand asks for; they decide",
-            "stock_policy.sites",
-        )
-    if stock and costing.stock.assumed:
-        call.notice(
-            T.NOTICE_CODE_CRITICAL_FRACTILE_ASSUMED,
-            "no costs of stock were given; it suffices with a probability of 0.8, by assumption",
-            "stock_policy",
-        )
-    if costing.scale != 1.0:
-        call.notice(
-            T.NOTICE_CODE_POPULATION_SCALED,
-            f"units are for {costing.scale:g} times the data's ({release.manifest.units_basis.description}); "
-            "intervals follow the negative binomial of that mean",
-            "population_scale",
-        )
-    bare = [plan for plan in plans if not plan.action.channels and not plan.action.coupon]
-    if bare:
-        call.notice(
-            T.NOTICE_CODE_UNPROMOTED_EXTRAPOLATED,
-            "launches without promotion enter the history only by being sold; a forecast without channels extrapolates",
-        )
-    if plans and plans[0].support.level in (T.SUPPORT_LEVEL_NONE, T.SUPPORT_LEVEL_LOW):
-        count = plans[0].support.comparable_launches
-        how_many = "no past launch is" if count == 0 else f"of past launches, only {count} are"
-        call.notice(
-            T.NOTICE_CODE_LOW_SUPPORT, f"{how_many} comparable with the first plan in category, price and promotion"
-        )
-    if any(plan.effects for plan in plans):
-        call.notice(
-            T.NOTICE_CODE_ASSOCIATION,
-            "effects of price and promotion are associations in the history, not identified causes; test them",
-        )

@@ -14,7 +14,7 @@ ENOUGH = 10  # comparable launches of good support
 FAR = 0.3  # below this similarity even the nearest launch is another thing
 
 
-class History:
+class ComparableLaunches:
     """Launches of the product's category, ready to be compared with many plans."""
 
     def __init__(self, release: ModelRelease, product: UnderstoodProduct) -> None:

@@ -27,7 +27,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True)
-class History:
+class UserHistory:
     """Events, newest first: products (row + 1), ages in weeks, quantities, kinds; profile [16]; rows ever bought."""
 
     products: Ints
@@ -38,7 +38,7 @@ class History:
     bought: Ints
 
 
-def read_history(call: Call, release: ModelRelease, row: int | None, events: list[R.HistoryEvent]) -> History:
+def read_history(call: Call, release: ModelRelease, row: int | None, events: list[R.HistoryEvent]) -> UserHistory:
     """The history of a user (row of users.arrow, None: unknown) with the request's events, 64 at most."""
     users = release.users
     known: dict[str, Floats] = {
@@ -69,7 +69,7 @@ def read_history(call: Call, release: ModelRelease, row: int | None, events: lis
         profile = np.asarray(users["profile"][row].values.to_numpy(zero_copy_only=False), dtype=np.float64)
         bought = np.asarray(users["bought"][row].values.to_numpy(zero_copy_only=False), dtype=np.int64)
     purchases = [number - 1 for number, kind in zip(added["products"], added["kinds"], strict=True) if kind == 1]
-    return History(
+    return UserHistory(
         merged["products"][order].astype(np.int64),
         merged["ages"][order],
         merged["quantities"][order],

@@ -8,10 +8,10 @@ from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import GatewayError
 from onshelf_gateway.catalogue.read_products import Reading, read_products
 from onshelf_gateway.inference.signatures import CATALOGUE_MODELS
-from onshelf_gateway.planning import messages
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
+from onshelf_gateway.services.response import response_info
 
 C = catalog_pb2
 MOST = 1_000  # products or ids of a request
@@ -41,7 +41,7 @@ async def upsert_products(gateway: Gateway, call: Call, request: C.UpsertProduct
             with call.stage("store", len(rows)):
                 written = await gateway.catalogue.upsert(release, list(rows.values()))
             response.added, response.replaced = written.unknown, written.known
-    response.info.CopyFrom(messages.response_info(call, release))
+    response.info.CopyFrom(response_info(call, release))
     return response
 
 

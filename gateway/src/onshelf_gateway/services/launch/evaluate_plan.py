@@ -11,12 +11,12 @@ from onshelf_gateway.call import metrics, side_by_side
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.idempotency import plan_id
 from onshelf_gateway.call.optional import optional
-from onshelf_gateway.planning import messages, timing
+from onshelf_gateway.planning import messages, notices
 from onshelf_gateway.planning.candidates import Candidates, cross, join
 from onshelf_gateway.planning.constraints import too_early
 from onshelf_gateway.planning.prices import PriceLimits
-from onshelf_gateway.planning.scored import Costing, Scored, notice_plan, score
-from onshelf_gateway.planning.support import History
+from onshelf_gateway.planning.scored import Costing, Scored, score
+from onshelf_gateway.planning.support import ComparableLaunches
 from onshelf_gateway.product.understanding import UnderstoodProduct, understand
 from onshelf_gateway.releases.manifest import CHANNEL_SLOTS
 from onshelf_gateway.releases.model_release import ModelRelease
@@ -36,6 +36,7 @@ from onshelf_gateway.requests.questions import (
     parse_stock,
 )
 from onshelf_gateway.services.gateway import Gateway
+from onshelf_gateway.services.response import response_info
 
 MORE_CHANNELS = 3
 
@@ -132,26 +133,26 @@ async def evaluate_plan(
             await side_by_side.end([finding], call.remaining())
         metrics.candidates.inc(len(candidates))
         with call.stage("objective", len(candidates)):
-            money_of, value, stocking = score(release, product, candidates, raw, costing)
+            economics, value, stocking = score(release, product, candidates, raw, costing)
         with call.stage("explanation"):
             nearest = float(launches.scores[0]) if launches is not None and len(launches.scores) else None
             feasible = too_early(candidates, costing.costs, costing.stock, today)
             scored = Scored(
-                release,
-                candidates,
-                money_of,
-                costing.objective,
-                stocking,
-                value,
-                feasible,
-                History(release, product),
-                nearest,
-                PriceLimits(0.0, max(DEFAULT_MAX_DISCOUNT, action.discount), None, None),
+                release=release,
+                candidates=candidates,
+                economics=economics,
+                objective=costing.objective,
+                stocking=stocking,
+                value=value,
+                feasible=feasible,
+                history=ComparableLaunches(release, product),
+                nearest=nearest,
+                price_limits=PriceLimits(0.0, max(DEFAULT_MAX_DISCOUNT, action.discount), None, None),
             )
             plan = scored.plan(0, 0)
         with call.stage("response"):
-            timing.notice_projection(call, release, action.day, action.day)
-            notice_plan(call, release, [plan], costing)
+            notices.notice_projection(call, release, action.day, action.day)
+            notices.notice_plan(call, release, [plan], costing)
             response = launch_pb2.EvaluatePlanResponse(
                 plan_id=plan_id("", "", release.version),
                 plan=plan,
@@ -160,5 +161,5 @@ async def evaluate_plan(
             )
             if launches is not None:
                 response.similar_launches.extend(messages.past_launches(release, launches, similar))
-    response.info.CopyFrom(messages.response_info(call, release, costing.scale))
+    response.info.CopyFrom(response_info(call, release, costing.scale))
     return response

@@ -15,14 +15,14 @@ from onshelf_gateway.call.call import Call, Stage
 from onshelf_gateway.call.idempotency import content_hash, plan_id
 from onshelf_gateway.call.optional import optional
 from onshelf_gateway.inference.outputs import RawOutcomes, Retrieved
-from onshelf_gateway.planning import messages, timing
+from onshelf_gateway.planning import messages, notices, timing
 from onshelf_gateway.planning.candidates import Candidates, join
 from onshelf_gateway.planning.constraints import feasibility, no_plan
 from onshelf_gateway.planning.grid import Grid, build_grid
 from onshelf_gateway.planning.practice import practice_action
 from onshelf_gateway.planning.ranking import diverse, frontier_plans, frontier_rows
-from onshelf_gateway.planning.scored import Costing, Scored, notice_plan, price_limits, score
-from onshelf_gateway.planning.support import History
+from onshelf_gateway.planning.scored import Costing, Scored, price_limits, score
+from onshelf_gateway.planning.support import ComparableLaunches
 from onshelf_gateway.product.understanding import UnderstoodProduct, understand
 from onshelf_gateway.recommendation import audience
 from onshelf_gateway.releases.model_release import ModelRelease
@@ -31,6 +31,7 @@ from onshelf_gateway.requests import money
 from onshelf_gateway.requests.plan_question import PlanQuestion, parse_plan
 from onshelf_gateway.requests.questions import needs_buyers
 from onshelf_gateway.services.gateway import Gateway
+from onshelf_gateway.services.response import response_info
 
 STEPS_TO_SEND = 3  # of the event loop, until a call of the model server is on its way
 T = types_pb2
@@ -137,7 +138,7 @@ async def _plan(
         if users is not None:
             answer.audience.extend(audience.members(release, users, question.audience_size))
             answer.segments.extend(audience.segments(release, users, question.audience_size))
-    answer.info.CopyFrom(messages.response_info(call, release, question.scale))
+    answer.info.CopyFrom(response_info(call, release, question.scale))
     return answer
 
 
@@ -185,27 +186,27 @@ async def _plans(
     metrics.candidates.inc(len(candidates))
     with call.stage("objective", len(candidates)):
         costing = Costing(question.costs, question.objective, question.stock, question.scale)
-        money_of, value, stocking = score(release, product, candidates, raw, costing)
+        economics, value, stocking = score(release, product, candidates, raw, costing)
     with call.stage("constraints", len(candidates)):
-        limits = feasibility(question, candidates, money_of, stocking, today)
-        open_rows = limits.mask.copy()
+        feasible = feasibility(question, candidates, economics, stocking, today)
+        open_rows = feasible.mask.copy()
         open_rows[len(grid.candidates) :] = False  # practice's own is shown apart, unless it is all that is left
         if not open_rows.any():
-            open_rows = limits.mask
+            open_rows = feasible.mask
         if not open_rows.any():
-            raise no_plan(limits)
+            raise no_plan(feasible)
     nearest = float(launches.scores[0]) if launches is not None and len(launches.scores) else None
     scored = Scored(
-        release,
-        candidates,
-        money_of,
-        question.objective,
-        stocking,
-        value,
-        limits,
-        History(release, product),
-        nearest,
-        price_limits(question.constraints),
+        release=release,
+        candidates=candidates,
+        economics=economics,
+        objective=question.objective,
+        stocking=stocking,
+        value=value,
+        feasible=feasible,
+        history=ComparableLaunches(release, product),
+        nearest=nearest,
+        price_limits=price_limits(question.constraints),
     )
     with call.stage("ranking"):
         frontier, rows, free = _rank(question, product, scored, open_rows)
@@ -215,7 +216,7 @@ async def _plans(
         plans = await _explain(scored, rows, list(range(1, len(rows) + 1)))
         practised = await _explain(scored, practice, [0])
     with call.stage("plans"):
-        _notices(call, question, release, plans, free)
+        notices.notice_launch(call, question, release, plans, free)
         response = launch_pb2.PlanLaunchResponse(
             plans=plans,
             practice_plan=next(iter(practised), None),
@@ -231,7 +232,7 @@ async def _plans(
                 product.encoded,
             ),
             candidates_scored=len(candidates),
-            candidates_feasible=int(limits.mask.sum()),
+            candidates_feasible=int(feasible.mask.sum()),
         )
         if launches is not None:
             response.similar_launches.extend(messages.past_launches(release, launches, question.similar_launches))
@@ -263,10 +264,10 @@ def _rank(
 
 def _frontier(scored: Scored, rows: list[int]) -> list[launch_pb2.FrontierPoint]:
     weeks, currency = scored.objective.horizon_weeks, scored.release.manifest.currency
-    candidates, money_of = scored.candidates, scored.economics
-    units = money_of.forecasts.mean(weeks)
-    revenue = money_of.paid(weeks) * units
-    spent = money_of.promotion_cost(weeks) + money_of.discount_cost(weeks)
+    candidates, economics = scored.candidates, scored.economics
+    units = economics.forecasts.mean(weeks)
+    revenue = economics.paid(weeks) * units
+    spent = economics.promotion_cost(weeks) + economics.discount_cost(weeks)
     points = []
     for n, row in enumerate(rows):
         before = rows[n - 1] if n else None
@@ -284,32 +285,3 @@ def _frontier(scored: Scored, rows: list[int]) -> list[launch_pb2.FrontierPoint]
             )
         )
     return points
-
-
-def _notices(
-    call: Call, question: PlanQuestion, release: ModelRelease, plans: list[launch_pb2.LaunchPlan], free: bool
-) -> None:
-    timing.notice_projection(call, release, question.start, question.end)
-    for path in question.ignored:
-        call.notice(T.NOTICE_CODE_FIELD_IGNORED, f"{path} is kept but has no effect in this model release", path)
-    if free:
-        call.notice(
-            T.NOTICE_CODE_PROMOTION_COST_ASSUMED_ZERO,
-            "no promotion costs and no budget were given: read the frontier; plans start where more "
-            "promotion stops paying for its "
-            "effort, at the list price unless there is a unit cost. Send costs to get a single winner",
-            "costs",
-        )
-    else:
-        used = {use.channel_id for plan in plans for use in plan.action.channels}
-        unpriced = sorted(name for name in used if release.channels[name].slot not in question.costs.fixed)
-        unpriced += (
-            ["coupons"] if not question.costs.coupon_stated and any(plan.action.coupon for plan in plans) else []
-        )
-        if unpriced:
-            call.notice(
-                T.NOTICE_CODE_PROMOTION_COST_ASSUMED_ZERO,
-                f"taken as free, no cost was given: {', '.join(unpriced)}",
-                "costs",
-            )
-    notice_plan(call, release, plans, Costing(question.costs, question.objective, question.stock, question.scale))

@@ -11,14 +11,14 @@ from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_gateway.call import metrics
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.idempotency import plan_id
-from onshelf_gateway.planning import messages
+from onshelf_gateway.planning import notices
 from onshelf_gateway.planning.candidates import Candidates, cross
 from onshelf_gateway.planning.constraints import too_early
 from onshelf_gateway.planning.forecasts import Forecasts, nb_level, nb_quantile
 from onshelf_gateway.planning.prices import LEVELS, demand_levels
-from onshelf_gateway.planning.scored import Costing, Scored, notice_plan, price_limits, score
+from onshelf_gateway.planning.scored import Costing, Scored, price_limits, score
 from onshelf_gateway.planning.stock import rounded_up
-from onshelf_gateway.planning.support import History
+from onshelf_gateway.planning.support import ComparableLaunches
 from onshelf_gateway.product.understanding import UnderstoodProduct, understand
 from onshelf_gateway.releases.life_cycle import DAYS, WEEKS, Posterior, posterior, share_until
 from onshelf_gateway.releases.manifest import CHANNEL_SLOTS
@@ -39,6 +39,7 @@ from onshelf_gateway.requests.questions import (
     parse_stock,
 )
 from onshelf_gateway.services.gateway import Gateway
+from onshelf_gateway.services.response import response_info
 
 Floats = NDArray[np.float64]
 L, T = launch_pb2, types_pb2
@@ -189,28 +190,28 @@ async def update_forecast(gateway: Gateway, call: Call, request: L.UpdateForecas
         metrics.candidates.inc(len(candidates))
         with call.stage("update", len(candidates)):
             costing = question.costing
-            money_of, value, stocking = score(release, product, candidates, raw, costing)
+            economics, value, stocking = score(release, product, candidates, raw, costing)
             scored = Scored(
-                release,
-                candidates,
-                money_of,
-                costing.objective,
-                stocking,
-                value,
-                too_early(candidates, costing.costs, costing.stock, candidates.days[0]),
-                History(release, product),
-                None,
-                price_limits(question.constraints),
+                release=release,
+                candidates=candidates,
+                economics=economics,
+                objective=costing.objective,
+                stocking=stocking,
+                value=value,
+                feasible=too_early(candidates, costing.costs, costing.stock, candidates.days[0]),
+                history=ComparableLaunches(release, product),
+                nearest=None,
+                price_limits=price_limits(question.constraints),
             )
             response = _answer(release, question, scored)
-        notice_plan(call, release, [], costing, stock=question.stock is not None)
+        notices.notice_plan(call, release, [], costing, stock=question.stock is not None)
         call.notice(
             T.NOTICE_CODE_SALES_FOR_DEMAND,
             "the update takes sales for demand: weeks in which the product was sold out understate it",
             "observed_weekly_units",
         )
         response.category.CopyFrom(product.category.message())
-    response.info.CopyFrom(messages.response_info(call, release, costing.scale))
+    response.info.CopyFrom(response_info(call, release, costing.scale))
     return response
 
 

@@ -3,11 +3,11 @@
 from onshelf.v1 import recommendation_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import without_users
-from onshelf_gateway.planning import messages
 from onshelf_gateway.recommendation import audience
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.recommendation.subjects import parse_subject, read_subject
+from onshelf_gateway.services.response import response_info
 
 
 async def find_audience(
@@ -33,5 +33,5 @@ async def find_audience(
             )
             if request.segments or count == 0:
                 response.segments.extend(audience.segments(release, found, count))
-    response.info.CopyFrom(messages.response_info(call, release))
+    response.info.CopyFrom(response_info(call, release))
     return response

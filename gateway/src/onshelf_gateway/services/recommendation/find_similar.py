@@ -6,6 +6,7 @@ from onshelf_gateway.planning import messages
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.recommendation.subjects import parse_subject, read_subject
+from onshelf_gateway.services.response import response_info
 
 
 async def find_similar(
@@ -25,5 +26,5 @@ async def find_similar(
             response = recommendation_pb2.FindSimilarLaunchesResponse(
                 launches=messages.past_launches(release, found, count), category=product.category.message()
             )
-    response.info.CopyFrom(messages.response_info(call, release))
+    response.info.CopyFrom(response_info(call, release))
     return response

@@ -16,12 +16,12 @@ from onshelf_gateway.call.errors import GatewayError, Violation, without_users
 from onshelf_gateway.call.optional import optional
 from onshelf_gateway.catalogue.shelf import Candidates, Shelf, merged, shared
 from onshelf_gateway.inference.outputs import EncodedUser, Retrieved
-from onshelf_gateway.planning import messages
-from onshelf_gateway.recommendation.history import History, read_history
+from onshelf_gateway.recommendation.history import UserHistory, read_history
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.releases.vocabulary import LEVELS
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
+from onshelf_gateway.services.response import response_info
 
 R = recommendation_pb2
 SCOPES = {number: name for name, number in R.RecommendationScope.items()}
@@ -121,7 +121,7 @@ async def recommend_products(
                     "categories and not excluded",
                     "count",
                 )
-    response.info.CopyFrom(messages.response_info(call, release))
+    response.info.CopyFrom(response_info(call, release))
     return response
 
 
@@ -209,7 +209,7 @@ class _Listed:
         return ~beyond, beyond, extra
 
 
-def _filter(call: Call, listed: _Listed, question: Question, history: History, found: Retrieved) -> Retrieved:
+def _filter(call: Call, listed: _Listed, question: Question, history: UserHistory, found: Retrieved) -> Retrieved:
     rows = found.indices
     keep = listed.offered(rows)
     bought = np.isin(rows, history.bought)
@@ -244,7 +244,7 @@ def _in_categories(call: Call, shelf: Shelf, names: tuple[str, ...], ids: NDArra
     return inside
 
 
-def _products(listed: _Listed, question: Question, history: History, kept: Retrieved) -> list[R.RecommendedProduct]:
+def _products(listed: _Listed, question: Question, history: UserHistory, kept: Retrieved) -> list[R.RecommendedProduct]:
     release = listed.release
     names = listed.names(kept.indices)
     category, new = listed.ids(kept.indices), listed.new(kept.indices)
@@ -273,7 +273,7 @@ def _products(listed: _Listed, question: Question, history: History, kept: Retri
     return result
 
 
-def _speaks(history: History, kept: Retrieved, n: int) -> list[int]:
+def _speaks(history: UserHistory, kept: Retrieved, n: int) -> list[int]:
     """Rows of the products in the history that speak for the n-th product, strongest first."""
     positions = [] if kept.reasons is None else kept.reasons[n].tolist()
     return [int(history.products[place]) - 1 for place in positions if 0 <= place < len(history.products)]
@@ -281,7 +281,7 @@ def _speaks(history: History, kept: Retrieved, n: int) -> list[int]:
 
 def _reason(
     release: ModelRelease,
-    history: History,
+    history: UserHistory,
     row: int,
     ids: tuple[int, int, int],
     share: float,

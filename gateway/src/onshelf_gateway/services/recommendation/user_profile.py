@@ -5,11 +5,11 @@ import numpy as np
 from onshelf.v1 import recommendation_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import without_users
-from onshelf_gateway.planning import messages
 from onshelf_gateway.releases.vocabulary import LEVELS
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.recommendation.recommend import user_not_found
+from onshelf_gateway.services.response import response_info
 
 R = recommendation_pb2
 MAX_INTERESTS = 10
@@ -51,4 +51,4 @@ async def get_user_profile(gateway: Gateway, call: Call, request: R.GetUserProfi
         }
         bought = release.users["bought"][row].as_py() or []
         profile = R.UserProfile(user_id=request.user_id, interests=interests, products_bought=len(bought), **facts)
-    return R.GetUserProfileResponse(profile=profile, info=messages.response_info(call, release))
+    return R.GetUserProfileResponse(profile=profile, info=response_info(call, release))
