@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol, cast
 
 from onshelf_exporter.console import prepare
-from onshelf_exporter.training.progress import loading
+from onshelf_exporter.progress_display import loading
 
 
 class Stage(NamedTuple):

@@ -35,11 +35,11 @@ from onshelf_exporter.json_file import write_json
 from onshelf_exporter.locks import exclusive
 from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, HORIZONS, LEVELS
 from onshelf_exporter.models.product_encoder import CHANNELS, EMBEDDING_DIM, VECTOR_DIM, ProductEncoder
+from onshelf_exporter.progress_display import working
 from onshelf_exporter.run_arguments import add_run_arguments, run_recipe
 from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES, TABLES
 from onshelf_exporter.training.encode import load_bert
 from onshelf_exporter.training.history import load_dataset
-from onshelf_exporter.training.progress import working
 from onshelf_exporter.training.runs import Run, open_run
 from onshelf_exporter.training.texts import load_tokenizer, model_folder, pad_token
 from onshelf_exporter.training.workers import side_by_side

@@ -27,7 +27,7 @@ WITHOUT_EFFECT = tuple(
         "precision",
         "recipe",
         "threads",
-        "training.progress",
+        "progress_display",
         "training.workers",
     )
 )

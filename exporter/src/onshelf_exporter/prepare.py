@@ -22,8 +22,8 @@ from rich.console import Console
 
 from onshelf_exporter.errors import SettingError
 from onshelf_exporter.imported import WITHOUT_EFFECT, code_hash, package_hash
+from onshelf_exporter.progress_display import working
 from onshelf_exporter.threads import usable
-from onshelf_exporter.training.progress import working
 
 if TYPE_CHECKING:
     from onshelf_exporter.adapters.base import Adapter

@@ -28,11 +28,11 @@ from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.export import export, is_exported
 from onshelf_exporter.json_file import write_json
 from onshelf_exporter.locks import exclusive
+from onshelf_exporter.progress_display import progress_bar, working
 from onshelf_exporter.replay import write_replay
 from onshelf_exporter.run_arguments import add_run_arguments, run_recipe
 from onshelf_exporter.signatures import SIGNATURES
 from onshelf_exporter.training.history import load_dataset
-from onshelf_exporter.training.progress import progress_bar, working
 from onshelf_exporter.training.runs import ROLES, Run, open_run
 
 STAGING = ".staging-"

@@ -32,6 +32,7 @@ from onshelf_exporter.locks import exclusive
 from onshelf_exporter.models.launch_outcome import OutcomeGraph
 from onshelf_exporter.models.product_encoder import ContentEncoder, ProductEncoder, TextEncoder
 from onshelf_exporter.models.towers import LaunchRetrieval
+from onshelf_exporter.progress_display import working
 from onshelf_exporter.recipe import Recipe
 from onshelf_exporter.run_arguments import add_run_arguments, run_recipe
 from onshelf_exporter.training.behaviour import load_events
@@ -42,7 +43,6 @@ from onshelf_exporter.training.loop import finish
 from onshelf_exporter.training.missing import not_learned
 from onshelf_exporter.training.outcome import actual_candidates, launch_attributes, train_outcome
 from onshelf_exporter.training.practice import practice_rates
-from onshelf_exporter.training.progress import working
 from onshelf_exporter.training.runs import MIN_LAUNCHES, OUTCOME_WEEKS, Run, open_run
 from onshelf_exporter.training.tables import write_tables
 from onshelf_exporter.training.towers import Limits, train_towers

@@ -42,5 +42,5 @@ def test_code_of_other_parts_that_a_prediction_comes_from_counts_too():
 
     served = followed("evaluation.served")
     assert {"exporter/dataset_weeks.py", "exporter/weeks.py", "research/evaluation/release.py"} <= served
-    assert not {"research/report/report.py", "exporter/training/progress.py", "research/data/cache.py"} & served
+    assert not {"research/report/report.py", "exporter/progress_display.py", "research/data/cache.py"} & served
     assert {"exporter/training/history.py", "research/policy/effects.py"} <= followed("policy.report")

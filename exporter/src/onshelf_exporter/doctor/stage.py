@@ -16,7 +16,7 @@ from onshelf_exporter.doctor.record import write_record
 from onshelf_exporter.doctor.settings import Settings, settings_of
 from onshelf_exporter.errors import SettingError
 from onshelf_exporter.prepare import adopt
-from onshelf_exporter.training.progress import working
+from onshelf_exporter.progress_display import working
 
 USABLE, NOT_USABLE, WITH_LOSSES = 0, 1, 3
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from onshelf_exporter import distributed, precision
 from onshelf_exporter.json_file import write_json
 from onshelf_exporter.models.product_encoder import TextEncoder
+from onshelf_exporter.progress_display import loading, working
 from onshelf_exporter.training.content import fine_tune
 from onshelf_exporter.training.encode import encode_texts, load_bert
 from onshelf_exporter.training.history import load_history
 from onshelf_exporter.training.loop import finish
-from onshelf_exporter.training.progress import loading, working
 from onshelf_exporter.training.runs import Run
 from onshelf_exporter.training.texts import (
     load_tokenizer,

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from onshelf_exporter import devices, distributed
+from onshelf_exporter.progress_display import progress_bar
 from onshelf_exporter.recipe import LoopRecipe
-from onshelf_exporter.training.progress import progress_bar
 
 Curve = Callable[[str, float, int], None]
 

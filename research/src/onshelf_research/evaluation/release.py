@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from onshelf_exporter.errors import ExporterError, SourceError
-from onshelf_exporter.training.progress import progress_bar
+from onshelf_exporter.progress_display import progress_bar
 from onshelf_exporter.training.vocabulary import Vocabulary
 from onshelf_exporter.weeks import Cut
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from onshelf_exporter.training.progress import progress_bar
+from onshelf_exporter.progress_display import progress_bar
 from onshelf_exporter.weeks import Cut
 from onshelf_research.baselines import analogs, forest, statistics, trees
 from onshelf_research.baselines.forecast import Floats, Forecast, single

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, LEVELS, OutcomeGraph
+from onshelf_exporter.progress_display import progress_bar
 from onshelf_exporter.recipe import OutcomeRecipe
 from onshelf_exporter.signatures import SIGNATURES
 from onshelf_exporter.training.behaviour import load_events
 from onshelf_exporter.training.history import load_history
 from onshelf_exporter.training.outcome import train_outcome
-from onshelf_exporter.training.progress import progress_bar
 from onshelf_exporter.weeks import Cut
 from onshelf_research.baselines.forecast import Floats, Forecast
 from onshelf_research.data.dataset import Dataset, LaunchRows

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import special, stats
 from scipy.optimize import minimize_scalar
 
+from onshelf_exporter.progress_display import progress_bar
 from onshelf_exporter.training.life_cycle import WEEKS, posterior, weekly_units
-from onshelf_exporter.training.progress import progress_bar
 from onshelf_research.baselines import statistics, trees
 from onshelf_research.baselines.forecast import Floats, Forecast, single
 from onshelf_research.data.cache import Arrays, code_hash

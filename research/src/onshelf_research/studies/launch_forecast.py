@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onshelf_exporter.evaluation import metrics
 from onshelf_exporter.models.kin import kin_features
 from onshelf_exporter.models.launch_outcome import LEVELS, OutcomeGraph
+from onshelf_exporter.progress_display import progress_bar
 from onshelf_exporter.recipe import OutcomeRecipe
 from onshelf_exporter.threads import usable
 from onshelf_exporter.training.behaviour import load_events
@@ -26,7 +27,6 @@ from onshelf_exporter.training.outcome import (
     outcome_rows,
     train_outcome,
 )
-from onshelf_exporter.training.progress import progress_bar
 from onshelf_research.studies.inputs import ORIGINS, Floats, Setting
 from onshelf_research.studies.table import Table
 

@@ -17,10 +17,10 @@ from torch import nn
 
 from onshelf_exporter.models.kinship import LEAN, SMALL
 from onshelf_exporter.models.towers import AudienceRetrieval
+from onshelf_exporter.progress_display import progress_bar
 from onshelf_exporter.train import embed_products
 from onshelf_exporter.training.behaviour import load_events
 from onshelf_exporter.training.boosting import fit_or_fall_back
-from onshelf_exporter.training.progress import progress_bar
 from onshelf_exporter.training.rankers import Lists, Rows, fit_lists, fit_scorers
 from onshelf_exporter.training.towers import HIDDEN, REPEAT_FALLBACK, Limits, RankerRows, assemble, collect, state_at
 from onshelf_exporter.weeks import Cut
