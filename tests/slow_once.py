@@ -148,7 +148,8 @@ class Keeper(Worker):
         if not (self.newly or self.failed):
             return
         records = self._read()  # again, as another run may have finished meanwhile
-        records[self.now] = records.pop(self.now, {}) | self.newly
+        if self.newly:
+            records[self.now] = records.pop(self.now, {}) | self.newly  # the newest last
         kept = {
             one: {name: said for name, said in passed.items() if name not in self.failed}
             for one, passed in list(records.items())[-RECORDS:]

@@ -167,9 +167,12 @@ def that_needs(own, model: str, small_release: SmallRelease, folder: Path, monke
         return
     monkeypatch.setenv("ONSHELF_ENCODER_MODEL", model)
     gateway = Gateway(small_release.releases, triton.grpc_url, folder / "gateway")
-    with Client(gateway.address, timeout=20, retries=0) as client:
-        yield triton, gateway, client
-    assert gateway.stop() == 0
+    try:
+        with Client(gateway.address, timeout=20, retries=0) as client:
+            yield triton, gateway, client
+    finally:
+        status = gateway.stop()
+    assert status == 0
 
 
 def killed_under_load(own, model: str) -> tuple[Load, float, float, float, bool]:

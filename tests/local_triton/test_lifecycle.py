@@ -117,8 +117,8 @@ def test_a_server_that_hangs_while_it_starts_is_started_again(
     [
         ({}, True),
         ({"size": 1}, False),
-        ({"used": 0.2}, False),  # a fifth of a processor
-        ({"used": 0.05}, True),
+        ({"used": 0.06}, False),
+        ({"used": 0.002}, True),
         ({"disk": True}, False),
     ],
     ids=["nothing", "its log grows", "it works", "it waits for requests", "it waits for a disk"],
@@ -129,7 +129,7 @@ def test_a_server_hangs_where_it_does_nothing(
     log = tmp_path / "log"
     log.write_text("It starts.\n")
     now = used = 0.0
-    monkeypatch.setattr(processes, "work", lambda _: ({"1": used, "2": 0.01}, bool(happens.get("disk"))))
+    monkeypatch.setattr(processes, "work", lambda _: ({"1": used, "2": 0.001}, bool(happens.get("disk"))))
     hang = server_module._Hang(state.State("onshelf-x", 1, "/r", 1, 2, 3, str(log)), lambda: now)
     seen = []
     for _ in range(40):
@@ -165,8 +165,11 @@ def test_many_threads_that_wait_are_no_work(tmp_path: Path, monkeypatch: pytest.
     assert hang.found, "two processors, shared by all of them: each wakes now and then, on a busy machine, and waits"
 
 
+@pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="this kernel does not count what a thread waits for"
+)
 def test_the_work_of_processes_is_seen_however_busy_the_processor_is() -> None:
-    token, core = f"onshelf-works-{os.getpid()}", min(os.sched_getaffinity(0))
+    token, core = f"onshelf-works-{os.getpid()}", max(os.sched_getaffinity(0))
     loop = f"import os; os.sched_setaffinity(0, {{{core}}})\nwhile True: pass"
     others = [subprocess.Popen([sys.executable, "-c", loop]) for _ in range(4)]
     busy = subprocess.Popen([sys.executable, "-c", loop, token])

@@ -24,6 +24,7 @@ from onshelf_local_triton.errors import ServerError
 from onshelf_local_triton.processes import ModelProcess
 from onshelf_local_triton.watch import LONGEST_PAUSE, Watch, attend, pause_after, revive
 
+seen = processes.model_processes
 X = {"x": np.ones((1, 4), dtype=np.float32)}
 
 
@@ -293,6 +294,29 @@ def test_a_server_that_does_not_end_a_load_is_killed(
         server.kill()
         server.wait()
     assert said[-1] == f"linear: loading it again has not ended after 0.3 s; tritonserver {server.pid} is killed"
+
+
+def test_a_server_that_answers_nothing_any_more_is_killed(
+    fake_triton: tuple[int, list[str]], stubs: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, told = fake_triton
+    told.append("refuse index")
+    monkeypatch.setattr(processes, "model_processes", lambda _, among=None: seen(os.getpid(), among))
+    monkeypatch.setattr(watch_module, "LEAST_LOAD_SECONDS", 0.3)
+    said: list[str] = []
+    server = subprocess.Popen(["sh", "-c", "sleep 60; : onshelf-silent"], start_new_session=True)
+    try:
+        running = state.State("onshelf-silent", server.pid, "/repository", 1, port, 3, "/log", timeout=0.3)
+        stubs[0].kill()
+        attending = threading.Thread(target=attend, args=(running, said.append))
+        attending.start()
+        assert server.wait(20) == -signal.SIGKILL
+        attending.join(20)
+    finally:
+        server.kill()
+        server.wait()
+    assert said[-1] == f"tritonserver {server.pid} has not answered for 0.3 s; it is killed"
+    assert len(said) == 2, "what it did not answer is said once"
 
 
 def test_a_server_that_refuses_a_load_lives_on(

@@ -80,7 +80,7 @@ class LaunchRule:
         checks: dict[str, tuple[Callable[[Any], bool], str]] = {
             "dates": (lambda v: v in DATES, f"one of {', '.join(DATES)}"),
             "burn_in_weeks": (
-                lambda v: v is None or (_whole(v) and v >= 0),
+                lambda v: v is None or (_whole(v) and 0 <= v < 10_000),
                 "whole weeks, 0 or more",
             ),
             "least_units": (lambda v: _whole(v) and v >= 0, "whole units, 0 or more"),

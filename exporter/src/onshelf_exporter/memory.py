@@ -33,25 +33,32 @@ def free(cgroup: Path = Path("/sys/fs/cgroup"), meminfo: Path = Path("/proc/memi
     found = int(lines["MemAvailable"].split()[0]) * 1024
     for *files, gives_way in LIMITS:
         try:
-            most, held, stat = ((cgroup / name).read_text(encoding="utf-8").strip() for name in files)
+            most, used, stat = ((cgroup / name).read_text(encoding="utf-8").strip() for name in files)
         except OSError:
             continue  # control groups of the other version
         if most != "max":
             cached = dict(line.split() for line in stat.splitlines())
-            found = min(found, max(0, int(most) - int(held) + int(cached.get(gives_way, 0))))
-    if stated := os.environ.get(SETTING):
-        held_here = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        found = min(found, max(0, _bytes(stated) - held_here))
-    return found
+            found = min(found, max(0, int(most) - int(used) + int(cached.get(gives_way, 0))))
+    most = stated()
+    return found if most is None else min(found, max(0, most - held()))
 
 
-def _bytes(gigabytes: str) -> int:
+def held() -> int:
+    """Bytes that this process holds."""
+    return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def stated() -> int | None:
+    """The setting in bytes; None where there is none. Raises SettingError as `free`."""
+    written = os.environ.get(SETTING)
+    if not written:
+        return None
     try:
-        found = float(gigabytes)
+        found = float(written)
     except ValueError:
         found = 0.0
     if not 0 < found < 1e6:
-        raise SettingError(SETTING, gigabytes, "must be a number of gigabytes above 0, such as 4")
+        raise SettingError(SETTING, written, "must be a number of gigabytes above 0, such as 4")
     return int(found * 1e9)
 
 

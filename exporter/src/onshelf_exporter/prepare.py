@@ -110,8 +110,7 @@ def prepare(
         DataError: a table breaks a rule; nothing is written then.
     """
     console = console or Console(stderr=True)
-    if not dataset or not dataset.replace("_", "").replace("-", "").isalnum():
-        raise SettingError("--dataset", dataset, "letters, digits, - and _ only")
+    check_name(dataset)
     if threads is not None and threads < 1:
         raise SettingError("--threads", threads, "at least 1")
     if memory_gb < 0.5:
@@ -127,6 +126,12 @@ def prepare(
         console.print(f"Data {dataset}: unchanged, in {target}")
         return target
     return _build(chosen, dataset, source, target, data_hash, launches or {}, usable(threads or 0), memory_gb, console)
+
+
+def check_name(dataset: str) -> None:
+    """Raises SettingError for a name that is no name of a folder everywhere."""
+    if not dataset or not dataset.replace("_", "").replace("-", "").isalnum():
+        raise SettingError("--dataset", dataset, "letters, digits, - and _ only")
 
 
 def prepare_code(adapter: str) -> str:
@@ -255,9 +260,11 @@ def adopt(prepared: Path, target: Path) -> None:
     """Put a dataset that `prepare` made elsewhere in the place of `target`; it is what `prepare` would make there."""
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    shutil.move(prepared, staging / target.name)  # from another disk, perhaps
-    _swap(staging / target.name, target)
-    staging.rmdir()
+    try:
+        shutil.move(prepared, staging / target.name)  # from another disk, perhaps
+        _swap(staging / target.name, target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from onshelf_exporter import memory
 from onshelf_exporter.recipe import PRECISION_SETTING, PRECISIONS, Recipe, load_recipe
 from onshelf_exporter.training.runs import ROLES
 
@@ -33,7 +34,8 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_recipe(args: argparse.Namespace) -> Recipe:
-    """The recipe of a run, with the precision that was asked for."""
+    """The recipe of a run, with the precision that was asked for; settings that are read later are checked here."""
+    memory.stated()
     if args.precision is not None:
         os.environ[PRECISION_SETTING] = args.precision
     return load_recipe(args.recipe)

@@ -26,7 +26,7 @@ POLL_SECONDS = 0.05
 WATCH = "onshelf_local_triton.watch"  # the module that watches a server
 TRIES = 3  # to start where a port is taken meanwhile, or a try hangs
 HANG_SECONDS = 30.0  # without work, while it starts, after which a server is taken to hang
-WORKING_SHARE = 0.1  # of a processor that one of its threads uses or waits for; where all wait for something else: .001
+WORKING_SHARE = 0.01  # of a processor that one of its threads uses or waits for; idle it is .001, at work .06 and more
 LONGEST_LOOK = 5.0  # that counts between two looks: a machine that was stopped meanwhile did no work
 CRIPPLED_SECONDS = 3.0  # for a server that will not stop by itself to end what it can
 

@@ -119,7 +119,7 @@ class Watch:
                 self._known |= {one.pid: one for one in old}
                 self._mourned |= {pid for pid, one in self._known.items() if one.model == model}
                 api.unload(self._port, model, self._timeout)
-            api.load(self._port, model, self._timeout)
+            api.load(self._port, model, max(self._timeout - (self._clock() - began), 1.0))
         except ServerError as error:
             if isinstance(error.__cause__, TimeoutError):  # no refusal
                 raise LoadHangError(f"{model}: loading it again has not ended after {self._timeout:g} s") from error
@@ -172,13 +172,21 @@ def _clock(seconds: float) -> str:
 
 def attend(running: State, say: Callable[[str], None]) -> None:
     """Watch a server until it is gone; kill one that hangs."""
-    watch = Watch(running.pid, running.http_port, say, timeout=max(running.timeout, LEAST_LOAD_SECONDS))
+    patience = max(running.timeout, LEAST_LOAD_SECONDS)
+    watch = Watch(running.pid, running.http_port, say, timeout=patience)
+    silent: float | None = None  # since when it answers nothing
     while running.alive:
         try:
             watch.look()
+            silent = None
         except ServerError as error:  # it ends, or is busy: look again
-            say(str(error))
-            time.sleep(FIRST_PAUSE)
+            if silent is None:
+                silent = time.monotonic()
+                say(str(error))
+            elif time.monotonic() - silent >= patience:
+                say(f"tritonserver {running.pid} has not answered for {patience:g} s; it is killed")
+                processes.kill(running.pid, running.server_id)
+            time.sleep(min(FIRST_PAUSE, patience))
         except LoadHangError as error:
             say(f"{error}; tritonserver {running.pid} is killed")
             processes.kill(running.pid, running.server_id)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from shop_files import run_doctor, text_file, weekly_lines
@@ -41,8 +42,12 @@ def test_what_is_usable_can_be_trained_on(tmp_path: Path, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("lines", "question", "answers"),
     [
-        ("{day},u{n},tea,Tea,1,1.{n:03}", "amount", ["--decimal=.", "--decimal=amount=,", "--accept=amount"]),
-        ("{day},u{n},tea,Tea,1,2.50", "weekday", ["--map=order date=time", "--accept=weekday"]),
+        (
+            "{day},u{n},tea,Tea,1,1.{n:03}",
+            "amount",
+            ["--decimal=.", "--decimal=amount=,", "--accept=amount", "--accept=sales.csv:amount"],
+        ),
+        ("{day},u{n},tea,Tea,1,2.50", "weekly-sales", ["--accept=weekly-sales"]),
         ("0{n}/0{n}/2024,u{n},tea,Tea,1,2.50", "", []),
         ("0{n}/02/2024,u{n},tea,Tea,1,2.50", "order date", ["--date-format=%d/%m/%Y", "--accept=order date"]),
     ],
@@ -53,12 +58,13 @@ def test_each_question_has_an_answer(
 ) -> None:
     days = [*weekly_lines(9, HEADER, lines).splitlines()[:1], *weekly_lines(10, "", lines).splitlines()[2:]]
     sales = text_file(tmp_path / "sales.csv", "\n".join(days))
-    other = [] if question == "weekday" or "day}" not in lines else ["--accept=weekday"]
+    other = [] if question == "weekly-sales" or "day}" not in lines else ["--accept=weekly-sales"]
     assert run_doctor(sales, "--strict", *other) == (1 if question else 0)
     said = capsys.readouterr().out
     assert (f"  - {question}: " in said) == bool(question)
     for answer in answers:
         assert run_doctor(sales, "--strict", *other, answer) == 0, answer
+        assert (f"Accepted: {question}: " in capsys.readouterr().out) == answer.startswith("--accept")
 
 
 def test_a_column_that_is_left_out_is_not_asked_about(tmp_path: Path) -> None:
@@ -66,15 +72,41 @@ def test_a_column_that_is_left_out_is_not_asked_about(tmp_path: Path) -> None:
     lines += [f"2024-01-{day:02},u{day},tea,Tea,1,{day}.50" for day in range(1, 20)]
     sales = text_file(tmp_path / "sales.csv", "\n".join(lines))
     assert run_doctor(sales, "--strict") == 1
-    for answer in ("--map=kassiert=", "--accept=revenue", "--map=kassiert=revenue"):
+    for answer in ("--map=kassiert=", "--accept=no-revenue", "--map=kassiert=revenue"):
         assert run_doctor(sales, "--strict", answer) == 0, answer
+
+
+def test_numbers_of_a_spreadsheet_are_numbers(tmp_path: Path) -> None:
+    book = tmp_path / "sales.xlsx"
+    rows = [(f"2024-01-{day:02}", f"u{day}", "tea", "Tea", 1, 2.375) for day in range(1, 20)]
+    pd.DataFrame(rows, columns=HEADER.split(",")).to_excel(book, index=False)
+    with pytest.raises(SettingError, match="in spreadsheets numbers are numbers"):
+        run_doctor(book, "--decimal", ",")
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        (["--last-day", "2042-07-28"], "sales are from 2024-01-01 to 2024-07-22; it must lie within a week"),
+        (["--first-day", "2023-06-01"], "it must lie within a week"),
+        (["--first-day", "2024-06-01", "--last-day", "2024-05-01"], "is after last_day, 2024-05-01"),
+        (["--map", "order date=week_start", "--week-start", "sunday"], "begin on monday"),
+        (["--launches", "burn_in_weeks=99"], "must be less than the"),
+        (["--launches", "burn_in_weeks=Infinity"], "whole weeks, 0 or more"),
+        (["--dataset", "tea"], "needs --data"),
+        (["--write", "shop", "--data", "data", "--dataset", "a/b"], "letters, digits"),
+    ],
+)
+def test_a_wrong_setting_is_no_fault_of_the_files(tmp_path: Path, stated: list[str], said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        run_doctor(history(tmp_path / "sales.csv", 30), *stated)
 
 
 def test_an_answer_to_nothing_is_refused(tmp_path: Path) -> None:
     sales = text_file(tmp_path / "sales.csv", "date,sku,item name,units\n2024-01-01,tea,Tea,1")
     with pytest.raises(SettingError, match="no question of the doctor has this name"):
         run_doctor(sales, "--accept", "amount")
-    with pytest.raises(SettingError, match="no column of numbers that are written as text"):
+    with pytest.raises(SettingError, match="no column of numbers in a text file"):
         run_doctor(sales, "--decimal", "price=,")
     with pytest.raises(SettingError, match="must be the sign before decimals"):
         run_doctor(sales, "--decimal", ";")
@@ -110,7 +142,8 @@ def test_the_data_that_the_doctor_judged_by_are_those_of_the_next_stage(
     kept = ["--data", tmp_path / "data", "--dataset", "tea"]
     (tmp_path / "data" / "tea").mkdir(parents=True)  # of an earlier time
     assert run_doctor(sales, "--write", tmp_path / "shop", "--currency", "EUR", *kept, sample=False) == 0
-    capsys.readouterr()
+    said = "".join(capsys.readouterr().out.split("\n"))
+    assert f"--dataset tea --adapter parquet --source {tmp_path / 'shop'} --out {tmp_path / 'data'}" in said
     data = prepare("tea", tmp_path / "data", adapter="parquet", source=tmp_path / "shop")
     assert "Data tea: unchanged" in capsys.readouterr().err
     anew = prepare("tea", tmp_path / "anew", adapter="parquet", source=tmp_path / "shop")

@@ -78,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
     """Plans what the arguments say; the exit status."""
     if args.file is not None:
         return _plan_file.run(args, settings)
+    if args.decimal is not None or args.encoding is not None:
+        raise UsageError("--decimal and --encoding are of a file: they need --file")
     if args.out is not None:
         raise UsageError("--out needs --file; for one product use --json and send the output to a file")
     with a.connect(args) as client:

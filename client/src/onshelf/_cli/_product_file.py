@@ -130,6 +130,8 @@ def read_products(path: Path, encoding: str | None = None, decimal: str | None =
     encoding, decimal: of the file, and the sign before the decimals of its amounts, "." or ","; None: found from it.
     """
     files = _files()
+    if decimal is not None and str(path) != "-" and (path.suffix == ".jsonl" or not files.is_text(path)):
+        raise UsageError(f"--decimal {decimal}: is for text files; numbers of {path} are numbers already")
     try:
         raw = _json_lines(path, files, encoding) if path.suffix == ".jsonl" else _table(path, files, encoding)
     except files.FileError as error:
@@ -147,6 +149,8 @@ def read_products(path: Path, encoding: str | None = None, decimal: str | None =
         raise UsageError(f"--file {path}: {both} are both read as {twice}; rename or drop one")
     understood = {name: field for name, field in zip(header, fields, strict=True) if field is not None}
     read = {field: _column(files, field, raw.table[name], decimal) for name, field in understood.items()}
+    if decimal is not None and not any(_READERS.get(field) == "decimals" for field in understood.values()):
+        raise UsageError(f"--decimal {decimal}: {path} has no column of amounts")
     written = {field: raw.table[name] for name, field in understood.items()}
     return ProductFile(
         rows=_Rows(

@@ -99,7 +99,13 @@ class Frame:
 
 
 def read_columns(
-    files: list[str], tables: tuple[str, ...], table: pa.Table, meant: list[Meaning], settings: Settings, timezone: str
+    files: list[str],
+    tables: tuple[str, ...],
+    table: pa.Table,
+    meant: list[Meaning],
+    settings: Settings,
+    timezone: str,
+    written: bool = True,
 ) -> Frame:
     """Read every header that means something.
 
@@ -110,6 +116,7 @@ def read_columns(
         meant: what each header means.
         settings: what is stated.
         timezone: IANA zone of times.
+        written: the files are text, so that their numbers are as somebody wrote them; `--decimal` is about those.
     """
     frame = Frame(files, tables, table.num_rows)
     for meaning in meant:
@@ -124,7 +131,7 @@ def read_columns(
             if column == "promotion":
                 _flag(frame, mapped, values)
                 continue
-            found = _read(column, meaning.header, values, frame, settings, timezone)
+            found = _read(column, meaning.header, values, frame, settings, timezone, written)
             if plain is not None and type_of(column) in ("number", "integer"):
                 found = _in_unit(column, unit_of(meaning.header), found, plain.values)
             frame.columns[column] = found.values
@@ -162,14 +169,19 @@ def _samples(values: pa.ChunkedArray) -> list[str]:
 
 
 def _read(
-    column: str, header: str, values: pa.ChunkedArray, frame: Frame, settings: Settings, timezone: str
+    column: str,
+    header: str,
+    values: pa.ChunkedArray,
+    frame: Frame,
+    settings: Settings,
+    timezone: str,
+    written: bool,
 ) -> Reading:
     """The values of one column by its type."""
     type_ = type_of(column)
     if type_ in ("texts", "vector"):
         return _lists(values, type_)
     if type_ in ("number", "integer"):
-        written = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
         return numbers(values, settings.decimal_of(header) if written else None)
     if type_ in ("date", "time"):
         typed = pa.types.is_timestamp(values.type) or pa.types.is_date(values.type)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 
-from onshelf.files import currencies_of, numbers, texts, unit_of
+from onshelf.files import currencies_of, is_text, numbers, texts, unit_of
 from onshelf_exporter import engine, schema
 from onshelf_exporter.doctor import catalogue, others, sales
 from onshelf_exporter.doctor.columns import MONEY, Frame, read_columns
@@ -21,18 +21,21 @@ from onshelf_exporter.doctor.given import Given
 from onshelf_exporter.doctor.losses import SAMPLES, Loss, Reason, apart, total
 from onshelf_exporter.doctor.settings import Settings
 from onshelf_exporter.doctor.sources import Found, find
+from onshelf_exporter.errors import SettingError
 from onshelf_exporter.validation import MAX_MISSING
 
 WITHOUT_PEOPLE = ("products", "promotions", "channels", "campaigns", "coupons", "calendar_events", "market_signals")
+WEEK_LESS_A_DAY = dt.timedelta(days=6)
 MIN_AMOUNTS = 0.9  # share of values that are numbers in a column of amounts
 
 
 @dataclass(frozen=True)
 class Question:
-    """What the files do not decide. `name` stands for it in `--accept`."""
+    """What the files do not decide. `name` stands for it in `--accept`, or FILE:NAME for that of one of `files`."""
 
     name: str
     words: str
+    files: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.name}: {self.words}"
@@ -49,6 +52,7 @@ class Diagnosis:
         tables: canonical tables as far as they could be put together.
         losses: what is left out, with what is left out on purpose.
         open: questions that the files do not decide: the reading may be wrong.
+        accepted: those whose reading `--accept` says is right.
         problems: what must be mended before the data can be used.
         shop: what shop.json is to state.
     """
@@ -59,6 +63,7 @@ class Diagnosis:
     tables: dict[str, ir.Table] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)
     open: list[Question] = field(default_factory=list)
+    accepted: list[Question] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     shop: dict[str, Any] = field(default_factory=dict)
 
@@ -85,7 +90,8 @@ def diagnose(con: Backend, paths: Sequence[Path], settings: Settings) -> Diagnos
     zone = str(diagnosis.shop.get("timezone", "UTC"))
     for joined in found.joined:
         meant = joined.files[0].meant
-        diagnosis.frames.append(read_columns(joined.names, joined.tables, joined.table, meant, settings, zone))
+        written = all(is_text(file.raw.path) for file in joined.files)
+        diagnosis.frames.append(read_columns(joined.names, joined.tables, joined.table, meant, settings, zone, written))
         diagnosis.notes.append([])
     _files(diagnosis)
     _money(diagnosis, settings)
@@ -94,7 +100,9 @@ def diagnose(con: Backend, paths: Sequence[Path], settings: Settings) -> Diagnos
     _others(con, diagnosis)
     _joins(con, diagnosis)
     _required(diagnosis)
-    diagnosis.open = [question for question in diagnosis.open if not settings.accepts(question.name)]
+    answered = {question: settings.accepts(question.name, question.files) for question in diagnosis.open}
+    diagnosis.open = [question for question, accepted in answered.items() if not accepted]
+    diagnosis.accepted = [question for question, accepted in answered.items() if accepted]
     settings.refuse_unused()
     return diagnosis
 
@@ -114,12 +122,14 @@ def _files(diagnosis: Diagnosis) -> None:
     for joined, frame in zip(diagnosis.found.joined, diagnosis.frames, strict=True):
         for mapped in frame.mapped:
             if mapped.open:
-                diagnosis.open.append(Question(mapped.header, f"({', '.join(frame.files)}) {mapped.remark}"))
+                diagnosis.open.append(
+                    Question(mapped.header, f"({', '.join(frame.files)}) {mapped.remark}", tuple(frame.files))
+                )
         weekday = sales.one_weekday(frame) if "interactions" in frame.tables else None
-        if weekday and not any("time" in meaning.columns for meaning in joined.stated):
+        if weekday:
             words = f"all dates are {weekday}s: if each row is a week of sales, say which day it names, with "
-            words += "--map HEADER=week_start or --map HEADER=week_end; if not, --map HEADER=time"
-            diagnosis.open.append(Question("weekday", words))
+            words += "--map HEADER=week_start or --map HEADER=week_end"
+            diagnosis.open.append(Question("weekly-sales", words))
 
 
 def _without_users(file: Given, samples: Sequence[str]) -> tuple[str, ...]:
@@ -143,7 +153,9 @@ def _money(diagnosis: Diagnosis, settings: Settings) -> None:
         for mapped in frame.mapped:
             if "currency" in mapped.columns and mapped.filled and not mapped.read:
                 words = f"{', '.join(map(repr, mapped.odd))}: no currency that is known; the stated one is taken"
-                diagnosis.open.append(Question(mapped.header, f"({', '.join(frame.files)}) {words} for all rows"))
+                diagnosis.open.append(
+                    Question(mapped.header, f"({', '.join(frame.files)}) {words} for all rows", tuple(frame.files))
+                )
             if set(mapped.columns) & {*MONEY, "currency"}:
                 for mark in mapped.currencies:
                     written.setdefault(mark, []).append(mapped.header)
@@ -161,7 +173,7 @@ def _money(diagnosis: Diagnosis, settings: Settings) -> None:
         diagnosis.problems.append(f"amounts are marked {listed}, and the currency stated is {stated}")
     elif len(written) > 1:
         words = f"amounts are marked {' and '.join(written)}: read as one currency, {stated or codes[0]}"
-        diagnosis.open.append(Question("currency", words))
+        diagnosis.open.append(Question("several-currencies", words))
     if stated or len(codes) == 1:
         diagnosis.shop["currency"] = stated or codes[0]
 
@@ -194,6 +206,7 @@ def _sales_and_products(con: Backend, diagnosis: Diagnosis, settings: Settings) 
         diagnosis.tables["products"] = kept
         diagnosis.losses += losses
     if "interactions" in diagnosis.tables:
+        _check_days(diagnosis)
         diagnosis.open += _alike_ids(diagnosis.tables)
         table = sales.canonical_lines(diagnosis.tables["interactions"])
         diagnosis.tables["interactions"] = con.create_table(ibis.util.gen_name("interactions"), table, temp=True)
@@ -216,6 +229,9 @@ def _sales(con: Backend, diagnosis: Diagnosis, frame: Frame, lines: ir.Table) ->
         diagnosis.tables["promotions"] = promoted
     weekday = sales.week_start_of(frame)
     if weekday:
+        stated = diagnosis.shop.get("week_start", weekday)
+        if stated != weekday:
+            raise SettingError("week_start", stated, f"the weeks of {', '.join(frame.files)} begin on {weekday}")
         diagnosis.shop.setdefault("week_start", weekday)
         first, last = sales.days_of(diagnosis.tables["interactions"])
         if first and last:  # each row is a whole week
@@ -223,6 +239,20 @@ def _sales(con: Backend, diagnosis: Diagnosis, frame: Frame, lines: ir.Table) ->
             diagnosis.shop.setdefault("last_day", last.isoformat())
     if "products" in frame.tables and "product_id" in lines.columns:
         diagnosis.tables["products"] = catalogue.from_lines(con, lines, frame)
+
+
+def _check_days(diagnosis: Diagnosis) -> None:
+    """Raises SettingError for a stated day that the sales are far from: an outcome would be whole that is not."""
+    first, last = sales.days_of(diagnosis.tables["interactions"])
+    stated = {name: diagnosis.shop.get(name) for name in ("first_day", "last_day")}
+    if first is None or last is None:
+        return
+    for name, day in stated.items():
+        near = first - WEEK_LESS_A_DAY, last + WEEK_LESS_A_DAY
+        if day is not None and not near[0] <= dt.date.fromisoformat(day) <= near[1]:
+            raise SettingError(name, day, f"sales are from {first} to {last}; it must lie within a week of these days")
+    if None not in stated.values() and str(stated["first_day"]) > str(stated["last_day"]):
+        raise SettingError("first_day", stated["first_day"], f"is after last_day, {stated['last_day']}")
 
 
 def _alike_ids(tables: Mapping[str, ir.Table]) -> list[Question]:
@@ -244,7 +274,7 @@ def _alike_ids(tables: Mapping[str, ir.Table]) -> list[Question]:
     some = found.order_by("first").limit(SAMPLES).ids.to_pyarrow().to_pylist()
     shown = "; ".join(" and ".join(sorted(one)) for one in some)
     words = f"{count:,} products stand under ids that differ in leading zeros or in capitals alone ({shown}). "
-    return [Question("product_id", words + "If they are one, a file has lost the zeros: export ids as texts")]
+    return [Question("twin-ids", words + "If they are one, a file has lost the zeros: export ids as texts")]
 
 
 def _unpriced(diagnosis: Diagnosis) -> None:
@@ -263,7 +293,7 @@ def _unpriced(diagnosis: Diagnosis) -> None:
                 f"no revenue or price was understood, and {', '.join(amounts)} ({', '.join(frame.files)}) has amounts. "
             )
             words += "If one is the money: --map HEADER=revenue (of a line) or --map HEADER=price_paid (of one unit)"
-            diagnosis.open.append(Question("revenue", words))
+            diagnosis.open.append(Question("no-revenue", words))
 
 
 def _is_amount(values: pa.ChunkedArray) -> bool:

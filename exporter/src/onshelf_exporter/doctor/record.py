@@ -50,6 +50,7 @@ def write_record(diagnosis: Diagnosis, summary: Summary | None, folder: Path) ->
         "meant": [_loss(loss) for loss in diagnosis.losses if loss.meant],
         "lost": [_loss(loss) for loss in diagnosis.lost],
         "open": [str(question) for question in diagnosis.open],
+        "accepted": [str(question) for question in diagnosis.accepted],
         "shop": diagnosis.shop,
         "summary": summary and asdict(summary) | {"units": summary.units, "revenue": summary.revenue},
     }

@@ -94,10 +94,11 @@ class Settings:
             self.used.add(("--kinds", value))
         return self.kinds.get(value)
 
-    def accepts(self, question: str) -> bool:
-        """Whether a question is answered: the reading is right as it is."""
-        self.used.add(("--accept", question))
-        return question in self.accepted
+    def accepts(self, question: str, files: Sequence[str]) -> bool:
+        """Whether a question, of some files, is answered: the reading is right as it is."""
+        names = {question, *(f"{file}:{question}" for file in files)}
+        self.used.update(("--accept", name) for name in names)
+        return not names.isdisjoint(self.accepted)
 
     def refuse_unused(self) -> None:
         """Raises SettingError for a setting that met nothing: what is given has an effect."""
@@ -111,7 +112,7 @@ class Settings:
             "--table": "no file has this name",
             "--kinds": "no event and no order has this value", "--where": "no file has the columns of this condition",
             "--encoding": "no text file of this name was read", "--date-format": "no column of dates has this header",
-            "--decimal": "no column of numbers that are written as text has this header",
+            "--decimal": "no column of numbers in a text file has this header; in spreadsheets numbers are numbers",
             "--accept": "no question of the doctor has this name",
         }  # fmt: skip
         for name, keys in given.items():
@@ -139,7 +140,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, default=None, metavar="FOLDER",
         help="keep the data that the tables were judged by, too: what the stage `data` would make in FOLDER",
     )  # fmt: skip
-    parser.add_argument("--dataset", default="shop", help="their name: a folder below --data (default: %(default)s)")
+    parser.add_argument("--dataset", default=None, help="their name: a folder below --data (default: shop)")
     parser.add_argument("--currency", default=None, help="ISO 4217 code of all amounts, needed with --write")
     parser.add_argument(
         "--sample", action="store_true",
@@ -193,7 +194,7 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
         "skip_stray_sales (docs/data.md)",
     )  # fmt: skip
     parser.add_argument(
-        "--accept", action="append", default=[], metavar="QUESTION",
+        "--accept", action="append", default=[], metavar="[FILE:]QUESTION",
         help="a question under \"To check\", by the name before it, whose reading is right as it is",
     )  # fmt: skip
     parser.add_argument("--strict", action="store_true", help="nothing may be lost or left open: exit status 1 if so")

@@ -15,7 +15,7 @@ from onshelf_exporter.doctor.diagnosis import Diagnosis, diagnose
 from onshelf_exporter.doctor.record import write_record
 from onshelf_exporter.doctor.settings import Settings, settings_of
 from onshelf_exporter.errors import SettingError
-from onshelf_exporter.prepare import adopt
+from onshelf_exporter.prepare import adopt, check_name, prepare_code
 from onshelf_exporter.progress_display import working
 
 USABLE, NOT_USABLE, WITH_LOSSES = 0, 1, 3
@@ -27,8 +27,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     target: Path | None = args.write
     _check_target(target)
-    if args.data is not None and target is None:
-        raise SettingError("--data", str(args.data), "needs --write: the tables that the data are made of")
+    dataset = _check_data(args)
     with tempfile.TemporaryDirectory(prefix="onshelf-doctor-") as work:
         con = engine.connect(spill=Path(work) / "spill")
         with working("doctor: reading", quiet=True):
@@ -43,26 +42,40 @@ def run(args: argparse.Namespace) -> int:
         if not diagnosis.problems:
             with working("doctor: judging", quiet=True):
                 judgement.write(con, diagnosis.tables, shop, tables)
-                summary, problems, losses = judgement.judge(tables, prepared, args.dataset)
+                summary, problems, losses = judgement.judge(tables, prepared, dataset)
             diagnosis.problems += problems
             diagnosis.losses += losses
         if summary is not None and summary.too_little and not settings.sample:
             diagnosis.problems.append(summary.too_little)
         status = report(diagnosis, summary, settings, console)
         if status != NOT_USABLE and target is not None:
+            if args.data is not None:
+                adopt(prepared / dataset, args.data / dataset)
             target.mkdir(parents=True, exist_ok=True)
             for path in sorted(tables.iterdir()):
                 shutil.move(path, target / path.name)
             write_record(diagnosis, summary, target)
-            if args.data is not None:
-                adopt(prepared / args.dataset, args.data / args.dataset)
-            following = f"onshelf-exporter data --dataset {args.dataset} --adapter parquet --source {target}"
+            following = f"onshelf-exporter data --dataset {dataset} --adapter parquet --source {target}"
+            following += f" --out {args.data}" if args.data is not None else ""
             console.print(f"\nWritten to {target}. Next: {following}", markup=False)
         elif status != NOT_USABLE:
             given = " ".join(str(path) for path in args.path)
             currency = "" if "currency" in diagnosis.shop else " --currency CODE"
             console.print(f"Next: onshelf-exporter doctor {given} --write FOLDER{currency}", markup=False)
     return status
+
+
+def _check_data(args: argparse.Namespace) -> str:
+    """The name of the data that are judged. Raises SettingError where it, or --data, has nothing to be about."""
+    if args.data is not None and args.write is None:
+        raise SettingError("--data", str(args.data), "needs --write: the tables that the data are made of")
+    if args.dataset is not None and args.data is None:
+        raise SettingError("--dataset", args.dataset, "needs --data: it is the name of what is kept there")
+    name: str = args.dataset or "shop"
+    check_name(name)
+    if args.data is not None:
+        prepare_code("parquet")  # is known from here on: what is kept is of this code, whatever happens to it meanwhile
+    return name
 
 
 def _check_target(target: Path | None) -> None:
@@ -89,6 +102,8 @@ def report(diagnosis: Diagnosis, summary: judgement.Summary | None, settings: Se
         for question in diagnosis.open:
             console.print(f"  - {question}", markup=False)
         console.print("Where a reading is right: --accept with the name before the colon.")
+    for question in diagnosis.accepted:
+        console.print(f"\nAccepted: {question}", markup=False)
     problems = list(diagnosis.problems)
     if settings.strict:
         problems += [f"{loss.table}: {loss.what} ({loss.rows:,} rows)" for loss in diagnosis.lost]

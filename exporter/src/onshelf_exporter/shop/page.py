@@ -103,6 +103,8 @@ def _understood(report: Document) -> str:
             parts += [f"### {title}", table(titles, rows)]
     if report["open"]:
         parts += ["### To check: the files do not decide", "\n".join(f"- {question}" for question in report["open"])]
+    if report["accepted"]:
+        parts += ["### Accepted as it was read", "\n".join(f"- {question}" for question in report["accepted"])]
     lacking: list[Row] = [(one["what"], one["cost"]) for one in report["missing"]]
     if lacking:
         parts += ["### What is missing, and what it costs", table(("missing", "what is lost"), lacking)]

@@ -22,6 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
+from onshelf_exporter import memory
 from onshelf_exporter.doctor import record
 from onshelf_exporter.doctor.settings import add_reading_arguments, reading_options
 from onshelf_exporter.doctor.stage import USABLE, WITH_LOSSES
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     root = args.root / args.name
     names = ("data", "runs", "releases", "repository", "reports", "cache")
     load_recipe(args.recipe)  # refused now, not after the data are read
+    memory.stated()
     options = [*reading_options(args), "--currency", args.currency]
     folders = Folders(root, root / f"tables-{fingerprint(args.path, options)}", *(root / name for name in names))
     root.mkdir(parents=True, exist_ok=True)
