@@ -165,9 +165,7 @@ def test_many_threads_that_wait_are_no_work(tmp_path: Path, monkeypatch: pytest.
     assert hang.found, "two processors, shared by all of them: each wakes now and then, on a busy machine, and waits"
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self/schedstat").exists(), reason="this kernel does not count what a thread waits for"
-)
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this kernel does not count waiting")
 def test_the_work_of_processes_is_seen_however_busy_the_processor_is() -> None:
     token, core = f"onshelf-works-{os.getpid()}", max(os.sched_getaffinity(0))
     loop = f"import os; os.sched_setaffinity(0, {{{core}}})\nwhile True: pass"

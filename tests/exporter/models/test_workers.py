@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_info
 
 from onshelf_exporter import memory
 from onshelf_exporter.errors import ExporterError, SettingError
+from onshelf_exporter.run_arguments import run_recipe
 from onshelf_exporter.training.workers import MEMORY_EACH, side_by_side
 
 ROOT = Path(__file__).parents[3]

@@ -38,7 +38,8 @@ class Question:
     files: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.words}"
+        of = f"({', '.join(self.files)}) " if self.files else ""
+        return f"{self.name}: {of}{self.words}"
 
 
 @dataclass
@@ -119,12 +120,10 @@ def _files(diagnosis: Diagnosis) -> None:
         if not file.tables and not file.name.endswith("(left out by --table)"):
             what = "not used: say what it holds with --table FILE=TABLE, or leave it out with --table FILE="
             diagnosis.losses.append(Loss(file.name, what, file.raw.table.num_rows))
-    for joined, frame in zip(diagnosis.found.joined, diagnosis.frames, strict=True):
+    for frame in diagnosis.frames:
         for mapped in frame.mapped:
             if mapped.open:
-                diagnosis.open.append(
-                    Question(mapped.header, f"({', '.join(frame.files)}) {mapped.remark}", tuple(frame.files))
-                )
+                diagnosis.open.append(Question(mapped.header, mapped.remark, tuple(frame.files)))
         weekday = sales.one_weekday(frame) if "interactions" in frame.tables else None
         if weekday:
             words = f"all dates are {weekday}s: if each row is a week of sales, say which day it names, with "
@@ -153,9 +152,7 @@ def _money(diagnosis: Diagnosis, settings: Settings) -> None:
         for mapped in frame.mapped:
             if "currency" in mapped.columns and mapped.filled and not mapped.read:
                 words = f"{', '.join(map(repr, mapped.odd))}: no currency that is known; the stated one is taken"
-                diagnosis.open.append(
-                    Question(mapped.header, f"({', '.join(frame.files)}) {words} for all rows", tuple(frame.files))
-                )
+                diagnosis.open.append(Question(mapped.header, f"{words} for all rows", tuple(frame.files)))
             if set(mapped.columns) & {*MONEY, "currency"}:
                 for mark in mapped.currencies:
                     written.setdefault(mark, []).append(mapped.header)
