@@ -1,4 +1,4 @@
-"""The numbers of README.md, copied from benchmarks/results/latest.json to between two marks.
+"""The sentence about speed in README.md, copied from benchmarks/results/latest.json to between two marks.
 
 python benchmarks/readme.py          after `make bench`
 python benchmarks/readme.py --check  the exit status is 1 where they are not those of latest.json
@@ -29,9 +29,8 @@ def section(result: Document) -> str:
     dates = sorted({one["date"] for one in result["measured"].values()})
     when = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "not yet"
     return (
-        f"{pages.promise(result)}\n\n{pages.limits(result)}\n\n{pages.goals(result)}\n\n"
-        f"`{result['command']}` on {result['machine']}, measured {when}; – was not measured. Plots and tables: "
-        "[benchmarks/results/latest.md](benchmarks/results/latest.md)."
+        f"{pages.promise(result)}\n\n`{result['command']}` on {result['machine']}, measured {when}. Beside its goals, "
+        "what was reached and what was not: [benchmarks/results/latest.md](benchmarks/results/latest.md)."
     )
 
 
