@@ -39,8 +39,8 @@ def free(cgroup: Path = Path("/sys/fs/cgroup"), meminfo: Path = Path("/proc/memi
         if most != "max":
             cached = dict(line.split() for line in stat.splitlines())
             found = min(found, max(0, int(most) - int(used) + int(cached.get(gives_way, 0))))
-    most = stated()
-    return found if most is None else min(found, max(0, most - held()))
+    bound = stated()
+    return found if bound is None else min(found, max(0, bound - held()))
 
 
 def held() -> int:
