@@ -139,8 +139,9 @@ class LaunchRule:
 
 
 def _whole(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and value == int(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return math.isfinite(value) and value == int(value)
 
 
 def _is_id(value: object) -> bool:
