@@ -23,14 +23,16 @@ from onshelf_exporter.imported import code_hash, package_hash
 from onshelf_exporter.locks import exclusive
 from onshelf_exporter.publish import existing, read_manifest
 from onshelf_exporter.recipe import load_recipe
+from onshelf_exporter.shop.stage import MEASURES
 from onshelf_local_triton import LocalTriton
 
 
 @pytest.fixture(scope="module")
 def kept() -> Iterator[Path]:
     """Where shops are made; what an earlier run of the tests made is not made again unless the code is another."""
-    stages = ("shop.stage", "doctor", "train", "evaluate", "export", "publish")
-    code = code_hash(*(f"onshelf_exporter.{stage}" for stage in stages), without=()) + package_hash("onshelf.files")
+    stages = [f"onshelf_exporter.{stage}" for stage in ("shop.stage", "doctor", "train", "export", "publish")]
+    code = code_hash("onshelf_research.evaluate", *stages, within=MEASURES, without=())
+    code += package_hash("onshelf.files")
     code += load_recipe("test").hash
     with exclusive(KEPT / "own files"):
         for other in (KEPT / "own files").iterdir():
