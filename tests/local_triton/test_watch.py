@@ -180,7 +180,7 @@ def fake_triton() -> Iterator[tuple[int, list[str]]]:
             else:
                 told.append(self.path.removeprefix("/v2/repository/models/"))
                 if f"hang {told[-1]}" in told:
-                    time.sleep(1)
+                    time.sleep(3)  # longer than any patience of these tests
             refused = "refuse index" in told if rows else f"refuse {told[-1]}" in told
             self.send_response(400 if refused else 200)
             self.end_headers()

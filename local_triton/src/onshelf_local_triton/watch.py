@@ -119,7 +119,7 @@ class Watch:
                 self._known |= {one.pid: one for one in old}
                 self._mourned |= {pid for pid, one in self._known.items() if one.model == model}
                 api.unload(self._port, model, self._timeout)
-            api.load(self._port, model, max(self._timeout - (self._clock() - began), 1.0))
+            api.load(self._port, model, max(self._timeout - (self._clock() - began), 0.1))
         except ServerError as error:
             if isinstance(error.__cause__, TimeoutError):  # no refusal
                 raise LoadHangError(f"{model}: loading it again has not ended after {self._timeout:g} s") from error
