@@ -159,7 +159,7 @@ bench-gpu: setup .venv/.bench ## Measure the models on this machine's GPU, besid
 	@$(BIN)/python benchmarks/gpu.py
 
 ##@ Check
-.PHONY: test fresh lint types imports fix proto docs verify verify-proto verify-docs clean
+.PHONY: test fresh lint types imports fix proto repository docs verify verify-proto verify-repository verify-docs clean
 test: setup .venv/.test ## Run the tests on a real local Triton; slow ones once for the same code (ALL=1: again; TEST_PROCESSES=1: less memory)
 	@$(BIN)/pytest tests -n $(or $(TEST_PROCESSES),$$($(BIN)/python setup/preflight.py --test-processes)) --dist loadfile --no-loadscope-reorder $(if $(ALL),,--slow-once)
 
@@ -167,7 +167,7 @@ lint: setup .venv/.test ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 types: setup .venv/.test ## Check types
-	@$(BIN)/mypy client/src/onshelf exporter/src gateway/src local_triton/src research/src
+	@$(BIN)/mypy client/src/onshelf exporter/src gateway/src local_triton/src release/src research/src
 
 imports: setup .venv/.test ## Check which part imports which
 	@$(BIN)/lint-imports --no-logo
@@ -178,6 +178,9 @@ fix: setup .venv/.test ## Mend what lint can mend
 proto: setup .venv/.test ## Generate stubs and docs/contract.md from the contract
 	@$(BIN)/python proto/generate.py && $(BIN)/python proto/document.py
 
+repository: setup ## Generate the models' config.pbtxt from their signatures
+	@$(BIN)/python -m onshelf_exporter.repository --write model_repository
+
 docs: setup .venv/.test ## Generate docs/configuration.md and the tables of docs/data.md
 	@$(BIN)/python -m onshelf_gateway.settings > docs/configuration.md
 	@$(BIN)/python -m onshelf_exporter.schema_document --write docs/data.md
@@ -186,10 +189,13 @@ fresh: ## Do what a new user does in a new clone, and time it (PARTS="install ru
 	@"$(PYTHON)" setup/fresh.py $(if $(PARTS),--parts $(PARTS)) $(if $(WHY),--why "$(WHY)")
 	@"$(PYTHON)" setup/fresh.py --copy
 
-verify: lint types imports verify-proto verify-docs ## Check everything that needs no server
+verify: lint types imports verify-proto verify-repository verify-docs ## Check everything that needs no server
 
 verify-proto: setup .venv/.test ## Stubs and reference are fresh; buf lint; nothing incompatible since the last tag
 	@$(BIN)/python proto/generate.py --check --lint --breaking && $(BIN)/python proto/document.py --check
+
+verify-repository: setup ## The models' config.pbtxt are fresh
+	@$(BIN)/python -m onshelf_exporter.repository --check model_repository
 
 verify-docs: setup .venv/.test ## Generated documents are fresh
 	@$(BIN)/python benchmarks/readme.py --check

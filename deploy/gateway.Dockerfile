@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The gateway: Python 3.11, the wheels of client/ and gateway/, what they need at the tested versions, no PyTorch.
+# The gateway: Python 3.11, the wheels of client/, release/ and gateway/, what they need at the tested versions, no PyTorch.
 #
 #   docker build --file deploy/gateway.Dockerfile --tag onshelf-gateway:0.1.0.dev0 .
 #
@@ -14,11 +14,13 @@ WORKDIR /src
 COPY constraints.txt ./
 COPY client/pyproject.toml client/
 COPY client/src client/src
+COPY release/pyproject.toml release/
+COPY release/src release/src
 COPY gateway/pyproject.toml gateway/
 COPY gateway/src gateway/src
 # also the build tools that pip fetches by itself are of the tested versions
 ENV PIP_CONSTRAINT=/src/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
-RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels ./client ./gateway \
+RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels ./client ./release ./gateway \
     && python -m venv --without-pip /opt/onshelf \
     && python -m pip --python /opt/onshelf/bin/python install --no-cache-dir --only-binary :all: /wheels/*.whl
 

@@ -39,7 +39,9 @@ WORKDIR /src
 COPY constraints.txt ./
 COPY client/pyproject.toml client/
 COPY client/src client/src
-RUN /opt/onshelf/venv/bin/pip install --no-cache-dir --constraint constraints.txt "./client[files]"
+COPY release/pyproject.toml release/
+COPY release/src release/src
+RUN /opt/onshelf/venv/bin/pip install --no-cache-dir --constraint constraints.txt "./client[files]" ./release
 COPY exporter/pyproject.toml exporter/
 COPY exporter/src exporter/src
 # TensorRT's Python package without its libraries, so that it loads those of the image, under the name that users import.

@@ -11,7 +11,7 @@ from perf_analyzer_input import Product
 from tritonclient.grpc import model_config_pb2
 
 from onshelf.v1 import launch_pb2, launch_pb2_grpc
-from onshelf_gateway.inference.signatures import SIGNATURES
+from onshelf_release.signatures import SIGNATURES
 
 
 def test_the_models_allow_one_over_the_sum() -> None:

@@ -19,9 +19,9 @@ from onshelf import (
     Unavailable,
 )
 from onshelf._config import read_answer
-from onshelf._errors import CODES, REASONS
 from onshelf._rpcs import EVALUATE_PLAN
 from onshelf._status import from_rpc_error, to_status
+from onshelf.reasons import CODES, REASONS
 
 CHIPS = Product(title="sea salt chips")
 

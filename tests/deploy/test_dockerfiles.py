@@ -8,7 +8,7 @@ import tomllib
 import pytest
 from dockerfile import DEPLOY, NAMES, ROOT, effective, environment, ignored, read, served, sources, words
 
-from onshelf_exporter.signatures import CPU_ENCODERS
+from onshelf_release.signatures import CPU_ENCODERS
 
 FLAG = re.compile(r"^--[a-z0-9-]+=\S+$|^--[a-z0-9-]+$")
 IMAGES = [(name, stage.name) for name in NAMES for stage in served(read(name)[1])]

@@ -17,6 +17,7 @@ SOURCES = {
     "onshelf_exporter": "exporter",
     "onshelf_gateway": "gateway",
     "onshelf_local_triton": "local_triton",
+    "onshelf_release": "release",
 }
 # The stages and servers that the menu's `run` starts. Stages name adapters and models by import alone.
 STARTS = [

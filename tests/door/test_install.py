@@ -24,6 +24,7 @@ OWN = {
     "onshelf-research": "research",
     "onshelf-gateway": "gateway",
     "onshelf-local-triton": "local_triton",
+    "onshelf-release": "release",
 }
 
 

@@ -8,8 +8,8 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from onshelf_gateway.inference.backend import DATATYPES
-from onshelf_gateway.inference.signatures import SIGNATURES
 from onshelf_gateway.testing import FakeBackend
+from onshelf_release.signatures import SIGNATURES
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
 

@@ -1,13 +1,12 @@
-"""UpdateForecast on a real port over fake models, and its formula beside the one that training uses."""
+"""UpdateForecast on a real port over fake models."""
 
 import numpy as np
 import pytest
 
 from onshelf.v1 import launch_pb2, types_pb2
-from onshelf_exporter.training import life_cycle as training
-from onshelf_gateway.releases.life_cycle import posterior, read_life_cycle, share_until
 from onshelf_gateway.releases.model_release import ReleaseError, load_release
 from onshelf_gateway.testing import write_fake_release
+from onshelf_release.life_cycle import posterior, read_life_cycle, share_until
 
 L, T = launch_pb2, types_pb2
 
@@ -29,34 +28,33 @@ def _quantile(forecast, level):
 
 
 @pytest.mark.parametrize("weeks", range(1, 8))
-def test_the_formula_is_that_of_training(life, weeks):
+def test_an_update_is_the_posterior_scaled_to_the_population(life, weeks):
     shares = life.of((1, 1, 1))[1]
     draw = np.random.default_rng(weeks)
     for _ in range(20):
         mean, size = draw.gamma(2.0, 4.0), draw.gamma(2.0, 1.0) + 0.05
         seen = draw.poisson(3.0, weeks).astype(float)
-        ours = posterior(life, shares, mean, size, seen.tolist())
-        theirs = training.posterior(
-            np.array([mean]),
-            np.array([size]),
-            np.array([seen.sum()]),
-            np.array([shares[:weeks].sum()]),
-            float(life.evidence[weeks - 1]),
-            float(life.size[weeks - 1]),
-            np.zeros(1),
+        after = life.after(shares, mean=mean, size=size, observed=(seen * 10).tolist(), scale=10.0)
+        own = posterior(
+            mean=np.array(mean),
+            size=np.array(size),
+            units=np.array(seen.sum()),
+            share=np.array(shares[:weeks].sum()),
+            evidence=life.evidence[weeks - 1],
+            dispersion=life.size[weeks - 1],
         )
-        assert (ours.mean, ours.size) == pytest.approx((float(theirs[0][0]), float(theirs[1][0])))
+        assert after == pytest.approx((10 * float(own.mean), float(own.size), float(own.weight)))
 
 
 def test_the_posterior_lies_between_the_forecast_and_what_was_seen(life):
     shares = life.of((1, 1, 1))[0]
     rest, seen = 1 - shares[:2].sum(), shares[:2].sum()
     for units in (0, 1, 5, 50):
-        after = posterior(life, shares, 20.0, 1.5, [units, units])
+        after = life.after(shares, mean=20.0, size=1.5, observed=[units, units])
         ends = sorted((20.0 * rest, 2 * units / seen * rest))
         assert ends[0] <= after.mean <= ends[1]
         assert after.mean == pytest.approx((1 - after.weight) * 20.0 * rest + after.weight * 2 * units / seen * rest)
-    on_course = posterior(life, shares, 20.0, 1.5, (20.0 * shares[:2]).tolist())
+    on_course = life.after(shares, mean=20.0, size=1.5, observed=(20.0 * shares[:2]).tolist())
     assert on_course.mean == pytest.approx(20.0 * rest)
 
 

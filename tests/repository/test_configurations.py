@@ -9,7 +9,7 @@ from small_release import SmallRelease
 from tritonclient.grpc import model_config_pb2
 
 from onshelf_exporter.graphs import session
-from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES
+from onshelf_release.signatures import CPU_ENCODERS, SIGNATURES
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = ROOT / "model_repository"
@@ -139,13 +139,13 @@ def test_opsets_name_no_other_domain_that_tensorrt_does_not_know(small_release: 
 
 
 def test_every_bucket_that_the_gateway_pads_to_has_its_warm_up_and_fits_the_profile() -> None:
-    from onshelf_gateway.inference.signatures import (
+    from onshelf_release.signatures import (
         CANDIDATE_BUCKETS,
         HISTORY_BUCKETS,
         NEIGHBOURS_AT_ONCE,
         PRODUCT_BUCKETS,
+        TOKEN_BUCKETS,
     )
-    from onshelf_gateway.product.text import TOKEN_BUCKETS
 
     for name in ("product_encoder", *CPU_ENCODERS):
         assert {warm.inputs["input_ids"].dims[0] for warm in read(name).model_warmup} == set(TOKEN_BUCKETS)

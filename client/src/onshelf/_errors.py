@@ -18,8 +18,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import grpc
-
 from onshelf._enums import ErrorReason
 
 
@@ -106,63 +104,3 @@ class NotServed(OnshelfError):  # noqa: N818
 
 class ServiceFault(OnshelfError):  # noqa: N818
     """The service failed in a way that is its own fault."""
-
-
-# The one table, read from both ends: the client looks up the class, the fake server the status code.
-REASONS: dict[ErrorReason, tuple[grpc.StatusCode, type[OnshelfError]]] = {
-    ErrorReason.FIELD_REQUIRED: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.TEXT_TOO_LONG: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.TEXT_INVALID: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.TEXT_NOT_UNDERSTOOD: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.PRICE_INVALID: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.CURRENCY_MISMATCH: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.UNIT_COST_REQUIRED: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.DATE_INVALID: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.WINDOW_INVALID: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.WINDOW_OUT_OF_RANGE: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.CHANNEL_UNKNOWN: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.VALUE_OUT_OF_RANGE: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.TOO_MANY: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.FIELDS_CONFLICT: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.IDENTIFIER_INVALID: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.USER_ID_PERSONAL: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.NO_FEASIBLE_PLAN: (grpc.StatusCode.FAILED_PRECONDITION, NoFeasiblePlan),
-    ErrorReason.USER_NOT_FOUND: (grpc.StatusCode.NOT_FOUND, NotFound),
-    ErrorReason.PRODUCT_NOT_FOUND: (grpc.StatusCode.NOT_FOUND, NotFound),
-    ErrorReason.PLAN_NOT_FOUND: (grpc.StatusCode.NOT_FOUND, NotFound),
-    ErrorReason.MODEL_RELEASE_NOT_FOUND: (grpc.StatusCode.NOT_FOUND, NotFound),
-    ErrorReason.REQUEST_ID_REUSED: (grpc.StatusCode.ALREADY_EXISTS, Conflict),
-    ErrorReason.OVERLOADED: (grpc.StatusCode.RESOURCE_EXHAUSTED, Overloaded),
-    ErrorReason.MODEL_UNAVAILABLE: (grpc.StatusCode.UNAVAILABLE, Unavailable),
-    ErrorReason.DEADLINE_EXCEEDED: (grpc.StatusCode.DEADLINE_EXCEEDED, DeadlineExceeded),
-    ErrorReason.NOT_IMPLEMENTED: (grpc.StatusCode.UNIMPLEMENTED, NotServed),
-    ErrorReason.DRAINING: (grpc.StatusCode.UNAVAILABLE, Unavailable),
-    ErrorReason.MODEL_OUTPUT_INVALID: (grpc.StatusCode.INTERNAL, ServiceFault),
-    ErrorReason.MODEL_NOT_FOUND: (grpc.StatusCode.NOT_FOUND, NotFound),
-    ErrorReason.TENSOR_INVALID: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.MESSAGE_INVALID: (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.CATALOGUE_FULL: (grpc.StatusCode.RESOURCE_EXHAUSTED, Overloaded),
-    ErrorReason.STORE_UNAVAILABLE: (grpc.StatusCode.UNAVAILABLE, Unavailable),
-    ErrorReason.MODEL_RELEASE_TOO_OLD: (grpc.StatusCode.FAILED_PRECONDITION, InvalidRequest),
-    ErrorReason.NOT_LEARNED: (grpc.StatusCode.FAILED_PRECONDITION, InvalidRequest),
-}
-
-# For errors without a reason that this version knows: those of gRPC itself, of proxies and of newer services.
-CODES: dict[grpc.StatusCode, type[OnshelfError]] = {
-    grpc.StatusCode.CANCELLED: Cancelled,
-    grpc.StatusCode.UNKNOWN: ServiceFault,
-    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
-    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
-    grpc.StatusCode.NOT_FOUND: NotFound,
-    grpc.StatusCode.ALREADY_EXISTS: Conflict,
-    grpc.StatusCode.PERMISSION_DENIED: AccessDenied,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
-    grpc.StatusCode.FAILED_PRECONDITION: InvalidRequest,
-    grpc.StatusCode.ABORTED: Conflict,
-    grpc.StatusCode.OUT_OF_RANGE: InvalidRequest,
-    grpc.StatusCode.UNIMPLEMENTED: NotServed,
-    grpc.StatusCode.INTERNAL: ServiceFault,
-    grpc.StatusCode.UNAVAILABLE: Unavailable,
-    grpc.StatusCode.DATA_LOSS: ServiceFault,
-    grpc.StatusCode.UNAUTHENTICATED: AccessDenied,
-}

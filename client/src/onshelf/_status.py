@@ -11,7 +11,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 from onshelf import addresses
 from onshelf._enums import ErrorReason
-from onshelf._errors import CODES, REASONS, FieldViolation, OnshelfError
+from onshelf._errors import FieldViolation, OnshelfError
+from onshelf.reasons import CODES, REASONS
 from onshelf.v1 import launch_pb2
 
 DOMAIN = "onshelf.v1"

@@ -17,7 +17,8 @@ from onshelf_exporter.errors import DataError, InvalidDataError, SettingError
 from onshelf_exporter.launch_report import launch_report
 from onshelf_exporter.promotions import Distinct, Promotions
 from onshelf_exporter.titles import LEVEL
-from onshelf_exporter.weeks import RetailCalendar, data_weeks
+from onshelf_exporter.weeks import data_weeks, week_column
+from onshelf_release.calendar import RetailCalendar
 
 Tell = Callable[[str], None]
 
@@ -93,7 +94,7 @@ def canonical(con: Backend, source: Source, folder: Path, tell: Tell, pool: Exec
         if name == "interactions":
             table = cleaner.keep(table)  # read many times below
             _set_calendar(prepared, table, source)
-            table = table.mutate(week=prepared.calendar.week_column(table.time.date()))
+            table = table.mutate(week=week_column(prepared.calendar, table.time.date()))
         path = folder / f"{name}.parquet"
         if name == "promotions":
             first = prepared.calendar.first_day(prepared.first_week)
@@ -322,8 +323,8 @@ def _coupon_weeks(tables: dict[str, ir.Table], product_index: ir.Table, prepared
     campaigns = tables["campaigns"]
     campaigns = campaigns.select(
         "campaign_id",
-        start_week=prepared.calendar.week_column(campaigns.start_date),
-        end_week=prepared.calendar.week_column(campaigns.end_date),
+        start_week=week_column(prepared.calendar, campaigns.start_date),
+        end_week=week_column(prepared.calendar, campaigns.end_date),
     )
     coupons = tables["coupons"].select("product_id", "campaign_id").distinct().inner_join(product_index, "product_id")
     weeks = weekly.weeks_of_year(prepared.calendar, prepared.first_week, prepared.last_week)

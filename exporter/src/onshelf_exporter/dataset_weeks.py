@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onshelf_exporter.weeks import Cut, RetailCalendar
+from onshelf_exporter.weeks import Cut
+from onshelf_release.calendar import RetailCalendar
 
 
 def calendar_of(dataset: dict[str, Any]) -> RetailCalendar:

@@ -33,17 +33,18 @@ from onshelf_exporter.graphs import Arrays
 from onshelf_exporter.imported import code_hash
 from onshelf_exporter.json_file import write_json
 from onshelf_exporter.locks import exclusive
-from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, HORIZONS, LEVELS
-from onshelf_exporter.models.product_encoder import CHANNELS, EMBEDDING_DIM, VECTOR_DIM, ProductEncoder
+from onshelf_exporter.models.product_encoder import ProductEncoder
 from onshelf_exporter.progress_display import working
 from onshelf_exporter.run_arguments import add_run_arguments, run_recipe
-from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES, TABLES
 from onshelf_exporter.training.encode import load_bert
 from onshelf_exporter.training.history import load_dataset
 from onshelf_exporter.training.runs import Run, open_run
 from onshelf_exporter.training.texts import load_tokenizer, model_folder, pad_token
 from onshelf_exporter.training.workers import side_by_side
 from onshelf_exporter.unpadding import unpadded
+from onshelf_release.candidates import CANDIDATE_COLUMNS, CHANNEL_SLOTS, HORIZONS
+from onshelf_release.signatures import CPU_ENCODERS, EMBEDDING_DIM, QUANTILE_LEVELS, SIGNATURES, VECTOR_DIM
+from onshelf_release.tables import COLUMNS
 
 TOOLS = (
     "torch",
@@ -107,7 +108,7 @@ def _export(training: Run, role: str, target: Path) -> None:
             onnx_graphs.export_graph(name, module, _few(rows[name], 3), path)
             models[name] = _describe(name, path) | {"parity": onnx_graphs.parity(name, module, path, rows[name])}
         models |= _encoders_for_cpus(modules["product_encoder"], rows["product_encoder"], staging, step)
-    for table in TABLES:
+    for table in COLUMNS:
         shutil.copyfile(training.folder / role / "tables" / f"{table}.arrow", staging / f"{table}.arrow")
     load_tokenizer(training.recipe.encoder).save(str(staging / "tokenizer.json"))
     write_json(staging / "manifest.json", _manifest(training, role, models, staging))
@@ -236,13 +237,13 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
         "launch_rule": dataset.get("launch_rule", ""),
         "not_learned": record["not_learned"],
         "horizons_weeks": list(HORIZONS),
-        "quantile_levels": list(LEVELS),
+        "quantile_levels": list(QUANTILE_LEVELS),
         "quantile_convention": "a count y is spread over (y - 1, y]; the ceiling of a quantile is the integer quantile",
         "units_support": record["units_support"],
         "candidate_columns": list(CANDIDATE_COLUMNS),
         "embedding_dim": EMBEDDING_DIM,
         "vector_dim": VECTOR_DIM,
-        "max_channels": CHANNELS,
+        "max_channels": CHANNEL_SLOTS,
         "language": recipe.encoder.language,
         "tokenizer": {
             "file": "tokenizer.json",
@@ -253,7 +254,7 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
         "food_departments": dataset.get("food_departments", []),
         "models": models,
         "tables": {
-            f"{table}.arrow": hashlib.sha256((folder / f"{table}.arrow").read_bytes()).hexdigest() for table in TABLES
+            f"{table}.arrow": hashlib.sha256((folder / f"{table}.arrow").read_bytes()).hexdigest() for table in COLUMNS
         },
         "calibration": record["calibration"],
         "metrics": record["metrics"],

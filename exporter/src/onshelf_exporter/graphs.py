@@ -20,8 +20,8 @@ from torch import nn
 from onshelf_exporter import rounding
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.models.launch_outcome import OutcomeGraph
-from onshelf_exporter.signatures import BY_DATA, SIGNATURES, Signature
 from onshelf_exporter.training.calibration import distribution_at
+from onshelf_release.signatures import BY_DATA, SIGNATURES, Signature
 
 OPSET = 18
 MAX_IR, MAX_OPSET = 10, 20

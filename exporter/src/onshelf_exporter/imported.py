@@ -17,6 +17,7 @@ from pathlib import Path
 
 NAME = __name__.partition(".")[0]
 PACKAGE = Path(__file__).parent
+FOLLOWED = (NAME, "onshelf_release")
 WITHOUT_EFFECT = tuple(
     f"{NAME}.{name}"
     for name in (
@@ -36,7 +37,7 @@ WITHOUT_EFFECT = tuple(
 @cache
 def code_hash(
     *modules: str,
-    within: tuple[str, ...] = (NAME,),
+    within: tuple[str, ...] = FOLLOWED,
     without: tuple[str, ...] = WITHOUT_EFFECT,
     package: Path = PACKAGE,
 ) -> str:
@@ -77,7 +78,7 @@ def package_hash(name: str) -> str:
 def sources(
     modules: Iterable[str],
     *,
-    within: tuple[str, ...] = (NAME,),
+    within: tuple[str, ...] = FOLLOWED,
     without: tuple[str, ...] = WITHOUT_EFFECT,
     package: Path = PACKAGE,
 ) -> list[Path]:

@@ -12,7 +12,8 @@ import ibis.expr.types as ir
 
 from onshelf_exporter.engine import MONEY, exact_sum
 from onshelf_exporter.errors import SettingError
-from onshelf_exporter.weeks import RetailCalendar
+from onshelf_exporter.weeks import week_column
+from onshelf_release.calendar import RetailCalendar
 
 STRAY_WEEKS = 2  # selling weeks before a silence that may be stray
 STRAY_SHARE = 0.05  # of a product's units that they may hold
@@ -193,7 +194,7 @@ def launch_weeks(
     inside = (table.launch_date >= ibis.date(seen.first_day)) & (
         table.launch_date < ibis.date(calendar.first_day(seen.last_week + 1))
     )
-    stated = ibis.ifelse(inside, calendar.week_column(table.launch_date), nothing)
+    stated = ibis.ifelse(inside, week_column(calendar, table.launch_date), nothing)
     launch = {
         "stated_or_first": ibis.ifelse(table.launch_date.isnull(), appeared, stated),
         "stated": stated,

@@ -31,9 +31,9 @@ from onshelf_exporter.locks import exclusive
 from onshelf_exporter.progress_display import progress_bar, working
 from onshelf_exporter.replay import write_replay
 from onshelf_exporter.run_arguments import add_run_arguments, run_recipe
-from onshelf_exporter.signatures import SIGNATURES
 from onshelf_exporter.training.history import load_dataset
 from onshelf_exporter.training.runs import ROLES, Run, open_run
+from onshelf_release.signatures import SIGNATURES
 
 STAGING = ".staging-"
 

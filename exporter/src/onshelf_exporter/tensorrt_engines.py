@@ -20,7 +20,7 @@ from tritonclient.grpc import model_config_pb2
 
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.publish import STAGING, existing
-from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES
+from onshelf_release.signatures import CPU_ENCODERS, SIGNATURES
 
 MODELS = tuple(name for name in SIGNATURES if name not in CPU_ENCODERS)
 WORKSPACE_BYTES = 1 << 30

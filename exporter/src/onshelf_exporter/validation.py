@@ -9,26 +9,12 @@ import ibis.expr.types as ir
 
 from onshelf_exporter import engine, schema
 from onshelf_exporter.errors import DataError
+from onshelf_release.personal_ids import EMAIL, PHONE
 
 EARLIEST, LATEST = "1990-01-01", "2100-01-01"  # a date outside is a typing error or a null in disguise
 SAMPLES = 3  # rows shown with a broken rule
 MAX_MISSING = 0.5  # share of rows without a required value, or of unknown products, above which a table is refused
 FORGIVING = ("interactions", "promotions", "coupons", "market_signals")  # incomplete rows are left out, not refused
-
-EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
-# As the gateway refuses them.
-PHONES = (
-    r"\+\d[\d ()./-]{7,}",  # international: +49 171 1234567
-    r"00[1-9]\d{0,2}(([ .-]\d{2,4}){3,4}|[ .-]\d{2,4}[ .-]\d{6,8})",  # the same: 0049 171 1234567
-    r"(1[ .-]?)?\(\d{2,5}\)[ .-]?\d{2,4}([ .-]?\d{2,5}){1,3}",  # an area code in brackets: (555) 010 9999
-    r"(1[ .-])?[2-9]\d{2}([ .-]\d{3}[ .-]\d{3,4}| \d{7})",  # three groups, an area code first: 555-010-9999
-    r"0[1-9]\d{1,3}([ ./-]\d{6,8}|([ .-]\d{3,4}){2}|([ .-]\d{2}){3,4})",  # a trunk zero: 0171 1234567
-    r"0[1-9](([ .-]\d{2}){4}| \d{3,4} \d{4})",  # the same, short: 01 23 45 67 89
-    r"1[3-9]\d([ -]\d{4}[ -]\d{4}|\d{8})",  # a Chinese mobile number: 13812345678
-    r"[6-9]\d{4} \d{5}",  # an Indian one: 98765 43210
-    r"1[38]00([ .-]\d{3}){2}",  # an Australian service number: 1300 123 456
-)
-PHONE = f"^({'|'.join(PHONES)})$"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import ibis.expr.types as ir
 from onshelf_exporter import engine
 from onshelf_exporter.engine import MONEY, exact_sum
 from onshelf_exporter.promotions import Distinct
-from onshelf_exporter.weeks import RetailCalendar
+from onshelf_release.calendar import RetailCalendar
 
 
 def indexed(table: ir.Table, key: str, index: str) -> ir.Table:

@@ -1,8 +1,4 @@
-"""The retail calendar: dates to numbered weeks, and weeks to the week of the year. The one home of both.
-
-A shop's calendar is stated once, in dataset.json: `week_one` is the first day of week 1 and lies on `week_start`.
-Everything that numbers weeks or dates them, training and the gateway alike, derives from these two.
-"""
+"""The retail weeks that data hold, as a whole or in part, and their numbers as a column."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -10,65 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NewType
 
 from onshelf_exporter.errors import SettingError
+from onshelf_release.calendar import RetailCalendar, first_day_of_week
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir  # it takes half a second, and most who ask for a week need no table
 
 Cut = NewType("Cut", int)  # the last week that is visible, inclusive: what happened after it is not known yet
 
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
-
-def week_of_year(first_day: dt.date) -> int:
-    """Number within its year, 1..53, of the retail week that begins on `first_day` (the ISO week of that day)."""
-    return min(max(first_day.isocalendar().week, 1), 53)
-
-
-def first_day_of_week(day: dt.date, week_start: str = "monday") -> dt.date:
-    """First day of the retail week that holds `day`.
-
-    Args:
-        day: any local date.
-        week_start: weekday on which a retail week begins, lower case English.
-
-    Raises:
-        SettingError: `week_start` is no weekday.
-    """
-    if week_start not in WEEKDAYS:
-        raise SettingError("week_start", week_start, f"one of {', '.join(WEEKDAYS)}")
-    return day - dt.timedelta(days=(day.weekday() - WEEKDAYS.index(week_start)) % 7)
-
-
-@dataclass(frozen=True)
-class RetailCalendar:
-    """Numbers retail weeks from 1.
-
-    Attributes:
-        start: first day of week 1.
-    """
-
-    start: dt.date
-
-    def first_day(self, week: int) -> dt.date:
-        """First day of a retail week."""
-        return self.start + dt.timedelta(days=7 * (week - 1))
-
-    def week(self, day: dt.date) -> int:
-        """Retail week of a local date; 0 and below lie before week 1."""
-        return (day - self.start).days // 7 + 1
-
-    def week_of_year(self, week: int) -> int:
-        """Number within its year, 1..53, of a retail week."""
-        return week_of_year(self.first_day(week))
-
-    def last_day(self, week: int) -> dt.date:
-        """Last day of a retail week."""
-        return self.first_day(week + 1) - dt.timedelta(days=1)
-
-    def week_column(self, day: "ir.Value") -> "ir.Value":
-        """The same as `week`, as an expression over a date column: int32."""
-        days = day.cast("date").epoch_days() - (self.start - dt.date(1970, 1, 1)).days
-        return ((days - (days % 7 + 7) % 7) / 7 + 1).round().cast("int32")
+def week_column(calendar: RetailCalendar, day: "ir.Value") -> "ir.Value":
+    """The retail week, as `RetailCalendar.week`, as an expression over a date column: int32."""
+    days = day.cast("date").epoch_days() - (calendar.start - dt.date(1970, 1, 1)).days
+    return ((days - (days % 7 + 7) % 7) / 7 + 1).round().cast("int32")
 
 
 CLOSED_SHARE = 0.5  # days on which a shop sells in fewer weeks than this are days on which it may well sell nothing

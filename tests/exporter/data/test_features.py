@@ -13,7 +13,8 @@ import pytest
 from onshelf_exporter import build, engine, features, launches
 from onshelf_exporter.adapters import parquet
 from onshelf_exporter.errors import SettingError, SourceError
-from onshelf_exporter.weeks import Cut, RetailCalendar
+from onshelf_exporter.weeks import Cut
+from onshelf_release.calendar import RetailCalendar
 
 CUT = Cut(24)
 FUNCTIONS = (features.product_features, features.user_features)

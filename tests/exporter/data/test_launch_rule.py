@@ -12,7 +12,7 @@ from onshelf_exporter.appearances import appearances, burn_in_for
 from onshelf_exporter.errors import SettingError
 from onshelf_exporter.launch_report import launch_report
 from onshelf_exporter.launch_rule import LaunchRule, Seen, launch_weeks, sustained_start
-from onshelf_exporter.weeks import RetailCalendar
+from onshelf_release.calendar import RetailCalendar
 
 MONDAY = dt.date(2024, 1, 1)
 

@@ -16,7 +16,7 @@ from onshelf_exporter import build, engine, promotions, weekly
 from onshelf_exporter.adapters import complete_journey
 from onshelf_exporter.errors import DataError, SourceError
 from onshelf_exporter.prepare import prepare
-from onshelf_exporter.weeks import RetailCalendar
+from onshelf_release.calendar import RetailCalendar
 
 MONDAY = dt.date(2024, 1, 1)
 

@@ -7,18 +7,12 @@ from transformers import BertConfig, BertModel
 from onshelf_exporter.models.completion import CategoryCompletion
 from onshelf_exporter.models.forest import Forest
 from onshelf_exporter.models.kin import FEATURES, GROUPS, STATISTICS, KinTables
-from onshelf_exporter.models.launch_outcome import (
-    BUYER_ROWS,
-    CANDIDATE_COLUMNS,
-    KINDS,
-    SUPPORT,
-    LaunchOutcome,
-    OutcomeGraph,
-    ResponseTable,
-)
+from onshelf_exporter.models.launch_outcome import BUYER_ROWS, KINDS, LaunchOutcome, OutcomeGraph, ResponseTable
 from onshelf_exporter.models.lookups import CategoryTable
 from onshelf_exporter.models.product_encoder import ContentEncoder, ProductEncoder, ProductTower, TextEncoder
 from onshelf_exporter.training.forest import bin_values, count_support
+from onshelf_release.candidates import CANDIDATE_COLUMNS
+from onshelf_release.signatures import UNITS_SUPPORT
 
 SIZES = (4, 6, 9, 5)
 DIRECTIONS = 8
@@ -50,7 +44,10 @@ def random_forest(random: np.random.Generator, columns: int, trees: int = 3, dep
     left = np.where(end, own, 2 * own + 1) + start
     right = np.where(end, own, 2 * own + 2) + start
     number = np.where(end, own - inner, 0) + np.arange(trees)[:, None] * leaves * end
-    values = [np.sort(random.random((trees * leaves, n)), axis=1) for n in (SUPPORT, SUPPORT, *[len(BUYER_ROWS)] * 2)]
+    values = [
+        np.sort(random.random((trees * leaves, n)), axis=1)
+        for n in (UNITS_SUPPORT, UNITS_SUPPORT, *[len(BUYER_ROWS)] * 2)
+    ]
     repeat = random.random((trees * leaves, 2)) * [1.0, 9.0]
     return Forest(
         torch.from_numpy(start[:, 0]),

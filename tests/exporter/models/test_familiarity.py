@@ -8,15 +8,13 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from onshelf_exporter.training.familiarity import (
     ALPHABET,
-    END,
     NOTICE,
     REFUSE,
-    START,
     TYPICAL,
     familiarity_table,
-    reader,
-    words_of,
+    learned_familiarity,
 )
+from onshelf_release.familiarity import END, START, read_familiarity, words_of
 from onshelf_research.studies.languages import OWN, UNSEEN, _groups
 
 ENGLISH = [
@@ -43,22 +41,28 @@ def titles(words: list[str], count: int, seed: int = 0) -> list[str]:
     return [" ".join(generator.choice(words, 4, replace=False)).capitalize() for _ in range(count)]
 
 
+def strangeness(tokenizer: Tokenizer, learned: list[str], asked: list[str]) -> list[float]:
+    known = learned_familiarity(tokenizer, learned)
+    return [known.strangeness(tokenizer, title) for title in asked]
+
+
 def test_a_shop_is_judged_by_its_own_language(tokenizer):
-    english, german = reader(tokenizer, titles(ENGLISH, 60)), reader(tokenizer, titles(GERMAN, 60))
+    english, german = titles(ENGLISH, 60), titles(GERMAN, 60)
     asked = ["Erdnussbutter mit Honig", "Vollmilch Schokolade"]
-    assert english.strangeness(asked).min() > german.strangeness(asked).max() + 3
-    assert german.strangeness(asked).max() < 3
-    assert english.strangeness(titles(ENGLISH, 40, seed=1)).max() < 0
+    own = strangeness(tokenizer, german, asked)
+    assert min(strangeness(tokenizer, english, asked)) > max(own) + 3
+    assert max(own) < 3
+    assert max(strangeness(tokenizer, english, titles(ENGLISH, 40, seed=1))) < 0
 
 
 def test_scripts_and_mash_are_stranger_than_new_words_of_the_language(tokenizer):
-    known = reader(tokenizer, titles(ENGLISH, 60))
-    new, mash, russian = known.strangeness(["Salted cream tea", "sdfg hjkl qwrt", "Тёмный шоколад"])
+    asked = ["Salted cream tea", "sdfg hjkl qwrt", "Тёмный шоколад"]
+    new, mash, russian = strangeness(tokenizer, titles(ENGLISH, 60), asked)
     assert new < 1 < mash < russian
 
 
 def test_chances_of_letters_add_up_to_one(tokenizer):
-    known = reader(tokenizer, titles(ENGLISH, 60))
+    known = learned_familiarity(tokenizer, titles(ENGLISH, 60))
     for before in ("", START, "e", "ea", "but"):
         seen = [run for run in known.letters if run[:-1] == before and len(run) == len(before) + 1]
         shorter = sum(2.0 ** -known._letter(run[1:]) for run in seen) if before else len(seen) / ALPHABET
@@ -68,14 +72,14 @@ def test_chances_of_letters_add_up_to_one(tokenizer):
 
 
 def test_one_odd_name_weighs_less_in_a_long_title(tokenizer):
-    known = reader(tokenizer, titles(ENGLISH, 60))
-    alone, among = known.strangeness(["Xylqorb", "Xylqorb salted peanut butter cups milk chocolate"])
+    asked = ["Xylqorb", "Xylqorb salted peanut butter cups milk chocolate"]
+    alone, among = strangeness(tokenizer, titles(ENGLISH, 60), asked)
     assert among < alone - 2
 
 
 def test_words_are_read_as_the_tokenizer_normalises_them(tokenizer):
     assert words_of(tokenizer, "Crème brûlée, 12oz & CAFÉ") == ["creme", "brulee", "oz", "cafe"]
-    assert reader(tokenizer, titles(ENGLISH, 20)).strangeness(["12 & 3"]).tolist() == [0.0]
+    assert strangeness(tokenizer, titles(ENGLISH, 20), ["12 & 3"]) == [0.0]
 
 
 def test_limits_are_the_measured_ones_or_wider_where_a_shop_s_own_titles_read_harder(tokenizer):
@@ -93,11 +97,16 @@ def test_limits_are_the_measured_ones_or_wider_where_a_shop_s_own_titles_read_ha
     assert limits([]) == (TYPICAL, NOTICE, REFUSE)
 
 
+def test_the_table_says_what_was_learned(tokenizer):
+    known = learned_familiarity(tokenizer, titles(ENGLISH, 60))
+    assert read_familiarity(known.table()) == known
+
+
 def test_the_words_of_sentencepiece_start_with_its_mark():
     pieces = [("<unk>", 0.0), ("▁milk", -1.0), ("ilk", -2.0), ("▁", -3.0), ("牛奶", -4.0), ("▁Thé", -5.0)]
     unigram = Tokenizer(models.Unigram(pieces, unk_id=0))
     unigram.pre_tokenizer = pre_tokenizers.Metaspace()
-    assert {"milk", "牛奶", "thé"} == set(reader(unigram, []).words)
+    assert {"milk", "牛奶", "thé"} == set(learned_familiarity(unigram, []).words)
 
 
 def test_the_study_has_several_dozen_titles_of_each_language_and_of_misread_ones():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.ensemble import ExtraTreesRegressor
 
-from onshelf_exporter.models.launch_outcome import BUYER_ROWS, SUPPORT, leaf_width
+from onshelf_exporter.models.launch_outcome import BUYER_ROWS, leaf_width
 from onshelf_exporter.training.forest import (
     ForestFit,
     at_most,
@@ -15,6 +15,7 @@ from onshelf_exporter.training.forest import (
     output_weights,
     to_torch,
 )
+from onshelf_release.signatures import UNITS_SUPPORT
 
 ROWS, COLUMNS = 300, 7
 Floats = np.ndarray
@@ -27,7 +28,7 @@ def rows() -> tuple[Floats, Floats, Floats]:
     features[:, 3] = np.round(features[:, 3])  # many rows on one value, so that thresholds lie between equal ones
     units = random.poisson(np.exp(features[:, 0]) * 3).astype(float)
     targets = np.concatenate(
-        [at_most(units, count_support(60.0)), random.random((ROWS, leaf_width() - SUPPORT))], axis=1
+        [at_most(units, count_support(60.0)), random.random((ROWS, leaf_width() - UNITS_SUPPORT))], axis=1
     )
     return features, targets, random.random(ROWS) + 0.1
 
@@ -49,7 +50,7 @@ def test_the_forest_is_scikit_learn_s(fitted: tuple[ForestFit, ExtraTreesRegress
     other[:, 3] = np.round(other[:, 3])
     found = fit.forest(torch.from_numpy(other)).numpy()
     assert np.allclose(found, sklearn.predict(other) / scale, atol=1e-5)
-    assert found[:, :SUPPORT].std(axis=0).max() > 0.1
+    assert found[:, :UNITS_SUPPORT].std(axis=0).max() > 0.1
 
 
 def test_a_row_on_a_threshold_goes_where_scikit_learn_sends_it(
@@ -103,13 +104,13 @@ def test_rows_may_all_be_alike() -> None:
 @pytest.mark.parametrize("highest", [0.0, 3.0, 72.0, 90.0, 411.0, 25_000.0, 3e6])
 def test_the_support_rises_in_whole_counts_beyond_every_outcome(highest: float) -> None:
     support = count_support(highest)
-    assert len(support) == SUPPORT
+    assert len(support) == UNITS_SUPPORT
     assert np.array_equal(support[:9], np.arange(9))
     assert np.all(np.diff(support) >= 1)
     assert np.array_equal(support, np.round(support))
     assert support[-1] >= max(highest, 90.0)
     assert float(support[-1]) == float(np.float32(support[-1]))  # the graph holds it in single precision
-    assert set(BUYER_ROWS) <= set(range(SUPPORT))
+    assert set(BUYER_ROWS) <= set(range(UNITS_SUPPORT))
 
 
 def test_bins_have_the_mean_of_what_was_seen_there_as_far_as_there_is_any() -> None:

@@ -4,8 +4,9 @@ import torch
 from model_builders import outcome_graph, outcome_inputs
 from torch.distributions import NegativeBinomial
 
-from onshelf_exporter.models.launch_outcome import LEVELS, SUPPORT, nb_loss, running_maximum
+from onshelf_exporter.models.launch_outcome import nb_loss, running_maximum
 from onshelf_exporter.training.calibration import distribution_at
+from onshelf_release.signatures import QUANTILE_LEVELS, UNITS_SUPPORT
 
 OUTPUTS = {"mean": 0, "quantiles": 2, "buyers": 3, "buyers_median": 6}
 
@@ -45,7 +46,7 @@ def test_quantiles_rise_with_level_and_start_at_nothing() -> None:
 def test_distributions_rise_with_the_count_and_fall_with_the_horizon(seed: int) -> None:
     outputs = outcome_graph(seed)(*outcome_inputs(20))
     mean, quantiles, units = outputs[0], outputs[2], outputs[5]
-    assert units.shape == (3, 20, 2, SUPPORT)
+    assert units.shape == (3, 20, 2, UNITS_SUPPORT)
     assert bool((units.diff(dim=3) >= 0).all())
     assert bool(((units >= 0) & (units <= 1)).all())
     assert bool((units[:, :, 0] >= units[:, :, 1]).all())
@@ -57,9 +58,12 @@ def test_distributions_rise_with_the_count_and_fall_with_the_horizon(seed: int) 
 def test_quantiles_are_the_inverse_of_the_distribution(seed: int) -> None:
     graph = outcome_graph(seed)
     outputs = graph(*outcome_inputs(200))
-    quantiles, units = outputs[2].double().numpy().reshape(-1, 11), outputs[5].double().numpy().reshape(-1, SUPPORT)
+    quantiles, units = (
+        outputs[2].double().numpy().reshape(-1, 11),
+        outputs[5].double().numpy().reshape(-1, UNITS_SUPPORT),
+    )
     support = graph.outcome.support.double().numpy()
-    for place, level in enumerate(LEVELS):
+    for place, level in enumerate(QUANTILE_LEVELS):
         found = quantiles[:, place]
         inside = (found > 0) & (found < support[-1]) & (units[:, -1] > level)
         assert inside.sum() > 5, level
@@ -82,7 +86,7 @@ def test_the_mean_is_that_of_the_distribution() -> None:
 def test_buyers_are_at_most_units_and_rates_are_rates(seed: int) -> None:
     mean, size, quantiles, buyers, repeat, _, median = outcome_graph(seed)(*outcome_inputs(20))
     assert bool((buyers <= mean + 1e-5).all())
-    assert bool((median <= quantiles[..., LEVELS.index(0.5)]).all())
+    assert bool((median <= quantiles[..., QUANTILE_LEVELS.index(0.5)]).all())
     assert bool((median >= 0).all())
     assert bool((median > 0).any())
     assert bool((size > 0).all())

@@ -6,7 +6,8 @@ import pytest
 from scipy.stats import nbinom, poisson
 
 from onshelf_exporter.training import life_cycle
-from onshelf_exporter.training.life_cycle import WeeklyUnits, estimate, life_cycle_table, posterior, weekly_units
+from onshelf_exporter.training.life_cycle import WeeklyUnits, estimate, life_cycle_table, weekly_units
+from onshelf_release.life_cycle import posterior
 
 SHARES = np.array([[0.2, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]] * 2)
 
@@ -17,7 +18,14 @@ def test_posterior_of_untempered_evidence_is_bayes_rule_by_quadrature():
     prior = rate ** (size - 1) * np.exp(-size * rate)
     weight = prior * poisson.pmf(seen, rate * mean * share)
     expected = (weight * rate).sum() / weight.sum() * mean * (1 - share)
-    got, after = posterior(*(np.array([v]) for v in (mean, size, seen, share)), 1.0, np.inf, np.zeros(1))
+    got, after, _ = posterior(
+        mean=np.array([mean]),
+        size=np.array([size]),
+        units=np.array([seen]),
+        share=np.array([share]),
+        evidence=1.0,
+        dispersion=np.inf,
+    )
     assert got[0] == pytest.approx(expected, rel=1e-3)
     nothing = (weight * poisson.pmf(0, rate * mean * (1 - share))).sum() / weight.sum()
     assert nbinom.pmf(0, after, after / (after + got))[0] == pytest.approx(nothing, rel=1e-3)
@@ -25,10 +33,11 @@ def test_posterior_of_untempered_evidence_is_bayes_rule_by_quadrature():
 
 def test_posterior_without_evidence_is_the_forecast_and_the_sure_first_unit_tells_nothing():
     mean, size, seen = np.array([5.0, 5.0]), np.array([1.0, 1.0]), np.array([9.0, 1.0])
-    rest, _ = posterior(mean, size, seen, np.array([0.25, 0.25]), 0.0, 2.0, np.array([0.0, 1.0]))
+    same = {"size": size, "share": np.array([0.25, 0.25]), "dispersion": 2.0}
+    rest = posterior(mean=mean, units=seen, evidence=0.0, entered=np.array([0.0, 1.0]), **same).mean
     assert rest.tolist() == pytest.approx([5.0 * 0.75, 4.0 * 0.75])
-    entered, _ = posterior(mean, size, np.array([1.0, 1.0]), np.array([0.25, 0.25]), 0.5, 2.0, np.ones(2))
-    other, _ = posterior(mean - 1, size, np.zeros(2), np.array([0.25, 0.25]), 0.5, 2.0, np.zeros(2))
+    entered = posterior(mean=mean, units=np.ones(2), evidence=0.5, entered=np.ones(2), **same).mean
+    other = posterior(mean=mean - 1, units=np.zeros(2), evidence=0.5, **same).mean
     assert np.array_equal(entered, other)
 
 

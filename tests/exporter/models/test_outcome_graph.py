@@ -13,12 +13,12 @@ from model_builders import outcome_graph, outcome_inputs
 from onshelf_exporter import graphs
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.models.kin import FEATURES
-from onshelf_exporter.models.launch_outcome import SUPPORT, OutcomeGraph
+from onshelf_exporter.models.launch_outcome import OutcomeGraph
 from onshelf_exporter.recipe import load_recipe
-from onshelf_exporter.signatures import SIGNATURES
 from onshelf_exporter.training.behaviour import load_events
 from onshelf_exporter.training.history import History, load_history
 from onshelf_exporter.training.outcome import OutcomeResult, outcome_rows, train_outcome
+from onshelf_release.signatures import SIGNATURES, UNITS_SUPPORT
 
 NAMES = [tensor.name for tensor in SIGNATURES["launch_outcome"].inputs]
 
@@ -68,7 +68,7 @@ def test_another_model_does_not_pass_for_the_same(exported: Path, change: str) -
 
 
 def test_a_quantile_in_a_flat_stretch_is_compared_by_its_probability() -> None:
-    support = np.arange(float(SUPPORT))
+    support = np.arange(float(UNITS_SUPPORT))
     flat = np.where(support < 5, 0.3, 0.9)[None, None, None]
     want = {"units_distribution": flat, "units_quantiles": np.array([[[[1.0]]]])}
     for value, differs in ((3.9, False), (4.9, True)):
@@ -117,7 +117,7 @@ def test_a_few_launches_are_enough_to_train_on(history: History, shop_data: Path
     out = forecasts(result, few)
     assert all(bool(torch.isfinite(value).all()) for value in out)
     assert result.metrics["launches"] == few.launches.complete8.sum()
-    assert len(result.support) == SUPPORT
+    assert len(result.support) == UNITS_SUPPORT
     assert json.dumps([result.metrics, result.calibration], allow_nan=False)
 
 

@@ -4,14 +4,20 @@ import numpy as np
 import pytest
 from scipy.special import betaln, comb
 
-from onshelf_exporter.models.launch_outcome import BUYER_ROWS, SUPPORT, leaf_width
+from onshelf_exporter.models.launch_outcome import BUYER_ROWS, leaf_width
 from onshelf_exporter.training.forest import at_most, count_support
 from onshelf_exporter.training.partial import CONCENTRATION, life_shapes, likely_totals
+from onshelf_release.signatures import UNITS_SUPPORT
 
 POINTS = count_support(100.0)
 BUYER_POINTS = POINTS[list(BUYER_ROWS)]
 SHAPE = np.array([0.2, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
-PARTS = (slice(0, SUPPORT), slice(SUPPORT, 2 * SUPPORT), slice(2 * SUPPORT, 2 * SUPPORT + 12), slice(-14, -2))
+PARTS = (
+    slice(0, UNITS_SUPPORT),
+    slice(UNITS_SUPPORT, 2 * UNITS_SUPPORT),
+    slice(2 * UNITS_SUPPORT, 2 * UNITS_SUPPORT + 12),
+    slice(-14, -2),
+)
 
 
 def forecast(n: int) -> np.ndarray:

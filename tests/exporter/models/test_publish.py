@@ -9,7 +9,7 @@ import pytest
 from onshelf_exporter import publish as publishing
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.publish import existing, load_model, publish
-from onshelf_exporter.signatures import SIGNATURES
+from onshelf_release.signatures import SIGNATURES
 
 
 class Place:

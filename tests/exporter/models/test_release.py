@@ -16,9 +16,10 @@ from onshelf_exporter.cli import main
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.export import export, is_exported
 from onshelf_exporter.graphs import INT8_COSINE, MAX_IR, MAX_OPSET, STRAYS, default_opset, run_graph, session
-from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, LEVELS
-from onshelf_exporter.signatures import CPU_ENCODERS, SIGNATURES, TABLES
 from onshelf_exporter.train import train
+from onshelf_release.candidates import CANDIDATE_COLUMNS
+from onshelf_release.signatures import CPU_ENCODERS, QUANTILE_LEVELS, SIGNATURES
+from onshelf_release.tables import COLUMNS
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_manifest_says_what_a_release_is(manifest: dict[str, Any]) -> None:
     assert manifest["encoder_cut_week"] == 27
     assert (manifest["currency"], manifest["timezone"], manifest["week_start"]) == ("USD", "America/New_York", "monday")
     assert manifest["units_basis"]["users"] == 2469
-    assert manifest["quantile_levels"] == list(LEVELS)
+    assert manifest["quantile_levels"] == list(QUANTILE_LEVELS)
     assert manifest["candidate_columns"] == list(CANDIDATE_COLUMNS)
     assert len(manifest["candidate_columns"]) == 37
     assert manifest["calibration"]["launches"] > 500
@@ -132,7 +133,7 @@ def test_tables_carry_the_columns_that_the_gateway_reads(small_release: SmallRel
         "life_cycle": "level id promoted launches share_w1 share_w8 evidence_w1 evidence_w7 size_w1 size_w7",
         "familiarity": "kind text bits unseen_bits",
     }
-    assert set(wanted) == set(TABLES)
+    assert set(wanted) == set(COLUMNS)
     for name, columns in wanted.items():
         table = feather.read_table(str(folder / f"{name}.arrow"), memory_map=True)
         assert set(columns.split()) <= set(table.column_names), name

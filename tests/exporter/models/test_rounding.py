@@ -22,7 +22,7 @@ from onshelf_exporter.rounding import (
     ranked_difference,
     reasons_difference,
 )
-from onshelf_exporter.signatures import SIGNATURES
+from onshelf_release.signatures import SIGNATURES
 
 LIST = Ranking("ids", "scores")
 EXPECTED = {"ids": np.array([[4, 7, 2, 5]]), "scores": np.array([[3.0, 2.0, 2.0, 1.0]], dtype=np.float32)}

@@ -8,8 +8,8 @@ import torch
 from model_builders import product_encoder
 
 from onshelf_exporter.graphs import export_graph, quantise, run_graph, session
-from onshelf_exporter.signatures import SIGNATURES
 from onshelf_exporter.unpadding import LeanTextEncoder, UnpaddedTextEncoder, lean, unpadded
+from onshelf_release.signatures import SIGNATURES
 
 MASK = torch.tensor([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0, 0], [1, 0, 1, 1, 0, 1, 0], [1, 0, 0, 0, 0, 0, 0]])
 IDS = torch.arange(28).reshape(4, 7) + 3

@@ -12,13 +12,13 @@ from onnx import TensorProto, helper, numpy_helper
 from pyarrow import feather
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from onshelf_release.candidates import CANDIDATE_COLUMNS
 from onshelf_research.evaluation.release import ENCODER
 
 PRODUCTS, USERS, WEEKS, BURN_IN = 240, 90, 53, 8
 CHANNELS = ("display_front", "mailer_page", "coupon_campaign")
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 SUPPORT = (0.0, 2.0, 4.0, 8.0, 16.0, 64.0)
-COLUMNS = ("week_of_year", "price", "discount", "coupon", "entered_by_sale", *(f"coverage_{i:02d}" for i in range(32)))
 
 
 def write_shop(folder: Path, seed: int = 0) -> Path:
@@ -179,7 +179,7 @@ def write_release(releases: Path, repository: Path, cut_week: int, version: int 
         "horizons_weeks": [4, 8],
         "quantile_levels": list(LEVELS),
         "units_support": list(SUPPORT),
-        "candidate_columns": list(COLUMNS),
+        "candidate_columns": list(CANDIDATE_COLUMNS),
         "tokenizer": {"file": "tokenizer.json", "max_length": 64, "pad_id": 1},
         "models": described,
     }

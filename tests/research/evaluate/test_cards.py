@@ -3,7 +3,7 @@
 import json
 
 from onshelf_exporter.cards import CARDS, NOT_MEASURED, write_cards
-from onshelf_exporter.signatures import SIGNATURES
+from onshelf_release.signatures import SIGNATURES
 
 MANIFEST = {
     "version": 7,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from onshelf_exporter.errors import ExporterError, SourceError
+from onshelf_release.candidates import COVERAGE, ENTERED_BY_SALE, WEEK_OF_YEAR
 from onshelf_research.evaluation import recommend, served
 from onshelf_research.evaluation.release import ENCODER, ModelRelease, exported_release, find_release
 
@@ -69,17 +70,16 @@ def test_names_become_ids_as_in_the_vocabulary(release, data):
     assert np.array_equal(encoded["attributes"][:, 0], rows.numbers("price").astype(np.float32))
 
 
-def test_actions_are_the_real_ones_in_the_order_of_the_release(release, data):
+def test_actions_are_the_real_ones_in_the_layout_of_a_candidate(release, data):
     rows = data.launched((28, 32))
-    columns = release.candidate_columns()
     values = served.actions(release, data, rows)[:, 0]
     assert values.shape == (len(rows), 37)
-    assert np.array_equal(values[:, columns.index("week_of_year")], rows.week - 1)
+    assert np.array_equal(values[:, WEEK_OF_YEAR], rows.week - 1)
     # the model release numbers the channels anew: display_front 2, mailer_page 0, coupon_campaign 1
-    assert np.array_equal(values[:, columns.index("coverage_02")], rows.coverage[:, 0].astype(np.float32))
-    assert np.array_equal(values[:, columns.index("coverage_00")], rows.coverage[:, 1].astype(np.float32))
-    assert np.array_equal(values[:, columns.index("entered_by_sale")], rows.numbers("entered_by_sale"))
-    assert values[:, columns.index("coverage_00") :].sum() == rows.coverage.sum()
+    assert np.array_equal(values[:, COVERAGE.start + 2], rows.coverage[:, 0].astype(np.float32))
+    assert np.array_equal(values[:, COVERAGE.start], rows.coverage[:, 1].astype(np.float32))
+    assert np.array_equal(values[:, ENTERED_BY_SALE], rows.numbers("entered_by_sale"))
+    assert values[:, COVERAGE].sum() == rows.coverage.sum()
 
 
 def test_forecasts_are_what_the_graph_says(release, data):

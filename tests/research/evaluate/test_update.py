@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from onshelf_exporter.training.life_cycle import posterior
+from onshelf_release.life_cycle import posterior
 from onshelf_research.data.cache import Cache
 from onshelf_research.data.dataset import Dataset
 from onshelf_research.evaluation import update
@@ -45,7 +45,9 @@ def test_ours_is_the_posterior_of_the_served_forecast(release, data, tmp_path):
     mean = 1 + rows.numbers("price") + 10 * rows.coverage[:, 0]
     share = update.life_cycle(release, rows).shares[:, :2].sum(axis=1)
     entered = rows.numbers("entered_by_sale")
-    expected, _ = posterior(mean, np.ones(len(rows)), first, share, 0.5, 2.0, entered)
+    expected = posterior(
+        mean=mean, size=np.ones(len(rows)), units=first, share=share, evidence=0.5, dispersion=2.0, entered=entered
+    ).mean
     assert np.allclose(early.forecasts["ours"].mean, expected, rtol=1e-4)
     assert np.allclose(early.forecasts["no_update"].mean, (mean - entered) * (1 - share), rtol=1e-4)
     assert set(early.forecasts) == {"ours", "no_update", "gamma_poisson_category"}

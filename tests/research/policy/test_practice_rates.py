@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from onshelf_exporter.models.product_encoder import CHANNELS
 from onshelf_exporter.training.history import History, Launches
 from onshelf_exporter.training.practice import _carried, practice_rates, rates_at
 from onshelf_exporter.training.vocabulary import build_vocabulary
+from onshelf_release.candidates import CHANNEL_SLOTS
 
 PRODUCTS, CUT = 600, 30
 
@@ -36,7 +36,7 @@ def history(promoted: bool = True) -> History:
     promotions = rows[np.repeat(chosen, 4)].assign(
         slot=lambda t: category[t["product_index"]] - 1, coverage=np.float32(0.5)
     )
-    practice = np.zeros((PRODUCTS, CHANNELS), dtype=np.float32)
+    practice = np.zeros((PRODUCTS, CHANNEL_SLOTS), dtype=np.float32)
     practice[index[chosen], category[chosen] - 1] = 0.5
     frame = pd.DataFrame({"product_index": index, "launch_week": start})
     order = np.argsort(start, kind="stable")
@@ -67,7 +67,7 @@ def shop() -> History:
 
 
 def probabilities(shop: History, ids: list[list[int]]) -> np.ndarray:
-    head = torch.zeros(len(ids), CHANNELS)
+    head = torch.zeros(len(ids), CHANNEL_SLOTS)
     return torch.sigmoid(practice_rates(shop)(torch.tensor(ids), head)).numpy()
 
 
@@ -81,7 +81,7 @@ def test_each_category_has_the_channel_that_its_products_had(shop: History) -> N
 
 def test_an_unknown_category_is_left_to_the_head_and_an_unknown_type_to_its_category(shop: History) -> None:
     rates = practice_rates(shop)
-    head = torch.full((2, CHANNELS), 0.37)
+    head = torch.full((2, CHANNEL_SLOTS), 0.37)
     known = [int(n) for n in shop.ids[1]]
     unknown, beyond = rates(torch.tensor([[0, 0, 0, 0], [0, 0, 999, known[3]]]), head)
     assert torch.equal(unknown, head[0])

@@ -21,7 +21,7 @@ from onshelf_exporter.adapters.base import Adapter, Source
 from onshelf_exporter.adapters.typed import open_table, parts_of
 from onshelf_exporter.errors import SettingError, SourceError
 from onshelf_exporter.launch_rule import LaunchRule
-from onshelf_exporter.weeks import WEEKDAYS
+from onshelf_release.calendar import WEEKDAYS
 
 SETTINGS = "shop.json"
 KNOWN_SETTINGS = (

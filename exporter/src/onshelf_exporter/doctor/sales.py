@@ -12,7 +12,7 @@ from onshelf_exporter import engine, headers, schema, validation
 from onshelf_exporter.doctor import baskets
 from onshelf_exporter.doctor.columns import NO_SALE, UNKNOWN, Frame
 from onshelf_exporter.doctor.losses import Loss, Reason, apart
-from onshelf_exporter.weeks import WEEKDAYS
+from onshelf_release.calendar import WEEKDAYS
 
 # Columns of which a value that was not understood leaves its row out.
 COUNTED = ("time", "quantity", "revenue", "discount", "coupon_discount", "price_paid", "list_price", "discount_share",

@@ -10,7 +10,7 @@ from typing import Any
 from onshelf_exporter import headers, schema
 from onshelf_exporter.errors import SettingError
 from onshelf_exporter.launch_rule import LaunchRule, launch_parts
-from onshelf_exporter.weeks import WEEKDAYS
+from onshelf_release.calendar import WEEKDAYS
 
 
 @dataclass(frozen=True)

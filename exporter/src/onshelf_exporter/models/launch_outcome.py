@@ -21,23 +21,23 @@ from torch import Tensor, nn
 from onshelf_exporter.models.forest import Forest
 from onshelf_exporter.models.kin import FEATURES, KinTables
 from onshelf_exporter.models.lookups import CATEGORY, DEPARTMENT, CategoryTable
-from onshelf_exporter.models.product_encoder import CHANNELS, WEEKS
+from onshelf_release.calendar import WEEKS_OF_YEAR
+from onshelf_release.candidates import (
+    CHANNEL_SLOTS,
+    COUPON,
+    COVERAGE,
+    DISCOUNT,
+    ENTERED_BY_SALE,
+    HORIZONS,
+    PRICE,
+    WEEK_OF_YEAR,
+)
+from onshelf_release.signatures import QUANTILE_LEVELS, UNITS_SUPPORT
 
-HORIZONS = (4, 8)
-LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-SUPPORT = 24  # counts at which distributions are described
 BUYER_ROWS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19)  # those of them at which buyers are
 BUYER_SUPPORT = len(BUYER_ROWS)
 LOG_PRICE = FEATURES.index("log_price")
 REPEATS = tuple(FEATURES.index(f"{group}_repeat_rate") for group in ("category", "type", "brand_type"))
-CANDIDATE_COLUMNS = (
-    "week_of_year",
-    "price",
-    "discount",
-    "coupon",
-    "entered_by_sale",
-    *(f"coverage_{slot:02d}" for slot in range(CHANNELS)),
-)
 PRICE_RATIO_LIMIT = 2.5
 ODDS_LIMIT = 12.0
 KINDS = 2  # of promotion that reach is summed over: display, any other
@@ -59,7 +59,7 @@ class ResponseTable(NamedTuple):
 
 
 class Leaves(NamedTuple):
-    """What the forest says of a product: distribution functions [batch, 2, SUPPORT] of units and [batch, 2,
+    """What the forest says of a product: distribution functions [batch, 2, UNITS_SUPPORT] of units and [batch, 2,
     BUYER_SUPPORT] of buyers at both horizons, and log odds of a repeat purchase [batch, len(REPEATS) + 1]: of the
     forest, and of the nearest kin; log of the price that the product has or, unknown, its kin have [batch, 1]."""
 
@@ -70,7 +70,7 @@ class Leaves(NamedTuple):
 
 
 class Forecast(NamedTuple):
-    """Distribution functions for each candidate: of units [batch, candidates, 2, SUPPORT], of buyers [batch,
+    """Distribution functions for each candidate: of units [batch, candidates, 2, UNITS_SUPPORT], of buyers [batch,
     candidates, 2, BUYER_SUPPORT]; repeat logit [batch, 1]."""
 
     units: Tensor
@@ -80,13 +80,13 @@ class Forecast(NamedTuple):
 
 def leaf_width() -> int:
     """Outputs of the forest: both distributions at both horizons, repeat buyers, buyers."""
-    return len(HORIZONS) * (SUPPORT + BUYER_SUPPORT) + 2
+    return len(HORIZONS) * (UNITS_SUPPORT + BUYER_SUPPORT) + 2
 
 
 def split_leaves(values: Tensor, features: Tensor) -> Leaves:
     """The outputs of the forest [batch, leaf_width()] by name; `features` are what it read."""
-    units = values[:, : 2 * SUPPORT].reshape(-1, 2, SUPPORT)
-    buyers = values[:, 2 * SUPPORT : 2 * (SUPPORT + BUYER_SUPPORT)].reshape(-1, 2, BUYER_SUPPORT)
+    units = values[:, : 2 * UNITS_SUPPORT].reshape(-1, 2, UNITS_SUPPORT)
+    buyers = values[:, 2 * UNITS_SUPPORT : 2 * (UNITS_SUPPORT + BUYER_SUPPORT)].reshape(-1, 2, BUYER_SUPPORT)
     repeat = values[:, -2:-1].clamp(min=0.0) / values[:, -1:].clamp(min=1e-3)
     kin = [features[:, column : column + 1] for column in REPEATS]
     odds = torch.cat([torch.logit(repeat.clamp(1e-3, 1 - 1e-3)), *kin], dim=1)
@@ -124,15 +124,15 @@ class LaunchOutcome(nn.Module):
         center: Tensor,
         directions: Tensor,
     ) -> None:
-        """`support` FP32 [SUPPORT]: increasing counts from 0. `values` FP32 [SUPPORT + 1]: mean count at most each of
-        them, and beyond the last.
+        """`support` FP32 [UNITS_SUPPORT]: increasing counts from 0. `values` FP32 [UNITS_SUPPORT + 1]: mean count at
+        most each of them, and beyond the last.
         `seasonality` has the log index by week for 4 weeks, then for 8. `kinds` FP32 [32, KINDS]: 1 where a channel
         slot is of the kind. `center` FP32 [128] and `directions` FP32 [128, d]: what the forest reads of the embedding.
         """
         super().__init__()
         self.kin, self.forest, self.seasonality = kin, forest, seasonality
-        self.units, self.buyers = Head(SUPPORT), Head(BUYER_SUPPORT)
-        self.channel = nn.Parameter(torch.full((CHANNELS,), -3.0))
+        self.units, self.buyers = Head(UNITS_SUPPORT), Head(BUYER_SUPPORT)
+        self.channel = nn.Parameter(torch.full((CHANNEL_SLOTS,), -3.0))
         self.reach = nn.Parameter(torch.full((3 * KINDS,), -3.0))
         self.extra = nn.Parameter(torch.full((2,), -3.0))
         self.log_scale = nn.Parameter(torch.zeros(3, 2))
@@ -165,12 +165,12 @@ class LaunchOutcome(nn.Module):
         `log_price` [batch, 1] is the price that the forest knows of.
         """
         row = response_row(ids, self.departments, len(self.get_buffer("response_elasticity")))
-        price = candidates[:, :, 1]
+        price = candidates[:, :, PRICE]
         ratio = torch.where(price > 0, torch.log(price.clamp(min=1e-4)) - log_price, torch.zeros_like(price))
         ratio = ratio.clamp(-PRICE_RATIO_LIMIT, PRICE_RATIO_LIMIT)
-        discount = candidates[:, :, 2].clamp(0.0, 1.0) * self.get_buffer("response_discount")[row].unsqueeze(1)
-        coupon = candidates[:, :, 3].clamp(0.0, 1.0) * self.get_buffer("response_coupon")[row].unsqueeze(1)
-        coverage = candidates[:, :, 5 : 5 + CHANNELS].clamp(0.0, 1.0)
+        discount = candidates[:, :, DISCOUNT].clamp(0.0, 1.0) * self.get_buffer("response_discount")[row].unsqueeze(1)
+        coupon = candidates[:, :, COUPON].clamp(0.0, 1.0) * self.get_buffer("response_coupon")[row].unsqueeze(1)
+        coverage = candidates[:, :, COVERAGE].clamp(0.0, 1.0)
         covered = torch.matmul(coverage, self.get_buffer("response_coverage")[row].unsqueeze(2)).squeeze(2)
         scale = torch.exp(self.log_scale)
         promoted = (covered + coupon).unsqueeze(2) * scale[0] + discount.unsqueeze(2) * scale[1]
@@ -181,13 +181,15 @@ class LaunchOutcome(nn.Module):
     def reached(self, candidates: Tensor) -> Tensor:
         """What launches say that the plan adds to the log odds: [batch, candidates], >= 0 and increasing. Concave in
         coverage."""
-        coverage = candidates[:, :, 5 : 5 + CHANNELS].clamp(0.0, 1.0)
+        coverage = candidates[:, :, COVERAGE].clamp(0.0, 1.0)
         root = torch.sqrt(coverage + 1e-8) - 1e-4
         kinds = self.get_buffer("kinds")
         total = torch.matmul(coverage, kinds)
         places = torch.matmul((coverage * 200.0).clamp(max=1.0), kinds)
         reach = torch.cat([torch.sqrt(total + 1e-8) - 1e-4, torch.log1p(places), places.clamp(max=1.0)], dim=2)
-        extra = torch.stack([candidates[:, :, 3].clamp(0.0, 1.0), candidates[:, :, 2].clamp(0.0, 0.5)], dim=2)
+        extra = torch.stack(
+            [candidates[:, :, COUPON].clamp(0.0, 1.0), candidates[:, :, DISCOUNT].clamp(0.0, 0.5)], dim=2
+        )
         soft = torch.nn.functional.softplus
         value: Tensor = (
             torch.matmul(root, soft(self.channel))
@@ -198,8 +200,8 @@ class LaunchOutcome(nn.Module):
 
     def season(self, ids: Tensor, candidates: Tensor) -> Tensor:
         """Log seasonality over the horizon's weeks: [batch, candidates, 2]."""
-        week = (candidates[:, :, 0].clamp(1.0, float(WEEKS)).round() - 1.0).long()
-        table = self.seasonality(ids).reshape(-1, len(HORIZONS), WEEKS)
+        week = (candidates[:, :, WEEK_OF_YEAR].clamp(1.0, float(WEEKS_OF_YEAR)).round() - 1.0).long()
+        table = self.seasonality(ids).reshape(-1, len(HORIZONS), WEEKS_OF_YEAR)
         index = week.unsqueeze(1).expand(-1, len(HORIZONS), -1)
         return torch.gather(table, 2, index).transpose(1, 2) * torch.sigmoid(self.season_strength)
 
@@ -214,7 +216,7 @@ class LaunchOutcome(nn.Module):
 
     def forecast(self, leaves: Leaves, ids: Tensor, candidates: Tensor) -> Forecast:
         """Distributions for leaves of [batch, ...], ids [batch, 4], candidates [batch, n, 37]."""
-        entered = candidates[:, 0, 4:5]
+        entered = entered_by_sale(candidates)
         odds = self.units(leaves.units, entered)
         action = self.panel(leaves.log_price, ids, candidates) + self.season(ids, candidates)
         reached = self.reached(candidates)
@@ -246,14 +248,14 @@ class OutcomeGraph(nn.Module):
         support = outcome.get_buffer("support")
         tail = support[-1:] + (outcome.get_buffer("values")[-1:] - support[-1:]) * 2
         self.register_buffer("points", torch.cat([torch.full((1,), -1.0), support, tail]))
-        self.register_buffer("levels", torch.tensor(LEVELS))
+        self.register_buffer("levels", torch.tensor(QUANTILE_LEVELS))
 
     def forward(
         self, embedding: Tensor, categorical_ids: Tensor, attributes: Tensor, candidates: Tensor
     ) -> tuple[Tensor, ...]:
         """See the signature of the model repository: units mean, dispersion, quantiles, buyers mean, repeat rate, units
         distribution, buyers median."""
-        leaves = self.outcome.leaves(embedding, categorical_ids, attributes, candidates[:, 0, 4:5])
+        leaves = self.outcome.leaves(embedding, categorical_ids, attributes, entered_by_sale(candidates))
         forecast = self.outcome.forecast(leaves, categorical_ids, candidates)
         units = self.calibrated(forecast.units)
         mean, variance = self.moments(units)
@@ -269,7 +271,7 @@ class OutcomeGraph(nn.Module):
         return mean, size, quantiles, torch.minimum(buyers_mean, mean), repeat, units, median
 
     def calibrated(self, distribution: Tensor) -> Tensor:
-        """The distribution [batch, candidates, 2, SUPPORT] after beta calibration (Kull, Silva Filho and Flach
+        """The distribution [batch, candidates, 2, UNITS_SUPPORT] after beta calibration (Kull, Silva Filho and Flach
         2017)."""
         value = distribution.clamp(1e-5, 1 - 1e-5)
         a, b, c = (self.get_buffer("calibration")[:, i].reshape(1, 1, 2, 1) for i in range(3))
@@ -292,6 +294,11 @@ class OutcomeGraph(nn.Module):
         # counts lie evenly over (previous, this]
         middle = torch.cat([support[:1], (support[:-1] + support[1:] + 1) / 2, after[-1:]])
         return middle[0] + ((1 - distribution) * (middle[1:] - middle[:-1])).sum(3)
+
+
+def entered_by_sale(candidates: Tensor) -> Tensor:
+    """Whether a launch entered by a sale, of its first candidate: [batch, 1]."""
+    return candidates[:, 0, ENTERED_BY_SALE : ENTERED_BY_SALE + 1]
 
 
 def response_row(ids: Tensor, departments: int, rows: int) -> Tensor:

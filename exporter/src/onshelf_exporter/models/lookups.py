@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-LEVELS = ("department", "category", "type", "brand")
 DEPARTMENT, CATEGORY, TYPE, BRAND = range(4)
 
 

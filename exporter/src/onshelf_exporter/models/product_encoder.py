@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from onshelf_exporter.models.completion import CategoryCompletion
 from onshelf_exporter.models.lookups import CategoryTable, IdEmbedding
 from onshelf_exporter.models.practice import PracticeRates
+from onshelf_release.calendar import WEEKS_OF_YEAR
+from onshelf_release.candidates import CHANNEL_SLOTS
+from onshelf_release.codes import TYPICAL_DISCOUNTS
+from onshelf_release.signatures import EMBEDDING_DIM, VECTOR_DIM
 
-EMBEDDING_DIM = 128
-VECTOR_DIM = 64
-CHANNELS = 32
-WEEKS = 53
-DISCOUNT_BINS = 5
+DISCOUNT_BINS = len(TYPICAL_DISCOUNTS)
 PRICE_RATIO_LIMIT = 2.5  # natural log; a price beyond e**2.5 times the median counts as that
 
 
@@ -76,12 +76,12 @@ class ContentEncoder(nn.Module):
         self.price_table = price_table
         self.dropout = nn.Dropout(feature_dropout)
         self.trunk = nn.Linear(EMBEDDING_DIM + 3, EMBEDDING_DIM)
-        self.channel_head = nn.Linear(EMBEDDING_DIM, CHANNELS)
+        self.channel_head = nn.Linear(EMBEDDING_DIM, CHANNEL_SLOTS)
         self.week_head = nn.Linear(EMBEDDING_DIM, 13)
         self.discount_head = nn.Linear(EMBEDDING_DIM, DISCOUNT_BINS)
         self.demand_head = nn.Linear(EMBEDDING_DIM, 2)
         self.price_head = nn.Linear(EMBEDDING_DIM, 1)
-        self.register_buffer("week_basis", circular_basis(WEEKS, 13))
+        self.register_buffer("week_basis", circular_basis(WEEKS_OF_YEAR, 13))
         nn.init.zeros_(self.label.weight)
         for head in (self.channel_head, self.week_head, self.discount_head, self.demand_head, self.price_head):
             nn.init.normal_(head.weight, std=0.01)

@@ -25,7 +25,6 @@ from onshelf_exporter.models.kinship import (
 from onshelf_exporter.models.scorer import NONE
 from onshelf_exporter.models.user_tables import REASONS, UserTables
 
-PROFILE = 16
 KINDS = 6  # 0 pad, 1 purchase, 2 view, 3 click, 4 cart, 5 review
 CANDIDATES = 200  # products without purchases by the user that are scored one by one
 LAST = 1e6  # place of what is not in a list

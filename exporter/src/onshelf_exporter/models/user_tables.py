@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from onshelf_exporter.models.kin import find
 from onshelf_exporter.models.kinship import EDGE, MATCHES, NEIGHBOURS, counted_limits, nearness
-from onshelf_exporter.models.lookups import BRAND, CATEGORY, LEVELS
+from onshelf_exporter.models.lookups import BRAND, CATEGORY
+from onshelf_release.codes import LEVELS
 
 REASONS = 2  # products of a history that are named as reasons
 ID_SPACE = 2**20  # ids of one level

@@ -28,7 +28,7 @@ from onshelf_exporter.doctor.settings import add_reading_arguments, reading_opti
 from onshelf_exporter.doctor.stage import USABLE, WITH_LOSSES
 from onshelf_exporter.errors import ExporterError, SettingError
 from onshelf_exporter.evaluation.splits import add_weeks_argument
-from onshelf_exporter.imported import code_hash, package_hash
+from onshelf_exporter.imported import FOLLOWED, code_hash, package_hash
 from onshelf_exporter.json_file import write_json
 from onshelf_exporter.recipe import load_recipe
 from onshelf_exporter.shop.example import write_example
@@ -36,7 +36,7 @@ from onshelf_exporter.shop.page import Step, read, render
 from onshelf_exporter.training.runs import open_run
 
 STAGES = ("doctor", "data", "train", "evaluate", "publish")
-MEASURES = ("onshelf_exporter", "onshelf_research")  # the packages whose code the figures are of
+MEASURES = (*FOLLOWED, "onshelf_research")  # the packages whose code the figures are of
 REFUSED = 2  # exit status of a stage that says what is wrong
 
 

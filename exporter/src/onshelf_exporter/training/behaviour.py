@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from onshelf_exporter.dataset_weeks import weeks_covered
 from onshelf_exporter.errors import ExporterError
-from onshelf_exporter.models.towers import PROFILE
 from onshelf_exporter.training.history import History
 from onshelf_exporter.weeks import Cut
+from onshelf_release.codes import EVENT_KINDS, NEW_PRODUCT_WEEKS
+from onshelf_release.signatures import PROFILE_DIM
 
-NEW_WEEKS = 8  # a product is new for so long
-KIND_IDS = {"purchase": 1, "view": 2, "click": 3, "cart": 4, "review": 5}
 PROFILE_COLUMNS = (
     "log_purchases_per_week",
     "log_purchases_per_week_ever",
@@ -25,7 +24,7 @@ PROFILE_COLUMNS = (
     "promotion_sensitivity",
     "new_product_share",
     "variety",
-    *(f"share_department_{rank}" for rank in range(PROFILE - 7)),
+    *(f"share_department_{rank}" for rank in range(PROFILE_DIM - 7)),
 )
 
 
@@ -67,7 +66,7 @@ def load_events(folder: Path, cut: Cut) -> Events:
         raise ExporterError(f"{path}: missing; run `onshelf-exporter data` again")
     frame = pq.read_table(path, filters=[("week", "<=", cut)], read_dictionary=["kind"]).to_pandas()
     users = max(1, pq.read_table(features / "users.parquet", columns=["user_index"]).num_rows)
-    kind = frame["kind"].map(KIND_IDS).astype("float64")
+    kind = frame["kind"].map(EVENT_KINDS).astype("float64")
     frame = (
         frame[kind.notna()]
         .assign(kind=kind.dropna().astype(np.int64))
@@ -135,13 +134,13 @@ def profiles(events: Events, history: History, week: int, window: int = 12) -> N
     sensitivity = np.bincount(user, seen.discount, minlength=n) / np.maximum(spent, 1e-9)
     first = history.products["first_week"].fillna(np.inf).to_numpy(dtype=np.float64)[seen.product]
     burn_in = int(history.dataset["launch_burn_in_weeks"])
-    new = (first > seen.week - NEW_WEEKS) & (first > burn_in) & recent
+    new = (first > seen.week - NEW_PRODUCT_WEEKS) & (first > burn_in) & recent
     recent_count = np.bincount(user, recent, minlength=n)
     variety = pd.DataFrame({"user": user, "product": seen.product}).drop_duplicates()["user"].value_counts()
     distinct = np.zeros(n)
     distinct[variety.index.to_numpy()] = variety.to_numpy()
     departments = top_departments(history)
-    share = np.zeros((n, PROFILE - 7))  # a shop may have few departments, or none
+    share = np.zeros((n, PROFILE_DIM - 7))  # a shop may have few departments, or none
     for place, department in enumerate(departments):
         share[:, place] = np.bincount(user, history.ids[seen.product, 0] == department, minlength=n)
     share /= np.maximum(count, 1)[:, None]
@@ -160,13 +159,13 @@ def profiles(events: Events, history: History, week: int, window: int = 12) -> N
 def top_departments(history: History) -> NDArray[np.int64]:
     """Ids of the departments with most products known by the cut, at most 9."""
     counts = np.asarray(history.vocabulary.counts["department"])
-    order: NDArray[np.int64] = np.argsort(-counts[1:], kind="stable")[: PROFILE - 7] + 1
+    order: NDArray[np.int64] = np.argsort(-counts[1:], kind="stable")[: PROFILE_DIM - 7] + 1
     return order
 
 
 def bought(events: Events) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Distinct (user, product) pairs of purchases, sorted: two arrays."""
-    rows = events.kind == KIND_IDS["purchase"]
+    rows = events.kind == EVENT_KINDS["purchase"]
     pairs: NDArray[Any] = np.unique(np.stack([events.user[rows], events.product[rows]], axis=1), axis=0)
     return pairs[:, 0], pairs[:, 1]
 

@@ -18,20 +18,15 @@ from torch import Tensor, nn
 
 from onshelf_exporter import devices, precision
 from onshelf_exporter.models.launch_outcome import nb_loss
-from onshelf_exporter.models.product_encoder import (
-    CHANNELS,
-    DISCOUNT_BINS,
-    EMBEDDING_DIM,
-    ContentEncoder,
-    Practice,
-    TextEncoder,
-)
+from onshelf_exporter.models.product_encoder import DISCOUNT_BINS, ContentEncoder, Practice, TextEncoder
 from onshelf_exporter.recipe import ContentRecipe, EncoderRecipe
 from onshelf_exporter.training.context import price_table
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.loop import Fit, fit
 from onshelf_exporter.training.targets import Targets, build_targets, newest_outcomes
 from onshelf_exporter.training.texts import Tokens
+from onshelf_release.candidates import CHANNEL_SLOTS
+from onshelf_release.signatures import EMBEDDING_DIM
 
 WEIGHTS = {
     "type": 1.0,
@@ -54,7 +49,7 @@ class Auxiliary(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ever = nn.Linear(EMBEDDING_DIM, CHANNELS)
+        self.ever = nn.Linear(EMBEDDING_DIM, CHANNEL_SLOTS)
         self.depth = nn.Linear(EMBEDDING_DIM, DISCOUNT_BINS)
         self.log_size = nn.Parameter(torch.zeros(1))
 

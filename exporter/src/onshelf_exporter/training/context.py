@@ -6,11 +6,11 @@ import torch
 from numpy.typing import NDArray
 
 from onshelf_exporter.dataset_weeks import first_whole_week, weeks_covered, weeks_of_year
-from onshelf_exporter.models.launch_outcome import HORIZONS
 from onshelf_exporter.models.lookups import CategoryTable
-from onshelf_exporter.models.product_encoder import WEEKS
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.vocabulary import shrunk
+from onshelf_release.calendar import WEEKS_OF_YEAR
+from onshelf_release.candidates import HORIZONS
 
 PRICE_STRENGTH = 5.0  # products that the level above counts for
 SEASON_STRENGTH = 60.0  # the same for units of a week
@@ -75,16 +75,20 @@ def seasonality_levels(history: History) -> tuple[NDArray[np.float64], NDArray[n
     week = weeks_of_year(history.dataset, sales["week"].to_numpy()) - 1
     units = np.minimum(sales["units"].to_numpy(dtype=np.float64), 50.0)
     ids = history.ids[sales["product_index"].to_numpy()]
-    shown = np.zeros(WEEKS)
+    shown = np.zeros(WEEKS_OF_YEAR)
     np.add.at(shown, weeks_of_year(history.dataset, np.arange(whole_from, history.cut + 1)) - 1, 1.0)
     result: list[NDArray[np.float64]] = []
-    whole = _index(np.bincount(week, units, minlength=WEEKS).astype(np.float64)[None, :], shown, np.ones((1, WEEKS)))
+    whole = _index(
+        np.bincount(week, units, minlength=WEEKS_OF_YEAR).astype(np.float64)[None, :],
+        shown,
+        np.ones((1, WEEKS_OF_YEAR)),
+    )
     above = whole
     for position, level in enumerate(("department", "category", "type")):
         size = history.vocabulary.sizes[position]
         flat = (
-            np.bincount(ids[:, position] * WEEKS + week, units, minlength=size * WEEKS)
-            .reshape(size, WEEKS)
+            np.bincount(ids[:, position] * WEEKS_OF_YEAR + week, units, minlength=size * WEEKS_OF_YEAR)
+            .reshape(size, WEEKS_OF_YEAR)
             .astype(np.float64)
         )
         prior = above[history.vocabulary.parents[level]] if position else np.repeat(whole, size, 0)

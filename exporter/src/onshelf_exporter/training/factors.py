@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from onshelf_exporter.models.habits import OTHER_WEIGHT
-from onshelf_exporter.models.product_encoder import VECTOR_DIM
-from onshelf_exporter.training.behaviour import KIND_IDS, Events
+from onshelf_exporter.training.behaviour import Events
+from onshelf_release.codes import EVENT_KINDS
+from onshelf_release.signatures import VECTOR_DIM
 
 Floats = NDArray[np.float32]
 
@@ -24,7 +25,7 @@ def tastes(events: Events, week: int, products: int) -> sparse.csr_array:
     purchase counts OTHER_WEIGHT with a half-life of 8."""
     seen = events.until(week)
     age = (week - seen.week).astype(np.float64)
-    bought = seen.kind == KIND_IDS["purchase"]
+    bought = seen.kind == EVENT_KINDS["purchase"]
     value = np.where(bought, 0.5 ** (age / 16.0), OTHER_WEIGHT * 0.5 ** (age / 8.0))
     shape = (events.users, products)
     matrix = sparse.coo_array((value, (seen.user, seen.product)), shape=shape).tocsr()

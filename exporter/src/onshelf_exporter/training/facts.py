@@ -8,8 +8,9 @@ from torch import Tensor
 from onshelf_exporter.models.kinship import LevelCounts
 from onshelf_exporter.models.scorer import NONE
 from onshelf_exporter.models.towers import Catalogue
-from onshelf_exporter.training.behaviour import KIND_IDS, Events
+from onshelf_exporter.training.behaviour import Events
 from onshelf_exporter.training.history import History
+from onshelf_release.codes import EVENT_KINDS
 
 Floats = NDArray[np.float64]
 
@@ -22,7 +23,7 @@ PRIOR_WEIGHT = 1e-3  # of the log of recent purchases, beside what is bought tog
 def product_facts(events: Events, week: int, types: NDArray[np.int64]) -> NDArray[np.float32]:
     """[products, 14] as of the end of `week`; the first column is the log of the usual weeks between purchases."""
     seen = events.until(week)
-    bought = seen.kind == KIND_IDS["purchase"]
+    bought = seen.kind == EVENT_KINDS["purchase"]
     user, product = seen.user[bought], seen.product[bought]
     age = (week - seen.week[bought]).astype(np.float64)
     n = len(types)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesRegressor
 
 from onshelf_exporter.models.forest import Forest
-from onshelf_exporter.models.launch_outcome import BUYER_ROWS, SUPPORT
+from onshelf_exporter.models.launch_outcome import BUYER_ROWS
+from onshelf_release.signatures import UNITS_SUPPORT
 
 Floats = NDArray[np.float64]
 
@@ -32,15 +33,15 @@ def count_support(highest: float) -> NDArray[np.float64]:
     """SUPPORT increasing counts: 0..8, then geometric to a little above the highest outcome."""
     first = np.arange(9, dtype=np.float64)
     last = max(1.25 * highest, 90.0)
-    rest = np.round(8.0 * (last / 8.0) ** (np.arange(1, SUPPORT - 8) / (SUPPORT - 9)))
+    rest = np.round(8.0 * (last / 8.0) ** (np.arange(1, UNITS_SUPPORT - 8) / (UNITS_SUPPORT - 9)))
     for i in range(len(rest)):  # rounding must not join two counts
         rest[i] = max(rest[i], (rest[i - 1] if i else 8.0) + 1)
     return np.concatenate([first, rest])
 
 
 def bin_values(support: Floats, outcomes: Floats) -> Floats:
-    """Mean count in each bin (previous, this] of the support and beyond the last, [SUPPORT + 1]: the middle, moved
-    towards the outcomes seen there as far as there are any."""
+    """Mean count in each bin (previous, this] of the support and beyond the last, [UNITS_SUPPORT + 1]: the middle,
+    moved towards the outcomes seen there as far as there are any."""
     edges = np.concatenate([[-1.0], support, [support[-1] * 1.5]])
     middle = np.concatenate([support[:1], (edges[1:-2] + 1 + support[1:]) / 2, [support[-1] * 1.25]])
     place = np.searchsorted(support, outcomes)

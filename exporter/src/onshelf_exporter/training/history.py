@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from onshelf_exporter.errors import ExporterError
-from onshelf_exporter.models.product_encoder import CHANNELS
 from onshelf_exporter.training.vocabulary import Vocabulary, build_vocabulary
 from onshelf_exporter.weeks import Cut
+from onshelf_release.candidates import CHANNEL_SLOTS
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -150,7 +150,7 @@ def _launches(features: Path, cut: Cut, slots: dict[str, int]) -> Launches:
     covered = covered[covered["product_id"].isin(rows.index)]
     row = rows.loc[covered["product_id"]].to_numpy()
     slot = covered["channel_id"].map(slots).to_numpy(dtype=np.int64)
-    plan = np.zeros((len(frame), CHANNELS), dtype=np.float32)
+    plan = np.zeros((len(frame), CHANNEL_SLOTS), dtype=np.float32)
     practice = plan.copy()
     plan[row, slot] = covered["coverage_plan"].fillna(0.0).to_numpy(dtype=np.float32)
     practice[row, slot] = covered["coverage_4w"].fillna(0.0).to_numpy(dtype=np.float32)

@@ -1,12 +1,9 @@
 """How a launch's units fall into its first weeks, and how much its first weeks say about the rest.
 
-A launch's own rate relative to its forecast is Gamma(r, r) with the forecast's dispersion r; given that rate, weeks
-are Poisson. So the forecast of the remaining weeks after k weeks on sale is again a negative binomial (Gamma-Poisson
-conjugacy; Gelman et al., Bayesian Data Analysis, 3rd edition, chapter 2). Units of one household or of one week come
-in lumps, so the likelihood of what was seen is raised to a power w_k below 1 (a power posterior; Holmes and Walker
-2017, Assigning a value to a power likelihood), and the remaining weeks scatter around their rate with a dispersion
-phi_k. Both are estimated by likelihood on past launches, whose forecast is taken to be the mean of the other launches
-of their kind.
+The shares, the weight w_k of a unit seen in the first k weeks and the dispersion phi_k of the weeks that remain, as
+`onshelf_release.life_cycle.posterior` reads them. Weight and dispersion are estimated by likelihood on past launches
+(Holmes and Walker 2017, Assigning a value to a power likelihood), whose forecast is taken to be the mean of the other
+launches of their kind.
 """
 
 from dataclasses import dataclass
@@ -19,11 +16,12 @@ from scipy import special
 from scipy.optimize import minimize
 
 from onshelf_exporter.training.history import History, Launches
+from onshelf_release.codes import CATEGORY_LEVELS
+from onshelf_release.life_cycle import EVIDENCE, SHARES, SIZES, WEEKS, posterior
 
 Floats = NDArray[np.float64]
 
-WEEKS = 8
-LEVELS = ("department", "category")
+LEVELS = CATEGORY_LEVELS[:2]
 SHARE_PRIOR = 50.0  # units by which the shares of a group are drawn to those of the level above
 MEAN_PRIOR = 5.0  # launches by which the mean of a kind is drawn to that of all
 MIN_LAUNCHES = 30  # fewer launches than this keep START
@@ -45,26 +43,6 @@ class WeeklyUnits:
         units = self.units.copy()
         units[:, 0] = np.maximum(units[:, 0] - self.entered, 0.0)
         return units
-
-
-def posterior(
-    mean: Floats, size: Floats, seen: Floats, share: Floats, evidence: float, dispersion: float, entered: Floats
-) -> tuple[Floats, Floats]:
-    """Forecast of the weeks that remain of the first 8, after some of them: mean and size of a negative binomial.
-
-    Args:
-        mean: forecast of the units of all 8 weeks, float64 [n].
-        size: its dispersion r.
-        seen: units sold so far.
-        share: share of the 8 weeks' units that falls into the weeks so far.
-        evidence: w_k, the power of the likelihood.
-        dispersion: phi_k, of the remaining weeks around their rate.
-        entered: 1 where the launch entered by a sale (its first unit is certain), 0 elsewhere.
-    """
-    rest = np.maximum(mean - entered, 1e-6)
-    a = size + evidence * np.maximum(seen - entered, 0.0)
-    b = size + evidence * rest * share
-    return rest * (1.0 - share) * a / b, 1.0 / (1.0 / a + 1.0 / dispersion)
 
 
 def weekly_units(sales: pd.DataFrame, product: NDArray[np.int64], week: NDArray[np.int64], products: int) -> Floats:
@@ -109,9 +87,8 @@ def life_cycle_table(history: History) -> pa.Table:
         parts.append(_rows(level, number, above[number], count[number]))
     evidence, dispersion = estimate(weekly, ids["department"], _shares_of_all(parts[0]))
     table = pa.concat_tables(parts)
-    for name, values in (("evidence", evidence), ("size", dispersion)):
-        for week in range(1, WEEKS):
-            table = table.append_column(f"{name}_w{week}", pa.array(np.full(len(table), values[week - 1])))
+    for name, value in zip((*EVIDENCE, *SIZES), (*evidence, *dispersion), strict=True):
+        table = table.append_column(name, pa.array(np.full(len(table), value)))
     return table
 
 
@@ -131,12 +108,12 @@ def estimate(weekly: WeeklyUnits, kind: NDArray[np.int64], shares: Floats) -> tu
     group = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
     units, count = np.bincount(group, total)[group], np.bincount(group)[group]
     mean = (units - total + MEAN_PRIOR * total.mean()) / (count - 1 + MEAN_PRIOR)
-    none = np.zeros(len(total))
 
     def forecast_loss(parameters: Floats) -> float:
         return _loss(total, mean, np.full(len(total), np.exp(parameters[0])))
 
     size = np.exp(minimize(forecast_loss, np.zeros(1), method="Nelder-Mead").x[0])
+    sizes = np.full(len(mean), size)
     evidence, dispersion = np.empty(WEEKS - 1), np.empty(WEEKS - 1)
     cumulative = np.cumsum(shares, axis=1)[weekly.promoted]
     bounds = [tuple(np.log(limits)) for limits in (EVIDENCE_RANGE, DISPERSION_RANGE)]
@@ -146,7 +123,8 @@ def estimate(weekly: WeeklyUnits, kind: NDArray[np.int64], shares: Floats) -> tu
 
         def loss(parameters: Floats, seen: Floats = seen, rest: Floats = rest, share: Floats = share) -> float:
             w, phi = np.exp(parameters)
-            return _loss(rest, *posterior(mean, np.full(len(mean), size), seen, share, w, phi, none))
+            after = posterior(mean=mean, size=sizes, units=seen, share=share, evidence=w, dispersion=phi)
+            return _loss(rest, after.mean, after.size)
 
         found = minimize(loss, np.log(START), method="L-BFGS-B", bounds=bounds)
         evidence[week - 1], dispersion[week - 1] = np.exp(found.x)
@@ -195,12 +173,11 @@ def _rows(level: str, number: NDArray[np.int64], shares: Floats, count: NDArray[
             "id": pa.array(np.repeat(number, 2), pa.int64()),
             "promoted": pa.array(np.tile([0, 1], len(number)), pa.int64()),
             "launches": pa.array(count.ravel(), pa.int64()),
-            **{f"share_w{week + 1}": pa.array(flat[:, week], pa.float64()) for week in range(WEEKS)},
+            **{name: pa.array(flat[:, week], pa.float64()) for week, name in enumerate(SHARES)},
         }
     )
 
 
 def _shares_of_all(table: pa.Table) -> Floats:
     """Shares by `promoted` [2, 8]."""
-    columns = [table[f"share_w{week}"].to_numpy() for week in range(1, WEEKS + 1)]
-    return np.stack(columns, axis=1)
+    return np.stack([table[name].to_numpy() for name in SHARES], axis=1)

@@ -16,17 +16,7 @@ from torch import Tensor
 from onshelf_exporter.dataset_weeks import weeks_of_year
 from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.models.kin import kin_features
-from onshelf_exporter.models.launch_outcome import (
-    BUYER_ROWS,
-    HORIZONS,
-    KINDS,
-    SUPPORT,
-    LaunchOutcome,
-    Leaves,
-    OutcomeGraph,
-    split_leaves,
-)
-from onshelf_exporter.models.product_encoder import CHANNELS
+from onshelf_exporter.models.launch_outcome import BUYER_ROWS, KINDS, LaunchOutcome, Leaves, OutcomeGraph, split_leaves
 from onshelf_exporter.recipe import OutcomeRecipe
 from onshelf_exporter.training.behaviour import Events
 from onshelf_exporter.training.calibration import beta_calibration, randomised_pit
@@ -37,6 +27,8 @@ from onshelf_exporter.training.kin import Kin, build_kin, kin_tables, overall_ra
 from onshelf_exporter.training.partial import life_shapes, likely_totals
 from onshelf_exporter.training.response import estimate_response
 from onshelf_exporter.training.runs import MIN_LAUNCHES
+from onshelf_release.candidates import CHANNEL_SLOTS, HORIZONS, candidate_rows
+from onshelf_release.signatures import UNITS_SUPPORT
 
 Floats = NDArray[np.float64]
 LAG_WEEKS = 7  # a launch is seen as up to so many weeks before it, as a release sees the launches after its cut
@@ -68,16 +60,16 @@ def launch_attributes(launches: Launches, label: NDArray[np.float32]) -> NDArray
 
 
 def actual_candidates(history: History, launches: Launches) -> NDArray[np.float32]:
-    """[launches, 37]: the action that each launch really had."""
+    """The action that each launch really had, a row each; see `candidate_rows`."""
     frame = launches.frame
-    head = [
-        weeks_of_year(history.dataset, frame["launch_week"].to_numpy()),
-        frame["price"].fillna(0.0),
-        frame["discount"].fillna(0.0),
-        frame["coupon"],
-        frame["entered_by_sale"],
-    ]
-    return np.concatenate([np.stack([np.asarray(c, dtype=np.float32) for c in head], axis=1), launches.plan], axis=1)
+    return candidate_rows(
+        week_of_year=weeks_of_year(history.dataset, frame["launch_week"].to_numpy()),
+        price=frame["price"].fillna(0.0),
+        discount=frame["discount"].fillna(0.0),
+        coupon=frame["coupon"],
+        entered_by_sale=frame["entered_by_sale"],
+        coverage=launches.plan,
+    )
 
 
 def outcome_rows(history: History) -> OutcomeRows:
@@ -214,7 +206,7 @@ def train_outcome(
         # buyers of single weeks count those who came back twice: where 4 weeks are over, their number is known
         known = np.isfinite(rows.buyers[partial, 0].numpy())
         buyers = at_most(rows.buyers[partial, 0].double().numpy()[known], support[list(BUYER_ROWS)])
-        learned[known, 2 * SUPPORT : 2 * SUPPORT + len(BUYER_ROWS)] = buyers
+        learned[known, 2 * UNITS_SUPPORT : 2 * UNITS_SUPPORT + len(BUYER_ROWS)] = buyers
         chosen = np.concatenate([complete, partial])
         targets = np.concatenate([targets, learned])
         model, leaves, recency = fitted(chosen, targets)
@@ -223,7 +215,9 @@ def train_outcome(
     with torch.no_grad():
         forecast = model.forecast(leaves, taken.ids, taken.candidates)
     honest = forecast.units[:, 0].double().numpy()
-    curve = beta_calibration(honest, targets[:, : 2 * SUPPORT].reshape(-1, 2, SUPPORT), recency.double().numpy())
+    curve = beta_calibration(
+        honest, targets[:, : 2 * UNITS_SUPPORT].reshape(-1, 2, UNITS_SUPPORT), recency.double().numpy()
+    )
     graph = OutcomeGraph(model, curve).eval()
     with torch.no_grad():
         mean, variance = graph.moments(graph.calibrated(forecast.units))
@@ -274,7 +268,7 @@ def main_directions(embeddings: NDArray[np.float32], count: int) -> tuple[NDArra
 
 def channel_kinds(history: History) -> Tensor:
     """FP32 [32, KINDS]: displays, and every other channel but coupons (they have a column of their own)."""
-    kinds = torch.zeros(CHANNELS, KINDS)
+    kinds = torch.zeros(CHANNEL_SLOTS, KINDS)
     slot, kind = history.channels["channel_slot"].to_numpy(dtype=np.int64), history.channels["kind"].to_numpy(str)
     kinds[slot[kind == "display"], 0] = 1.0
     kinds[slot[(kind != "display") & (kind != "coupon")], 1] = 1.0
@@ -306,8 +300,8 @@ def fit_action(
 ) -> None:
     """Fit everything behind the forest by the ranked likelihood of the distributions (LBFGS)."""
     n = len(targets)
-    units = targets[:, : 2 * SUPPORT].reshape(n, 2, SUPPORT)
-    buyers = targets[:, 2 * SUPPORT : -2].reshape(n, 2, -1)
+    units = targets[:, : 2 * UNITS_SUPPORT].reshape(n, 2, UNITS_SUPPORT)
+    buyers = targets[:, 2 * UNITS_SUPPORT : -2].reshape(n, 2, -1)
     weight = weight / weight.mean()
     entered = rows.candidates[:, 0, 4]
     ridge, soft = recipe.action_ridge, torch.nn.functional.softplus

@@ -4,9 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln, gammaln
 
-from onshelf_exporter.models.launch_outcome import BUYER_ROWS, HORIZONS, SUPPORT
+from onshelf_exporter.models.launch_outcome import BUYER_ROWS
 from onshelf_exporter.training.forest import at_most
 from onshelf_exporter.training.kin import LAUNCH_WEEKS
+from onshelf_release.candidates import HORIZONS
+from onshelf_release.signatures import UNITS_SUPPORT
 
 Floats = NDArray[np.float64]
 CONCENTRATION = 6.0  # of the beta distribution of the share of a launch's total that falls into its first weeks
@@ -26,13 +28,13 @@ def likely_totals(
         buyers: float64 [n, 8], buyers by week of life, likewise.
         weeks_over: int64 [n], 1..7.
         shape: float64 [n, 8], share of the 8-week units by week of life.
-        support: float64 [SUPPORT].
+        support: float64 [UNITS_SUPPORT].
 
     Returns:
         float64 [n, leaf_width()]; what nothing was seen of stays as expected.
     """
     result = forecast.copy()
-    width = (SUPPORT, len(BUYER_ROWS))
+    width = (UNITS_SUPPORT, len(BUYER_ROWS))
     start = 0
     for seen, counts, points in ((units, width[0], support), (buyers, width[1], support[list(BUYER_ROWS)])):
         for horizon in HORIZONS:

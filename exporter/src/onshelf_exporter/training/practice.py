@@ -17,8 +17,8 @@ from scipy import sparse
 
 from onshelf_exporter.models.lookups import BRAND, CategoryTable
 from onshelf_exporter.models.practice import PracticeRates
-from onshelf_exporter.models.product_encoder import CHANNELS
 from onshelf_exporter.training.history import History
+from onshelf_release.candidates import CHANNEL_SLOTS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -37,7 +37,7 @@ PATH = 7  # rates that depend on department, category and type; the rest on the 
 
 
 class Source(NamedTuple):
-    """What rates are shares of: n things with categorical ids [n, 4], weights [n] and channels [n, CHANNELS]."""
+    """What rates are shares of: n things with categorical ids [n, 4], weights [n] and channels [n, CHANNEL_SLOTS]."""
 
     ids: Ints
     weight: Floats
@@ -46,7 +46,7 @@ class Source(NamedTuple):
 
 
 class SourceRates(NamedTuple):
-    """Rates of one source, [ids, CHANNELS + 1] by level; the last column is the share with any channel."""
+    """Rates of one source, [ids, CHANNEL_SLOTS + 1] by level; the last column is the share with any channel."""
 
     whole: Floats
     department: Floats
@@ -66,9 +66,9 @@ class _Carried(NamedTuple):
 def practice_rates(history: History) -> PracticeRates:
     """Tables of channel log odds as of the cut of `history`."""
     carried = _carried(history)
-    used = np.zeros(CHANNELS, dtype=bool)
+    used = np.zeros(CHANNEL_SLOTS, dtype=bool)
     used[history.channels["channel_slot"].to_numpy(dtype=np.int64)] = True
-    kinds = np.zeros(CHANNELS, dtype=np.int64)
+    kinds = np.zeros(CHANNEL_SLOTS, dtype=np.int64)
     kinds[used] = np.unique(history.channels["kind"].astype(str), return_inverse=True)[1] if used.any() else 0
     weights, intercept = _fit_weights(history, carried, kinds)
     rates = rates_at(history, carried, history.cut)
@@ -105,7 +105,7 @@ def rates_at(history: History, carried: _Carried, week: int) -> list[SourceRates
 
 
 def features(rates: list[SourceRates], ids: Ints) -> Floats:
-    """Log odds [n, rates, CHANNELS] for categorical ids [n, 4]; an unknown id has the rate of the level above."""
+    """Log odds [n, rates, CHANNEL_SLOTS] for categorical ids [n, 4]; an unknown id has the rate of the level above."""
     columns = []
     for source in rates:
         whole = np.repeat(source.whole, len(ids), axis=0)
@@ -114,9 +114,9 @@ def features(rates: list[SourceRates], ids: Ints) -> Floats:
         kind = np.where(ids[:, 2:3] > 0, source.type[ids[:, 2]], category)
         brand = np.where(ids[:, 3:4] > 0, source.brand[ids[:, 3]], whole)
         path = [department, category, kind]
-        columns += [part[:, :CHANNELS] for part in (whole, *path)]
-        columns += [np.repeat(part[:, CHANNELS:], CHANNELS, axis=1) for part in path]
-        columns += [brand[:, :CHANNELS], np.repeat(brand[:, CHANNELS:], CHANNELS, axis=1)]
+        columns += [part[:, :CHANNEL_SLOTS] for part in (whole, *path)]
+        columns += [np.repeat(part[:, CHANNEL_SLOTS:], CHANNEL_SLOTS, axis=1) for part in path]
+        columns += [brand[:, :CHANNEL_SLOTS], np.repeat(brand[:, CHANNEL_SLOTS:], CHANNEL_SLOTS, axis=1)]
     share = np.clip(np.stack(columns, axis=1), CLIP, 1.0 - CLIP)
     return np.asarray(np.log(share / (1.0 - share)), dtype=np.float64)
 
@@ -167,8 +167,8 @@ def _sources(history: History, carried: _Carried, week: int) -> list[Source]:
 def _matrix(row: Ints, slot: Ints, rows: int, coupon: Ints) -> sparse.csr_array:
     """Which of `rows` had which channel, 0 or 1, with a last column for any channel but coupons."""
     promoted = row[~np.isin(slot, coupon)]
-    both = (np.concatenate([row, promoted]), np.concatenate([slot, np.full(len(promoted), CHANNELS)]))
-    matrix = sparse.coo_array((np.ones(len(both[0])), both), shape=(rows, CHANNELS + 1)).tocsr()
+    both = (np.concatenate([row, promoted]), np.concatenate([slot, np.full(len(promoted), CHANNEL_SLOTS)]))
+    matrix = sparse.coo_array((np.ones(len(both[0])), both), shape=(rows, CHANNEL_SLOTS + 1)).tocsr()
     matrix.data[:] = 1.0
     return matrix
 
@@ -189,7 +189,7 @@ def _shrink(source: Source, history: History) -> SourceRates:
 
 
 def _fit_weights(history: History, carried: _Carried, kinds: Ints) -> tuple[Floats, Floats]:
-    """Weights [CHANNELS, rates] with the slope in them, and intercepts [CHANNELS]."""
+    """Weights [CHANNEL_SLOTS, rates] with the slope in them, and intercepts [CHANNEL_SLOTS]."""
     count = (len(HALF_LIVES) + len(SPANS)) * (PATH + 2)
     frame, launches = history.launches.frame, history.launches
     week = frame["launch_week"].to_numpy(dtype=np.int64)
@@ -201,14 +201,14 @@ def _fit_weights(history: History, carried: _Carried, kinds: Ints) -> tuple[Floa
         ids = history.ids[frame["product_index"].to_numpy()[rows]]
         inputs.append(features(rates_at(history, carried, origin), ids).astype(np.float32))
         targets.append((launches.practice[rows] > 0).astype(np.float32))
-    equal = np.full((CHANNELS, count), 1.0 / count)
+    equal = np.full((CHANNEL_SLOTS, count), 1.0 / count)
     if sum(len(part) for part in targets) < MIN_TARGETS:
-        return equal, np.zeros(CHANNELS)
+        return equal, np.zeros(CHANNEL_SLOTS)
     x, y = torch.from_numpy(np.concatenate(inputs)), torch.from_numpy(np.concatenate(targets))
     kind = torch.from_numpy(kinds)
     weight = torch.full((int(kinds.max()) + 1, count), 1.0 / count, requires_grad=True)
     slope = torch.ones(len(weight), requires_grad=True)
-    intercept = torch.zeros(CHANNELS, requires_grad=True)
+    intercept = torch.zeros(CHANNEL_SLOTS, requires_grad=True)
     optimizer = torch.optim.LBFGS([weight, slope, intercept], max_iter=40, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:

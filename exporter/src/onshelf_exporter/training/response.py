@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from onshelf_exporter.dataset_weeks import weeks_of_year
 from onshelf_exporter.models.launch_outcome import ResponseTable
-from onshelf_exporter.models.product_encoder import CHANNELS
 from onshelf_exporter.recipe import OutcomeRecipe
 from onshelf_exporter.training.context import product_week_frame, seasonality_levels
 from onshelf_exporter.training.history import History
+from onshelf_release.candidates import CHANNEL_SLOTS
 
 OVERDISPERSION = 4.0  # variance of weekly units over their mean, by which the likelihood counts less
 PRIOR_STRENGTH = 50.0
@@ -81,7 +81,7 @@ def build_panel(history: History, products: int) -> Panel | None:
     units[at], discount[at], price[at] = rows["units"], rows["discount"], np.log(rows["price"])
     seen = np.maximum.accumulate(np.where(np.isfinite(price), np.arange(total), 0))
     price = price[seen]  # the first week of each product has a sale
-    coverage = np.zeros((total, CHANNELS), dtype=np.float32)
+    coverage = np.zeros((total, CHANNEL_SLOTS), dtype=np.float32)
     promotions = history.promotions
     of = position[promotions["product_index"].to_numpy()]
     offset = promotions["week"].to_numpy() - first[np.maximum(of, 0)]
@@ -120,14 +120,14 @@ def estimate_response(history: History, recipe: OutcomeRecipe) -> tuple[Response
     """Coefficients by department id, row 0 for the whole shop, then by category id; a few figures for the manifest."""
     departments, categories = history.vocabulary.sizes[:2]
     above = torch.from_numpy(_departments_of(history, categories))
-    start = torch.full((CHANNELS + 3,), START_COVERAGE)
-    start[CHANNELS:] = torch.tensor([recipe.elasticity_prior, START_DISCOUNT, START_COUPON])
+    start = torch.full((CHANNEL_SLOTS + 3,), START_COVERAGE)
+    start[CHANNEL_SLOTS:] = torch.tensor([recipe.elasticity_prior, START_DISCOUNT, START_COUPON])
     prior = torch.log(torch.expm1(start))
     strength = torch.full_like(prior, PRIOR_STRENGTH)
-    strength[CHANNELS] = ELASTICITY_STRENGTH
+    strength[CHANNEL_SLOTS] = ELASTICITY_STRENGTH
     shop = prior.clone().requires_grad_(True)
-    own = torch.zeros(departments, CHANNELS + 3, requires_grad=True)
-    special = torch.zeros(categories, CHANNELS + 3, requires_grad=True)
+    own = torch.zeros(departments, CHANNEL_SLOTS + 3, requires_grad=True)
+    special = torch.zeros(categories, CHANNEL_SLOTS + 3, requires_grad=True)
     panel = build_panel(history, recipe.response_products)
     if panel is not None:
         design = torch.from_numpy(
@@ -160,11 +160,11 @@ def estimate_response(history: History, recipe: OutcomeRecipe) -> tuple[Response
         kinds = history.channels
         coupons = kinds.loc[kinds["kind"] == "coupon", "channel_slot"].to_numpy(dtype=np.int64)
         used = set(kinds["channel_slot"].tolist())
-        unused = [slot for slot in range(CHANNELS) if slot not in used]
+        unused = [slot for slot in range(CHANNEL_SLOTS) if slot not in used]
         # a coupon acts through its own column; a slot without a channel does nothing
         effect[:, [*coupons.tolist(), *unused]] = 0.0
-    elasticity, discount, coupon = effect[:, CHANNELS:].unbind(1)
-    table = ResponseTable(elasticity, discount, coupon, effect[:, :CHANNELS], departments)
+    elasticity, discount, coupon = effect[:, CHANNEL_SLOTS:].unbind(1)
+    table = ResponseTable(elasticity, discount, coupon, effect[:, :CHANNEL_SLOTS], departments)
     figures = {
         "panel_rows": 0.0 if panel is None else float(len(panel.units)),
         "elasticity": float(table.elasticity[0]),

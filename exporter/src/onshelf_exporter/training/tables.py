@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from onshelf_exporter import features
 from onshelf_exporter.dataset_weeks import calendar_of, weeks_of_year
-from onshelf_exporter.models.lookups import LEVELS
 from onshelf_exporter.recipe import EncoderRecipe
 from onshelf_exporter.training.behaviour import Events, bought
 from onshelf_exporter.training.context import price_levels, seasonality_levels
@@ -22,6 +21,7 @@ from onshelf_exporter.training.life_cycle import life_cycle_table
 from onshelf_exporter.training.outcome import launch_attributes
 from onshelf_exporter.training.texts import load_tokenizer
 from onshelf_exporter.training.towers import TowerResult
+from onshelf_release.codes import LEVELS
 
 TRAITS = ("purchases_per_week", "price_tier", "promotion_sensitivity", "new_product_share")
 

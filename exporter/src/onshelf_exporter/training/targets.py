@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf_exporter.dataset_weeks import weeks_covered, weeks_of_year
-from onshelf_exporter.models.product_encoder import CHANNELS, DISCOUNT_BINS
+from onshelf_exporter.models.product_encoder import DISCOUNT_BINS
 from onshelf_exporter.training.history import History
+from onshelf_release.candidates import CHANNEL_SLOTS
+from onshelf_release.codes import DISCOUNT_EDGES
 
-DISCOUNT_EDGES = (0.0, 0.1, 0.2, 0.3)
 HOLDOUT_WEEKS = (
     5  # the last launch weeks with complete outcomes: they choose epochs and calibrate, and are not learned from
 )
@@ -56,7 +57,7 @@ def build_targets(history: History, hidden_outcomes: NDArray[np.bool_]) -> Targe
     units = np.bincount(index, sales["units"].to_numpy(dtype=np.float64), minlength=n).astype(np.float32)
     on_sale = weeks_covered(history.dataset, first, history.cut)
     weeks = np.where(history.known, on_sale, np.nan).astype(np.float32)
-    ever = np.zeros((n, CHANNELS), dtype=np.float32)
+    ever = np.zeros((n, CHANNEL_SLOTS), dtype=np.float32)
     ever[promotions["product_index"].to_numpy(), promotions["slot"].to_numpy()] = 1.0
     list_value = (sales["revenue"] + sales["discount"]).to_numpy(dtype=np.float64)
     depth_share = np.where(
@@ -76,7 +77,7 @@ def build_targets(history: History, hidden_outcomes: NDArray[np.bool_]) -> Targe
     done4 = launches.complete4
     week = np.full(n, -1, dtype=np.int64)
     week[product[done4]] = weeks_of_year(history.dataset, frame["launch_week"].to_numpy()[done4]) - 1
-    channels = np.full((n, CHANNELS), np.nan, dtype=np.float32)
+    channels = np.full((n, CHANNEL_SLOTS), np.nan, dtype=np.float32)
     channels[product[done4]] = (launches.practice[done4] > 0).astype(np.float32)
     discount = np.full(n, -1, dtype=np.int64)
     # part of the action; the data stage imputes it where nothing was sold, so that it does not tell the outcome
@@ -97,5 +98,5 @@ def newest_outcomes(history: History) -> NDArray[np.bool_]:
 
 def discount_bin(fraction: NDArray[np.float64]) -> NDArray[np.int64]:
     """0 none, 1 (0, .1], 2 (.1, .2], 3 (.2, .3], 4 above; under half a percent counts as none."""
-    bins = np.searchsorted(np.array(DISCOUNT_EDGES), fraction, side="left")
-    return np.where(fraction < 0.005, 0, np.clip(bins, 1, DISCOUNT_BINS - 1)).astype(np.int64)
+    bins = 1 + np.searchsorted(np.array(DISCOUNT_EDGES), fraction, side="left")
+    return np.where(fraction < 0.005, 0, bins).astype(np.int64)

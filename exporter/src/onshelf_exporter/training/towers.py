@@ -17,7 +17,6 @@ from onshelf_exporter.models.kinship import LevelCounts, fit_features, fit_sums,
 from onshelf_exporter.models.product_encoder import ProductTower
 from onshelf_exporter.models.scorer import Scorer, Scorers
 from onshelf_exporter.models.towers import (
-    PROFILE,
     AudienceRetrieval,
     Catalogue,
     NewProducts,
@@ -27,13 +26,15 @@ from onshelf_exporter.models.towers import (
     pair_features,
 )
 from onshelf_exporter.recipe import TowerRecipe
-from onshelf_exporter.training.behaviour import KIND_IDS, Events, Histories, histories, profiles
+from onshelf_exporter.training.behaviour import Events, Histories, histories, profiles
 from onshelf_exporter.training.boosting import fit_or_fall_back
 from onshelf_exporter.training.factors import content_map, fit_factors
 from onshelf_exporter.training.facts import catalogue_at, level_counts
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.rankers import Lists, Rows, fit_lists, fit_scorers, thinned
 from onshelf_exporter.training.user_tables import distinct, user_tables
+from onshelf_release.codes import EVENT_KINDS
+from onshelf_release.signatures import PROFILE_DIM
 
 Floats = NDArray[np.float32]
 
@@ -230,8 +231,8 @@ def widths(state: State) -> dict[str, int]:
     retrieval = _first_buys(state)
     at = torch.zeros(0, 1, dtype=torch.int64)
     products = torch.zeros(0, weights.shape[1], dtype=torch.int64)
-    first = retrieval.features(vector, torch.zeros(0, PROFILE), products, weights, at)
-    return {"repeat": features.shape[2], "first_buy": first.shape[2], "launch": 29 + 1 + PROFILE + 8}
+    first = retrieval.features(vector, torch.zeros(0, PROFILE_DIM), products, weights, at)
+    return {"repeat": features.shape[2], "first_buy": first.shape[2], "launch": 29 + 1 + PROFILE_DIM + 8}
 
 
 def _first_buys(state: State) -> ProductRetrieval:
@@ -349,7 +350,7 @@ def user_shelves(events: Events, week: int, factors: Floats) -> Shelves:
     n = len(factors)
     age = (week - seen.week).astype(np.float64)
     key, inverse = np.unique(seen.user * n + seen.product, return_inverse=True)
-    bought = seen.kind == KIND_IDS["purchase"]
+    bought = seen.kind == EVENT_KINDS["purchase"]
     other = np.where(bought, 0.0, OTHER_WEIGHT * 0.5 ** (age / 8.0))
     parts = [np.where(bought, 0.5 ** (age / half_life), other) for half_life in (np.inf, 4.0, 16.0, 16.0)]
     sums = [np.bincount(inverse, part, minlength=len(key)) for part in parts]

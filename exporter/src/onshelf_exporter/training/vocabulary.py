@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from onshelf_exporter.models.completion import CategoryCompletion
-from onshelf_exporter.models.lookups import LEVELS
 from onshelf_exporter.titles import readable
+from onshelf_release.codes import LEVELS
 
 
 @dataclass(frozen=True)

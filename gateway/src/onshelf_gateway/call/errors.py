@@ -1,4 +1,4 @@
-"""Errors: one table from the contract's reasons to gRPC status codes, and the exception that carries them."""
+"""The exception that carries a reason of the contract, its fields at fault and when to try again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,60 +7,14 @@ import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from onshelf.v1 import errors_pb2
+from onshelf.reasons import REASONS
 
 DOMAIN = "onshelf.v1"
-PREFIX = "ERROR_REASON_"
 MAX_VIOLATIONS = 16
 MAX_DETAIL_BYTES = 3_000  # of all violations; gRPC drops trailing metadata beyond 8 KiB, and the reason with it
 MAX_MESSAGE = 1_000  # characters
 
-Code = grpc.StatusCode
-
-STATUS: dict[str, grpc.StatusCode] = {
-    "FIELD_REQUIRED": Code.INVALID_ARGUMENT,
-    "TEXT_TOO_LONG": Code.INVALID_ARGUMENT,
-    "TEXT_INVALID": Code.INVALID_ARGUMENT,
-    "TEXT_NOT_UNDERSTOOD": Code.INVALID_ARGUMENT,
-    "PRICE_INVALID": Code.INVALID_ARGUMENT,
-    "CURRENCY_MISMATCH": Code.INVALID_ARGUMENT,
-    "UNIT_COST_REQUIRED": Code.INVALID_ARGUMENT,
-    "DATE_INVALID": Code.INVALID_ARGUMENT,
-    "WINDOW_INVALID": Code.INVALID_ARGUMENT,
-    "WINDOW_OUT_OF_RANGE": Code.INVALID_ARGUMENT,
-    "CHANNEL_UNKNOWN": Code.INVALID_ARGUMENT,
-    "VALUE_OUT_OF_RANGE": Code.INVALID_ARGUMENT,
-    "TOO_MANY": Code.INVALID_ARGUMENT,
-    "FIELDS_CONFLICT": Code.INVALID_ARGUMENT,
-    "IDENTIFIER_INVALID": Code.INVALID_ARGUMENT,
-    "USER_ID_PERSONAL": Code.INVALID_ARGUMENT,
-    "NO_FEASIBLE_PLAN": Code.FAILED_PRECONDITION,
-    "USER_NOT_FOUND": Code.NOT_FOUND,
-    "PRODUCT_NOT_FOUND": Code.NOT_FOUND,
-    "PLAN_NOT_FOUND": Code.NOT_FOUND,
-    "MODEL_RELEASE_NOT_FOUND": Code.NOT_FOUND,
-    "REQUEST_ID_REUSED": Code.ALREADY_EXISTS,
-    "OVERLOADED": Code.RESOURCE_EXHAUSTED,
-    "MODEL_UNAVAILABLE": Code.UNAVAILABLE,
-    "DEADLINE_EXCEEDED": Code.DEADLINE_EXCEEDED,
-    "NOT_IMPLEMENTED": Code.UNIMPLEMENTED,
-    "DRAINING": Code.UNAVAILABLE,
-    "MODEL_OUTPUT_INVALID": Code.INTERNAL,
-    "MODEL_NOT_FOUND": Code.NOT_FOUND,
-    "TENSOR_INVALID": Code.INVALID_ARGUMENT,
-    "MESSAGE_INVALID": Code.INVALID_ARGUMENT,
-    "CATALOGUE_FULL": Code.RESOURCE_EXHAUSTED,
-    "STORE_UNAVAILABLE": Code.UNAVAILABLE,
-    "MODEL_RELEASE_TOO_OLD": Code.FAILED_PRECONDITION,
-    "NOT_LEARNED": Code.FAILED_PRECONDITION,
-}
-
-
-def reasons() -> list[str]:
-    """The contract's reasons without their prefix, the unspecified one left out."""
-    return [
-        name.removeprefix(PREFIX) for name in list(errors_pb2.ErrorReason.keys()) if not name.endswith("_UNSPECIFIED")
-    ]
+STATUS: dict[str, grpc.StatusCode] = {reason.name: code for reason, (code, _) in REASONS.items()}
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from onshelf.v1 import types_pb2
 from onshelf_gateway.catalogue.delta import FIT_INPUTS, RECORD, Delta
 from onshelf_gateway.inference.outputs import EncodedUser, Retrieved
-from onshelf_gateway.inference.signatures import CATALOGUE_MODELS, PRODUCT_BUCKETS
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.store.products import Change
+from onshelf_release.signatures import CATALOGUE_MODELS, PRODUCT_BUCKETS
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

@@ -30,7 +30,12 @@ from onshelf_gateway.inference.outputs import (
     retrieved,
     wide,
 )
-from onshelf_gateway.inference.signatures import (
+from onshelf_gateway.inference.tracing import Tracing
+from onshelf_gateway.inference.trials import Trials
+from onshelf_gateway.releases.model_release import ModelRelease
+from onshelf_release.candidates import CANDIDATE_COLUMNS, HORIZONS
+from onshelf_release.codes import CATEGORY_LEVELS
+from onshelf_release.signatures import (
     AUDIENCE_RETRIEVAL,
     CANDIDATE_BUCKETS,
     HISTORY_BUCKETS,
@@ -41,15 +46,10 @@ from onshelf_gateway.inference.signatures import (
     PRODUCT_FIT,
     PRODUCT_NEIGHBOURS,
     PRODUCT_RETRIEVAL,
-    SIGNATURES,
     USER_ENCODER,
+    asked_outputs,
     bucket,
 )
-from onshelf_gateway.inference.tracing import Tracing
-from onshelf_gateway.inference.trials import Trials
-from onshelf_gateway.releases.manifest import CANDIDATE_COLUMNS, HORIZONS
-from onshelf_gateway.releases.model_release import ModelRelease
-from onshelf_gateway.releases.vocabulary import LEVELS
 
 A = TypeVar("A")
 P = ParamSpec("P")
@@ -132,7 +132,7 @@ class Models:
     @_tried("")
     async def _read_batch(self, call: Call, release: ModelRelease, inputs: dict[str, Array]) -> dict[str, Array]:
         encoder = self.encoders.of(release)
-        outputs = SIGNATURES[encoder][1]
+        outputs = asked_outputs(encoder)
         out = await self._guarded.infer(encoder, release.version, inputs, outputs, call.remaining())
         for name in outputs:
             check_batch(encoder, name, out[name], len(inputs["input_ids"]))
@@ -152,7 +152,7 @@ class Models:
             GatewayError: MODEL_OUTPUT_INVALID.
         """
         given, ids = row["categorical_ids"][:3], out["completed_ids"][:3]
-        sizes = [len(release.vocabulary.levels[level].names) for level in LEVELS]
+        sizes = [len(release.vocabulary.levels[level].names) for level in CATEGORY_LEVELS]
         if ((ids < 0) | (ids >= sizes) | ((given > 0) & (ids != given))).any():
             encoder = self.encoders.of(release)
             raise invalid(encoder, f"completed_ids {ids.tolist()} must keep {given.tolist()} and be known")
@@ -241,7 +241,7 @@ class Models:
         self, call: Call, release: ModelRelease, embeddings: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """What `fit_products` needs of products [n, 128] besides: neighbour limits [n, 3] and closest [n]."""
-        outputs = SIGNATURES[PRODUCT_NEIGHBOURS][1]
+        outputs = asked_outputs(PRODUCT_NEIGHBOURS)
         parts: list[dict[str, Array]] = []
         with call.stage(PRODUCT_NEIGHBOURS, len(embeddings)), self._guarded.failures(call, PRODUCT_NEIGHBOURS):
             for start in range(0, len(embeddings), NEIGHBOURS_AT_ONCE):
@@ -351,7 +351,7 @@ class Models:
     async def _run(
         self, call: Call, release: ModelRelease, model: str, inputs: Arrays, items: int = 0
     ) -> dict[str, Array]:
-        outputs = SIGNATURES[model][1]
+        outputs = asked_outputs(model)
         before = await self._tracing.times(call, release, model)
         with call.stage(model, items) as stage, self._guarded.failures(call, model):
             out = await self._guarded.infer(model, release.version, inputs, outputs, call.remaining())

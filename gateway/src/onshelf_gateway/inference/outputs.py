@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onshelf_gateway.call import metrics
 from onshelf_gateway.call.errors import GatewayError
 from onshelf_gateway.inference.backend import Array
-from onshelf_gateway.inference.signatures import REASONS
+from onshelf_release.signatures import REASONS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

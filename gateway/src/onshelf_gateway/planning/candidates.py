@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from onshelf_gateway.releases.manifest import CANDIDATE_COLUMNS, CHANNEL_SLOTS
 from onshelf_gateway.releases.model_release import Channel, ModelRelease
-from onshelf_gateway.releases.weeks import week_of_year
+from onshelf_release.calendar import week_of_year
+from onshelf_release.candidates import CHANNEL_SLOTS, candidate_rows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -70,16 +70,17 @@ class Candidates:
 
     def features(self, release: ModelRelease) -> NDArray[np.float32]:
         """The rows that launch_outcome reads: float32 [n, 37]; a coupon counts as its channel at full coverage too."""
-        rows = np.zeros((len(self), len(CANDIDATE_COLUMNS)), dtype=np.float32)
         week_start = release.manifest.week_start
-        rows[:, 0] = np.array([week_of_year(day, week_start) for day in self.days])[self.day]
-        rows[:, 1] = self.amounts
-        rows[:, 2] = self.discount
-        rows[:, 3] = self.coupon
-        rows[:, 5:] = self.coverage
+        coverage = self.coverage.copy()
         for channel in release.coupon_channels:
-            rows[:, 5 + channel.slot] = self.coupon
-        return rows
+            coverage[:, channel.slot] = self.coupon
+        return candidate_rows(
+            week_of_year=np.array([week_of_year(day, week_start) for day in self.days])[self.day],
+            price=self.amounts,
+            discount=self.discount,
+            coupon=self.coupon,
+            coverage=coverage,
+        )
 
     def same_but(self, row: int, *free: str) -> Mask:
         """Which candidates agree with `row` in all but the named parts: day, channel_set, price, discount, coupon."""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from onshelf.v1 import types_pb2
 from onshelf_gateway.planning.candidates import Candidates
 from onshelf_gateway.planning.forecasts import Forecasts
-from onshelf_gateway.releases.manifest import CHANNEL_SLOTS
 from onshelf_gateway.requests.questions import CostQuestion, ObjectiveQuestion
+from onshelf_release.candidates import CHANNEL_SLOTS
 
 Floats = NDArray[np.float64]
 T = types_pb2

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf_gateway.planning.candidates import Candidates
+from onshelf_gateway.planning.timing import label
 from onshelf_gateway.releases.model_release import Channel, ModelRelease
-from onshelf_gateway.releases.weeks import label
 from onshelf_gateway.requests import money
 
 Floats = NDArray[np.float64]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from onshelf_gateway.inference.outputs import RawOutcomes
-from onshelf_gateway.releases.manifest import HORIZONS
+from onshelf_release.candidates import HORIZONS
 
 Floats = NDArray[np.float64]
 

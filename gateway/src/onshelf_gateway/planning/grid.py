@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf_gateway.planning.candidates import Candidates, channel_sets, cross, spread
+from onshelf_gateway.planning.timing import launch_days
 from onshelf_gateway.releases.model_release import ModelRelease
-from onshelf_gateway.releases.weeks import launch_days
 from onshelf_gateway.requests import money
 from onshelf_gateway.requests.plan_question import ConstraintQuestion, PlanQuestion
 

@@ -11,9 +11,9 @@ from onshelf.v1 import types_pb2
 from onshelf_gateway.inference.outputs import Retrieved
 from onshelf_gateway.planning.candidates import Candidates
 from onshelf_gateway.planning.economics import Economics
-from onshelf_gateway.releases.manifest import HORIZONS
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests import money
+from onshelf_release.candidates import HORIZONS
 
 Floats = NDArray[np.float64]
 T = types_pb2

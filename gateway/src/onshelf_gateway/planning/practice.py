@@ -5,12 +5,11 @@ from numpy.typing import NDArray
 
 from onshelf_gateway.inference.outputs import EncodedProduct
 from onshelf_gateway.planning.candidates import Candidates
-from onshelf_gateway.releases.manifest import CHANNEL_SLOTS
 from onshelf_gateway.releases.model_release import ModelRelease
-from onshelf_gateway.releases.weeks import week_of_year
 from onshelf_gateway.requests.plan_question import PlanQuestion
-
-TYPICAL_DISCOUNT = (0.0, 0.1, 0.2, 0.3, 0.4)  # one for each class of discount_propensity
+from onshelf_release.calendar import week_of_year
+from onshelf_release.candidates import CHANNEL_SLOTS
+from onshelf_release.codes import TYPICAL_DISCOUNTS
 
 
 def practice_action(
@@ -27,7 +26,7 @@ def practice_action(
     open_days = np.array([not any(start <= day <= end for start, end in limits.blackouts) for day in grid.days])
     day = int(np.where(open_days, shares, shares - 1.0).argmax())
     coverage = _channels(question, release, encoded.channel_propensity)
-    discount = TYPICAL_DISCOUNT[int(encoded.discount_propensity.argmax())]
+    discount = TYPICAL_DISCOUNTS[int(encoded.discount_propensity.argmax())]
     coupons = [float(encoded.channel_propensity[channel.slot]) for channel in release.coupon_channels]
     coupon = limits.require_coupon or (limits.allow_coupon and max(coupons, default=0.0) > 0.5)
     prices = np.array([float(price) for price in grid.prices])

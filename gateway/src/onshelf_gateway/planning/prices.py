@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_gateway.planning.candidates import Candidates
 from onshelf_gateway.planning.forecasts import Forecasts
-from onshelf_gateway.releases.life_cycle import DAYS, WEEKS
-from onshelf_gateway.releases.weeks import WEEK, first_day_of_week
 from onshelf_gateway.requests import money
+from onshelf_release.calendar import WEEK, first_day_of_week
+from onshelf_release.life_cycle import DAYS, WEEKS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -27,12 +27,12 @@ from onshelf_gateway.planning.prices import (
 from onshelf_gateway.planning.stock import Stocking, stocking
 from onshelf_gateway.planning.support import ComparableLaunches
 from onshelf_gateway.product.understanding import UnderstoodProduct
-from onshelf_gateway.releases.life_cycle import DAYS, WEEKS
 from onshelf_gateway.releases.model_release import ModelRelease
-from onshelf_gateway.releases.weeks import WEEK
 from onshelf_gateway.requests import money
 from onshelf_gateway.requests.plan_question import ConstraintQuestion
 from onshelf_gateway.requests.questions import CostQuestion, ObjectiveQuestion, StockQuestion
+from onshelf_release.calendar import WEEK
+from onshelf_release.life_cycle import DAYS, WEEKS
 
 T = types_pb2
 Floats = NDArray[np.float64]

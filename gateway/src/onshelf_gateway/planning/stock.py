@@ -16,9 +16,9 @@ from onshelf.v1 import types_pb2
 from onshelf_gateway.planning.allocation import allocate, least_units
 from onshelf_gateway.planning.candidates import Candidates
 from onshelf_gateway.planning.forecasts import Forecasts
-from onshelf_gateway.releases.life_cycle import DAYS, share_until
-from onshelf_gateway.releases.manifest import HORIZONS
 from onshelf_gateway.requests.questions import StockQuestion
+from onshelf_release.candidates import HORIZONS
+from onshelf_release.life_cycle import DAYS, share_until
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

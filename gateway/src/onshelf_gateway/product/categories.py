@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from onshelf.v1 import types_pb2
-from onshelf_gateway.releases.vocabulary import Vocabulary
+from onshelf_release.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

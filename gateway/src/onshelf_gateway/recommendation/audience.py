@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from onshelf.v1 import types_pb2
 from onshelf_gateway.inference.outputs import Retrieved
 from onshelf_gateway.releases.model_release import ModelRelease
-from onshelf_gateway.releases.vocabulary import LEVELS
+from onshelf_release.codes import CATEGORY_LEVELS
 
 LEAST_USERS = 10  # smaller segments are never described
 MAX_SEGMENTS = 8
@@ -47,7 +47,7 @@ def segments(release: ModelRelease, found: Retrieved, count: int) -> list[types_
     lift = (in_audience / size) / np.maximum(release.interest_frequency, 1e-12)
     eligible = np.flatnonzero(in_audience >= max(LEAST_USERS, LEAST_SHARE * size))
     strongest = eligible[np.argsort(-(lift * np.sqrt(in_audience))[eligible], kind="stable")][:4]
-    category = release.vocabulary.levels[LEVELS[1]].readable
+    category = release.vocabulary.levels[CATEGORY_LEVELS[1]].readable
     words = [f"buyers of {category[n].lower()}" for n in strongest]
     words += [f"{text}, {name}" for text in words[:2] for name in release.user_traits[0]]
     words += release.user_traits[0]

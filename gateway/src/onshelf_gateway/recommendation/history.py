@@ -8,22 +8,18 @@ from numpy.typing import NDArray
 
 from onshelf.v1 import recommendation_pb2, types_pb2
 from onshelf_gateway.call.call import Call
-from onshelf_gateway.inference.signatures import HISTORY_LENGTH
 from onshelf_gateway.releases.model_release import ModelRelease
+from onshelf_release.codes import EVENT_KINDS
+from onshelf_release.signatures import HISTORY_LENGTH
 
 R = recommendation_pb2
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-# Kinds as user_encoder numbers them; an impression or a return tells it nothing.
-_KINDS = {
-    R.EVENT_KIND_UNSPECIFIED: 1,
-    R.EVENT_KIND_PURCHASE: 1,
-    R.EVENT_KIND_VIEW: 2,
-    R.EVENT_KIND_CLICK: 3,
-    R.EVENT_KIND_CART: 4,
-    R.EVENT_KIND_REVIEW: 5,
-}
+PURCHASE = EVENT_KINDS["purchase"]
+# Numbers of kinds; an impression or a return tells the model nothing.
+_KINDS = {R.EventKind.Value(f"EVENT_KIND_{kind.upper()}"): number for kind, number in EVENT_KINDS.items()}
+_KINDS[R.EVENT_KIND_UNSPECIFIED] = PURCHASE
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,7 @@ def read_history(call: Call, release: ModelRelease, row: int | None, events: lis
     else:
         profile = np.asarray(users["profile"][row].values.to_numpy(zero_copy_only=False), dtype=np.float64)
         bought = np.asarray(users["bought"][row].values.to_numpy(zero_copy_only=False), dtype=np.int64)
-    purchases = [number - 1 for number, kind in zip(added["products"], added["kinds"], strict=True) if kind == 1]
+    purchases = [number - 1 for number, kind in zip(added["products"], added["kinds"], strict=True) if kind == PURCHASE]
     return UserHistory(
         merged["products"][order].astype(np.int64),
         merged["ages"][order],

@@ -17,19 +17,19 @@ from scipy import sparse
 from tokenizers import Tokenizer
 
 from onshelf.v1 import types_pb2
-from onshelf_gateway.releases.familiarity import COLUMNS as FAMILIARITY
-from onshelf_gateway.releases.familiarity import Familiarity, read_familiarity
-from onshelf_gateway.releases.life_cycle import COLUMNS as LIFE_CYCLE
-from onshelf_gateway.releases.life_cycle import LifeCycle, read_life_cycle
-from onshelf_gateway.releases.manifest import CHANNEL_SLOTS, Manifest, read_manifest
-from onshelf_gateway.releases.vocabulary import LEVELS, Vocabulary, load_vocabulary
-from onshelf_gateway.releases.weeks import WEEKS_OF_YEAR
+from onshelf_release.calendar import WEEKS_OF_YEAR
+from onshelf_release.candidates import CHANNEL_SLOTS
+from onshelf_release.codes import CATEGORY_LEVELS, NEW_PRODUCT_WEEKS
+from onshelf_release.familiarity import Familiarity, read_familiarity
+from onshelf_release.life_cycle import LifeCycle, read_life_cycle
+from onshelf_release.manifest import Manifest, read_manifest
+from onshelf_release.tables import COLUMNS, check_columns
+from onshelf_release.vocabulary import Vocabulary, load_vocabulary
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Parsed = TypeVar("Parsed")
 COUPON_KIND = "coupon"
-NEW_PRODUCT_WEEKS = 8
 INTEREST = 0.05  # share of purchases that makes a category an interest
 _TRAITS = (
     ("purchases_per_week", "occasional shoppers", "frequent shoppers"),
@@ -116,16 +116,16 @@ class ModelRelease:
 
     def category_facts(self, ids: tuple[int, int, int]) -> CategoryFacts:
         """Facts of the narrowest known of (department, category, type); of the shop where none is known."""
-        for position in range(len(LEVELS) - 1, -1, -1):
-            facts = self._categories.get((LEVELS[position], ids[position]))
+        for position in range(len(CATEGORY_LEVELS) - 1, -1, -1):
+            facts = self._categories.get((CATEGORY_LEVELS[position], ids[position]))
             if ids[position] and facts is not None:
                 return facts
         return self._shop
 
     @cached_property
     def _shop(self) -> CategoryFacts:
-        weights = self.vocabulary.levels[LEVELS[0]].products[1:].astype(float)
-        rows = [self._categories.get((LEVELS[0], number)) for number in range(1, len(weights) + 1)]
+        weights = self.vocabulary.levels[CATEGORY_LEVELS[0]].products[1:].astype(float)
+        rows = [self._categories.get((CATEGORY_LEVELS[0], number)) for number in range(1, len(weights) + 1)]
         known = [
             (facts, weight) for facts, weight in zip(rows, weights, strict=True) if facts is not None and weight > 0
         ]
@@ -233,7 +233,7 @@ class ModelRelease:
     @cached_property
     def _launch_arrays(self) -> dict[str, pa.Array]:
         """The launches' columns, each in one piece: single rows are read fast."""
-        return {name: self.launches[name].combine_chunks() for name in _COLUMNS["launches"]}
+        return {name: self.launches[name].combine_chunks() for name in COLUMNS["launches"]}
 
     def launch_row(self, row: int) -> dict[str, Any]:
         """One launch by column."""
@@ -304,58 +304,6 @@ def column(table: pa.Table, name: str) -> Floats:
     return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-_COLUMNS = {
-    "vocabulary": ("level", "id", "name", "readable_name", "parent_id", "n_products"),
-    "categories": ("level", "id", "median_price", "price_p05", "price_p95", "seasonality"),
-    "channels": ("channel_slot", "channel_id", "name", "kind", "typical_coverage", "broad_coverage"),
-    "products": (
-        "product_id",
-        "title",
-        "department_id",
-        "category_id",
-        "type_id",
-        "brand_id",
-        "price",
-        "launch_date",
-        "first_week",
-    ),
-    "users": (
-        "user_id",
-        "history_products",
-        "history_ages",
-        "history_quantities",
-        "history_kinds",
-        "profile",
-        "purchases_per_week",
-        "recency_weeks",
-        "price_tier",
-        "promotion_sensitivity",
-        "new_product_share",
-        "interests",
-        "bought",
-    ),
-    "launches": (
-        "product_id",
-        "title",
-        "department_id",
-        "category_id",
-        "type_id",
-        "launch_date",
-        "coverage",
-        "discount",
-        "coupon",
-        "price",
-        "price_ratio",
-        "units_4w",
-        "units_8w",
-        "buyers_8w",
-        "is_promotion_first",
-    ),
-    "life_cycle": LIFE_CYCLE,
-    "familiarity": FAMILIARITY,
-}
-
-
 def _table(folder: Path, name: str) -> pa.Table:
     path = folder / f"{name}.arrow"
     try:
@@ -363,9 +311,10 @@ def _table(folder: Path, name: str) -> pa.Table:
             table = pa.ipc.open_file(source).read_all()
     except (OSError, pa.ArrowInvalid) as error:
         raise ReleaseError(f"{path}: cannot be read as an Arrow file: {error}") from error
-    missing = [wanted for wanted in _COLUMNS[name] if wanted not in table.column_names]
-    if missing:
-        raise ReleaseError(f"{path}: columns missing: {', '.join(missing)}")
+    try:
+        check_columns(name, table)
+    except ValueError as error:
+        raise ReleaseError(f"{path}: {error}") from error
     return table
 
 
@@ -379,9 +328,9 @@ def _named(folder: Path, name: str, id_column: str) -> pa.Table:
 
 
 def _channels(table: pa.Table, path: Path) -> dict[str, Channel]:
-    rows = table.select(list(_COLUMNS["channels"])).to_pylist()
+    rows = table.select(list(COLUMNS["channels"])).to_pylist()
     channels = {
-        row["channel_id"]: Channel(row["channel_slot"], *[row[name] for name in _COLUMNS["channels"][1:]])
+        row["channel_id"]: Channel(row["channel_slot"], *[row[name] for name in COLUMNS["channels"][1:]])
         for row in rows
     }
     for channel_id, channel in channels.items():
@@ -397,7 +346,7 @@ def _channels(table: pa.Table, path: Path) -> dict[str, Channel]:
 
 
 def _facts(table: pa.Table, path: Path) -> dict[tuple[str, int], CategoryFacts]:
-    rows = table.select(list(_COLUMNS["categories"])).to_pydict()
+    rows = table.select(list(COLUMNS["categories"])).to_pydict()
     seasonality = np.array(rows["seasonality"], dtype=np.float64)
     if seasonality.size and seasonality.shape[1] != WEEKS_OF_YEAR:
         raise ReleaseError(f"{path}: seasonality must have {WEEKS_OF_YEAR} values a row, got {seasonality.shape[1]}")

@@ -17,16 +17,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from onshelf_gateway.call import metrics
 from onshelf_gateway.inference.backend import BackendTimeoutError, BackendUnavailableError, InferenceBackend
 from onshelf_gateway.inference.models import Models
-from onshelf_gateway.inference.signatures import (
+from onshelf_gateway.releases.model_release import ModelRelease
+from onshelf_gateway.releases.release_set import ReleaseSet
+from onshelf_gateway.settings import Settings
+from onshelf_release.signatures import (
     CATALOGUE_MODELS,
     LAUNCH_OUTCOME,
     PRODUCT_NEIGHBOURS,
     PRODUCT_RETRIEVAL,
     USER_ENCODER,
 )
-from onshelf_gateway.releases.model_release import ModelRelease
-from onshelf_gateway.releases.release_set import ReleaseSet
-from onshelf_gateway.settings import Settings
 
 log = structlog.get_logger(__name__)
 LAUNCH, RECOMMENDATION = "onshelf.v1.LaunchService", "onshelf.v1.RecommendationService"

@@ -11,9 +11,9 @@ from tritonclient.grpc import model_config_pb2, service_pb2
 from onshelf_gateway.catalogue.shelf import shared
 from onshelf_gateway.inference.backend import Array, Arrays, BackendUnavailableError, ModelTimes
 from onshelf_gateway.inference.outputs import Retrieved
-from onshelf_gateway.inference.signatures import SIGNATURES
 from onshelf_gateway.planning.forecasts import nb_quantile
 from onshelf_gateway.releases.model_release import ModelRelease, load_release
+from onshelf_release.signatures import SIGNATURES
 
 VOCABULARY, EMBEDDING, VECTOR = 50_000, 128, 64
 ELASTICITY, COVERAGE, DISCOUNT, COUPON = 1.8, 0.7, 1.1, 0.15
@@ -116,8 +116,9 @@ class FakeBackend:
             except asyncio.CancelledError:
                 self.cancelled.append(model)
                 raise
-        if set(inputs) != set(SIGNATURES[model][0]):
-            raise ValueError(f"{model}: inputs {sorted(inputs)}, expected {sorted(SIGNATURES[model][0])}")
+        expected = sorted(tensor.name for tensor in SIGNATURES[model].inputs)
+        if sorted(inputs) != expected:
+            raise ValueError(f"{model}: inputs {sorted(inputs)}, expected {expected}")
         answer = self._models[model](self._release(version), inputs)
         return {name: answer[name] for name in outputs}
 

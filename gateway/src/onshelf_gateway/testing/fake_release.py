@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from onshelf_gateway.inference.signatures import SIGNATURES
-from onshelf_gateway.releases.manifest import CANDIDATE_COLUMNS, CHANNEL_SLOTS
-from onshelf_gateway.releases.weeks import WEEKS_OF_YEAR, first_day_of_week, week_of_year
+from onshelf_release.calendar import WEEKS_OF_YEAR, first_day_of_week, week_of_year
+from onshelf_release.candidates import CANDIDATE_COLUMNS, CHANNEL_SLOTS
+from onshelf_release.signatures import SIGNATURES
 
 SHOP = {  # department -> category -> type -> median price
     "GROCERY": {

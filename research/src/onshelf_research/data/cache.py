@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onshelf_exporter import imported
 
 Arrays = dict[str, NDArray[Any]]
-WITHIN = ("onshelf_exporter", "onshelf_research")
+WITHIN = (*imported.FOLLOWED, "onshelf_research")
 WITHOUT_EFFECT = (*imported.WITHOUT_EFFECT, "onshelf_research.data.cache")
 
 

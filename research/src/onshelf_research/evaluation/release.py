@@ -22,6 +22,7 @@ from onshelf_exporter.errors import ExporterError, SourceError
 from onshelf_exporter.progress_display import progress_bar
 from onshelf_exporter.training.vocabulary import Vocabulary
 from onshelf_exporter.weeks import Cut
+from onshelf_release.candidates import CANDIDATE_COLUMNS
 
 LEVELS = ("department", "category", "type", "brand")
 BATCH = 64
@@ -46,6 +47,11 @@ class ModelRelease:
     manifest: dict[str, Any]
     threads: int = 2
     encoder: str = ENCODER
+
+    def __post_init__(self) -> None:
+        columns = tuple(self.manifest["candidate_columns"])
+        if columns != CANDIDATE_COLUMNS:
+            raise ExporterError(f"{self.folder}: candidate_columns {columns}: measured are {CANDIDATE_COLUMNS}")
 
     @property
     def version(self) -> int:
@@ -158,10 +164,6 @@ class ModelRelease:
         """
         feeds = {name: encoded[name] for name in ("embedding", "categorical_ids", "attributes")}
         return self._run("launch_outcome", {**feeds, "candidates": candidates})
-
-    def candidate_columns(self) -> list[str]:
-        """Names of the columns of a candidate action."""
-        return [str(name) for name in self.manifest["candidate_columns"]]
 
     def recommendations(self, users: pd.DataFrame, new_product_share: float = 0.0) -> dict[str, NDArray[Any]]:
         """Run user_encoder and product_retrieval.

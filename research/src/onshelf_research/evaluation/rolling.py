@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from onshelf_exporter.models.launch_outcome import CANDIDATE_COLUMNS, LEVELS, OutcomeGraph
+from onshelf_exporter.models.launch_outcome import OutcomeGraph
 from onshelf_exporter.progress_display import progress_bar
 from onshelf_exporter.recipe import OutcomeRecipe
-from onshelf_exporter.signatures import SIGNATURES
 from onshelf_exporter.training.behaviour import load_events
 from onshelf_exporter.training.history import load_history
 from onshelf_exporter.training.outcome import train_outcome
 from onshelf_exporter.weeks import Cut
+from onshelf_release.signatures import QUANTILE_LEVELS, SIGNATURES
 from onshelf_research.baselines.forecast import Floats, Forecast
 from onshelf_research.data.dataset import Dataset, LaunchRows
 from onshelf_research.evaluation import served
@@ -64,10 +64,10 @@ def _of_week(
             torch.zeros(len(rows), EMBEDDING),
             torch.from_numpy(history.ids[rows.product]),
             torch.from_numpy(np.nan_to_num(attributes, nan=-1.0)),
-            torch.from_numpy(served.actual_actions(data, rows, slots, CANDIDATE_COLUMNS)),
+            torch.from_numpy(served.actual_actions(data, rows, slots)),
         )
     out = {name: value.numpy() for name, value in zip(OUTPUTS, values, strict=True)}
-    return served.told(out, rows, np.asarray(LEVELS), result.support)
+    return served.told(out, rows, np.asarray(QUANTILE_LEVELS), result.support)
 
 
 def _joined(parts: list[Forecast], order: NDArray[np.int64]) -> Forecast:

@@ -1,6 +1,6 @@
 """Forecasts, recommendations and audiences of a model release, in the form in which baselines are measured."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from onshelf_exporter.dataset_weeks import weeks_of_year
-from onshelf_exporter.models.launch_outcome import HORIZONS
 from onshelf_exporter.training.calibration import distribution_at
+from onshelf_release.candidates import CHANNEL_SLOTS, HORIZONS, candidate_rows
 from onshelf_research.baselines.forecast import Floats, Forecast
 from onshelf_research.data.dataset import Dataset, LaunchRows
 from onshelf_research.evaluation.recommend import ColdTask, Lists, WarmTask, split_lists
@@ -21,10 +21,10 @@ ROUNDING = 1e-3  # of a continuous quantile, before it is rounded up to whole un
 def actions(release: ModelRelease, data: Dataset, rows: LaunchRows) -> NDArray[np.float32]:
     """The action that each launch really had, as one candidate of a model release, see `actual_actions`."""
     slots = release.table("channels").set_index("channel_id")["channel_slot"]
-    return actual_actions(data, rows, slots, release.candidate_columns())
+    return actual_actions(data, rows, slots)
 
 
-def actual_actions(data: Dataset, rows: LaunchRows, slots: pd.Series, columns: Sequence[str]) -> NDArray[np.float32]:
+def actual_actions(data: Dataset, rows: LaunchRows, slots: pd.Series) -> NDArray[np.float32]:
     """The action that each launch really had, as one candidate: float32 [n, 1, candidate columns].
 
     Price and discount are those of the prepared data: where a launch had no sale they were drawn by hot deck, so that
@@ -35,17 +35,15 @@ def actual_actions(data: Dataset, rows: LaunchRows, slots: pd.Series, columns: S
         data: prepared data.
         rows: launches.
         slots: channel slot by channel_id.
-        columns: names of the candidate columns.
     """
-    places = {name: place for place, name in enumerate(columns)}
-    values = np.zeros((len(rows), 1, len(columns)), dtype=np.float32)
-    values[:, 0, places["week_of_year"]] = weeks_of_year(data.info, rows.week)
-    for name in ("price", "discount", "coupon", "entered_by_sale"):
-        values[:, 0, places[name]] = np.nan_to_num(rows.numbers(name))  # 0 = unknown, as in training
     here = data.channels["channel_id"].map(slots)
     known = here.notna().to_numpy()
-    values[:, 0, [places[f"coverage_{int(slot):02d}"] for slot in here[known]]] = rows.coverage[:, known]
-    return values
+    coverage = np.zeros((len(rows), CHANNEL_SLOTS))
+    coverage[:, here[known].astype(np.int64)] = rows.coverage[:, known]
+    names = ("price", "discount", "coupon", "entered_by_sale")
+    numbers = {name: np.nan_to_num(rows.numbers(name)) for name in names}  # 0 = unknown, as in training
+    week = weeks_of_year(data.info, rows.week)
+    return candidate_rows(week_of_year=week, coverage=coverage, **numbers)[:, None]
 
 
 def forecasts(release: ModelRelease, data: Dataset, rows: LaunchRows) -> dict[str, Forecast]:

@@ -1,7 +1,7 @@
 """What the first weeks on sale say about the rest: the served forecast, its posterior, and baselines.
 
-After k weeks, units of weeks k+1..8 are forecast. Ours is the Gamma-Poisson posterior of training.life_cycle with the
-parameters in the model release's table `life_cycle`.
+After k weeks, units of weeks k+1..8 are forecast. Ours is the Gamma-Poisson posterior of onshelf_release.life_cycle
+with the parameters in the model release's table `life_cycle`.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from scipy import special, stats
 from scipy.optimize import minimize_scalar
 
 from onshelf_exporter.progress_display import progress_bar
-from onshelf_exporter.training.life_cycle import WEEKS, posterior, weekly_units
+from onshelf_exporter.training.life_cycle import weekly_units
+from onshelf_release.life_cycle import EVIDENCE, SHARES, SIZES, WEEKS, posterior
 from onshelf_research.baselines import statistics, trees
 from onshelf_research.baselines.forecast import Floats, Forecast, single
 from onshelf_research.data.cache import Arrays, code_hash
@@ -50,7 +51,7 @@ class EarlyWeeks:
 def life_cycle(release: ModelRelease, rows: LaunchRows) -> LifeCycle:
     """Look up the release's table `life_cycle`: the category's row, else the department's, else that of all."""
     table = release.table("life_cycle")
-    shares = table[[f"share_w{week}" for week in range(1, WEEKS + 1)]].to_numpy(dtype=np.float64)
+    shares = table[list(SHARES)].to_numpy(dtype=np.float64)
     place = pd.Series(np.arange(len(table)), index=pd.MultiIndex.from_frame(table[["level", "id", "promoted"]]))
     ids = release.vocabulary.ids(rows.frame)
     promoted = (rows.coverage.sum(axis=1) > 0).astype(np.int64)
@@ -63,10 +64,9 @@ def life_cycle(release: ModelRelease, rows: LaunchRows) -> LifeCycle:
         wanted = pd.MultiIndex.from_arrays([np.repeat(level, len(rows)), code, promoted])
         row = np.where(np.isnan(row), place.reindex(wanted).to_numpy(dtype=np.float64), row)
 
-    def constants(name: str) -> Floats:
-        return np.array([float(table[f"{name}_w{week}"].iloc[0]) for week in range(1, WEEKS)])
-
-    return LifeCycle(shares[row.astype(np.int64)], constants("evidence"), constants("size"))
+    first = table.iloc[0]
+    evidence, dispersion = (first[list(names)].to_numpy(dtype=np.float64) for names in (EVIDENCE, SIZES))
+    return LifeCycle(shares[row.astype(np.int64)], evidence, dispersion)
 
 
 def early_weeks(release: ModelRelease, rivals: Rivals, seen: int, learned: bool) -> EarlyWeeks:
@@ -90,7 +90,15 @@ def early_weeks(release: ModelRelease, rivals: Rivals, seen: int, learned: bool)
     mean, size = made["mean"], made["size"]
     cycle = life_cycle(release, rows)
     share = cycle.shares[:, :seen].sum(axis=1)
-    after = posterior(mean, size, first, share, cycle.evidence[seen - 1], cycle.dispersion[seen - 1], entered)
+    after = posterior(
+        mean=mean,
+        size=size,
+        units=first,
+        share=share,
+        evidence=cycle.evidence[seen - 1],
+        dispersion=cycle.dispersion[seen - 1],
+        entered=entered,
+    )
     forecasts = {
         "no_update": negative_binomial(np.maximum(mean - entered, 1e-6) * (1 - share), size, rest),
         "gamma_poisson_category": _category_update(rivals, share, first, rest, entered),
@@ -101,7 +109,7 @@ def early_weeks(release: ModelRelease, rivals: Rivals, seen: int, learned: bool)
         levels = {level: trained[str(level)] for level in QUANTILES}
         forecasts["lightgbm_early_q50"] = Forecast(levels[0.5], levels[0.5], levels)
         forecasts["lightgbm_early_tweedie"] = single(trained["mean"])
-    forecasts[OURS] = negative_binomial(*after, rest)
+    forecasts[OURS] = negative_binomial(after.mean, after.size, rest)
     return EarlyWeeks(seen, LaunchRows(rows.frame.assign(**{REST: rest}), rows.coverage), forecasts)
 
 
@@ -140,8 +148,8 @@ def _category_update(rivals: Rivals, share: Floats, first: Floats, rest: Floats,
         return -float(value.mean())
 
     size = np.full(len(mean), float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x)))
-    after = posterior(mean, size, first, share, 1.0, np.inf, entered)
-    return negative_binomial(*after, rest)
+    after = posterior(mean=mean, size=size, units=first, share=share, evidence=1.0, dispersion=np.inf, entered=entered)
+    return negative_binomial(after.mean, after.size, rest)
 
 
 def _trees(rivals: Rivals, seen: int, first: Floats) -> Arrays:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf_exporter.training.history import History
+from onshelf_release.candidates import COUPON, COVERAGE, ENTERED_BY_SALE
 from onshelf_research.data.dataset import Dataset, LaunchRows
 from onshelf_research.evaluation.release import ModelRelease
 from onshelf_research.evaluation.served import actions
@@ -84,12 +85,10 @@ def promotion(data: Dataset, rows: LaunchRows) -> Floats:
 def served_ratio(data: Dataset, release: ModelRelease, rows: LaunchRows) -> float:
     """Sum of the served means without any channel or coupon / with the plan that the launches had, both as promoted
     first."""
-    columns = release.candidate_columns()
     plan = actions(release, data, rows)
-    plan[:, :, columns.index("entered_by_sale")] = 0.0
+    plan[:, :, ENTERED_BY_SALE] = 0.0
     without = plan.copy()
-    promoted = [i for i, name in enumerate(columns) if name.startswith("coverage_") or name == "coupon"]
-    without[:, :, promoted] = 0.0
+    without[:, :, COVERAGE] = without[:, :, COUPON] = 0.0
     encoded = release.encode(rows.frame)
     means = release.outcomes(encoded, np.concatenate([plan, without], axis=1))["units_mean"]
     units = means[:, :, list(release.manifest["horizons_weeks"]).index(8)].astype(np.float64).sum(axis=0)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf_exporter.evaluation.bootstrap import cluster_weights, interval
+from onshelf_release.candidates import COVERAGE
 from onshelf_research.data.dataset import Dataset
 from onshelf_research.evaluation.release import ModelRelease
 from onshelf_research.evaluation.served import actions as served_actions
@@ -92,7 +93,6 @@ def served_units(data: Dataset, release: ModelRelease, train: Study, measured: S
 
     An action's coverage is the mean of the training launches that had it; week, price, discount and coupon stay.
     """
-    columns = release.candidate_columns()
     slots = release.table("channels").set_index("channel_id")["channel_slot"]
     base = served_actions(release, data, measured.rows)
     candidates = np.repeat(base, len(ACTIONS), axis=1)
@@ -104,7 +104,7 @@ def served_units(data: Dataset, release: ModelRelease, train: Study, measured: S
         for channel in promoted:
             name = data.channels["channel_id"].iloc[channel]
             if name in slots.index:
-                candidates[:, number, columns.index(f"coverage_{int(slots[name]):02d}")] = mean[channel]
+                candidates[:, number, COVERAGE.start + int(slots[name])] = mean[channel]
     encoded = release.encode(measured.rows.frame)
     means = release.outcomes(encoded, candidates.astype(np.float32))["units_mean"]
     return np.asarray(means[:, :, list(release.manifest["horizons_weeks"]).index(8)], dtype=np.float64)

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from onshelf_exporter.training import familiarity
-from onshelf_exporter.training.familiarity import NOTICE, REFUSE, Reader, words_of
+from onshelf_exporter.training.familiarity import NOTICE, REFUSE, learned_familiarity
 from onshelf_exporter.training.tables import known_titles
 from onshelf_exporter.training.texts import load_tokenizer, wordings
+from onshelf_release.familiarity import Familiarity, words_of
 from onshelf_research.studies.inputs import Setting
 from onshelf_research.studies.table import Table
 
@@ -52,8 +52,8 @@ def study(setting: Setting) -> Table:
         "Which titles does a rule flag that leaves people's English alone?",
         ["rule", "limit", "titles", "n", "flagged, half that chose", "flagged, other half", "long titles", "refused"],
     )
-    reader = familiarity.reader(tokenizer, learned)
-    for name, score in _rules(tokenizer, reader, learned).items():
+    known = learned_familiarity(tokenizer, learned)
+    for name, score in _rules(tokenizer, known, learned).items():
         served = name == "strangeness"
         limit = NOTICE if served else float(np.quantile(score(groups[OWN][::2]), FLAGGED))
         for group, own in groups.items():
@@ -80,7 +80,7 @@ def study(setting: Setting) -> Table:
     return table
 
 
-def _rules(tokenizer: Tokenizer, reader: Reader, learned: list[str]) -> dict[str, Score]:
+def _rules(tokenizer: Tokenizer, known: Familiarity, learned: list[str]) -> dict[str, Score]:
     ids = [number for one in tokenizer.encode_batch(learned, add_special_tokens=False) for number in one.ids]
     count = np.bincount(ids, minlength=tokenizer.get_vocab_size()) + 0.5
     bits = -np.log2(count / count.sum())
@@ -94,15 +94,15 @@ def _rules(tokenizer: Tokenizer, reader: Reader, learned: list[str]) -> dict[str
         own = tokenizer.encode(title, add_special_tokens=False).ids
         return float(bits[own].mean()) if own else 0.0
 
-    def mean(titles: list[str]) -> NDArray[np.float64]:
-        cost, letters = reader.cost(titles)
-        return cost / np.maximum(letters, 1.0)
+    def mean(title: str) -> float:
+        cost, letters = known.cost(tokenizer, title)
+        return cost / max(letters, 1)
 
     return {
         "tokens a letter": lambda titles: np.array([pieces(title) for title in titles]),
         "bits a token, among the shop's": lambda titles: np.array([tokens(title) for title in titles]),
-        "bits a letter": mean,
-        "strangeness": reader.strangeness,
+        "bits a letter": lambda titles: np.array([mean(title) for title in titles]),
+        "strangeness": lambda titles: np.array([known.strangeness(tokenizer, title) for title in titles]),
     }
 
 

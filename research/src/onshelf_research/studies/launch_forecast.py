@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from onshelf_exporter.evaluation import metrics
 from onshelf_exporter.models.kin import kin_features
-from onshelf_exporter.models.launch_outcome import LEVELS, OutcomeGraph
+from onshelf_exporter.models.launch_outcome import OutcomeGraph
 from onshelf_exporter.progress_display import progress_bar
 from onshelf_exporter.recipe import OutcomeRecipe
 from onshelf_exporter.threads import usable
@@ -27,6 +27,7 @@ from onshelf_exporter.training.outcome import (
     outcome_rows,
     train_outcome,
 )
+from onshelf_release.signatures import QUANTILE_LEVELS
 from onshelf_research.studies.inputs import ORIGINS, Floats, Setting
 from onshelf_research.studies.table import Table
 
@@ -110,7 +111,7 @@ def served(setting: Setting, learned: History, later: History, until: int, recip
     actual = launches.frame["units_8w"].to_numpy(dtype=np.float64)
     whole = np.ceil(quantiles[:, 0, EIGHT].double().numpy() - 1e-3)
     pit = randomised_pit(distribution[:, 0, EIGHT].double().numpy(), result.support, actual, setting.recipe.seed)
-    places = [LEVELS.index(level) for level in (0.1, 0.5, 0.9)]
+    places = [QUANTILE_LEVELS.index(level) for level in (0.1, 0.5, 0.9)]
     low, median, high = (whole[:, place] for place in places)
     return Answer(actual, mean[:, 0, EIGHT].double().numpy(), median, low, high, pit)
 

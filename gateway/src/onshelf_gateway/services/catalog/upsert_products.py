@@ -7,11 +7,11 @@ from onshelf.v1 import catalog_pb2, types_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import GatewayError
 from onshelf_gateway.catalogue.read_products import Reading, read_products
-from onshelf_gateway.inference.signatures import CATALOGUE_MODELS
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.response import response_info
+from onshelf_release.signatures import CATALOGUE_MODELS
 
 C = catalog_pb2
 MOST = 1_000  # products or ids of a request

@@ -17,7 +17,6 @@ from onshelf_gateway.call import side_by_side
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import refuse
 from onshelf_gateway.inference.models import encoder_row
-from onshelf_gateway.inference.signatures import AUDIENCE_RETRIEVAL, LAUNCH_OUTCOME, LAUNCH_RETRIEVAL
 from onshelf_gateway.product.text import tokenize
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests import money
@@ -27,6 +26,7 @@ from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.kserve.tensors import Spec
 from onshelf_gateway.services.launch.plan_launch import plan_launch
 from onshelf_gateway.services.recommendation.find_audience import find_audience
+from onshelf_release.signatures import AUDIENCE_RETRIEVAL, LAUNCH_OUTCOME, LAUNCH_RETRIEVAL
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]

@@ -18,9 +18,7 @@ from onshelf_gateway.planning.prices import PriceLimits
 from onshelf_gateway.planning.scored import Costing, Scored, score
 from onshelf_gateway.planning.support import ComparableLaunches
 from onshelf_gateway.product.understanding import UnderstoodProduct, understand
-from onshelf_gateway.releases.manifest import CHANNEL_SLOTS
 from onshelf_gateway.releases.model_release import ModelRelease
-from onshelf_gateway.releases.weeks import WEEK, first_day_of_week
 from onshelf_gateway.requests import money
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.requests.plan_question import DEFAULT_MAX_DISCOUNT
@@ -37,6 +35,8 @@ from onshelf_gateway.requests.questions import (
 )
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.response import response_info
+from onshelf_release.calendar import WEEK, first_day_of_week
+from onshelf_release.candidates import CHANNEL_SLOTS
 
 MORE_CHANNELS = 3
 

@@ -23,10 +23,10 @@ from onshelf_gateway.planning.practice import practice_action
 from onshelf_gateway.planning.ranking import diverse, frontier_plans, frontier_rows
 from onshelf_gateway.planning.scored import Costing, Scored, price_limits, score
 from onshelf_gateway.planning.support import ComparableLaunches
+from onshelf_gateway.planning.timing import launch_days
 from onshelf_gateway.product.understanding import UnderstoodProduct, understand
 from onshelf_gateway.recommendation import audience
 from onshelf_gateway.releases.model_release import ModelRelease
-from onshelf_gateway.releases.weeks import launch_days
 from onshelf_gateway.requests import money
 from onshelf_gateway.requests.plan_question import PlanQuestion, parse_plan
 from onshelf_gateway.requests.questions import needs_buyers

@@ -20,10 +20,7 @@ from onshelf_gateway.planning.scored import Costing, Scored, price_limits, score
 from onshelf_gateway.planning.stock import rounded_up
 from onshelf_gateway.planning.support import ComparableLaunches
 from onshelf_gateway.product.understanding import UnderstoodProduct, understand
-from onshelf_gateway.releases.life_cycle import DAYS, WEEKS, Posterior, posterior, share_until
-from onshelf_gateway.releases.manifest import CHANNEL_SLOTS
 from onshelf_gateway.releases.model_release import ModelRelease
-from onshelf_gateway.releases.weeks import WEEK, first_day_of_week
 from onshelf_gateway.requests import money
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.requests.plan_question import ConstraintQuestion, parse_constraints
@@ -40,6 +37,9 @@ from onshelf_gateway.requests.questions import (
 )
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.response import response_info
+from onshelf_release.calendar import WEEK, first_day_of_week
+from onshelf_release.candidates import CHANNEL_SLOTS
+from onshelf_release.life_cycle import DAYS, WEEKS, Posterior, share_until
 
 Floats = NDArray[np.float64]
 L, T = launch_pb2, types_pb2
@@ -219,7 +219,7 @@ def _answer(release: ModelRelease, question: UpdateQuestion, scored: Scored) -> 
     forecasts, seen = scored.economics.forecasts, len(question.observed)
     shares, first = scored.shares(0), scored.candidates.days[0]
     mean, size = float(forecasts.raw.mean[0, -1]), float(forecasts.dispersion(WEEKS)[0])
-    after = posterior(release.life_cycle, shares, mean, size, question.observed, forecasts.scale)
+    after = release.life_cycle.after(shares, mean=mean, size=size, observed=question.observed, scale=forecasts.scale)
     rest = Remaining(after, shares, seen)
     sold = sum(question.observed)
     units = [*question.observed, *rest.weekly().tolist()]

@@ -18,10 +18,10 @@ from onshelf_gateway.catalogue.shelf import Candidates, Shelf, merged, shared
 from onshelf_gateway.inference.outputs import EncodedUser, Retrieved
 from onshelf_gateway.recommendation.history import UserHistory, read_history
 from onshelf_gateway.releases.model_release import ModelRelease
-from onshelf_gateway.releases.vocabulary import LEVELS
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.response import response_info
+from onshelf_release.codes import CATEGORY_LEVELS
 
 R = recommendation_pb2
 SCOPES = {number: name for name, number in R.RecommendationScope.items()}
@@ -249,7 +249,7 @@ def _products(listed: _Listed, question: Question, history: UserHistory, kept: R
     names = listed.names(kept.indices)
     category, new = listed.ids(kept.indices), listed.new(kept.indices)
     shares = (
-        np.zeros(len(release.vocabulary.levels[LEVELS[1]].names))
+        np.zeros(len(release.vocabulary.levels[CATEGORY_LEVELS[1]].names))
         if question.row is None
         else release.shares_of(question.row)
     )
@@ -289,7 +289,7 @@ def _reason(
     fresh: bool,
     speaks: list[int],
 ) -> str:
-    category = release.vocabulary.levels[LEVELS[1]].readable[ids[1]].lower() or "this category"
+    category = release.vocabulary.levels[CATEGORY_LEVELS[1]].readable[ids[1]].lower() or "this category"
     if bought:
         events = np.flatnonzero(history.products == row + 1)
         if not len(events):

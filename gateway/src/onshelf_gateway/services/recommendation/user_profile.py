@@ -5,11 +5,11 @@ import numpy as np
 from onshelf.v1 import recommendation_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import without_users
-from onshelf_gateway.releases.vocabulary import LEVELS
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.recommendation.recommend import user_not_found
 from onshelf_gateway.services.response import response_info
+from onshelf_release.codes import CATEGORY_LEVELS
 
 R = recommendation_pb2
 MAX_INTERESTS = 10
@@ -33,7 +33,9 @@ async def get_user_profile(gateway: Gateway, call: Call, request: R.GetUserProfi
         best = [n for n in np.argsort(-shares, kind="stable")[:MAX_INTERESTS].tolist() if shares[n] > 0 and n]
         interests = [
             R.CategoryInterest(
-                category_path=release.vocabulary.path(release.vocabulary.with_parents(LEVELS.index("category"), n)),
+                category_path=release.vocabulary.path(
+                    release.vocabulary.with_parents(CATEGORY_LEVELS.index("category"), n)
+                ),
                 share=float(shares[n]),
                 lift=float(shares[n] / max(usual[n], 1e-12)),
             )

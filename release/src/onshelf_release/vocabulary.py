@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-LEVELS = ("department", "category", "type")
-BRAND = "brand"
+from onshelf_release.codes import BRAND, CATEGORY_LEVELS, LEVELS
 
 
 def folded(name: str) -> str:
@@ -48,7 +47,7 @@ class Vocabulary:
 
     def path(self, ids: tuple[int, int, int]) -> list[str]:
         """Readable names from broad to narrow; unknown levels (0) at the end are left out."""
-        names = [self.levels[level].readable[number] for level, number in zip(LEVELS, ids, strict=True)]
+        names = [self.levels[level].readable[number] for level, number in zip(CATEGORY_LEVELS, ids, strict=True)]
         return [name for name in names if name]
 
     def with_parents(self, level: int, number: int) -> tuple[int, int, int]:
@@ -56,7 +55,7 @@ class Vocabulary:
         ids = [0, 0, 0]
         for position in range(level, -1, -1):
             ids[position] = number
-            number = int(self.levels[LEVELS[position]].parents[number])
+            number = int(self.levels[CATEGORY_LEVELS[position]].parents[number])
         return ids[0], ids[1], ids[2]
 
     def brand(self, name: str) -> int:
@@ -69,10 +68,10 @@ class Vocabulary:
         key = folded(name)
         found = [
             (position, number)
-            for position in range(len(LEVELS) - 1, -1, -1)
-            for number in self.levels[LEVELS[position]].ids_by_name.get(key, [])
+            for position in range(len(CATEGORY_LEVELS) - 1, -1, -1)
+            for number in self.levels[CATEGORY_LEVELS[position]].ids_by_name.get(key, [])
         ]
-        return sorted(found, key=lambda at: (-at[0], -int(self.levels[LEVELS[at[0]]].products[at[1]])))
+        return sorted(found, key=lambda at: (-at[0], -int(self.levels[CATEGORY_LEVELS[at[0]]].products[at[1]])))
 
     def nearest(self, name: str, count: int = 5) -> list[str]:
         """Names of any category level most like `name` by shared trigrams (Jaccard), best first; none below 0.2."""
@@ -93,7 +92,7 @@ def load_vocabulary(table: pa.Table) -> Vocabulary:
     for row, level in enumerate(frame["level"]):
         rows[level].append(row)
     levels: dict[str, Level] = {}
-    for level in (*LEVELS, BRAND):
+    for level in LEVELS:
         chosen = sorted(rows[level], key=lambda row: frame["id"][row])
         if [frame["id"][row] for row in chosen] != list(range(1, len(chosen) + 1)):
             raise ValueError(f"vocabulary.arrow: ids of level {level!r} must be 1..{len(chosen)}, each once")
@@ -110,5 +109,5 @@ def load_vocabulary(table: pa.Table) -> Vocabulary:
             np.array([0, *(frame["n_products"][row] for row in chosen)], dtype=np.int64),
             dict(index),
         )
-    shown = dict.fromkeys(name for level in LEVELS for name in levels[level].readable[1:])
+    shown = dict.fromkeys(name for level in CATEGORY_LEVELS for name in levels[level].readable[1:])
     return Vocabulary(levels, [(name, _trigrams(folded(name))) for name in shown])

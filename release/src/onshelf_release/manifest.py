@@ -6,10 +6,8 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from onshelf_gateway.releases.weeks import WEEKDAYS
-
-HORIZONS = (4, 8)
-CHANNEL_SLOTS = 32
+from onshelf_release.calendar import WEEKDAYS
+from onshelf_release.candidates import CANDIDATE_COLUMNS, CHANNEL_SLOTS, HORIZONS
 
 
 class UnitsBasis(BaseModel):
@@ -72,7 +70,7 @@ class Manifest(BaseModel):
     @classmethod
     def _horizons(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if value != HORIZONS:
-            raise ValueError(f"this gateway serves the horizons {HORIZONS}")
+            raise ValueError(f"served are the horizons {HORIZONS}")
         return value
 
     @field_validator("quantile_levels")
@@ -86,18 +84,8 @@ class Manifest(BaseModel):
     @classmethod
     def _columns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if value != CANDIDATE_COLUMNS:
-            raise ValueError(f"this gateway sends the columns {CANDIDATE_COLUMNS}")
+            raise ValueError(f"served are the columns {CANDIDATE_COLUMNS}")
         return value
-
-
-CANDIDATE_COLUMNS = (
-    "week_of_year",
-    "price",
-    "discount",
-    "coupon",
-    "entered_by_sale",
-    *(f"coverage_{slot:02d}" for slot in range(CHANNEL_SLOTS)),
-)
 
 
 def read_manifest(folder: Path) -> Manifest:
