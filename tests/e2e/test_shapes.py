@@ -110,7 +110,9 @@ def test_every_baseline_forecasts_the_boutique(boutique: Measured, tmp_path: Pat
     split = split_of("validation", data.info)
     release = find_release(boutique.release.parent, boutique.repository, split.evaluate[0], "boutique")
     cache = Cache(tmp_path / "own", "boutique", "full")
-    made = study.demand(Study(data, split, release, release, cache), split.purged_train)
+    made = study.demand(
+        Study(data=data, split=split, release=release, warm_release=release, cache=cache), split.purged_train
+    )
     assert {"lightgbm_q50", "lightgbm_tweedie", "analog_median", "seed_bert"} <= set(made.units)
     for name, forecast in made.units.items():
         assert np.all(np.isfinite(forecast.median)), name

@@ -25,7 +25,16 @@ from onshelf_gateway.testing.fake_backend import complete_ids
 
 T = types_pb2
 LEVELS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
-FREE = CostQuestion({}, {}, {}, {}, Decimal(0), None, stated=False, coupon_stated=False)
+FREE = CostQuestion(
+    fixed={},
+    per_unit={},
+    coverage={},
+    lead_days={},
+    coupon=Decimal(0),
+    assumed_margin=None,
+    stated=False,
+    coupon_stated=False,
+)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +100,15 @@ def _outcomes(candidates, scale=1.0, gain=0.5):
     sizes = np.full((*both.shape, 11), 1.5)
     quantiles = nb_quantile(np.broadcast_to(LEVELS, sizes.shape), np.broadcast_to(both[..., None], sizes.shape), sizes)
     return Forecasts(
-        RawOutcomes(both, np.full(both.shape, 1.5), quantiles, 0.8 * both, np.full(len(mean), 0.2)), LEVELS, scale
+        RawOutcomes(
+            mean=both,
+            dispersion=np.full(both.shape, 1.5),
+            quantiles=quantiles,
+            buyers=0.8 * both,
+            repeat_rate=np.full(len(mean), 0.2),
+        ),
+        LEVELS,
+        scale,
     )
 
 
@@ -111,7 +128,16 @@ def test_money_of_a_candidate():
     candidates = _few()
     forecasts = _outcomes(candidates)
     fixed, per_unit, coverage = {0: Decimal(7)}, {0: Decimal("0.5")}, {0: Decimal(10)}
-    costs = CostQuestion(fixed, per_unit, coverage, {}, Decimal(3), None, stated=True, coupon_stated=True)
+    costs = CostQuestion(
+        fixed=fixed,
+        per_unit=per_unit,
+        coverage=coverage,
+        lead_days={},
+        coupon=Decimal(3),
+        assumed_margin=None,
+        stated=True,
+        coupon_stated=True,
+    )
     result = cost_candidates(candidates, forecasts, costs, 1.2)
     row = int(np.flatnonzero((candidates.channel_set == 1) & (candidates.discount == 0.2) & candidates.coupon)[0])
     units = forecasts.mean(8)[row]
@@ -365,6 +391,6 @@ def test_a_channel_that_was_never_used_takes_the_coverage_of_its_kind(tmp_path):
 def test_a_category_is_read_from_the_title_only_where_there_is_one(path: tuple[str, ...], said: str) -> None:
     notices: list[str] = []
     call = SimpleNamespace(notice=lambda code, message, field: notices.append(message))
-    category = Category((0, 0, 0), path, False, 0.8, ())
+    category = Category(ids=(0, 0, 0), path=path, matched=False, confidence=0.8, nearest=())
     _notice_category(cast(Call, call), cast(ProductQuestion, SimpleNamespace(category_path=())), category, ())
     assert notices == [said]

@@ -51,7 +51,7 @@ async def ask(encodings: Encodings, number: int, seconds: float = 5.0, tokens: i
 
 async def test_rows_that_wait_go_together_and_each_gets_its_own_answer():
     encoder = Encoder()
-    encodings = Encodings(encoder, accept, 0, 0)
+    encodings = Encodings(encode=encoder, check=accept, entries=0, room=0)
     assert await asyncio.gather(*(ask(encodings, n) for n in range(20))) == [float(n) for n in range(20)]
     assert encoder.batches == [1] * DEPTH + [20 - DEPTH]
     assert not encodings._queues  # nothing holds the model release
@@ -59,7 +59,7 @@ async def test_rows_that_wait_go_together_and_each_gets_its_own_answer():
 
 async def test_equal_rows_under_way_are_read_once_and_kept():
     encoder = Encoder()
-    encodings = Encodings(encoder, accept, 10, 1 << 20)
+    encodings = Encodings(encode=encoder, check=accept, entries=10, room=1 << 20)
     assert await asyncio.gather(*(ask(encodings, 7) for _ in range(5))) == [7.0] * 5
     assert await ask(encodings, 7) == 7.0
     assert encoder.batches == [1]
@@ -71,7 +71,7 @@ async def test_an_answer_that_is_none_fails_its_own_row_and_is_not_kept():
             raise ValueError("five is no answer")
 
     encoder = Encoder()
-    encodings = Encodings(encoder, not_five, 100, 1 << 20)
+    encodings = Encodings(encode=encoder, check=not_five, entries=100, room=1 << 20)
     found = await asyncio.gather(*(ask(encodings, n) for n in [*range(8), 5]), return_exceptions=True)
     assert [str(one) for one in found if isinstance(one, Exception)] == ["five is no answer"] * 2
     assert [one for one in found if not isinstance(one, Exception)] == [0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 7.0]
@@ -85,7 +85,7 @@ async def test_an_answer_that_is_none_fails_its_own_row_and_is_not_kept():
 async def test_a_caller_who_leaves_as_his_batch_leaves_takes_no_place_along():
     """A batch may be cancelled before its task takes its first step."""
     encoder = Encoder()
-    encodings = Encodings(encoder, accept, 0, 0)
+    encodings = Encodings(encode=encoder, check=accept, entries=0, room=0)
     for turn in range(4 * DEPTH):
         first = [asyncio.create_task(ask(encodings, 100 + n)) for n in range(DEPTH)]
         await asyncio.sleep(0)
@@ -108,7 +108,7 @@ async def test_a_caller_who_leaves_as_his_batch_leaves_takes_no_place_along():
 
 
 async def test_who_has_time_does_not_fail_with_who_has_none():
-    encodings = Encodings(Encoder(0.2), accept, 0, 0)
+    encodings = Encodings(encode=Encoder(0.2), check=accept, entries=0, room=0)
     hasty = asyncio.create_task(ask(encodings, 3, seconds=0.1))
     await asyncio.sleep(0.02)
     assert await ask(encodings, 3, seconds=5.0) == 3.0
@@ -126,7 +126,7 @@ async def test_work_that_nobody_wants_any_more_is_stopped():
             stopped.set()
         return {}
 
-    encodings = Encodings(endless, accept, 0, 0)
+    encodings = Encodings(encode=endless, check=accept, entries=0, room=0)
     waiting = [asyncio.create_task(ask(encodings, 5)) for _ in range(2)]
     await asyncio.sleep(0.01)
     waiting[0].cancel()
@@ -151,7 +151,7 @@ async def test_a_batch_that_fails_cancels_no_other_and_none_follows():
         ended.append("answered")
         return {"embedding": inputs["input_ids"].astype(np.float32)}
 
-    encodings = Encodings(encode, accept, 0, 0)
+    encodings = Encodings(encode=encode, check=accept, entries=0, room=0)
     rows = [row(number, tokens=16 + number) for number in range(3 * DEPTH)]  # a batch each
     with pytest.raises(BackendTimeoutError, match="away"):
         await encodings.get(RELEASE, rows, time.monotonic() + 5)
@@ -169,7 +169,7 @@ async def test_a_failure_is_told_while_an_earlier_row_is_silent():
         await asyncio.Event().wait()
         return {}
 
-    encodings = Encodings(encode, accept, 0, 0)
+    encodings = Encodings(encode=encode, check=accept, entries=0, room=0)
     with pytest.raises(BackendTimeoutError, match="away"):
         async with asyncio.timeout(10):
             await encodings.get(RELEASE, [row(0), row(1, tokens=17)], time.monotonic() + 60)
@@ -179,7 +179,7 @@ async def test_a_failure_is_told_while_an_earlier_row_is_silent():
 
 async def test_a_release_with_other_models_under_the_same_version_is_read_anew():
     encoder = Encoder()
-    encodings = Encodings(encoder, accept, 10, 1 << 20)
+    encodings = Encodings(encode=encoder, check=accept, entries=10, room=1 << 20)
     other: Any = SimpleNamespace(version=1, fingerprint="two")
     await ask(encodings, 7)
     _, hits = await encodings.get(other, [row(7)], time.monotonic() + 5)
@@ -198,7 +198,7 @@ async def test_no_more_batches_leave_than_are_computed_and_the_row_that_waits_lo
         under_way -= 1
         return {"embedding": inputs["input_ids"][:, :1].astype(np.float32)}
 
-    encodings = Encodings(encode, accept, 0, 0)
+    encodings = Encodings(encode=encode, check=accept, entries=0, room=0)
     lengths = [16] * DEPTH + [64, 16, 32, 64, 16, 16]
     answers = await asyncio.gather(*(ask(encodings, number, tokens=tokens) for number, tokens in enumerate(lengths)))
     assert answers == [float(number) for number in range(len(lengths))]
@@ -214,7 +214,7 @@ async def test_rows_of_any_lengths_go_together_where_the_encoder_computes_no_pad
         await asyncio.sleep(0.01)
         return {"embedding": inputs["input_ids"][:, :1].astype(np.float32)}
 
-    encodings = Encodings(encode, accept, 0, 0, mixes=lambda release: release is RELEASE)
+    encodings = Encodings(encode=encode, check=accept, entries=0, room=0, mixes=lambda release: release is RELEASE)
     lengths = [16] * DEPTH + [64, 16, 32]
     answers = await asyncio.gather(
         *(ask(encodings, number, tokens=tokens) for number, tokens in enumerate(lengths, start=1))
@@ -247,7 +247,7 @@ async def test_a_second_batch_leaves_once_it_has_as_many_rows_as_the_first_unles
         for _ in range(10):  # turns of the loop, in which all that can go on without an answer goes on
             await asyncio.sleep(0)
 
-    encodings = Encodings(encode, accept, 0, 0)
+    encodings = Encodings(encode=encode, check=accept, entries=0, room=0)
     everyone = [await asked(1, 2, 3, 4)]
     everyone += [await asked(number) for number in (5, 6, 7)]
     assert batches == [4]

@@ -98,7 +98,13 @@ def test_quantile_and_level_undo_each_other(mean, size, level):
 def _forecasts(scale: float, mean: float = 8.0, size: float = 1.2) -> Forecasts:
     means = np.full((1, 2), mean)
     quantiles = np.stack([nb_quantile(LEVELS, np.full(11, mean), np.full(11, size))] * 2)[None]
-    raw = RawOutcomes(means, np.full((1, 2), size), quantiles, means * 0.8, np.full(1, 0.2))
+    raw = RawOutcomes(
+        mean=means,
+        dispersion=np.full((1, 2), size),
+        quantiles=quantiles,
+        buyers=means * 0.8,
+        repeat_rate=np.full(1, 0.2),
+    )
     return Forecasts(raw, LEVELS, scale)
 
 
@@ -115,7 +121,11 @@ def test_scaled_quantiles_are_those_of_the_scaled_distribution(scale):
 def test_calibration_is_kept_by_scaling():
     base = _forecasts(1.0)
     wide = RawOutcomes(
-        base.raw.mean, base.raw.dispersion, base.raw.quantiles * 1.5, base.raw.buyers, base.raw.repeat_rate
+        mean=base.raw.mean,
+        dispersion=base.raw.dispersion,
+        quantiles=base.raw.quantiles * 1.5,
+        buyers=base.raw.buyers,
+        repeat_rate=base.raw.repeat_rate,
     )
     scaled = Forecasts(wide, LEVELS, 10.0).quantiles(8, 0)
     narrow = Forecasts(base.raw, LEVELS, 10.0).quantiles(8, 0)

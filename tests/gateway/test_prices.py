@@ -17,11 +17,27 @@ PROFIT, REVENUE, UNITS = T.OBJECTIVE_METRIC_GROSS_PROFIT, T.OBJECTIVE_METRIC_REV
 
 
 def _pricing(metric=PROFIT, unit_cost=1.0, salvage=0.0, holding=0.0, limits=FREE) -> Pricing:
-    return Pricing("USD", "monday", metric, unit_cost, salvage, holding, limits)
+    return Pricing(
+        currency="USD",
+        week_start="monday",
+        metric=metric,
+        unit_cost=unit_cost,
+        salvage=salvage,
+        holding=holding,
+        limits=limits,
+    )
 
 
 def _season(stock, demand=(10.0,) * 8, levels=(1.0,), first=1, discount=0.0, spent=0.0) -> Season:
-    return Season(np.array(demand), np.array(levels), first, dt.date(2018, 1, 1), discount, stock, spent)
+    return Season(
+        demand=np.array(demand),
+        levels=np.array(levels),
+        first=first,
+        day=dt.date(2018, 1, 1),
+        discount=discount,
+        stock=stock,
+        spent=spent,
+    )
 
 
 def _cents(step: L.PriceStep) -> int:

@@ -180,7 +180,7 @@ async def tried():
 
 
 def call():
-    return Call("test", asyncio.get_running_loop().time() + 10, caller_deadline=True)
+    return Call(call_id="test", deadline=asyncio.get_running_loop().time() + 10, caller_deadline=True)
 
 
 async def test_a_deadline_that_was_short_is_not_held_against_the_model(tried):

@@ -130,7 +130,12 @@ def test_a_server_hangs_where_it_does_nothing(
     log.write_text("It starts.\n")
     now = used = 0.0
     monkeypatch.setattr(processes, "work", lambda _: ({"1": used, "2": 0.001}, bool(happens.get("disk"))))
-    hang = server_module._Hang(state.State("onshelf-x", 1, "/r", 1, 2, 3, str(log)), lambda: now)
+    hang = server_module._Hang(
+        state.State(
+            server_id="onshelf-x", pid=1, repository="/r", grpc_port=1, http_port=2, metrics_port=3, log=str(log)
+        ),
+        lambda: now,
+    )
     seen = []
     for _ in range(40):
         now += 1.5
@@ -144,7 +149,18 @@ def test_a_server_hangs_where_it_does_nothing(
 def test_time_in_which_the_machine_stood_still_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now, used = 0.0, {"1": 7.0, "2": 0.5}
     monkeypatch.setattr(processes, "work", lambda _: (dict(used), False))
-    hang = server_module._Hang(state.State("onshelf-x", 1, "/r", 1, 2, 3, str(tmp_path / "no log")), lambda: now)
+    hang = server_module._Hang(
+        state.State(
+            server_id="onshelf-x",
+            pid=1,
+            repository="/r",
+            grpc_port=1,
+            http_port=2,
+            metrics_port=3,
+            log=str(tmp_path / "no log"),
+        ),
+        lambda: now,
+    )
     now = 3600.0
     assert not hang.look()
     now = 7200.0
@@ -158,7 +174,18 @@ def test_time_in_which_the_machine_stood_still_does_not_count(tmp_path: Path, mo
 def test_many_threads_that_wait_are_no_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(processes, "work", lambda _: ({str(n): now * 0.002 for n in range(1000)}, False))
-    hang = server_module._Hang(state.State("onshelf-x", 1, "/r", 1, 2, 3, str(tmp_path / "no log")), lambda: now)
+    hang = server_module._Hang(
+        state.State(
+            server_id="onshelf-x",
+            pid=1,
+            repository="/r",
+            grpc_port=1,
+            http_port=2,
+            metrics_port=3,
+            log=str(tmp_path / "no log"),
+        ),
+        lambda: now,
+    )
     for _ in range(30):
         now += 1.5
         hang.look()
@@ -430,7 +457,15 @@ def test_a_given_port_that_is_taken_is_refused(running: LocalTriton, venv: Path,
 
 
 def test_a_process_that_got_the_recorded_pid_is_left_alone(tmp_path: Path, venv: Path) -> None:
-    record = state.State("onshelf-gone", os.getpid(), "/repository", 1, 2, 3, str(tmp_path / "log"))
+    record = state.State(
+        server_id="onshelf-gone",
+        pid=os.getpid(),
+        repository="/repository",
+        grpc_port=1,
+        http_port=2,
+        metrics_port=3,
+        log=str(tmp_path / "log"),
+    )
     record.write(tmp_path)
     triton = LocalTriton.recorded(tmp_path, venv=venv)
     assert triton is not None
@@ -461,7 +496,16 @@ def test_a_start_that_cannot_be_recorded_leaves_nothing_behind(
 
 
 def test_a_state_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    record = state.State("onshelf-old", os.getpid(), "/repository", 1, 2, 3, str(tmp_path / "log"), timeout=7.0)
+    record = state.State(
+        server_id="onshelf-old",
+        pid=os.getpid(),
+        repository="/repository",
+        grpc_port=1,
+        http_port=2,
+        metrics_port=3,
+        log=str(tmp_path / "log"),
+        timeout=7.0,
+    )
     record.write(tmp_path)
     path = tmp_path / "state.json"
     written = json.loads(path.read_text())

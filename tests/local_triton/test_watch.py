@@ -231,7 +231,7 @@ def test_a_process_that_is_looked_after_has_ended_in_order(
 ) -> None:
     port, told = fake_triton
     clock, said = Clock(), []
-    watch = Watch(os.getpid(), port, said.append, clock)
+    watch = Watch(server=os.getpid(), port=port, say=said.append, clock=clock)
     watch.look()
     stubs[0].kill()
     until(lambda: dead() == 1, "it to die")
@@ -255,7 +255,7 @@ def test_a_model_is_loaded_once_however_many_of_its_processes_died(
 ) -> None:
     port, told = fake_triton
     clock, said = Clock(), []
-    watch = Watch(os.getpid(), port, said.append, clock)
+    watch = Watch(server=os.getpid(), port=port, say=said.append, clock=clock)
     watch.look()
     for number, stub in enumerate(stubs, start=1):  # the second one dies while the first death is being made sure of
         stub.kill()
@@ -285,7 +285,16 @@ def test_a_server_that_does_not_end_a_load_is_killed(
     said: list[str] = []
     server = subprocess.Popen(["sh", "-c", "sleep 60; : onshelf-hangs"], start_new_session=True)
     try:
-        running = state.State("onshelf-hangs", server.pid, "/repository", 1, port, 3, "/log", timeout=0.3)
+        running = state.State(
+            server_id="onshelf-hangs",
+            pid=server.pid,
+            repository="/repository",
+            grpc_port=1,
+            http_port=port,
+            metrics_port=3,
+            log="/log",
+            timeout=0.3,
+        )
         attending = threading.Thread(target=attend, args=(running, said.append))
         attending.start()
         assert looked.wait(20)
@@ -308,7 +317,16 @@ def test_a_server_that_answers_nothing_any_more_is_killed(
     said: list[str] = []
     server = subprocess.Popen(["sh", "-c", "sleep 60; : onshelf-silent"], start_new_session=True)
     try:
-        running = state.State("onshelf-silent", server.pid, "/repository", 1, port, 3, "/log", timeout=0.3)
+        running = state.State(
+            server_id="onshelf-silent",
+            pid=server.pid,
+            repository="/repository",
+            grpc_port=1,
+            http_port=port,
+            metrics_port=3,
+            log="/log",
+            timeout=0.3,
+        )
         stubs[0].kill()
         attending = threading.Thread(target=attend, args=(running, said.append))
         attending.start()
@@ -327,7 +345,7 @@ def test_a_server_that_refuses_a_load_lives_on(
     port, told = fake_triton
     told.append("refuse linear/load")
     clock, said = Clock(), []
-    watch = Watch(os.getpid(), port, said.append, clock)
+    watch = Watch(server=os.getpid(), port=port, say=said.append, clock=clock)
     watch.look()
     stubs[0].kill()
     until(lambda: dead() == 1, "it to die")
@@ -342,7 +360,7 @@ def test_a_death_is_not_forgotten_where_the_server_does_not_answer(
 ) -> None:
     port, told = fake_triton
     clock, said = Clock(), []
-    watch = Watch(os.getpid(), port, said.append, clock)
+    watch = Watch(server=os.getpid(), port=port, say=said.append, clock=clock)
     watch.look()
     stubs[0].kill()
     until(lambda: dead() == 1, "it to die")
@@ -446,7 +464,15 @@ def test_a_stop_ends_a_server_that_is_being_started_anew(hurt: LocalTriton, caps
 def test_whatever_keeps_a_server_from_being_started_anew_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dead = state.State("onshelf-dead", os.getpid(), "/repository", 1, 2, 3, str(tmp_path / "log"))
+    dead = state.State(
+        server_id="onshelf-dead",
+        pid=os.getpid(),
+        repository="/repository",
+        grpc_port=1,
+        http_port=2,
+        metrics_port=3,
+        log=str(tmp_path / "log"),
+    )
     dead.write(tmp_path)
     (tmp_path / f".state.json.{os.getpid()}").mkdir()  # where the record is written first
     said: list[str] = []

@@ -34,7 +34,14 @@ class AsyncClient:
         credentials: grpc.ChannelCredentials | None = None,
         channel_options: _config.ChannelOptions = (),
     ) -> None:
-        self._config = _config.ClientConfig(address, timeout, retries, metadata, credentials, channel_options)
+        self._config = _config.ClientConfig(
+            address=address,
+            timeout=timeout,
+            retries=retries,
+            metadata=metadata,
+            credentials=credentials,
+            channel_options=channel_options,
+        )
         self._policy = RetryPolicy(retries=retries)
         self._channel: grpc.aio.Channel | None = None
         self._stubs: dict[str, Any] = {}

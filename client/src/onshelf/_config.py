@@ -35,7 +35,7 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ClientConfig:
     """Address, deadline (seconds), retries, metadata or a function that gives it anew for each call, credentials,
     options.

@@ -8,7 +8,7 @@ from onshelf import _results
 from onshelf.v1 import catalog_pb2, launch_pb2, recommendation_pb2
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Rpc:
     """One unary call. retry_safe: asking twice is the same as asking once."""
 

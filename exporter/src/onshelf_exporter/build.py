@@ -23,7 +23,7 @@ from onshelf_release.calendar import RetailCalendar
 Tell = Callable[[str], None]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Prepared:
     """What the two steps found out, for dataset.json and report.json."""
 
@@ -65,7 +65,10 @@ def canonical(con: Backend, source: Source, folder: Path, tell: Tell, pool: Exec
     missing = [name for name in schema.required_tables() if name not in source.tables]
     if missing:
         raise DataError(
-            missing[0], "", "required table is missing", hint="Only products and interactions are required."
+            table=missing[0],
+            column="",
+            rule="required table is missing",
+            hint="Only products and interactions are required.",
         )
     cleaner = cleaning.Cleaner(con, prepared.cleaning)
     order = [name for name in schema.TABLES if name in source.tables]
@@ -119,7 +122,7 @@ def _set_calendar(prepared: Prepared, interactions: ir.Table, source: Source) ->
     days = interactions.filter(time.notnull()).group_by(day=time.date()).agg(bought=bought.any())
     rows = days.to_pyarrow().to_pylist()
     if not rows:
-        raise DataError("interactions", "time", "no row has a time")
+        raise DataError(table="interactions", column="time", rule="no row has a time")
     weeks = data_weeks(
         [row["day"] for row in rows],
         [row["day"] for row in rows if row["bought"]],

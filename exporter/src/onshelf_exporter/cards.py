@@ -13,7 +13,7 @@ Content = dict[str, Any]
 NOT_MEASURED = "Not measured for this model release: run `onshelf-exporter evaluate`."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Card:
     """The written part of a card.
 
@@ -48,81 +48,83 @@ PEOPLE = (
 )
 CARDS = {
     "product_encoder": Card(
-        "product_encoder: reads a product",
-        ("product_encoder", "product_encoder_fp32", "product_encoder_int8"),
-        "Reads title, category, brand class, list price and private label of a product; gives its embedding, its "
+        title="product_encoder: reads a product",
+        models=("product_encoder", "product_encoder_fp32", "product_encoder_int8"),
+        what="Reads title, category, brand class, list price and private label of a product; gives its embedding, its "
         "vector for retrieval, the category it seems to belong to, and what past practice did with such products "
         "(channels, week, depth of promotion).",
-        "The first step of every plan and of every recommendation of a product without sales.",
-        "As a judgement of what is best: its practice heads repeat what was done. As a search engine for free text.",
-        "practice",
-        ("content",),
-        (
+        intended="The first step of every plan and of every recommendation of a product without sales.",
+        not_for="As a judgement of what is best: its practice heads repeat what was done. As a search engine for text.",
+        part="practice",
+        training=("content",),
+        limits=(
             "It is trained on the language and the titles of one shop; a title made mostly of unknown words is flagged "
             "by the gateway, not understood.",
             "Practice heads are propensities of one retailer's past, its constraints and habits included.",
         ),
-        ("Products of makers with few past launches are read less well, which can keep them small.",),
+        ethics=("Products of makers with few past launches are read less well, which can keep them small.",),
     ),
     "launch_outcome": Card(
-        "launch_outcome: forecasts an action",
-        ("launch_outcome",),
-        "Forecasts units (mean, dispersion, quantiles), buyers and repeat rate of a launch under each candidate "
+        title="launch_outcome: forecasts an action",
+        models=("launch_outcome",),
+        what="Forecasts units (mean, dispersion, quantiles), buyers and repeat rate of a launch under each candidate "
         "action, 4 and 8 weeks after it.",
-        "Comparing actions for one product, choosing stock and setting expectations, by people who know the shop.",
-        "Proving that a promotion works: effects of price and promotion are associations unless the report's placebo "
-        "and doubly robust tables say otherwise. Demand beyond the data's range of prices or channels.",
-        "demand",
-        ("outcome",),
-        (
+        intended="Comparing actions for one product, choosing stock, setting expectations, by people who know a shop.",
+        not_for="Proving that a promotion works: effects of price and promotion are associations unless the report's "
+        "placebo and doubly robust tables say otherwise. Demand beyond the data's range of prices or channels.",
+        part="demand",
+        training=("outcome",),
+        limits=(
             "Many launches sell one unit or none in the panel: one forecast is rarely near, a sum of many is.",
             "Sales, not demand: what was out of stock looks like what nobody wanted.",
             "A launch that entered by a sale has sold one unit by definition; a plan is forecast as if promoted first.",
         ),
-        (
+        ethics=(
             "A low forecast makes itself true where it decides shelf and promotion; now and then launch against it.",
             "Prices are bounded by the caller; the model must not be used to set prices by person.",
         ),
     ),
     "recommendations": Card(
-        "user_encoder, product_retrieval, product_neighbours and product_fit: products for a user",
-        ("user_encoder", "product_retrieval", "product_neighbours", "product_fit"),
-        "Score what the user bought before by habit, find what users like this one buy together, and fit new products "
-        "to the history, also those that came after the release; with the products of the history that speak for each.",
-        "Lists of products for a household that has a history.",
-        "Inferring who somebody is. Users without any history, for whom the list is what sells anyway.",
-        "warm",
-        ("towers",),
-        (
+        title="user_encoder, product_retrieval, product_neighbours and product_fit: products for a user",
+        models=("user_encoder", "product_retrieval", "product_neighbours", "product_fit"),
+        what="Score what the user bought before by habit, find what users like this one buy together, and fit new "
+        "products to the history, also those that came after the release; with the products that speak for each.",
+        intended="Lists of products for a household that has a history.",
+        not_for="Inferring who somebody is. Users without any history, for whom the list is what sells anyway.",
+        part="warm",
+        training=("towers",),
+        limits=(
             "Most of what is bought again was bought before: the list is strong on habits and weak on discoveries.",
             "New products have room in a list only where the caller keeps a share of its places for them.",
         ),
-        PEOPLE,
+        ethics=PEOPLE,
     ),
     "audience_retrieval": Card(
-        "audience_retrieval: users for a product",
-        ("audience_retrieval",),
-        "Ranks all users of the data by how likely they buy a product, whether it has sales or not.",
-        "Choosing whom to tell about a launch.",
-        "Excluding people from offers, credit, prices or services. Groups below 10 users are never described.",
-        "cold",
-        ("towers",),
-        (
+        title="audience_retrieval: users for a product",
+        models=("audience_retrieval",),
+        what="Ranks all users of the data by how likely they buy a product, whether it has sales or not.",
+        intended="Choosing whom to tell about a launch.",
+        not_for="Excluding people from offers, credit, prices or services. Groups below 10 users are never described.",
+        part="cold",
+        training=("towers",),
+        limits=(
             "How much a household buys at all explains much of the ranking; the report prints activity alone.",
             "Measured on launches with at least 3 buyers; for most launches there are fewer.",
         ),
-        PEOPLE,
+        ethics=PEOPLE,
     ),
     "launch_retrieval": Card(
-        "launch_retrieval: past launches that resemble a product",
-        ("launch_retrieval",),
-        "Finds the past launches whose embeddings are nearest.",
-        "Evidence beside a forecast: what happened to launches of this kind.",
-        "A forecast of its own: the analogs' outcomes are in the tables as a baseline.",
-        "",
-        (),
-        ("Near in text, category and brand is not near in price, season or plan; the answer shows all of them.",),
-        ("It names products of other makers with their past sales: show it to the retailer's own people.",),
+        title="launch_retrieval: past launches that resemble a product",
+        models=("launch_retrieval",),
+        what="Finds the past launches whose embeddings are nearest.",
+        intended="Evidence beside a forecast: what happened to launches of this kind.",
+        not_for="A forecast of its own: the analogs' outcomes are in the tables as a baseline.",
+        part="",
+        training=(),
+        limits=(
+            "Near in text, category and brand is not near in price, season or plan; the answer shows all of them.",
+        ),
+        ethics=("It names products of other makers with their past sales: show it to the retailer's own people.",),
     ),
 }
 HEADINGS = {

@@ -20,7 +20,7 @@ MAX_LINE_QUANTITY = 1_000.0  # units in one line of a receipt beyond which a qua
 MIN_UNIT_VALUE = 0.02  # currency: ... if a unit is then worth less than this
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rule:
     """One cleaning rule.
 
@@ -45,61 +45,61 @@ def _is_purchase(t: ir.Table) -> ir.Value:
 
 RULES: tuple[Rule, ...] = (
     Rule(
-        "interactions",
-        "kind_missing",
-        "no kind: taken for a purchase",
-        lambda t: t.kind.isnull(),
-        lambda _: {"kind": ibis.literal("purchase")},
+        table="interactions",
+        name="kind_missing",
+        what="no kind: taken for a purchase",
+        found=lambda t: t.kind.isnull(),
+        change=lambda _: {"kind": ibis.literal("purchase")},
     ),
     Rule(
-        "interactions",
-        "quantity_missing",
-        "no quantity: taken for one unit",
-        lambda t: t.quantity.isnull(),
-        lambda _: {"quantity": ibis.literal(1.0)},
+        table="interactions",
+        name="quantity_missing",
+        what="no quantity: taken for one unit",
+        found=lambda t: t.quantity.isnull(),
+        change=lambda _: {"quantity": ibis.literal(1.0)},
     ),
     Rule(
-        "interactions",
-        "returned",
-        "purchase with a negative quantity or revenue: a return",
-        lambda t: _is_purchase(t) & ((t.quantity < 0) | (t.revenue < 0)),
-        lambda _: {"kind": ibis.literal("return")},
+        table="interactions",
+        name="returned",
+        what="purchase with a negative quantity or revenue: a return",
+        found=lambda t: _is_purchase(t) & ((t.quantity < 0) | (t.revenue < 0)),
+        change=lambda _: {"kind": ibis.literal("return")},
     ),
     Rule(
-        "interactions",
-        "return_sign",
-        "return with a negative quantity or revenue: both are stored as positive amounts",
-        lambda t: (t.kind == "return") & ((t.quantity < 0) | (t.revenue < 0)),
-        lambda t: {"quantity": t.quantity.abs(), "revenue": t.revenue.abs()},
+        table="interactions",
+        name="return_sign",
+        what="return with a negative quantity or revenue: both are stored as positive amounts",
+        found=lambda t: (t.kind == "return") & ((t.quantity < 0) | (t.revenue < 0)),
+        change=lambda t: {"quantity": t.quantity.abs(), "revenue": t.revenue.abs()},
     ),
     Rule(
-        "interactions",
-        "nothing_bought",
-        "purchase of zero units (a correction or a coupon line): left out",
-        lambda t: _is_purchase(t) & (t.quantity == 0),
+        table="interactions",
+        name="nothing_bought",
+        what="purchase of zero units (a correction or a coupon line): left out",
+        found=lambda t: _is_purchase(t) & (t.quantity == 0),
     ),
     Rule(
-        "interactions",
-        "quantity_outlier",
-        f"more than {MAX_LINE_QUANTITY:,.0f} units in one line worth less than {MIN_UNIT_VALUE} each: a measured "
+        table="interactions",
+        name="quantity_outlier",
+        what=f"more than {MAX_LINE_QUANTITY:,.0f} units in one line worth less than {MIN_UNIT_VALUE} each: a measured "
         "volume (fuel), left out",
-        lambda t: (
+        found=lambda t: (
             (t.quantity > MAX_LINE_QUANTITY) & ((t.revenue + t.discount.fill_null(0.0)) / t.quantity < MIN_UNIT_VALUE)
         ),
     ),
     Rule(
-        "interactions",
-        "discount_missing",
-        "no discount: taken for zero",
-        lambda t: t.discount.isnull(),
-        lambda _: {"discount": ibis.literal(0.0)},
+        table="interactions",
+        name="discount_missing",
+        what="no discount: taken for zero",
+        found=lambda t: t.discount.isnull(),
+        change=lambda _: {"discount": ibis.literal(0.0)},
     ),
     Rule(
-        "interactions",
-        "coupon_discount_missing",
-        "no coupon discount: taken for zero",
-        lambda t: t.coupon_discount.isnull(),
-        lambda _: {"coupon_discount": ibis.literal(0.0)},
+        table="interactions",
+        name="coupon_discount_missing",
+        what="no coupon discount: taken for zero",
+        found=lambda t: t.coupon_discount.isnull(),
+        change=lambda _: {"coupon_discount": ibis.literal(0.0)},
     ),
 )
 
@@ -284,7 +284,7 @@ class Cleaner:
         if lacking + foreign > rows * MAX_MISSING:
             rule = f"at least half of the rows must have {', '.join(needed)}, and a product_id of the table products"
             counts = {"rows": rows, "without a required value": lacking, "of unknown products": foreign}
-            raise DataError(name, "", rule, lacking + foreign, [counts])
+            raise DataError(table=name, column="", rule=rule, count=lacking + foreign, samples=[counts])
 
     def _repeated(self, table: ir.Table) -> ir.Table:
         """One row for each event id and product, the earliest: an event may be about several products."""

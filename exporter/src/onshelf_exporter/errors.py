@@ -51,6 +51,7 @@ class DataError(ExporterError):
 
     def __init__(
         self,
+        *,
         table: str,
         column: str,
         rule: str,

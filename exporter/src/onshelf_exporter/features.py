@@ -33,7 +33,7 @@ TOP_INTERESTS = 10
 WEIGHT = "decimal(28, 8)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class History:
     """A prepared dataset as it was known at the end of a week.
 

@@ -43,7 +43,7 @@ def launch_parts(pairs: Sequence[str]) -> dict[str, Any]:
     return parts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LaunchRule:
     """What counts as a launch in one dataset; each part may be set (`shop.json`, `--launches`).
 

@@ -21,7 +21,7 @@ from rich.progress import TimeRemainingColumn as TimeRemaining
 INTERVAL = 10.0  # seconds between two lines; looked at every second, so 15 s hold on a busy machine, too
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Piece:
     """A piece of work.
 
@@ -147,7 +147,7 @@ class Reporter:
         self, name: str, total: int, done: int, quiet: bool = False
     ) -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]:
         """A piece of work; yields what advances it by so many steps and what names the step."""
-        piece = Piece(name, total, done, time.monotonic(), quiet=quiet)
+        piece = Piece(name=name, total=total, done=done, started=time.monotonic(), quiet=quiet)
         with self._lock:
             if self._display is None:
                 self._display = self._opened()

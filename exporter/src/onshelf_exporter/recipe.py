@@ -26,7 +26,7 @@ class RecipeError(ExporterError):
     """A recipe is missing, has an unknown key, or a value that breaks its rule."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LoopRecipe:
     """One training loop. `patience` counts epochs without improvement before stopping; 0 trains all epochs."""
 
@@ -50,7 +50,7 @@ class LoopRecipe:
         _check(self, "checkpoint_every", self.checkpoint_every >= 1, "must be at least 1")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EncoderRecipe:
     """The text encoder: fine-tuned once, on weeks up to `cut_week`, and shared by all model releases of a run.
 
@@ -101,7 +101,7 @@ class ContentRecipe:
         _check(self, "feature_dropout", 0 <= self.feature_dropout < 1, "must be in [0, 1)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OutcomeRecipe:
     """The outcome of a launch: a forest and what stands behind it.
 
@@ -136,7 +136,7 @@ class OutcomeRecipe:
         _check(self, "elasticity_prior", self.elasticity_prior > 0, "must be above 0")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BoostingRecipe:
     """Boosted trees: `members` boosters of `rounds` trees each, whose mean is served.
 
@@ -166,7 +166,7 @@ class BoostingRecipe:
         _check(self, "ridge", self.ridge >= 0, "must not be negative")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TowerRecipe:
     """What recommends. An anchor is a week at which histories are cut; the targets are what was bought in the weeks
     after it.
@@ -205,7 +205,7 @@ class TowerRecipe:
         _check(self, "negative_share", 0 < self.negative_share <= 1, "must be in (0, 1]")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReleaseRecipe:
     """Which model releases a run trains. A cut week is the last week of data that the model release may see.
 
@@ -224,7 +224,7 @@ class ReleaseRecipe:
     similar_launches: int = 50
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """All hyperparameters of a run. `threads` is an upper bound; 0 is as many as there are cores (see `threads`)."""
 

@@ -17,7 +17,7 @@ TYPES = {
 KINDS = ("view", "click", "cart", "purchase", "return", "review")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Column:
     """One column of a canonical table.
 
@@ -43,7 +43,16 @@ class Column:
 
 
 def _c(table: str, name: str, type_: str, unit: str, rule: str, meaning: str, without: str = "") -> Column:
-    return Column(table, name, type_, unit, without == "", rule, meaning, without)
+    return Column(
+        table=table,
+        name=name,
+        type=type_,
+        unit=unit,
+        required=without == "",
+        rule=rule,
+        meaning=meaning,
+        without=without,
+    )
 
 
 # Required tables, and what is lost without the others.

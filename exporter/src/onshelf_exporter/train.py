@@ -161,11 +161,11 @@ def _train_release(training: Run, role: str, encoder: Encoder, step: Callable[[s
     complete = history.launches.complete8
     graphs: dict[str, nn.Module] = {
         "product_encoder": ProductEncoder(
-            TextEncoder(nn.Identity()),
-            category_completion(history.vocabulary),
-            content,
-            towers.tower,
-            practice_rates(history),
+            text=TextEncoder(nn.Identity()),
+            completion=category_completion(history.vocabulary),
+            content=content,
+            tower=towers.tower,
+            rates=practice_rates(history),
         ),
         "launch_outcome": OutcomeGraph(outcome.model, outcome.curve),
         "user_encoder": towers.user_encoder,

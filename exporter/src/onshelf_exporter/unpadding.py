@@ -114,7 +114,9 @@ def unpadded(encoder: ProductEncoder) -> ProductEncoder | None:
     if not _allows(encoder.text):
         return None
     text = UnpaddedTextEncoder(encoder.text).eval().requires_grad_(False)
-    return ProductEncoder(text, encoder.completion, encoder.content, encoder.tower, encoder.rates).eval()
+    return ProductEncoder(
+        text=text, completion=encoder.completion, content=encoder.content, tower=encoder.tower, rates=encoder.rates
+    ).eval()
 
 
 def _allows(text: TextEncoder) -> bool:

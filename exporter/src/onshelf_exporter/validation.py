@@ -78,7 +78,7 @@ def checked(name: str, table: ir.Table, timezone: str) -> tuple[ir.Table, list[D
         has = ", ".join(table.columns)
         hint = "See docs/data.md, or let `onshelf-exporter doctor` map your own headers onto the tables."
         return table, [
-            DataError(name, column, f"required column is missing; the table has: {has}", hint=hint)
+            DataError(table=name, column=column, rule=f"required column is missing; the table has: {has}", hint=hint)
             for column in missing
         ]
     present = [column for column in columns if column.name in table.columns]
@@ -106,12 +106,19 @@ def checked(name: str, table: ir.Table, timezone: str) -> tuple[ir.Table, list[D
     counts = both.agg(rows=both.count(), **{key: found.fill_null(False).sum() for key, (_, _, found) in broken.items()})
     found = counts.to_pyarrow().to_pylist()[0]
     problems = [
-        DataError(name, column, rule.text, int(found[key]), _samples(both, column, where, rule, columns), rule.hint)
+        DataError(
+            table=name,
+            column=column,
+            rule=rule.text,
+            count=int(found[key]),
+            samples=_samples(both, column, where, rule, columns),
+            hint=rule.hint,
+        )
         for key, (column, rule, where) in broken.items()
         if found[key]
     ]
     if not found["rows"] and name in schema.required_tables():
-        problems.append(DataError(name, "", "the table has no rows"))
+        problems.append(DataError(table=name, column="", rule="the table has no rows"))
     result = {
         column.name: both[column.name] if column in present else ibis.null(schema.TYPES[column.type])
         for column in columns
@@ -170,4 +177,13 @@ def _keys(name: str, table: ir.Table) -> list[DataError]:
         if column.rule == "user":
             samples = [row | {column.name: "***"} for row in samples]
     rule = "an id is unique: rows that share one differ"
-    return [DataError(name, key[0], rule, engine.number(again.count()), samples, "Keep one row for each id.")]
+    return [
+        DataError(
+            table=name,
+            column=key[0],
+            rule=rule,
+            count=engine.number(again.count()),
+            samples=samples,
+            hint="Keep one row for each id.",
+        )
+    ]

@@ -50,7 +50,7 @@ def whole_weeks(calendar: RetailCalendar, days: Collection[dt.date]) -> tuple[in
     return low + (bool(before) and not closed(before)), high - (bool(after) and not closed(after))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DataWeeks:
     """Which weeks a dataset holds.
 
@@ -114,4 +114,11 @@ def data_weeks(
     if high < low:
         rule = f"the data must hold at least one whole week from {week_start} on; sales from {first} to {last} do not"
         raise SettingError("interactions.time", last.isoformat(), rule)
-    return DataWeeks(calendar, calendar.week(min(days)), low, high, first, last)
+    return DataWeeks(
+        calendar=calendar,
+        first_week=calendar.week(min(days)),
+        first_whole_week=low,
+        last_week=high,
+        first_day=first,
+        last_day=last,
+    )

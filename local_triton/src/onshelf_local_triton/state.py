@@ -15,7 +15,7 @@ TIMEOUT = 180.0  # seconds until all models must be ready
 PORT_NAMES = ("grpc_port", "http_port", "metrics_port")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class State:
     """A server that was started. `server_id` is in its command line, its shared memory's names and its metadata."""
 

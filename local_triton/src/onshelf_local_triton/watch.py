@@ -46,6 +46,7 @@ class Watch:
 
     def __init__(
         self,
+        *,
         server: int,
         port: int,
         say: Callable[[str], None],
@@ -173,7 +174,7 @@ def _clock(seconds: float) -> str:
 def attend(running: State, say: Callable[[str], None]) -> None:
     """Watch a server until it is gone; kill one that hangs."""
     patience = max(running.timeout, LEAST_LOAD_SECONDS)
-    watch = Watch(running.pid, running.http_port, say, timeout=patience)
+    watch = Watch(server=running.pid, port=running.http_port, say=say, timeout=patience)
     silent: float | None = None  # since when it answers nothing
     while running.alive:
         try:

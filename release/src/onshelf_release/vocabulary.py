@@ -20,7 +20,7 @@ def _trigrams(name: str) -> set[str]:
     return {padded[n : n + 3] for n in range(len(padded) - 2)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Level:
     """One level: position in the lists is the id; position 0 is the unknown.
 
@@ -103,11 +103,11 @@ def load_vocabulary(table: pa.Table) -> Vocabulary:
             for key in dict.fromkeys((folded(names[number]), folded(readable[number]))):
                 index[key].append(number)
         levels[level] = Level(
-            names,
-            readable,
-            np.array([0, *(frame["parent_id"][row] for row in chosen)], dtype=np.int64),
-            np.array([0, *(frame["n_products"][row] for row in chosen)], dtype=np.int64),
-            dict(index),
+            names=names,
+            readable=readable,
+            parents=np.array([0, *(frame["parent_id"][row] for row in chosen)], dtype=np.int64),
+            products=np.array([0, *(frame["n_products"][row] for row in chosen)], dtype=np.int64),
+            ids_by_name=dict(index),
         )
     shown = dict.fromkeys(name for level in CATEGORY_LEVELS for name in levels[level].readable[1:])
     return Vocabulary(levels, [(name, _trigrams(folded(name))) for name in shown])

@@ -115,7 +115,16 @@ def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
         warm = release  # it was trained here and is not published
     scope = f"{dataset}-{chosen.name}{'-quick' if args.quick else ''}"
     cache = Cache(args.cache, scope, content_hash(data.info["data_hash"], args.quick))
-    one = Study(data, chosen, release, warm, cache, args.threads, args.quick, recipe)
+    one = Study(
+        data=data,
+        split=chosen,
+        release=release,
+        warm_release=warm,
+        cache=cache,
+        threads=args.threads,
+        quick=args.quick,
+        recipe=recipe,
+    )
 
     numbers = summary.describe(one)
     known = study.demand(one, chosen.purged_train)

@@ -124,7 +124,7 @@ def test_a_table_that_cannot_be_read_beside_others_leaves_nothing_behind(tmp_pat
 
 def test_what_fails_while_promotions_are_written_is_what_is_said(tmp_path: Path, monkeypatch) -> None:
     def broken(*_: object) -> None:
-        raise DataError("product_weeks", "", "must not fail")
+        raise DataError(table="product_weeks", column="", rule="must not fail")
 
     shop = write_shop(tmp_path / "shop", products=30, users=40, weeks=20)
     monkeypatch.setattr(build, "features", broken)

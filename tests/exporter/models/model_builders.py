@@ -50,14 +50,14 @@ def random_forest(random: np.random.Generator, columns: int, trees: int = 3, dep
     ]
     repeat = random.random((trees * leaves, 2)) * [1.0, 9.0]
     return Forest(
-        torch.from_numpy(start[:, 0]),
-        torch.from_numpy(random.integers(0, columns, trees * nodes) * np.tile(~end, trees)),
-        torch.from_numpy(random.normal(0, 1, trees * nodes)).float(),
-        torch.from_numpy(left.ravel()),
-        torch.from_numpy(right.ravel()),
-        torch.from_numpy(number.ravel()),
-        torch.from_numpy(np.concatenate([*values, repeat], axis=1)).float(),
-        depth,
+        roots=torch.from_numpy(start[:, 0]),
+        feature=torch.from_numpy(random.integers(0, columns, trees * nodes) * np.tile(~end, trees)),
+        threshold=torch.from_numpy(random.normal(0, 1, trees * nodes)).float(),
+        left=torch.from_numpy(left.ravel()),
+        right=torch.from_numpy(right.ravel()),
+        leaf=torch.from_numpy(number.ravel()),
+        values=torch.from_numpy(np.concatenate([*values, repeat], axis=1)).float(),
+        depth=depth,
     )
 
 
@@ -73,15 +73,15 @@ def outcome_graph(seed: int) -> OutcomeGraph:
     kinds = torch.zeros(32, KINDS)
     kinds[:16, 0], kinds[16:31, 1] = 1.0, 1.0
     model = LaunchOutcome(
-        kin_tables(random),
-        random_forest(random, len(FEATURES) + DIRECTIONS),
-        torch.from_numpy(support).float(),
-        torch.from_numpy(bin_values(support, np.zeros(0))).float(),
-        category_table(106),
-        response,
-        kinds,
-        torch.randn(128) * 0.05,
-        torch.linalg.qr(torch.randn(128, DIRECTIONS)).Q,
+        kin=kin_tables(random),
+        forest=random_forest(random, len(FEATURES) + DIRECTIONS),
+        support=torch.from_numpy(support).float(),
+        values=torch.from_numpy(bin_values(support, np.zeros(0))).float(),
+        seasonality=category_table(106),
+        response=response,
+        kinds=kinds,
+        center=torch.randn(128) * 0.05,
+        directions=torch.linalg.qr(torch.randn(128, DIRECTIONS)).Q,
     )
     with torch.no_grad():
         for parameter in model.parameters():
@@ -112,8 +112,8 @@ def product_encoder(seed: int) -> ProductEncoder:
         max_position_embeddings=64,
     )
     bert = BertModel(config, add_pooling_layer=False)
-    content = ContentEncoder(16, SIZES, category_table(1))
-    return ProductEncoder(TextEncoder(bert), completion(), content, ProductTower()).eval()
+    content = ContentEncoder(hidden=16, sizes=SIZES, price_table=category_table(1))
+    return ProductEncoder(text=TextEncoder(bert), completion=completion(), content=content, tower=ProductTower()).eval()
 
 
 def completion() -> CategoryCompletion:

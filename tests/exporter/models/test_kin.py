@@ -172,7 +172,16 @@ def test_a_repeat_is_a_second_week_within_eight() -> None:
     def rows(*weeks: int) -> Events:
         n = len(weeks)
         zero = np.zeros(n, dtype=np.int64)
-        return Events(2, zero, zero + 4, np.array(weeks), np.ones(n), np.ones(n), np.ones(n), zero + 1)
+        return Events(
+            users=2,
+            user=zero,
+            product=zero + 4,
+            week=np.array(weeks),
+            quantity=np.ones(n),
+            revenue=np.ones(n),
+            discount=np.ones(n),
+            kind=zero + 1,
+        )
 
     def found(events: Events, cut: int) -> list[tuple[list[float], ...]]:
         return [tuple(part.tolist() for part in value) for value in repeat_events(events, cut).values()]

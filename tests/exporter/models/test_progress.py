@@ -58,7 +58,7 @@ class Log:
 
 def test_a_line_comes_every_ten_seconds_with_what_is_done_and_left() -> None:
     log = Log()
-    piece = Piece("product_encoder", 288, 0, 0.0)
+    piece = Piece(name="product_encoder", total=288, done=0, started=0.0)
     log.lines.begin([piece])
     assert log.said() == ["09:00:00 product_encoder: 288 steps"]
     for second in range(1, 31):
@@ -76,7 +76,7 @@ def test_a_line_comes_every_ten_seconds_with_what_is_done_and_left() -> None:
 
 def test_work_that_goes_on_counts_the_speed_of_this_process_only() -> None:
     log = Log()
-    piece = Piece("product_encoder", 288, 188, 0.0)
+    piece = Piece(name="product_encoder", total=288, done=188, started=0.0)
     log.lines.begin([piece])
     log.seconds, piece.done = 20.0, 208
     log.lines.tick([piece])
@@ -85,7 +85,10 @@ def test_work_that_goes_on_counts_the_speed_of_this_process_only() -> None:
 
 def test_work_that_does_not_get_further_is_told_by_the_names_of_all_that_it_lies_in() -> None:
     log = Log()
-    outer, inner = Piece("replay", 5, 2, 0.0, step="outcome"), Piece("fit", 0, 0, 0.0)
+    outer, inner = (
+        Piece(name="replay", total=5, done=2, started=0.0, step="outcome"),
+        Piece(name="fit", total=0, done=0, started=0.0),
+    )
     log.lines.begin([outer, inner])
     log.seconds = 9.0
     log.lines.tick([outer, inner])
@@ -100,7 +103,10 @@ def test_work_that_does_not_get_further_is_told_by_the_names_of_all_that_it_lies
 
 def test_what_is_loaded_is_told_only_where_it_takes_long() -> None:
     log = Log()
-    short, long = Piece("train: loading", 0, 0, 0.0, quiet=True), Piece("train: loading", 0, 0, 0.0, quiet=True)
+    short, long = (
+        Piece(name="train: loading", total=0, done=0, started=0.0, quiet=True),
+        Piece(name="train: loading", total=0, done=0, started=0.0, quiet=True),
+    )
     for piece, seconds in ((short, 4.0), (long, 12.0)):
         log.lines.begin([piece])
         log.seconds = seconds

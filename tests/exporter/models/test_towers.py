@@ -33,7 +33,7 @@ def catalogue() -> Catalogue:
     facts = torch.rand(PRODUCTS + 1, 14, generator=random)
     prior = torch.rand(PRODUCTS + 1, generator=random) * 1e-3
     prior[0] = prior[35] = NONE  # number 35 is not shown by the data
-    return Catalogue(factors * sold.unsqueeze(1), content, sold, ids, facts, prior)
+    return Catalogue(factors=factors * sold.unsqueeze(1), content=content, sold=sold, ids=ids, facts=facts, prior=prior)
 
 
 def levels() -> LevelCounts:
@@ -44,13 +44,13 @@ def parts() -> tuple[UserEncoderGraph, ProductRetrieval, Scorers]:
     shop = catalogue()
     empty = np.zeros((0, 4))
     state = State(
-        9,
-        Histories(empty.astype(np.int64), *(empty.astype(np.float32),) * 2, empty.astype(np.int64)),
-        np.zeros((0, 16), np.float32),
-        np.zeros((PRODUCTS, 64), np.float32),
-        shop,
-        levels(),
-        np.zeros((128, 64), np.float32),
+        week=9,
+        past=Histories(empty.astype(np.int64), *(empty.astype(np.float32),) * 2, empty.astype(np.int64)),
+        profile=np.zeros((0, 16), np.float32),
+        factors=np.zeros((PRODUCTS, 64), np.float32),
+        catalogue=shop,
+        levels=levels(),
+        content=np.zeros((128, 64), np.float32),
     )
     width = widths(state)
     torch.manual_seed(3)
@@ -58,8 +58,15 @@ def parts() -> tuple[UserEncoderGraph, ProductRetrieval, Scorers]:
     new = torch.tensor(NEW) + 1
     places = torch.randn(len(NEW), 64) * 0.1
     encoder = UserEncoderGraph(shop, repeat).eval()
-    fresh = NewProducts(shop, levels(), launch, new, places, closest=torch.full((len(NEW),), 0.5))
-    retrieval = ProductRetrieval(shop, first, fresh, k=PRODUCTS, new_k=4)
+    fresh = NewProducts(
+        catalogue=shop,
+        levels=levels(),
+        scorer=launch,
+        products=new,
+        vectors=places,
+        closest=torch.full((len(NEW),), 0.5),
+    )
+    retrieval = ProductRetrieval(catalogue=shop, scorer=first, new=fresh, k=PRODUCTS, new_k=4)
     return encoder, retrieval.eval(), launch
 
 
@@ -159,7 +166,9 @@ def test_an_audience_scores_as_a_recommendation_does() -> None:
         tables = user_tables(catalogue(), products, weights, torch.tensor([0, len(products), len(products)]), row=2)
         profile = torch.cat([past[4], torch.zeros(1, 16)])
         vectors = torch.cat([vector, torch.zeros(1, 64)])
-        audience = AudienceRetrieval(tables, levels(), launch, profile, vectors, 9)
+        audience = AudienceRetrieval(
+            tables=tables, levels=levels(), scorer=launch, profile=profile, vectors=vectors, k=9
+        )
         number = torch.tensor(NEW) + 1
         content, ids = catalogue().get_buffer("content")[number], catalogue().get_buffer("ids")[number]
         users, scores, reasons = audience.eval()(content, ids, places)
@@ -184,13 +193,22 @@ def test_closeness_counts_by_the_closest_user() -> None:
     tables = user_tables(shop, torch.tensor([5, 5]), weights, torch.tensor([0, 1, 2, 2]), row=2)
     content, ids = shop.get_buffer("content")[number], shop.get_buffer("ids")[number]
     silent = ConstantScorer()
-    audience = AudienceRetrieval(tables, levels(), silent, torch.zeros(3, 16), torch.zeros(3, 64), 3)
+    audience = AudienceRetrieval(
+        tables=tables, levels=levels(), scorer=silent, profile=torch.zeros(3, 16), vectors=torch.zeros(3, 64), k=3
+    )
     with torch.no_grad():
         users, scores, _ = audience(content, ids, torch.zeros(1, 64))
         assert users[0].tolist() == [0, 1, 2]
         assert torch.allclose(scores[0], torch.tensor([2.0, 2.0 / 3, 0.0]), atol=1e-5), "log 8 against log 2"
         assert torch.allclose(closest_users(tables, content), torch.tensor([8.0]).log())
-        new = NewProducts(shop, levels(), silent, number, torch.zeros(1, 64), closest_users(tables, content))
+        new = NewProducts(
+            catalogue=shop,
+            levels=levels(),
+            scorer=silent,
+            products=number,
+            vectors=torch.zeros(1, 64),
+            closest=closest_users(tables, content),
+        )
         past = shop.get_buffer("embeddings")[None, 5:6], shop.get_buffer("ids")[None, 5:6], weights[None, 1:]
         assert torch.allclose(new(torch.zeros(1, 64), torch.zeros(1, 16), *past), scores[:, 1:2], atol=1e-4)
 
@@ -215,7 +233,16 @@ def test_a_launch_is_most_similar_to_itself() -> None:
 
 def events_of(rows: np.ndarray, users: int) -> Events:
     user, product, week, kind = (rows[:, i].astype(np.int64) for i in (0, 1, 2, 4))
-    return Events(users, user, product, week, rows[:, 3], rows[:, 3], rows[:, 3] * 0, kind)
+    return Events(
+        users=users,
+        user=user,
+        product=product,
+        week=week,
+        quantity=rows[:, 3],
+        revenue=rows[:, 3],
+        discount=rows[:, 3] * 0,
+        kind=kind,
+    )
 
 
 ROWS = np.array(

@@ -47,12 +47,12 @@ def shop(products: int, bought: int) -> tuple[State, Shelves]:
     user, number = user[keep], number[keep]
     weights = random.exponential(size=(len(user), 1)) * [2.0, 0.5, 1.0, 1.0]
     catalogue = Catalogue(
-        torch.zeros(products + 1, 64),
-        torch.from_numpy(content),
-        torch.from_numpy(sold),
-        torch.from_numpy(ids),
-        torch.zeros(products + 1, 14),
-        torch.zeros(products + 1),
+        factors=torch.zeros(products + 1, 64),
+        content=torch.from_numpy(content),
+        sold=torch.from_numpy(sold),
+        ids=torch.from_numpy(ids),
+        facts=torch.zeros(products + 1, 14),
+        prior=torch.zeros(products + 1),
     )
     start = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=USERS))])
     shelves = Shelves(
@@ -63,13 +63,13 @@ def shop(products: int, bought: int) -> tuple[State, Shelves]:
     )
     none = np.zeros((0, 4), np.float32)
     state = State(
-        9,
-        Histories(none.astype(np.int64), none, none, none.astype(np.int64)),
-        random.normal(size=(USERS, 16)).astype(np.float32),
-        np.zeros((products, 64), np.float32),
-        catalogue,
-        LevelCounts([torch.from_numpy(random.integers(1, 90, (size, 2))) for size in IDS]),
-        random.normal(size=(128, 64)).astype(np.float32) * 0.1,
+        week=9,
+        past=Histories(none.astype(np.int64), none, none, none.astype(np.int64)),
+        profile=random.normal(size=(USERS, 16)).astype(np.float32),
+        factors=np.zeros((products, 64), np.float32),
+        catalogue=catalogue,
+        levels=LevelCounts([torch.from_numpy(random.integers(1, 90, (size, 2))) for size in IDS]),
+        content=random.normal(size=(128, 64)).astype(np.float32) * 0.1,
     )
     return state, shelves
 
@@ -78,7 +78,13 @@ def audience(state: State, shelves: Shelves, row: int = 4) -> AudienceRetrieval:
     torch.manual_seed(1)
     tables = user_tables(state.catalogue, shelves.products, shelves.weights, shelves.start, row)
     scorer, profile = Scorers([Scorer(54, 8), Scorer(54, 8)]), torch.from_numpy(state.profile)
-    return AudienceRetrieval(tables, state.levels, scorer, profile, shelves.vectors, 3840).eval().requires_grad_(False)
+    return (
+        AudienceRetrieval(
+            tables=tables, levels=state.levels, scorer=scorer, profile=profile, vectors=shelves.vectors, k=3840
+        )
+        .eval()
+        .requires_grad_(False)
+    )
 
 
 def asked(state: State, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -123,7 +123,7 @@ def test_factors_and_neighbours_find_the_users_of_the_type(data):
 
 def test_rolling_baselines_learn_from_what_had_ended_before_each_week(data, tmp_path):
     rows = data.launched(MEASURE)
-    rivals = Rivals(data, rows, 9, 20, CUT, Cache(tmp_path, "shop", "x"), 1)
+    rivals = Rivals(data=data, rows=rows, first=9, last=20, cut=CUT, cache=Cache(tmp_path, "shop", "x"), threads=1)
     assert rivals.train("units_8w").week.max() == 20
     assert rivals.train("units_4w").week.max() == 24
     refits = rivals.refits("units_8w", rolling=True)
@@ -136,7 +136,15 @@ def test_learned_rivals_do_not_see_beyond_the_cut(data, tmp_path):
     one = data.launched((28, 28))
     made = []
     for source in (data, spoiled(data, 28)):
-        rivals = Rivals(source, one, 9, 20, CUT, Cache(tmp_path / str(len(made)), "shop", "x"), 1)
+        rivals = Rivals(
+            data=source,
+            rows=one,
+            first=9,
+            last=20,
+            cut=CUT,
+            cache=Cache(tmp_path / str(len(made)), "shop", "x"),
+            threads=1,
+        )
         made.append(rivals.learned("units_8w", rolling=False) | rivals.learned("units_8w", rolling=True))
     assert set(made[0]) == set(made[1])
     for name, forecast in made[0].items():

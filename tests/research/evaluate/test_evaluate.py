@@ -139,7 +139,7 @@ def test_quick_has_the_cheap_rows_only_and_says_so(arguments, tmp_path):
 
 def test_the_test_period_is_recorded_when_opened(arguments, tmp_path):
     """The path of `--split test`, with the validation weeks standing in for the test weeks."""
-    stand_in = Split("test", (9, 20), (28, 32), 27, 27)
+    stand_in = Split(name="test", train=(9, 20), evaluate=(28, 32), cut=27, warm_cut=27)
     args = arguments(tmp_path, "--quick")
     args.decisions.write_text("# Decisions\n")
     numbers = evaluate.evaluate(args, stand_in)
@@ -154,7 +154,7 @@ def test_the_test_period_is_recorded_when_opened(arguments, tmp_path):
 def test_the_test_period_needs_a_model_release_cut_right_before_it(arguments, tmp_path):
     args = arguments(tmp_path, "--published-only")
     with pytest.raises(MissingReleaseError, match="cut at week 26"):
-        evaluate.evaluate(args, Split("test", (9, 19), (28, 32), 26, 26))
+        evaluate.evaluate(args, Split(name="test", train=(9, 19), evaluate=(28, 32), cut=26, warm_cut=26))
     assert not (tmp_path / "decisions.md").exists()
 
 
@@ -207,7 +207,7 @@ def test_a_model_that_knows_the_future_would_be_seen(out, data):
 
     rows = data.launched((28, 32))
     y = rows.numbers("units_8w")
-    oracle = Forecast(y, y, dict.fromkeys((0.1, 0.5, 0.7, 0.8, 0.9), y))
+    oracle = Forecast(mean=y, median=y, quantiles=dict.fromkeys((0.1, 0.5, 0.7, 0.8, 0.9), y))
     measured = tables.measure_demand(rows, "units_8w", oracle)
     numbers = json.loads((out / "reports" / "evaluation.json").read_text())
     for column, more in tables.DEMAND_BETTER.items():

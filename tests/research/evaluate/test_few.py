@@ -23,12 +23,12 @@ from onshelf_research.evaluation.tables import launch_clusters
 def test_audiences_are_measured_on_launches_that_tell_users_apart(data, buyers, told):
     bought = np.arange(4)[None, :] < np.array(buyers)[:, None]
     rows = data.launches.take(np.arange(4))
-    task = ColdTask(1, rows, sparse.csr_array((4, 1)), np.arange(4), bought)
+    task = ColdTask(cut=1, rows=rows, history=sparse.csr_array((4, 1)), users=np.arange(4), bought=bought)
     assert task.told.tolist() == told
 
 
 def test_data_on_which_nothing_can_be_measured_are_refused(data):
-    split = Split("validation", (9, 27), (28, 32), 27, 34)
+    split = Split(name="validation", train=(9, 27), evaluate=(28, 32), cut=27, warm_cut=34)
     check_enough(data, split)
     with pytest.raises(SettingError, match=r"0 launches of weeks 200-204 to learn from; the validation split needs 5"):
         check_enough(data, replace(split, train=(200, 204), cut=300))
@@ -52,7 +52,7 @@ def test_launches_without_brand_or_type_are_resampled_one_by_one(data):
 
 
 def test_refusals_say_which_weeks_can_be_measured(data):
-    split = Split("validation", (9, 27), (28, 32), 27, 34)
+    split = Split(name="validation", train=(9, 27), evaluate=(28, 32), cut=27, warm_cut=34)
     first = int(np.sort(data.launches.week)[4]) + 8
     last = int(data.launches.week.max())
     with pytest.raises(SettingError, match=rf"these data can be measured with --weeks {first} {last}$"):

@@ -149,5 +149,5 @@ def test_batches_do_not_change_what_comes_out(release, data, monkeypatch):
 def test_identity_follows_the_manifest(release, published):
     manifest = json.loads((published / "releases" / "1" / "manifest.json").read_text())
     assert release.manifest == manifest
-    other = ModelRelease(release.folder, release.repository, {**manifest, "seed": 2})
+    other = ModelRelease(folder=release.folder, repository=release.repository, manifest={**manifest, "seed": 2})
     assert other.identity != release.identity

@@ -22,7 +22,7 @@ from onshelf_research import evaluate
 from onshelf_research.evaluation.release import exported_release
 from onshelf_research.evaluation.seeds import repeats
 
-STAND_IN = Split("test", (9, 20), (28, 32), 27, 27)
+STAND_IN = Split(name="test", train=(9, 20), evaluate=(28, 32), cut=27, warm_cut=27)
 
 
 def place(run: Run, small: SmallRelease, role: str, seed: int) -> None:

@@ -19,7 +19,9 @@ def release(published) -> ModelRelease:
 
 
 def rivals(data: Dataset, folder) -> Rivals:
-    return Rivals(data, data.launched((28, 32)), 9, 20, 27, Cache(folder, "shop", "x"), 1)
+    return Rivals(
+        data=data, rows=data.launched((28, 32)), first=9, last=20, cut=27, cache=Cache(folder, "shop", "x"), threads=1
+    )
 
 
 def test_the_nearest_level_that_the_table_knows_counts(release, data):

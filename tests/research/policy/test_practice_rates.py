@@ -40,7 +40,9 @@ def history(promoted: bool = True) -> History:
     practice[index[chosen], category[chosen] - 1] = 0.5
     frame = pd.DataFrame({"product_index": index, "launch_week": start})
     order = np.argsort(start, kind="stable")
-    launches = Launches(frame, practice, practice, start + 3 <= CUT, start + 7 <= CUT).take(order)
+    launches = Launches(
+        frame=frame, plan=practice, practice=practice, complete4=start + 3 <= CUT, complete8=start + 7 <= CUT
+    ).take(order)
     return History(
         cut=CUT,
         dataset={},

@@ -50,7 +50,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def release(tmp_path_factory: pytest.TempPathFactory) -> ModelRelease:
     root = tmp_path_factory.mktemp("release")
     folder = the_shop().write_release(root / "releases", root / "repository", 27)
-    return ModelRelease(folder, root / "repository", json.loads((folder / "manifest.json").read_text()), 1)
+    return ModelRelease(
+        folder=folder,
+        repository=root / "repository",
+        manifest=json.loads((folder / "manifest.json").read_text()),
+        threads=1,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ def pooled(text: TextEncoder, tokens: Tokens) -> torch.Tensor:
 def test_a_study_runs_with_a_recipe_that_names_no_threads(shop_data: Path, tmp_path: Path) -> None:
     def few(setting: Setting) -> Table:
         assert setting.recipe.threads == 0
-        return Table("A title", "A question?", ["threads"], [[torch.get_num_threads()]])
+        return Table(title="A title", question="A question?", columns=["threads"], rows=[[torch.get_num_threads()]])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("onshelf_research.studies.stage._study", lambda name: few)
@@ -79,7 +79,7 @@ def test_the_error_of_a_loss_is_that_of_the_means_of_two_samples() -> None:
 
 
 def test_a_table_keeps_one_cell_per_column_and_is_written_whole(tmp_path: Path) -> None:
-    table = Table("Title", "Question?", ["a", "b"])
+    table = Table(title="Title", question="Question?", columns=["a", "b"])
     table.add("x", 0.123456789)
     table.add("y", None)
     with pytest.raises(ValueError, match="1 cells for 2 columns"):

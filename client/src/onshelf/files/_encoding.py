@@ -28,7 +28,7 @@ _MARKS_16 = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 ALMOST_AS_LIKELY = 0.1  # difference of disorder, a share, below which the more usual encoding is taken
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Found:
     """An encoding.
 
@@ -61,25 +61,25 @@ def find_encoding(file: BinaryIO) -> Found | None:
     if read.zeros:
         return None
     if not read.bad:
-        return Found("utf-8", plain=read.returns in (0, read.lines))
+        return Found(name="utf-8", plain=read.returns in (0, read.lines))
     if read.good > 2 * read.bad:  # texts of other encodings hardly ever hold sequences that are right in UTF-8
-        return Found("utf-8", broken=read.bad, broken_lines=tuple(read.wrong_lines))
+        return Found(name="utf-8", broken=read.bad, broken_lines=tuple(read.wrong_lines))
     return _likely(file, read.sample)
 
 
 def _without_mark(head: bytes) -> Found | None:
     """UTF-16 without its mark: every other byte is zero."""
     if head[1::2].count(0) > 0.6 * len(head[1::2]) and head[::2].count(0) == 0:
-        return Found("utf-16-le")
+        return Found(name="utf-16-le")
     if head[::2].count(0) > 0.6 * len(head[::2]) and head[1::2].count(0) == 0:
-        return Found("utf-16-be")
+        return Found(name="utf-16-be")
     return None
 
 
 def _checked(file: BinaryIO, name: str) -> Found:
     file.seek(0)
     broken, lines = count_broken(file, name)
-    return Found(name, broken=broken, broken_lines=tuple(lines))
+    return Found(name=name, broken=broken, broken_lines=tuple(lines))
 
 
 def count_broken(file: BinaryIO, encoding: str, *, mixed: bool = False) -> tuple[int, list[str]]:
@@ -118,7 +118,7 @@ def decoded(file: BinaryIO, encoding: str, *, mixed: bool = False) -> Iterator[s
         yield rest
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(kw_only=True)
 class _Utf8:
     """A file read as UTF-8: letters of several bytes that are right, sequences that are wrong, zero bytes, returns and
     line ends, lines with other than ASCII letters, and some of the wrong lines for a person.
@@ -203,7 +203,7 @@ def _likely(file: BinaryIO, lines: list[bytes]) -> Found | None:
     file.seek(0)
     mixed = best not in MULTIBYTE and any(_is_utf8(line) for line in lines)
     broken, broken_lines = count_broken(file, best, mixed=mixed)
-    return Found(best, tuple(others[:2]), broken, tuple(broken_lines), mixed)
+    return Found(name=best, others=tuple(others[:2]), broken=broken, broken_lines=tuple(broken_lines), mixed=mixed)
 
 
 def _is_signs(line: bytes) -> bool:

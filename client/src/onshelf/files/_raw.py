@@ -29,7 +29,7 @@ class Rejected:
     text: str
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RawFile:
     """A file as it is.
 

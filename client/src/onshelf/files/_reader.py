@@ -38,7 +38,7 @@ def read_file(path: Path | str, *, encoding: str | None = None) -> RawFile:
         return _read_folder(path, encoding)
     suffix = _suffix(path)
     if suffix == ".parquet":
-        return RawFile(path, _parquet(path), ["Parquet"])
+        return RawFile(path=path, table=_parquet(path), notes=["Parquet"])
     if suffix in SHEETS:
         return read_sheet(path)
     if suffix not in SUFFIXES:
@@ -82,7 +82,7 @@ def _read_folder(folder: Path, encoding: str | None) -> RawFile:
     if len(kinds) > 1:
         raise FileError(f"{folder}: its part files are of several kinds: {', '.join(kinds)}")
     if kinds == [".parquet"]:
-        return RawFile(folder, _parquet(folder, parts), [f"Parquet, {len(parts):,} part files"])
+        return RawFile(path=folder, table=_parquet(folder, parts), notes=[f"Parquet, {len(parts):,} part files"])
     raw = [read_file(part, encoding=encoding) for part in parts]
     first = raw[0].table.column_names
     for one in raw[1:]:
@@ -95,7 +95,11 @@ def _read_folder(folder: Path, encoding: str | None) -> RawFile:
     losses = [Loss(f"{one.path.name}: {loss.what}", loss.rows, loss.samples) for one in raw for loss in one.losses]
     rejected = [line for one in raw for line in one.rejected]
     return RawFile(
-        folder, pa.concat_tables([r.table for r in raw]), [f"{len(parts):,} part files", *notes], losses, rejected
+        path=folder,
+        table=pa.concat_tables([r.table for r in raw]),
+        notes=[f"{len(parts):,} part files", *notes],
+        losses=losses,
+        rejected=rejected,
     )
 
 

@@ -28,7 +28,7 @@ ERROR_WORDS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Reading:
     """The values of a column, read.
 

@@ -81,7 +81,7 @@ def _as_one(path: Path, sheets: list[_Sheet], hidden: list[_Sheet]) -> RawFile:
         for name, other, _ in hidden
         if other.column_names == table.column_names
     ]
-    return RawFile(path, table, notes, losses)
+    return RawFile(path=path, table=table, notes=notes, losses=losses)
 
 
 _Marked = list[tuple[int, int, str]]  # row and column, from 0, of cells with the mark or the error that they show

@@ -41,7 +41,7 @@ def read_text(path: Path, *, encoding: str | None = None) -> RawFile:
         samples = tuple(f"line {r.line}: {r.why}: {r.text[:80]}" for r in rejected[:5])
         lines = sum(line.text.count("\n") + 1 for line in rejected)  # an open quote takes the lines below with it
         losses.append(Loss("lines do not fit the header and are left out", lines, samples))
-    return RawFile(path, table, [*notes, *told], losses, rejected)
+    return RawFile(path=path, table=table, notes=[*notes, *told], losses=losses, rejected=rejected)
 
 
 def read_plain(path: Path, *, encoding: str | None = None) -> tuple[str, list[str], list[Loss]]:
@@ -98,7 +98,7 @@ def _encoding_of(path: Path, file: BinaryIO, encoding: str | None) -> Found:
         except LookupError:
             raise FileError(f"encoding {encoding!r} is unknown; write it like utf-8, cp1252 or gb18030") from None
         broken, lines = count_broken(file, encoding)
-        return Found(encoding, broken=broken, broken_lines=tuple(lines))
+        return Found(name=encoding, broken=broken, broken_lines=tuple(lines))
     found = find_encoding(file)
     if found is None:
         raise FileError(
@@ -154,7 +154,7 @@ def _read(path: Path, plain: Path) -> tuple[pa.Table, list[str], list[Rejected]]
     if delimiter != _NONE:
         told.insert(0, f"delimiter {_NAMES.get(delimiter, repr(delimiter))}")
     width = _usual_width(path, header, rows[place + 1 :])
-    source = _Source(path, plain, skip + starts[place], delimiter, escape)
+    source = _Source(path=path, plain=plain, skip=skip + starts[place], delimiter=delimiter, escape=escape)
     columns, rejected = _columns(source, len(header), width)
     columns, again = _without_headers(columns, header)
     if again:
@@ -252,7 +252,7 @@ def _head_rows(head: str, delimiter: str, escape: str) -> tuple[list[list[str]],
     return rows, starts
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class _Source:
     """A table in a text file: where it is (`plain` is the same in UTF-8), lines above the header, dialect."""
 

@@ -13,7 +13,7 @@ from onshelf_exporter.launch_rule import LaunchRule
 from onshelf_exporter.promotions import Promotions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """The canonical tables of one source, not yet validated or cleaned, and what is known about them.
 

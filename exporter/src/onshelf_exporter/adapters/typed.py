@@ -79,7 +79,7 @@ def open_table(con: Backend, path: Path, timezone: str, currency: str) -> Opened
         kinds = pq.read_schema(parts[0])
         table = con.read_parquet([str(part) for part in parts], union_by_name=True)
     except (ibis.IbisError, pa.ArrowInvalid, OSError) as error:
-        raise DataError(path.stem, "", f"cannot be read: {error}") from error
+        raise DataError(table=path.stem, column="", rule=f"cannot be read: {error}") from error
     columns = [column for column in schema.columns(path.stem) if column.name in kinds.names]
     reading = [column for column in columns if not _is_native(column.type, kinds.field(column.name).type)]
     reading += _odd_texts(table, [column for column in columns if column not in reading])
@@ -154,15 +154,19 @@ def _problems(column: schema.Column, found: Reading, currency: str) -> list[Data
             rule = "must be a text, not an error of a spreadsheet or a number that has lost its digits"
         secret = column.rule == "user"
         samples = [{column.name: f"{value[:1]}***" if secret else value} for value in found.odd[:SAMPLES]]
-        problems.append(DataError(column.table, column.name, rule, found.not_understood, samples))
+        problems.append(
+            DataError(table=column.table, column=column.name, rule=rule, count=found.not_understood, samples=samples)
+        )
     if found.ambiguous:
         rule = f"must have one reading ({found.remark}); write it as {column.type}"
-        problems.append(DataError(column.table, column.name, rule, found.filled))
+        problems.append(DataError(table=column.table, column=column.name, rule=rule, count=found.filled))
     if found.percent is not None:
         percentages = int(pc.sum(found.percent).as_py())
-        problems.append(DataError(column.table, column.name, "must not be a percentage", percentages))
+        problems.append(
+            DataError(table=column.table, column=column.name, rule="must not be a percentage", count=percentages)
+        )
     others = [mark for mark in found.currencies if currency not in currencies_of(mark)]
     if others:
         rule = f"must be in {currency}, the currency of the shop, not in {', '.join(others)}"
-        problems.append(DataError(column.table, column.name, rule, found.filled))
+        problems.append(DataError(table=column.table, column=column.name, rule=rule, count=found.filled))
     return problems

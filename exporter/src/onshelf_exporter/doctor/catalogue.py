@@ -51,11 +51,11 @@ def from_file(con: Backend, frame: Frame, notes: list[str]) -> tuple[ir.Table, l
     again = again.filter(again.rows > 1)
     rows = engine.number(again.rows.sum() - again.count())
     without = engine.number(table.filter(table.product_id.isnull()).count())
-    losses = [Loss("products", "no product_id", without)] if without else []
+    losses = [Loss(table="products", what="no product_id", rows=without)] if without else []
     if rows:
         samples = again.order_by(ibis.desc("rows"), "product_id").limit(SAMPLES).product_id.to_pyarrow().to_pylist()
         what = "rows of one product_id that differ: each value is the most frequent, the last of several"
-        losses.append(Loss("products", what, rows, tuple(samples)))
+        losses.append(Loss(table="products", what=what, rows=rows, samples=tuple(samples)))
     table = table.mutate(sale=ibis.literal(True), when=table.row)
     return merged(con, table.filter(table.product_id.notnull())), losses
 
@@ -108,7 +108,9 @@ def mended(products: ir.Table) -> tuple[ir.Table, list[Loss]]:
         long = products.filter(title.length() > TITLE_LENGTH)
         rows = engine.number(long.count())
         if rows:
-            losses.append(Loss("products", f"titles longer than {TITLE_LENGTH:,} characters: cut", rows))
+            losses.append(
+                Loss(table="products", what=f"titles longer than {TITLE_LENGTH:,} characters: cut", rows=rows)
+            )
     for column in schema.columns("products"):
         if column.rule not in validation.RULES or column.name not in products.columns or column.name == "title":
             continue
@@ -118,7 +120,9 @@ def mended(products: ir.Table) -> tuple[ir.Table, list[Loss]]:
         rows = engine.number(bad.count())
         if rows:
             shown = bad.limit(SAMPLES)[column.name].cast("string").to_pyarrow().to_pylist()
-            losses.append(Loss("products", f"{column.name} not {rule.text}: emptied", rows, tuple(shown)))
+            losses.append(
+                Loss(table="products", what=f"{column.name} not {rule.text}: emptied", rows=rows, samples=tuple(shown))
+            )
             empty = ibis.null(products[column.name].type())
             changes[column.name] = ibis.ifelse(broken, empty, products[column.name])
     return (products.mutate(**changes) if changes else products), losses

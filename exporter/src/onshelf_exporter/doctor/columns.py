@@ -44,7 +44,7 @@ TYPES = {
 }  # fmt: skip
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Mapped:
     """What became of one header.
 
@@ -71,7 +71,7 @@ class Mapped:
     currencies: tuple[str, ...] = ()
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Frame:
     """The columns of files that hold the same tables, read.
 
@@ -118,11 +118,11 @@ def read_columns(
         timezone: IANA zone of times.
         written: the files are text, so that their numbers are as somebody wrote them; `--decimal` is about those.
     """
-    frame = Frame(files, tables, table.num_rows)
+    frame = Frame(files=files, tables=tables, rows=table.num_rows)
     for meaning in meant:
         values = table[meaning.header]
         plain = texts(values) if not _is_list(values) else None
-        mapped = Mapped(meaning.header, meaning.columns, remark=meaning.remark)
+        mapped = Mapped(header=meaning.header, columns=meaning.columns, remark=meaning.remark)
         frame.mapped.append(mapped)
         if plain is not None and not set(meaning.columns) & set(HIDDEN):
             mapped.samples = _samples(plain.values) if meaning.columns else []

@@ -42,7 +42,7 @@ class Question:
         return f"{self.name}: {of}{self.words}"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Diagnosis:
     """What the doctor found.
 
@@ -82,7 +82,7 @@ def diagnose(con: Backend, paths: Sequence[Path], settings: Settings) -> Diagnos
         SettingError: a setting is about nothing that is there.
     """
     found = find(paths, settings)
-    diagnosis = Diagnosis(found, problems=list(found.problems))
+    diagnosis = Diagnosis(found=found, problems=list(found.problems))
     diagnosis.shop = dict(found.shop)
     launches = diagnosis.shop.get("launches", {})
     diagnosis.shop |= settings.shop
@@ -111,15 +111,19 @@ def diagnose(con: Backend, paths: Sequence[Path], settings: Settings) -> Diagnos
 def _files(diagnosis: Diagnosis) -> None:
     """What is lost with whole files and lines, and questions that columns leave open."""
     for name in diagnosis.found.unread:
-        diagnosis.losses.append(Loss(name, "no table: not read", 0, meant=name.endswith("(left out by --table)")))
+        diagnosis.losses.append(
+            Loss(table=name, what="no table: not read", rows=0, meant=name.endswith("(left out by --table)"))
+        )
     for file in diagnosis.found.files:
         for loss in file.raw.losses:
-            diagnosis.losses.append(Loss(file.name, loss.what, loss.rows, _without_users(file, loss.samples)))
+            diagnosis.losses.append(
+                Loss(table=file.name, what=loss.what, rows=loss.rows, samples=_without_users(file, loss.samples))
+            )
         if file.left_out:
-            diagnosis.losses.append(Loss(file.name, "left out by --where", file.left_out, meant=True))
+            diagnosis.losses.append(Loss(table=file.name, what="left out by --where", rows=file.left_out, meant=True))
         if not file.tables and not file.name.endswith("(left out by --table)"):
             what = "not used: say what it holds with --table FILE=TABLE, or leave it out with --table FILE="
-            diagnosis.losses.append(Loss(file.name, what, file.raw.table.num_rows))
+            diagnosis.losses.append(Loss(table=file.name, what=what, rows=file.raw.table.num_rows))
     for frame in diagnosis.frames:
         for mapped in frame.mapped:
             if mapped.open:
@@ -195,7 +199,9 @@ def _sales_and_products(con: Backend, diagnosis: Diagnosis, settings: Settings) 
             shown = tuple(
                 f"{row['product_id']}{' ' + row['title'] if row['title'] else ''} ({row['why']})" for row in rows
             )
-            losses.append(Loss("products", "no products; their sales are left out as well", count, shown))
+            losses.append(
+                Loss(table="products", what="no products; their sales are left out as well", rows=count, samples=shown)
+            )
             interactions = diagnosis.tables.get("interactions")
             if interactions is not None and "product_id" in interactions.columns:
                 diagnosis.tables["interactions"], more = catalogue.without(con, interactions, out)
@@ -307,12 +313,22 @@ def _is_amount(values: pa.ChunkedArray) -> bool:
 def _emptied(table: str, frame: Frame, besides: Sequence[str] = ()) -> list[Loss]:
     """Values that were not understood, and for which no row is left out: they are missing from then on."""
     flags = [
-        Loss(table, f"{one.header}: a flag not understood: no promotion", one.filled - one.read, one.odd[:SAMPLES])
+        Loss(
+            table=table,
+            what=f"{one.header}: a flag not understood: no promotion",
+            rows=one.filled - one.read,
+            samples=one.odd[:SAMPLES],
+        )
         for one in frame.mapped
         if "promotion" in one.columns and one.read < one.filled
     ]
     return flags + [
-        Loss(table, f"{column} not understood: emptied", len(values) - values.null_count, mapped.odd[:SAMPLES])
+        Loss(
+            table=table,
+            what=f"{column} not understood: emptied",
+            rows=len(values) - values.null_count,
+            samples=mapped.odd[:SAMPLES],
+        )
         for column, values in frame.odd.items()
         for mapped in frame.mapped
         if column in mapped.columns and column not in besides and values.null_count < len(values)

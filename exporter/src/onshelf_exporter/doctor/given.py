@@ -8,7 +8,7 @@ from onshelf.files import RawFile
 from onshelf_exporter.doctor.meanings import Meaning
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Given:
     """One file.
 

@@ -39,7 +39,7 @@ LOSSES = (
 INTERACTION_LOSSES = ("duplicate",)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """What a merchant can check.
 
@@ -134,7 +134,9 @@ def judge(folder: Path, work: Path, dataset: str) -> tuple[Summary | None, list[
             return None, [str(error)], []
     whole = json.loads((data / "report.json").read_text(encoding="utf-8"))
     report = whole["cleaning"]
-    losses = [Loss(row["table"], row["what"], row["rows"]) for row in report if row["rows"] and _is_loss(row)]
+    losses = [
+        Loss(table=row["table"], what=row["what"], rows=row["rows"]) for row in report if row["rows"] and _is_loss(row)
+    ]
     return _summary(data, report, pq.read_schema(folder / "interactions.parquet").names, whole["warnings"]), [], losses
 
 

@@ -12,7 +12,7 @@ from onshelf_exporter import engine
 SAMPLES = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Loss:
     """One thing that is left out.
 
@@ -92,15 +92,15 @@ def apart(table: ir.Table, reasons: Mapping[str, Reason], name: str) -> tuple[ir
     frequent = frequent.order_by(ibis.desc("rows"), "shown").limit(1_000).to_pyarrow().to_pylist()
     losses = [
         Loss(
-            name,
-            reason.what,
-            counted[key]["rows"],
-            tuple(row["shown"] for row in frequent if row["reason"] == key)[:SAMPLES],
-            counted[key]["revenue"],
-            counted[key]["users"],
-            counted[key]["first"],
-            counted[key]["last"],
-            reason.meant,
+            table=name,
+            what=reason.what,
+            rows=counted[key]["rows"],
+            samples=tuple(row["shown"] for row in frequent if row["reason"] == key)[:SAMPLES],
+            revenue=counted[key]["revenue"],
+            users=counted[key]["users"],
+            first=counted[key]["first"],
+            last=counted[key]["last"],
+            meant=reason.meant,
         )
         for key, reason in reasons.items()
         if key in counted

@@ -74,4 +74,4 @@ def _joined(
     notes = [*file.raw.notes, f"each line with its order of {head.name}", *head.raw.notes]
     notes += [f"{without:,} orders of {head.name} have no line"] if without else []
     raw = dataclasses.replace(file.raw, notes=list(dict.fromkeys(notes)), losses=[*file.raw.losses, *head.raw.losses])
-    return Given(file.name, raw, table, tables, meant)
+    return Given(name=file.name, raw=raw, table=table, tables=tables, meant=meant)

@@ -38,7 +38,12 @@ def table_of(con: Backend, name: str, frame: Frame, joined: Joined) -> tuple[ir.
         }
     )
     losses = [
-        Loss("users", f"{one.header} not understood: emptied", one.filled - one.read, one.odd[:SAMPLES])
+        Loss(
+            table="users",
+            what=f"{one.header} not understood: emptied",
+            rows=one.filled - one.read,
+            samples=one.odd[:SAMPLES],
+        )
         for one in frame.mapped
         if name == "users" and not one.columns and one.read < one.filled and one.remark == TRAIT
     ]
@@ -67,7 +72,7 @@ def table_of(con: Backend, name: str, frame: Frame, joined: Joined) -> tuple[ir.
 def _counted(name: str, rows: ir.Table, what: str, shown: str) -> list[Loss]:
     count = engine.number(rows.count())
     samples = rows.limit(SAMPLES)[shown].cast("string").to_pyarrow().to_pylist() if shown and count else []
-    return [Loss(name, what, count, tuple(samples))] if count else []
+    return [Loss(table=name, what=what, rows=count, samples=tuple(samples))] if count else []
 
 
 def _of_flags(con: Backend, table: ir.Table, frame: Frame) -> ir.Table:

@@ -58,7 +58,11 @@ def _without_order_totals(table: ir.Table, frame: Frame, notes: list[str], losse
     else:
         rows = engine.number(table.revenue.notnull().sum())
         losses.append(
-            Loss("interactions", f"revenue: {what}, and lines have no price: sales count without revenue", rows)
+            Loss(
+                table="interactions",
+                what=f"revenue: {what}, and lines have no price: sales count without revenue",
+                rows=rows,
+            )
         )
     return table.drop("revenue", *(["odd_revenue"] if "odd_revenue" in table.columns else []))
 

@@ -13,7 +13,7 @@ from onshelf_exporter.launch_rule import LaunchRule, launch_parts
 from onshelf_release.calendar import WEEKDAYS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The arguments, taken apart. Keys may begin with the name of a file and a colon.
 

@@ -43,7 +43,7 @@ class Joined:
         return [meaning for file in self.files for meaning in file.meant if meaning.stated]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Found:
     """All files of the arguments.
 
@@ -94,7 +94,9 @@ def find(paths: Sequence[Path], settings: Settings) -> Found:
     for name, file in raw.items():
         table = _filtered(name, file.table, list(raw), settings)
         tables = tables_of(name, file.table, has_products, settings)
-        found.files.append(Given(name, file, table, tables, meanings(name, file.table, tables, settings)))
+        found.files.append(
+            Given(name=name, raw=file, table=table, tables=tables, meant=meanings(name, file.table, tables, settings))
+        )
     found.files, problems = with_orders(found.files, has_products, settings)
     found.problems += problems
     _refuse_missed_filters(list(raw), settings)

@@ -29,7 +29,7 @@ def add_weeks_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Split:
     """One split by time; all weeks are inclusive.
 
@@ -69,7 +69,7 @@ def split_from(first: int, last: int, dataset: dict[str, Any]) -> Split:
         rule = f"must be launch weeks FIRST LAST within {begin + 1} {end}, in order: later outcomes lie beyond the data"
         raise SettingError("--weeks", f"{first} {last}", rule)
     cut = Cut(first - 1)
-    return Split(CHOSEN, (begin, first - 1), (first, last), cut, cut)
+    return Split(name=CHOSEN, train=(begin, first - 1), evaluate=(first, last), cut=cut, warm_cut=cut)
 
 
 def _launch_weeks(dataset: dict[str, Any]) -> tuple[int, int]:
@@ -92,9 +92,21 @@ def split_of(name: str, dataset: dict[str, Any]) -> Split:
         raise SettingError("--split", name, f"must be one of {', '.join(SPLITS)}")
     first, last = _launch_weeks(dataset)[0], int(dataset["last_week"])
     if name == "validation":
-        split = Split(name, (first, last - 26), (last - 25, last - 21), Cut(last - 26), Cut(last - 19))
+        split = Split(
+            name=name,
+            train=(first, last - 26),
+            evaluate=(last - 25, last - 21),
+            cut=Cut(last - 26),
+            warm_cut=Cut(last - 19),
+        )
     else:
-        split = Split(name, (first, last - 21), (last - 13, last - 7), Cut(last - 14), Cut(last - 14))
+        split = Split(
+            name=name,
+            train=(first, last - 21),
+            evaluate=(last - 13, last - 7),
+            cut=Cut(last - 14),
+            warm_cut=Cut(last - 14),
+        )
     if split.purged_train[0] > split.purged_train[1]:
         raise SettingError("--data", dataset["dataset"], f"has {last} weeks, too few for the {name} split")
     return split

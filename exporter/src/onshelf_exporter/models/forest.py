@@ -12,6 +12,7 @@ class Forest(nn.Module):
 
     def __init__(
         self,
+        *,
         roots: Tensor,
         feature: Tensor,
         threshold: Tensor,

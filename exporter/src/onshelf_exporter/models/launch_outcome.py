@@ -114,6 +114,7 @@ class LaunchOutcome(nn.Module):
 
     def __init__(
         self,
+        *,
         kin: KinTables,
         forest: Forest,
         support: Tensor,

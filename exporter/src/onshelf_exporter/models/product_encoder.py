@@ -62,6 +62,7 @@ class ContentEncoder(nn.Module):
 
     def __init__(
         self,
+        *,
         hidden: int,
         sizes: tuple[int, int, int, int],
         price_table: CategoryTable,
@@ -141,6 +142,7 @@ class ProductEncoder(nn.Module):
 
     def __init__(
         self,
+        *,
         text: TextEncoder,
         completion: CategoryCompletion,
         content: ContentEncoder,

@@ -46,7 +46,7 @@ class Catalogue(nn.Module):
     """
 
     def __init__(
-        self, factors: Tensor, content: Tensor, sold: Tensor, ids: Tensor, facts: Tensor, prior: Tensor
+        self, *, factors: Tensor, content: Tensor, sold: Tensor, ids: Tensor, facts: Tensor, prior: Tensor
     ) -> None:
         super().__init__()
         self.register_buffer("factors", factors.float())
@@ -116,6 +116,7 @@ class NewProducts(nn.Module):
 
     def __init__(
         self,
+        *,
         catalogue: Catalogue,
         levels: LevelCounts,
         scorer: nn.Module,
@@ -180,7 +181,7 @@ class ProductRetrieval(nn.Module):
     and the n-th of the others at place n / (1 - s).
     """
 
-    def __init__(self, catalogue: Catalogue, scorer: nn.Module, new: NewProducts, k: int, new_k: int = 200) -> None:
+    def __init__(self, *, catalogue: Catalogue, scorer: nn.Module, new: NewProducts, k: int, new_k: int = 200) -> None:
         super().__init__()
         self.scorer, self.new = scorer, new
         for name in ("factors", "embeddings", "content", "ids", "facts", "prior"):
@@ -309,7 +310,7 @@ class AudienceRetrieval(nn.Module):
     """
 
     def __init__(
-        self, tables: UserTables, levels: LevelCounts, scorer: nn.Module, profile: Tensor, vectors: Tensor, k: int
+        self, *, tables: UserTables, levels: LevelCounts, scorer: nn.Module, profile: Tensor, vectors: Tensor, k: int
     ) -> None:
         super().__init__()
         self.tables, self.levels, self.scorer = tables, levels, scorer

@@ -52,6 +52,7 @@ class SimilarPurchases(nn.Module):
 
     def __init__(
         self,
+        *,
         embeddings: Tensor,
         members: Tensor,
         contents: Tensor,
@@ -136,7 +137,7 @@ class KinPurchases(nn.Module):
         users: number of users.
     """
 
-    def __init__(self, keys: Tensor, start: Tensor, owner: Tensor, figures: Tensor, users: int) -> None:
+    def __init__(self, *, keys: Tensor, start: Tensor, owner: Tensor, figures: Tensor, users: int) -> None:
         super().__init__()
         self.users, self.longest = users, max(1, int(start.diff().max()))
         self.register_buffer("keys", keys.long())

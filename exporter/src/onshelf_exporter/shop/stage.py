@@ -40,7 +40,7 @@ MEASURES = (*FOLLOWED, "onshelf_research")  # the packages whose code the figure
 REFUSED = 2  # exit status of a stage that says what is wrong
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Folders:
     """Where a shop's files go: `tables` is named after the content of the files, so that other files are read anew."""
 
@@ -78,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
     load_recipe(args.recipe)  # refused now, not after the data are read
     memory.stated()
     options = [*reading_options(args), "--currency", args.currency]
-    folders = Folders(root, root / f"tables-{fingerprint(args.path, options)}", *(root / name for name in names))
+    tables = root / f"tables-{fingerprint(args.path, options)}"
+    folders = Folders(shop=root, tables=tables, **{name: root / name for name in names})
     root.mkdir(parents=True, exist_ok=True)
     steps = _steps(args, folders, options)
     data = folders.data / args.name

@@ -28,7 +28,7 @@ PROFILE_COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Events:
     """Rows (user, product, week) up to the cut, sorted by user: quantity, revenue, discount, kind id."""
 
@@ -44,7 +44,8 @@ class Events:
     def until(self, week: int) -> "Events":
         """The rows of weeks <= `week`."""
         rows = self.week <= week
-        return Events(self.users, *(getattr(self, name)[rows] for name in list(self.__dataclass_fields__)[1:]))
+        kept = {name: values[rows] for name, values in vars(self).items() if name != "users"}
+        return Events(users=self.users, **kept)
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,14 @@ def load_events(folder: Path, cut: Cut) -> Events:
         .sort_values(["user_index", "week", "product_index"])
     )
     return Events(
-        users,
-        frame["user_index"].to_numpy(dtype=np.int64),
-        frame["product_index"].to_numpy(dtype=np.int64),
-        frame["week"].to_numpy(dtype=np.int64),
-        frame["quantity"].to_numpy(dtype=np.float64),
-        frame["revenue"].to_numpy(dtype=np.float64),
-        frame["discount"].to_numpy(dtype=np.float64),
-        frame["kind"].to_numpy(dtype=np.int64),
+        users=users,
+        user=frame["user_index"].to_numpy(dtype=np.int64),
+        product=frame["product_index"].to_numpy(dtype=np.int64),
+        week=frame["week"].to_numpy(dtype=np.int64),
+        quantity=frame["quantity"].to_numpy(dtype=np.float64),
+        revenue=frame["revenue"].to_numpy(dtype=np.float64),
+        discount=frame["discount"].to_numpy(dtype=np.float64),
+        kind=frame["kind"].to_numpy(dtype=np.int64),
     )
 
 

@@ -57,7 +57,11 @@ class Auxiliary(nn.Module):
 def new_content(history: History, recipe: ContentRecipe, hidden: int) -> ContentEncoder:
     """A content encoder for the vocabulary and prices of `history`."""
     return ContentEncoder(
-        hidden, history.vocabulary.sizes, price_table(history), recipe.id_dropout, recipe.feature_dropout
+        hidden=hidden,
+        sizes=history.vocabulary.sizes,
+        price_table=price_table(history),
+        id_dropout=recipe.id_dropout,
+        feature_dropout=recipe.feature_dropout,
     )
 
 

@@ -81,17 +81,12 @@ def catalogue_at(
     order = np.arange(len(first)) / len(first)  # so that no two products tie
     prior = np.where(shown, PRIOR_WEIGHT * (facts[:, 3] + 0.1 * ever + 0.1 * order), NONE)
     return Catalogue(
-        *(
-            _padded(values, fill)
-            for values, fill in (
-                (factors, 0.0),
-                (embeddings, 0.0),
-                (sold.astype(np.float32), 0.0),
-                (history.ids, 0),
-                (facts, 0.0),
-                (prior, NONE),
-            )
-        )
+        factors=_padded(factors, 0.0),
+        content=_padded(embeddings, 0.0),
+        sold=_padded(sold.astype(np.float32), 0.0),
+        ids=_padded(history.ids, 0),
+        facts=_padded(facts, 0.0),
+        prior=_padded(prior, NONE),
     )
 
 

@@ -184,12 +184,12 @@ def joined(trees: Sequence[TreeNodes]) -> Forest:
     single = limit.astype(np.float32)
     single = np.where(single.astype(np.float64) > limit, np.nextafter(single, np.float32(-np.inf)), single)
     return Forest(
-        torch.tensor(roots),
-        whole("feature"),
-        torch.from_numpy(single.astype(np.float32)),
-        whole("left"),
-        whole("right"),
-        whole("leaf"),
-        torch.from_numpy(np.concatenate(values).astype(np.float32)),
-        max(tree.depth for tree in trees),
+        roots=torch.tensor(roots),
+        feature=whole("feature"),
+        threshold=torch.from_numpy(single.astype(np.float32)),
+        left=whole("left"),
+        right=whole("right"),
+        leaf=whole("leaf"),
+        values=torch.from_numpy(np.concatenate(values).astype(np.float32)),
+        depth=max(tree.depth for tree in trees),
     )

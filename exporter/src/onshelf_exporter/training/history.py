@@ -25,7 +25,7 @@ SALES = ("product_index", "week", "units", "revenue", "discount", "buyers", "pri
 PROMOTIONS = ("product_index", "week", "channel_id", "coverage")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Launches:
     """Launches known by the cut, one row each, in order of (launch week, product index).
 
@@ -45,17 +45,17 @@ class Launches:
     def take(self, rows: NDArray[Any]) -> "Launches":
         """Some of the launches."""
         return Launches(
-            self.frame[rows].reset_index(drop=True)
+            frame=self.frame[rows].reset_index(drop=True)
             if rows.dtype == bool
             else self.frame.iloc[rows].reset_index(drop=True),
-            self.plan[rows],
-            self.practice[rows],
-            self.complete4[rows],
-            self.complete8[rows],
+            plan=self.plan[rows],
+            practice=self.practice[rows],
+            complete4=self.complete4[rows],
+            complete8=self.complete8[rows],
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class History:
     """The prepared data up to `cut`; product arrays have one entry per product_index."""
 
@@ -155,7 +155,7 @@ def _launches(features: Path, cut: Cut, slots: dict[str, int]) -> Launches:
     plan[row, slot] = covered["coverage_plan"].fillna(0.0).to_numpy(dtype=np.float32)
     practice[row, slot] = covered["coverage_4w"].fillna(0.0).to_numpy(dtype=np.float32)
     week = frame["launch_week"].to_numpy()
-    return Launches(frame, plan, practice, week + 3 <= cut, week + 7 <= cut)
+    return Launches(frame=frame, plan=plan, practice=practice, complete4=week + 3 <= cut, complete8=week + 7 <= cut)
 
 
 def _as_known(

@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Kin:
     """What statistics are summed over: events of products by week, and each product's keys.
 
@@ -100,14 +100,14 @@ def build_kin(history: History, purchases: Events) -> Kin:
     first = history.products["first_week"].fillna(np.inf).to_numpy(dtype=np.float64)
     who = "buyers" if len(history.users) else "units"  # where nothing is known of buyers, each unit counts as one
     return Kin(
-        history.cut,
-        dict(zip(GROUPS, keys.T.contiguous().numpy(), strict=True)),
-        events,
-        first,
-        shape,
-        weekly,
-        by_week_of_life(history, who),
-        share_held(history.dataset, np.arange(history.cut + 1)),
+        last=history.cut,
+        keys=dict(zip(GROUPS, keys.T.contiguous().numpy(), strict=True)),
+        events=events,
+        first=first,
+        shape=shape,
+        weekly=weekly,
+        weekly_buyers=by_week_of_life(history, who),
+        held=share_held(history.dataset, np.arange(history.cut + 1)),
     )
 
 

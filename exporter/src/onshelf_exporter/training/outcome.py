@@ -35,7 +35,7 @@ LAG_WEEKS = 7  # a launch is seen as up to so many weeks before it, as a release
 SCALE_PENALTY = 4.0  # precision of the prior by which launches may rescale the panel's response
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OutcomeRows:
     """Launches as tensors: inputs of the model and outcomes (NaN where not known by the cut)."""
 
@@ -49,7 +49,7 @@ class OutcomeRows:
     def take(self, rows: NDArray[Any]) -> "OutcomeRows":
         """Some of the rows."""
         index = torch.from_numpy(np.flatnonzero(rows) if rows.dtype == bool else rows)
-        return OutcomeRows(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+        return OutcomeRows(**{name: values[index] for name, values in vars(self).items()})
 
 
 def launch_attributes(launches: Launches, label: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -89,12 +89,12 @@ def outcome_rows(history: History) -> OutcomeRows:
         return np.stack(parts, axis=1)
 
     return OutcomeRows(
-        torch.from_numpy(history.ids[product]),
-        torch.from_numpy(launch_attributes(launches, history.label)),
-        torch.from_numpy(actual_candidates(history, launches)).unsqueeze(1),
-        torch.from_numpy(outcome("units")),
-        torch.from_numpy(outcome("buyers")),
-        torch.from_numpy(outcome("repeat_buyers")),
+        ids=torch.from_numpy(history.ids[product]),
+        attributes=torch.from_numpy(launch_attributes(launches, history.label)),
+        candidates=torch.from_numpy(actual_candidates(history, launches)).unsqueeze(1),
+        units=torch.from_numpy(outcome("units")),
+        buyers=torch.from_numpy(outcome("buyers")),
+        repeats=torch.from_numpy(outcome("repeat_buyers")),
     )
 
 
@@ -113,7 +113,7 @@ class HonestForecasts:
     size: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OutcomeResult:
     """The trained model with its recalibration [2, 3], and what is written about it."""
 
@@ -171,15 +171,15 @@ def train_outcome(
             recency,
         )
         model = LaunchOutcome(
-            kin_tables(history, kin),
-            found.forest,
-            torch.from_numpy(support).float(),
-            torch.from_numpy(values).float(),
-            seasonality_table(history),
-            response,
-            channel_kinds(history),
-            torch.from_numpy(center),
-            torch.from_numpy(directions),
+            kin=kin_tables(history, kin),
+            forest=found.forest,
+            support=torch.from_numpy(support).float(),
+            values=torch.from_numpy(values).float(),
+            seasonality=seasonality_table(history),
+            response=response,
+            kinds=channel_kinds(history),
+            center=torch.from_numpy(center),
+            directions=torch.from_numpy(directions),
         )
         leaves = split_leaves(torch.from_numpy(found.out_of_bag).float(), torch.from_numpy(features[chosen]))
         fit_action(
@@ -242,7 +242,9 @@ def train_outcome(
         "curve_8w": [round(float(v), 5) for v in curve[1]],
         "coverage_80_out_of_bag": round(float(np.mean((pit >= 0.1) & (pit <= 0.9))), 4),
     }
-    return OutcomeResult(model, support, curve, calibration, metrics, honest_forecasts)
+    return OutcomeResult(
+        model=model, support=support, curve=curve, calibration=calibration, metrics=metrics, honest=honest_forecasts
+    )
 
 
 def launch_features(history: History, kin: Kin, rows: OutcomeRows, seed: int) -> NDArray[np.float32]:

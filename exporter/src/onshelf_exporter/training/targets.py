@@ -17,7 +17,7 @@ HOLDOUT_WEEKS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Targets:
     """One entry per product_index. NaN or -1 says that nothing is known and the task leaves the product out.
 
@@ -85,7 +85,18 @@ def build_targets(history: History, hidden_outcomes: NDArray[np.bool_]) -> Targe
     with np.errstate(divide="ignore"):
         price = np.where(history.price > 0, np.log(np.maximum(history.price, 1e-9)), np.nan).astype(np.float32)
     kind = np.where(history.known, history.ids[:, 2], 0)
-    return Targets(kind, units, weeks, launch_units, week, channels, discount, ever, depth, price)
+    return Targets(
+        type=kind,
+        units=units,
+        weeks=weeks,
+        launch_units=launch_units,
+        week=week,
+        channels=channels,
+        discount=discount,
+        ever=ever,
+        depth=depth,
+        price=price,
+    )
 
 
 def newest_outcomes(history: History) -> NDArray[np.bool_]:

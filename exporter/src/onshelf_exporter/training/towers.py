@@ -44,7 +44,7 @@ USERS_AT_ONCE = 16
 HIDDEN = 32  # width of the rankers that are networks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class State:
     """All that graphs hold, as of the end of a week."""
 
@@ -90,7 +90,7 @@ class Limits(NamedTuple):
     users: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TowerResult:
     """The served graphs and what the tables of a model release and the samples need."""
 
@@ -185,12 +185,23 @@ def assemble(
     numbers = torch.from_numpy(chosen + 1)
     with torch.no_grad():
         closest = closest_users(tables, state.catalogue.get_buffer("content")[numbers])
-    fresh = NewProducts(state.catalogue, state.levels, launch, numbers, places[chosen], closest)
-    audience = AudienceRetrieval(tables, state.levels, launch, profile, shelves.vectors, limits.users)
+    fresh = NewProducts(
+        catalogue=state.catalogue,
+        levels=state.levels,
+        scorer=launch,
+        products=numbers,
+        vectors=places[chosen],
+        closest=closest,
+    )
+    audience = AudienceRetrieval(
+        tables=tables, levels=state.levels, scorer=launch, profile=profile, vectors=shelves.vectors, k=limits.users
+    )
     contents, content = (torch.from_numpy(part) for part in distinct(state.catalogue))
     return TowerResult(
         user_encoder=UserEncoderGraph(state.catalogue, scorers["repeat"]).eval(),
-        product_retrieval=ProductRetrieval(state.catalogue, scorers["first_buy"], fresh, limits.products).eval(),
+        product_retrieval=ProductRetrieval(
+            catalogue=state.catalogue, scorer=scorers["first_buy"], new=fresh, k=limits.products
+        ).eval(),
         audience_retrieval=audience.eval(),
         product_neighbours=ProductNeighbours(tables.similar).eval(),
         product_fit=ProductFit(state.catalogue, contents, content, fresh).eval(),
@@ -213,13 +224,13 @@ def state_at(history: History, events: Events, embeddings: Floats, week: int, re
     seen = events.until(week)
     users = np.bincount(np.unique(seen.user * n + seen.product) % n, minlength=n).astype(np.float64)
     return State(
-        week,
-        histories(events, week, recipe.history, recipe.half_life_weeks, n),
-        profiles(events, history, week),
-        factors,
-        catalogue_at(history, events, week, factors, embeddings),
-        level_counts(history, events, week),
-        content_map(embeddings, factors, users),
+        week=week,
+        past=histories(events, week, recipe.history, recipe.half_life_weeks, n),
+        profile=profiles(events, history, week),
+        factors=factors,
+        catalogue=catalogue_at(history, events, week, factors, embeddings),
+        levels=level_counts(history, events, week),
+        content=content_map(embeddings, factors, users),
     )
 
 
@@ -237,8 +248,15 @@ def widths(state: State) -> dict[str, int]:
 
 def _first_buys(state: State) -> ProductRetrieval:
     nothing = torch.zeros(0, dtype=torch.int64)
-    new = NewProducts(state.catalogue, state.levels, _NO_SCORER, nothing, torch.zeros(0, 64), torch.zeros(0))
-    return ProductRetrieval(state.catalogue, _NO_SCORER, new, 1)
+    new = NewProducts(
+        catalogue=state.catalogue,
+        levels=state.levels,
+        scorer=_NO_SCORER,
+        products=nothing,
+        vectors=torch.zeros(0, 64),
+        closest=torch.zeros(0),
+    )
+    return ProductRetrieval(catalogue=state.catalogue, scorer=_NO_SCORER, new=new, k=1)
 
 
 def warm_rows(state: State, events: Events, recipe: TowerRecipe, generator: np.random.Generator) -> tuple[Rows, Rows]:

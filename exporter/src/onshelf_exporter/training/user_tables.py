@@ -59,15 +59,15 @@ def similar_purchases(
         return torch.from_numpy(table)
 
     return SimilarPurchases(
-        torch.from_numpy(embeddings),
-        torch.from_numpy(np.bincount(content, minlength=len(embeddings))),
-        padded(pairs % len(embeddings)),
-        padded(product[favourite]),
-        padded(strength),
-        padded(lately),
-        padded(speaks[favourite]),
-        torch.from_numpy(np.resize(np.repeat(np.arange(users), needed), rows)),
-        users,
+        embeddings=torch.from_numpy(embeddings),
+        members=torch.from_numpy(np.bincount(content, minlength=len(embeddings))),
+        contents=padded(pairs % len(embeddings)),
+        products=padded(product[favourite]),
+        strength=padded(strength),
+        lately=padded(lately),
+        most=padded(speaks[favourite]),
+        owner=torch.from_numpy(np.resize(np.repeat(np.arange(users), needed), rows)),
+        users=users,
     )
 
 
@@ -94,9 +94,9 @@ def kin_purchases(ids: Tensor, user: Ints, weight: Floats, users: int) -> KinPur
         sums[column, :-1] = np.bincount(inverse, figure, minlength=len(pairs))
     length = np.bincount(pairs // users, minlength=len(keys))
     return KinPurchases(
-        torch.from_numpy(np.concatenate([[-2], keys])),
-        torch.from_numpy(np.concatenate([[0, 0], np.cumsum(length)])),
-        torch.from_numpy(np.append(pairs % users, 0)),
-        torch.from_numpy(sums),
-        users,
+        keys=torch.from_numpy(np.concatenate([[-2], keys])),
+        start=torch.from_numpy(np.concatenate([[0, 0], np.cumsum(length)])),
+        owner=torch.from_numpy(np.append(pairs % users, 0)),
+        figures=torch.from_numpy(sums),
+        users=users,
     )

@@ -12,7 +12,7 @@ from onshelf.v1 import types_pb2
 NS = 1_000_000_000
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Stage:
     """A measured stage: nanoseconds from the call's start, and its length."""
 
@@ -24,7 +24,7 @@ class Stage:
     cached: bool = False
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Call:
     """The state of one call.
 
@@ -57,7 +57,12 @@ class Call:
     def part(self) -> "Call":
         """A call for one of several rows of this one: the same deadline, stages and remarks of its own."""
         return Call(
-            self.call_id, self.deadline, self.caller_deadline, self.margin, self.deadline_name, trace=self.trace
+            call_id=self.call_id,
+            deadline=self.deadline,
+            caller_deadline=self.caller_deadline,
+            margin=self.margin,
+            deadline_name=self.deadline_name,
+            trace=self.trace,
         )
 
     def shorten(self, seconds: float, name: str) -> None:
@@ -74,7 +79,7 @@ class Call:
         """Measure a stage; it is recorded whether it ends well or not."""
         now = time.monotonic_ns()
         left = int((self.deadline + self.margin) * NS) - now if self.caller_deadline else None
-        stage = Stage(name, now - self.started_ns, left, items=items)
+        stage = Stage(name=name, start_ns=now - self.started_ns, deadline_left_ns=left, items=items)
         self.stages.append(stage)
         try:
             yield stage
@@ -87,7 +92,15 @@ class Call:
             ("queue", whole.start_ns, queue_ns, 0),
             ("compute", whole.start_ns + queue_ns, compute_ns, batch),
         ):
-            self.stages.append(Stage(f"{whole.name}.{name}", start, whole.deadline_left_ns, length, items))
+            self.stages.append(
+                Stage(
+                    name=f"{whole.name}.{name}",
+                    start_ns=start,
+                    deadline_left_ns=whole.deadline_left_ns,
+                    duration_ns=length,
+                    items=items,
+                )
+            )
 
     def notice(self, code: types_pb2.NoticeCode, message: str, field_path: str = "") -> None:
         """Add a remark, once."""

@@ -132,7 +132,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         if stream:
             own = longest = STREAM_SECONDS
         allowed = own if remaining is None else remaining - margin
-        call = Call(call_id, time.monotonic() + min(allowed, longest), caller_deadline=remaining is not None)
+        call = Call(
+            call_id=call_id, deadline=time.monotonic() + min(allowed, longest), caller_deadline=remaining is not None
+        )
         call.trace = metadata.get(TRACE_KEY) == "1"
         if remaining is not None:
             call.margin = remaining - min(allowed, longest)

@@ -237,7 +237,12 @@ class Catalogue:
         if key not in self._shelves:
             shelf = self._shelves[key] = Shelf(release, self._entries)
             epoch = dt.datetime.min
-            shelf.apply([Change(name, e.number, e.product is None, b"", epoch) for name, e in self._entries.items()])
+            shelf.apply(
+                [
+                    Change(product_id=name, number=e.number, deleted=e.product is None, product=b"", changed_at=epoch)
+                    for name, e in self._entries.items()
+                ]
+            )
             self._tell()
         return self._shelves[key]
 
@@ -285,7 +290,7 @@ class Catalogue:
             products = [entry.product for _, entry in wanted if entry.product is not None]
             if not products:
                 continue
-            call = Call("catalogue", time.monotonic() + READ_SECONDS, caller_deadline=False)
+            call = Call(call_id="catalogue", deadline=time.monotonic() + READ_SECONDS, caller_deadline=False)
             readings = await read_products(call, shelf.release, self._models, self._settings, products)
             if self._key(shelf.release) != key:  # another encoder was chosen before it read them
                 return
@@ -322,7 +327,14 @@ def _known(release: ModelRelease) -> Callable[[str], bool]:
 
 
 def _with_encoding(change: Change, encoding: bytes | None) -> Change:
-    return Change(change.product_id, change.number, change.deleted, change.product, change.changed_at, encoding)
+    return Change(
+        product_id=change.product_id,
+        number=change.number,
+        deleted=change.deleted,
+        product=change.product,
+        changed_at=change.changed_at,
+        encoding=encoding,
+    )
 
 
 def _incomplete(call: Call, message: str) -> None:

@@ -29,7 +29,7 @@ Check = Callable[[Row], None]
 Mixes = Callable[[ModelRelease], bool]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Waiting:
     """A row that waits for its answer, until when, and who wants it."""
 
@@ -84,7 +84,9 @@ class Encodings:
         mixes: whether a release's encoder does no work for padding, so that rows of any lengths may go together.
     """
 
-    def __init__(self, encode: Encode, check: Check, entries: int, room: int, mixes: Mixes = lambda _: False) -> None:
+    def __init__(
+        self, *, encode: Encode, check: Check, entries: int, room: int, mixes: Mixes = lambda _: False
+    ) -> None:
         self._encode = encode
         self._check = check
         self._mixes = mixes
@@ -112,7 +114,7 @@ class Encodings:
                 continue
             waiting = self._under_way.get(key)
             if waiting is None or waiting.ends_too_early(deadline):
-                waiting = self._under_way[key] = _Waiting(key, row, deadline)
+                waiting = self._under_way[key] = _Waiting(key=key, row=row, deadline=deadline)
                 size = (release.fingerprint, 0 if self._mixes(release) else len(row["input_ids"]))
                 self._queues.setdefault(size, _Queue(release)).rows.append(waiting)
             waiting.deadline = max(waiting.deadline, deadline)

@@ -89,6 +89,7 @@ class Models:
 
     def __init__(
         self,
+        *,
         backend: InferenceBackend,
         encoder_model: str,
         retry_after_ms: int,
@@ -102,7 +103,11 @@ class Models:
         self.encoders = EncoderChoice(encoder_model, backend)
         self.trials = Trials(retry_after_ms, trial_seconds)
         self._encodings = Encodings(
-            self._encode_batch, self._check_row, encoder_cache_entries, encoder_cache_bytes, self._takes_any_lengths
+            encode=self._encode_batch,
+            check=self._check_row,
+            entries=encoder_cache_entries,
+            room=encoder_cache_bytes,
+            mixes=self._takes_any_lengths,
         )
 
     def reachable(self, answers: bool) -> None:
@@ -127,7 +132,9 @@ class Models:
 
     async def _encode_batch(self, release: ModelRelease, inputs: dict[str, Array], seconds: float) -> dict[str, Array]:
         metrics.encoder_batch.observe(len(inputs["input_ids"]))
-        return await self._read_batch(Call("batch", time.monotonic() + seconds, caller_deadline=False), release, inputs)
+        return await self._read_batch(
+            Call(call_id="batch", deadline=time.monotonic() + seconds, caller_deadline=False), release, inputs
+        )
 
     @_tried("")
     async def _read_batch(self, call: Call, release: ModelRelease, inputs: dict[str, Array]) -> dict[str, Array]:
@@ -158,13 +165,13 @@ class Models:
             raise invalid(encoder, f"completed_ids {ids.tolist()} must keep {given.tolist()} and be known")
         department, category, kind = ids.tolist()
         return EncodedProduct(
-            out["embedding"],
-            out["product_vector"],
-            (department, category, kind),
-            float(out["category_confidence"][0]),
-            wide(out["channel_propensity"]),
-            wide(out["week_propensity"]),
-            wide(out["discount_propensity"]),
+            embedding=out["embedding"],
+            product_vector=out["product_vector"],
+            category_ids=(department, category, kind),
+            confidence=float(out["category_confidence"][0]),
+            channel_propensity=wide(out["channel_propensity"]),
+            week_propensity=wide(out["week_propensity"]),
+            discount_propensity=wide(out["discount_propensity"]),
         )
 
     async def told(self, call: Call, method: str, model: str, version: int) -> Message:
@@ -201,7 +208,7 @@ class Models:
         if len(parts) == 1:
             return parts[0]
         names = [each.name for each in fields(RawOutcomes)]
-        return RawOutcomes(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        return RawOutcomes(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
     @_tried(LAUNCH_OUTCOME)
     async def _score(
@@ -229,11 +236,11 @@ class Models:
             raise invalid(LAUNCH_OUTCOME, "units_mean must not be negative, units_dispersion must be above 0")
         quantiles = np.maximum.accumulate(wide(out["units_quantiles"][:count]), axis=2)
         return RawOutcomes(
-            wide(out["units_mean"][:count]),
-            wide(out["units_dispersion"][:count]),
-            np.maximum(quantiles, 0.0, out=quantiles),
-            wide(out["buyers_mean"][:count]),
-            wide(out["repeat_rate"][:count, 0]),
+            mean=wide(out["units_mean"][:count]),
+            dispersion=wide(out["units_dispersion"][:count]),
+            quantiles=np.maximum(quantiles, 0.0, out=quantiles),
+            buyers=wide(out["buyers_mean"][:count]),
+            repeat_rate=wide(out["repeat_rate"][:count, 0]),
         )
 
     @_tried(PRODUCT_NEIGHBOURS)
@@ -326,8 +333,13 @@ class Models:
             "profile": profile.astype(np.float32)[None],
         }
         out = await self._run(call, release, USER_ENCODER, inputs, items=len(products))
-        weights = (out["user_vector"], out["repeat_weights"], out["event_weights"])
-        return EncodedUser(*weights, history, inputs["profile"][0])
+        return EncodedUser(
+            vector=out["user_vector"],
+            repeat_weights=out["repeat_weights"],
+            event_weights=out["event_weights"],
+            history=history,
+            profile=inputs["profile"][0],
+        )
 
     @_tried(PRODUCT_RETRIEVAL)
     async def find_products(

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EncodedProduct:
     """What product_encoder says, without the batch dimension.
 
@@ -35,7 +35,7 @@ class EncodedProduct:
     discount_propensity: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RawOutcomes:
     """Of n candidates: mean, dispersion, buyers [n, 2]; quantiles [n, 2, levels]; repeat [n]."""
 
@@ -61,7 +61,7 @@ class Retrieved:
         return Retrieved(self.indices[rows], self.scores[rows], reasons)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EncodedUser:
     """What user_encoder says, without the batch dimension, and the inputs that product_retrieval reads, too.
 

@@ -29,7 +29,7 @@ HANG_SECONDS = 1.0
 REASONS = ("MODEL_UNAVAILABLE", "MODEL_OUTPUT_INVALID", "DEADLINE_EXCEEDED")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Trial:
     """Of one model of one release: failures since the last answer, and what to ask."""
 
@@ -74,7 +74,7 @@ class Trials:
                 sense, where the model fails all its calls.
         """
         key = model, fingerprint
-        trial = self._trials.setdefault(key, _Trial(model))
+        trial = self._trials.setdefault(key, _Trial(model=model))
         began = time.monotonic()
         try:
             answer = await ask(call)
@@ -121,7 +121,7 @@ class Trials:
             ask, began = trial.known or trial.failed, time.monotonic()
             assert ask is not None
             try:
-                await ask(Call("trial", began + TRIAL_SECONDS, caller_deadline=False, trial=True))
+                await ask(Call(call_id="trial", deadline=began + TRIAL_SECONDS, caller_deadline=False, trial=True))
             except Exception as error:  # trying must go on, or the model would stay as it was for good
                 if self._is_failure(trial, error, began):
                     self._count(trial)

@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 WIDE = 3  # least channels of the widest set
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Candidates:
     """n candidate actions.
 
@@ -126,14 +126,14 @@ def join(first: Candidates, second: Candidates) -> Candidates:
         return np.array([position[value] for value in old], dtype=np.int64)[index]
 
     return Candidates(
-        days,
-        sets,
-        prices,
-        np.concatenate([lookup(days, first.days, first.day), lookup(days, second.days, second.day)]),
-        np.concatenate([inverse[first.channel_set], inverse[len(first.sets) + second.channel_set]]),
-        np.concatenate([lookup(prices, first.prices, first.price), lookup(prices, second.prices, second.price)]),
-        np.concatenate([first.discount, second.discount]),
-        np.concatenate([first.coupon, second.coupon]),
+        days=days,
+        sets=sets,
+        prices=prices,
+        day=np.concatenate([lookup(days, first.days, first.day), lookup(days, second.days, second.day)]),
+        channel_set=np.concatenate([inverse[first.channel_set], inverse[len(first.sets) + second.channel_set]]),
+        price=np.concatenate([lookup(prices, first.prices, first.price), lookup(prices, second.prices, second.price)]),
+        discount=np.concatenate([first.discount, second.discount]),
+        coupon=np.concatenate([first.coupon, second.coupon]),
     )
 
 
@@ -144,14 +144,14 @@ def cross(
     shape = (len(days), len(sets), len(prices), len(discounts), len(coupons))
     day, channel_set, price, discount, coupon = (axis.reshape(-1) for axis in np.indices(shape))
     return Candidates(
-        tuple(days),
-        sets,
-        tuple(prices),
-        day,
-        channel_set,
-        price,
-        np.array(discounts)[discount],
-        np.array(coupons, dtype=bool)[coupon],
+        days=tuple(days),
+        sets=sets,
+        prices=tuple(prices),
+        day=day,
+        channel_set=channel_set,
+        price=price,
+        discount=np.array(discounts)[discount],
+        coupon=np.array(coupons, dtype=bool)[coupon],
     )
 
 

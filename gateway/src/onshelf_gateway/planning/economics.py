@@ -27,7 +27,7 @@ def unit_cost_of(unit_cost: Decimal | None, costs: CostQuestion, list_price: Dec
     return float(list_price) * (1.0 - costs.assumed_margin) if costs.assumed_margin is not None else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Economics:
     """Prices and costs of n candidates.
 
@@ -88,10 +88,10 @@ def cost_candidates(
     used = candidates.sets > 0
     by_set = used @ fixed + candidates.sets @ coverage
     return Economics(
-        candidates.amounts,
-        candidates.discount,
-        by_set[candidates.channel_set] + float(costs.coupon) * candidates.coupon,
-        (used @ per_unit)[candidates.channel_set] + float(costs.coupon_per_unit) * candidates.coupon,
-        unit_cost,
-        forecasts,
+        list_price=candidates.amounts,
+        discount=candidates.discount,
+        upfront=by_set[candidates.channel_set] + float(costs.coupon) * candidates.coupon,
+        per_unit=(used @ per_unit)[candidates.channel_set] + float(costs.coupon_per_unit) * candidates.coupon,
+        unit_cost=unit_cost,
+        forecasts=forecasts,
     )

@@ -32,14 +32,14 @@ def practice_action(
     prices = np.array([float(price) for price in grid.prices])
     price = int(np.abs(prices - list_price).argmin())
     return Candidates(
-        grid.days,
-        coverage[None, :],
-        grid.prices,
-        np.array([day]),
-        np.array([0]),
-        np.array([price]),
-        np.array([min(discount, limits.max_discount)]),
-        np.array([coupon]),
+        days=grid.days,
+        sets=coverage[None, :],
+        prices=grid.prices,
+        day=np.array([day]),
+        channel_set=np.array([0]),
+        price=np.array([price]),
+        discount=np.array([min(discount, limits.max_discount)]),
+        coupon=np.array([coupon]),
     )
 
 

@@ -59,7 +59,7 @@ class PriceLimits:
     budget: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Elasticity:
     """How units fall with the price: the plan's own neighbours, shrunk to all scored actions of the product."""
 
@@ -114,7 +114,7 @@ class Elasticities:
         weight = prices / (prices + STRENGTH) if prices > 1 else 0.0
         used = float(np.clip(weight * own + (1 - weight) * self._overall, 0.0, MAX_ELASTICITY))
         everywhere = prices if prices > 1 else len(np.unique(self.candidates.price))
-        return Elasticity(used, own, self._overall, weight, everywhere)
+        return Elasticity(used=used, plan=own, category=self._overall, weight=weight, prices=everywhere)
 
 
 def _slope(x: Floats, y: Floats, group: Ints) -> float:
@@ -126,7 +126,7 @@ def _slope(x: Floats, y: Floats, group: Ints) -> float:
     return -float((x * y).sum()) / spread if spread > 1e-12 else 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Season:
     """What is sold at the list price, and with what.
 
@@ -148,7 +148,7 @@ class Season:
     spent: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pricing:
     """The question of one product: what units cost, what is left is worth, and what bounds prices.
 

@@ -99,15 +99,23 @@ class Scored:
         elasticity = self.elasticities.of(row)
         day = candidates.days[candidates.day[row]] + WEEK * (first - 1)
         spent = float(economics.promotion_cost(WEEKS)[row] + economics.discount_cost(WEEKS)[row])
-        season = Season(demand, levels, first, day, float(candidates.discount[row]), stock, spent)
+        season = Season(
+            demand=demand,
+            levels=levels,
+            first=first,
+            day=day,
+            discount=float(candidates.discount[row]),
+            stock=stock,
+            spent=spent,
+        )
         pricing = Pricing(
-            self.release.manifest.currency,
-            self.release.manifest.week_start,
-            self.objective.metric,
-            economics.unit_cost,
-            salvage_of(question, economics.unit_cost),
-            float(question.holding),
-            self.price_limits,
+            currency=self.release.manifest.currency,
+            week_start=self.release.manifest.week_start,
+            metric=self.objective.metric,
+            unit_cost=economics.unit_cost,
+            salvage=salvage_of(question, economics.unit_cost),
+            holding=float(question.holding),
+            limits=self.price_limits,
         )
         list_price = candidates.prices[candidates.price[row]]
         steps = pricing.path(list_price, season, elasticity.used, float(economics.per_unit[row]))

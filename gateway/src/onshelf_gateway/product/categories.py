@@ -20,7 +20,7 @@ class NamedCategory:
         return any(self.ids)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Category:
     """The category that is planned with; `path` is what the request names of it, or all of it where that is nothing."""
 
@@ -65,10 +65,10 @@ def completed(vocabulary: Vocabulary, named: NamedCategory, ids: tuple[int, int,
     """The category as the encoder completed it; its ids keep those of `named`."""
     added = vocabulary.path(ids)[len(vocabulary.path(named.ids)) :]
     return Category(
-        ids,
-        tuple(vocabulary.path(named.ids if named.matched else ids)),
-        named.matched,
-        1.0 if named.matched else confidence,
-        () if named.matched and not named.unknown else named.nearest,
-        " > ".join(added) if named.matched else "",
+        ids=ids,
+        path=tuple(vocabulary.path(named.ids if named.matched else ids)),
+        matched=named.matched,
+        confidence=1.0 if named.matched else confidence,
+        nearest=() if named.matched and not named.unknown else named.nearest,
+        inferred=" > ".join(added) if named.matched else "",
     )

@@ -19,7 +19,7 @@ from onshelf_gateway.settings import Settings
 T = types_pb2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UnderstoodProduct:
     """A product ready to be scored.
 
@@ -73,7 +73,15 @@ async def understand(
     elif price_matters:
         _notice_price(call, release, question, facts, price)
     ids = (*category.ids, ready.brand)
-    return UnderstoodProduct(question, encoded, category, facts, ids, price, (float(price), question.private_label))
+    return UnderstoodProduct(
+        question=question,
+        encoded=encoded,
+        category=category,
+        facts=facts,
+        ids=ids,
+        price=price,
+        attributes=(float(price), question.private_label),
+    )
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ _KINDS = {R.EventKind.Value(f"EVENT_KIND_{kind.upper()}"): number for kind, numb
 _KINDS[R.EVENT_KIND_UNSPECIFIED] = PURCHASE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UserHistory:
     """Events, newest first: products (row + 1), ages in weeks, quantities, kinds; profile [16]; rows ever bought."""
 
@@ -66,10 +66,10 @@ def read_history(call: Call, release: ModelRelease, row: int | None, events: lis
         bought = np.asarray(users["bought"][row].values.to_numpy(zero_copy_only=False), dtype=np.int64)
     purchases = [number - 1 for number, kind in zip(added["products"], added["kinds"], strict=True) if kind == PURCHASE]
     return UserHistory(
-        merged["products"][order].astype(np.int64),
-        merged["ages"][order],
-        merged["quantities"][order],
-        merged["kinds"][order].astype(np.int64),
-        profile,
-        np.union1d(bought, np.asarray(purchases, dtype=np.int64)).astype(np.int64),
+        products=merged["products"][order].astype(np.int64),
+        ages=merged["ages"][order],
+        quantities=merged["quantities"][order],
+        kinds=merged["kinds"][order].astype(np.int64),
+        profile=profile,
+        bought=np.union1d(bought, np.asarray(purchases, dtype=np.int64)).astype(np.int64),
     )

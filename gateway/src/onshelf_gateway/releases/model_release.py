@@ -43,7 +43,7 @@ class ReleaseError(Exception):
     """A folder that is not a model release this gateway can serve; names the folder, the file and the rule."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Channel:
     """A channel of the release; coverages are shares of sites, (0, 1]."""
 
@@ -65,7 +65,7 @@ class CategoryFacts:
     seasonality: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelRelease:
     """One model release.
 
@@ -329,10 +329,7 @@ def _named(folder: Path, name: str, id_column: str) -> pa.Table:
 
 def _channels(table: pa.Table, path: Path) -> dict[str, Channel]:
     rows = table.select(list(COLUMNS["channels"])).to_pylist()
-    channels = {
-        row["channel_id"]: Channel(row["channel_slot"], *[row[name] for name in COLUMNS["channels"][1:]])
-        for row in rows
-    }
+    channels = {row["channel_id"]: Channel(slot=row.pop("channel_slot"), **row) for row in rows}
     for channel_id, channel in channels.items():
         if channel.typical_coverage <= 0:  # never used: take what is usual for channels of its kind
             usual = [c.typical_coverage for c in channels.values() if c.kind == channel.kind and c.typical_coverage > 0]
@@ -397,15 +394,17 @@ def load_release(folder: Path) -> ModelRelease:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return ModelRelease(
-        folder,
-        manifest,
-        tokenizer,
-        vocabulary,
-        _channels(_table(folder, "channels"), folder / "channels.arrow"),
-        _named(folder, "products", "product_id"),
-        _named(folder, "users", "user_id"),
-        _table(folder, "launches"),
-        _parsed(folder, "life_cycle", read_life_cycle),
-        _parsed(folder, "familiarity", read_familiarity) if (folder / "familiarity.arrow").exists() else None,
-        _facts(_table(folder, "categories"), folder / "categories.arrow"),
+        folder=folder,
+        manifest=manifest,
+        tokenizer=tokenizer,
+        vocabulary=vocabulary,
+        channels=_channels(_table(folder, "channels"), folder / "channels.arrow"),
+        products=_named(folder, "products", "product_id"),
+        users=_named(folder, "users", "user_id"),
+        launches=_table(folder, "launches"),
+        life_cycle=_parsed(folder, "life_cycle", read_life_cycle),
+        familiarity=_parsed(folder, "familiarity", read_familiarity)
+        if (folder / "familiarity.arrow").exists()
+        else None,
+        _categories=_facts(_table(folder, "categories"), folder / "categories.arrow"),
     )

@@ -26,7 +26,7 @@ DEFAULT_MAX_DISCOUNT = 0.4
 DEFAULT_CANDIDATES = 2048
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ConstraintQuestion:
     """Limits that every plan keeps; channels as slots, without coupon channels."""
 
@@ -47,7 +47,7 @@ class ConstraintQuestion:
     names_coupon: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanQuestion:
     """A checked PlanLaunchRequest."""
 
@@ -102,19 +102,19 @@ def parse_plan(
     stock = _with_sites(check, stock, request.constraints)
     check.done()
     return PlanQuestion(
-        product,
-        start,
-        end,
-        constraints,
-        costs,
-        objective,
-        stock,
-        max_plans,
-        max_candidates,
-        audience,
-        similar,
-        scale,
-        tuple(ignored),
+        product=product,
+        start=start,
+        end=end,
+        constraints=constraints,
+        costs=costs,
+        objective=objective,
+        stock=stock,
+        max_plans=max_plans,
+        max_candidates=max_candidates,
+        audience_size=audience,
+        similar_launches=similar,
+        scale=scale,
+        ignored=tuple(ignored),
     )
 
 
@@ -216,21 +216,23 @@ def parse_constraints(
         for n, site in enumerate(limits.site_ids):
             check.text(f"{path}.site_ids[{n}]", site, 128, required=True)
     return ConstraintQuestion(
-        frozenset(usable - excluded),
-        frozenset(required),
-        limit,
-        named,
-        low,
-        high,
-        tuple(sorted(set(prices))),
-        discount,
-        budget,
-        stock,
-        tuple(blackouts),
-        margin,
-        allow_coupon and not coupon_excluded and (not named or coupon_allowed or limits.HasField("allow_coupon")),
-        coupon_required,
-        coupon_required or coupon_allowed or limits.HasField("allow_coupon"),
+        allowed=frozenset(usable - excluded),
+        required=frozenset(required),
+        max_channels=limit,
+        allowed_named=named,
+        min_price=low,
+        max_price=high,
+        prices=tuple(sorted(set(prices))),
+        max_discount=discount,
+        budget=budget,
+        max_stock=stock,
+        blackouts=tuple(blackouts),
+        min_margin=margin,
+        allow_coupon=allow_coupon
+        and not coupon_excluded
+        and (not named or coupon_allowed or limits.HasField("allow_coupon")),
+        require_coupon=coupon_required,
+        names_coupon=coupon_required or coupon_allowed or limits.HasField("allow_coupon"),
     )
 
 

@@ -21,7 +21,7 @@ HORIZON_CHOICES = (0, 4, 8)
 MAX_SITES = 1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProductQuestion:
     """A product to plan. Prices in the release's currency; None where not given."""
 
@@ -38,7 +38,7 @@ class ProductQuestion:
     ignored: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CostQuestion:
     """Costs of promotion by channel slot, and of the coupon flag, which stands for all coupon channels.
 
@@ -83,7 +83,7 @@ def equal_sites(ids: Iterable[str]) -> SiteQuestion:
     return SiteQuestion(names, np.ones(count), np.ones(count, dtype=np.int64), np.zeros(count, dtype=np.int64))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StockQuestion:
     """How to stock.
 
@@ -151,17 +151,17 @@ def parse_product(check: Checker, product: T.Product, release: ModelRelease, pat
             ignored.append(f"{path}.{name}")
     private = {T.BRAND_CLASS_PRIVATE_LABEL: 1.0, T.BRAND_CLASS_NATIONAL: 0.0}.get(label, -1.0)  # type: ignore[call-overload]
     return ProductQuestion(
-        title,
-        brand,
-        tuple(names),
-        tuple(pairs),
-        list_price,
-        unit_cost,
-        product.price_tax,
-        private,
-        size,
-        product.language,
-        tuple(ignored),
+        title=title,
+        brand=brand,
+        category_path=tuple(names),
+        attributes=tuple(pairs),
+        list_price=list_price,
+        unit_cost=unit_cost,
+        price_tax=product.price_tax,
+        private_label=private,
+        package_size=size,
+        language=product.language,
+        ignored=tuple(ignored),
     )
 
 
@@ -216,16 +216,16 @@ def parse_costs(
     stated = bool(costs.channel_costs) or coupon is not None
     coupon_stated = coupon is not None or any(c.slot in fixed for c in release.coupon_channels)
     return CostQuestion(
-        fixed,
-        per_unit,
-        coverage,
-        lead,
-        (coupon or Decimal(0)) + coupon_extra,
-        margin,
-        stated,
-        coupon_stated,
-        coupon_per_unit,
-        coupon_lead,
+        fixed=fixed,
+        per_unit=per_unit,
+        coverage=coverage,
+        lead_days=lead,
+        coupon=(coupon or Decimal(0)) + coupon_extra,
+        assumed_margin=margin,
+        stated=stated,
+        coupon_stated=coupon_stated,
+        coupon_per_unit=coupon_per_unit,
+        coupon_lead_days=coupon_lead,
     )
 
 
@@ -292,15 +292,15 @@ def parse_stock(check: Checker, policy: launch_pb2.StockPolicy, release: ModelRe
     lead = int(check.number(f"{path}.lead_time_days", policy.lead_time_days, 0, 365))
     shelf_life = int(check.number(f"{path}.shelf_life_days", policy.shelf_life_days, 0, 3650))
     return StockQuestion(
-        fractile,
-        assumed,
-        multiple,
-        covers,
-        lead,
-        shelf_life,
-        _sites(check, policy),
-        check.optional_amount(policy, "salvage_value", path, currency),
-        check.optional_amount(policy, "holding_cost", path, currency) or Decimal(0),
+        fractile=fractile,
+        assumed=assumed,
+        order_multiple=multiple,
+        cover_weeks=covers,
+        lead_days=lead,
+        shelf_days=shelf_life,
+        sites=_sites(check, policy),
+        salvage=check.optional_amount(policy, "salvage_value", path, currency),
+        holding=check.optional_amount(policy, "holding_cost", path, currency) or Decimal(0),
     )
 
 
@@ -331,7 +331,7 @@ def parse_scale(check: Checker, value: float) -> float:
     return 1.0 if value == 0 else check.number("population_scale", value, 0, 1_000_000, above=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ActionQuestion:
     """An action to evaluate: coverage by channel slot, price None for the product's list price."""
 
@@ -369,4 +369,4 @@ def parse_action(
                 coverage[channel.slot] = share or channel.typical_coverage
     discount = check.number("action.discount", action.discount, 0, 0.9)
     price = check.optional_amount(action, "list_price", "action", release.manifest.currency, price=True)
-    return ActionQuestion(day or today, coverage, discount, coupon, price)
+    return ActionQuestion(day=day or today, coverage=coverage, discount=discount, coupon=coupon, price=price)

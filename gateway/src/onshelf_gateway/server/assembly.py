@@ -63,15 +63,17 @@ class Server:
         self.releases = ReleaseSet(settings.releases, settings.retry_after_ms)
         self.health = Health(settings.max_watches)
         self.models = Models(
-            backend,
-            settings.encoder_model,
-            settings.retry_after_ms,
-            settings.encoder_cache_entries,
-            settings.encoder_cache_mib << 20,
-            settings.probe_interval_ms / 1000,
+            backend=backend,
+            encoder_model=settings.encoder_model,
+            retry_after_ms=settings.retry_after_ms,
+            encoder_cache_entries=settings.encoder_cache_entries,
+            encoder_cache_bytes=settings.encoder_cache_mib << 20,
+            trial_seconds=settings.probe_interval_ms / 1000,
         )
         self.catalogue = Catalogue(settings, self.models, self.releases)
-        self.monitor = Monitor(settings, backend, self.models, self.releases, self.health)
+        self.monitor = Monitor(
+            settings=settings, backend=backend, models=self.models, releases=self.releases, health=self.health
+        )
         self.interceptor = CallInterceptor(settings)
         self.address = ""
         self.metrics_address = ""
@@ -93,11 +95,11 @@ class Server:
         except StoreError as error:
             raise OSError(f"--store: cannot be used: {error}") from error
         gateway = self.gateway = Gateway(
-            settings,
-            self.releases,
-            self.models,
-            Permits(settings.max_in_flight, settings.retry_after_ms),
-            self.catalogue,
+            settings=settings,
+            releases=self.releases,
+            models=self.models,
+            permits=Permits(settings.max_in_flight, settings.retry_after_ms),
+            catalogue=self.catalogue,
         )
         size = settings.max_message_mib << 20
         self._server = server = grpc.aio.server(

@@ -16,7 +16,7 @@ from onshelf_gateway.releases.release_set import ReleaseSet
 from onshelf_gateway.settings import Settings
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Gateway:
     """The parts that answer calls."""
 

@@ -109,7 +109,7 @@ class Monitor:
     """Asks Triton again and again; sets health, and keeps the newest model release that is ready in service."""
 
     def __init__(
-        self, settings: Settings, backend: InferenceBackend, models: Models, releases: ReleaseSet, health: Health
+        self, *, settings: Settings, backend: InferenceBackend, models: Models, releases: ReleaseSet, health: Health
     ) -> None:
         self._settings = settings
         self._backend = backend

@@ -53,7 +53,7 @@ class CatalogueFullError(Exception):
         self.entries, self.more = entries, more
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """The last change of a product; `encoding` is None where the models asked about have not read this version."""
 
@@ -114,7 +114,14 @@ class CatalogueStore:
                 raise CatalogueFullError(before.entries, more)
             now = _now()
             changes = tuple(
-                Change(name, before.last_change + n, False, product, now, encoding)
+                Change(
+                    product_id=name,
+                    number=before.last_change + n,
+                    deleted=False,
+                    product=product,
+                    changed_at=now,
+                    encoding=encoding,
+                )
                 for n, (name, product, encoding) in enumerate(rows, start=1)
             )
             self._put(connection, PRODUCTS, ("product_id",), [_product_row(change) for change in changes])
@@ -136,7 +143,8 @@ class CatalogueStore:
             known = [name for name in ids if (not deleted[name] if name in deleted else in_release(name))]
             now = _now()
             changes = tuple(
-                Change(name, before.last_change + n, True, b"", now) for n, name in enumerate(known, start=1)
+                Change(product_id=name, number=before.last_change + n, deleted=True, product=b"", changed_at=now)
+                for n, name in enumerate(known, start=1)
             )
             if changes:
                 self._put(connection, PRODUCTS, ("product_id",), [_product_row(change) for change in changes])
@@ -157,7 +165,13 @@ class CatalogueStore:
             found = {name: _encodings(connection, name, [row.product_id for row in rows]) for name in models}
         result = []
         for row in rows:
-            change = Change(row.product_id, row.change, row.deleted, row.product, row.changed_at)
+            change = Change(
+                product_id=row.product_id,
+                number=row.change,
+                deleted=row.deleted,
+                product=row.product,
+                changed_at=row.changed_at,
+            )
             both = {name: known.get(row.product_id, (0, b"")) for name, known in found.items()}
             result.append((change, {name: read for name, (at, read) in both.items() if at == row.change}))
         return result

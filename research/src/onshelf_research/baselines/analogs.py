@@ -48,7 +48,7 @@ def analogs(train: LaunchRows, rows: LaunchRows, outcome: str) -> tuple[Forecast
     units = train.numbers(outcome)[nearest]
     quantiles = {level: _weighted_quantile(units, weight, level) for level in QUANTILES}
     mean = (units * weight).sum(axis=1)
-    return Forecast(quantiles[0.5], quantiles[0.5], quantiles), single(mean)
+    return Forecast(mean=quantiles[0.5], median=quantiles[0.5], quantiles=quantiles), single(mean)
 
 
 def _weighted_quantile(values: Floats, weight: Floats, level: float) -> Floats:

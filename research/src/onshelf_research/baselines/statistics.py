@@ -43,7 +43,7 @@ def category(train: LaunchRows, rows: LaunchRows, outcome: str) -> tuple[Forecas
         below[open_rows] = (np.searchsorted(keyed, at, side="left") - start[here]) / count
         upto[open_rows] = (np.searchsorted(keyed, at, side="right") - start[here]) / count
     median = quantiles[0.5]
-    return Forecast(median, median, quantiles, below, upto), single(mean)
+    return Forecast(mean=median, median=median, quantiles=quantiles, below=below, upto=upto), single(mean)
 
 
 def _groups(train: LaunchRows, rows: LaunchRows, keys: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

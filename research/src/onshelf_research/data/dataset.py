@@ -67,7 +67,7 @@ class Purchases:
     week: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """A prepared data set.
 

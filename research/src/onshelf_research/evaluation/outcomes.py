@@ -11,4 +11,4 @@ def of_ours(rows: LaunchRows, forecasts: dict[str, Forecast]) -> dict[str, Forec
     """
     units = forecasts["units_8w"]
     paid = rows.numbers("price") * (1.0 - rows.numbers("discount"))
-    return {**forecasts, "revenue_8w": Forecast(units.mean * paid, units.median * paid)}
+    return {**forecasts, "revenue_8w": Forecast(mean=units.mean * paid, median=units.median * paid)}

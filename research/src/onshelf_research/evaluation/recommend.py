@@ -24,7 +24,7 @@ BLOCK = 200  # users scored at a time
 MIN_BUYERS = 3  # an audience is measured on launches with at least so many buyers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WarmTask:
     """Recommendations to households with a history.
 
@@ -117,7 +117,7 @@ def measure_warm(task: WarmTask, lists: Lists) -> dict[str, Floats]:
     return result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ColdTask:
     """Launches that nobody could have bought by the cut.
 
@@ -155,7 +155,7 @@ def cold_task(data: Dataset, rows: LaunchRows, cut: Cut) -> ColdTask:
     position = np.full(len(data.products), -1, dtype=np.int64)
     position[data.launches.product] = np.arange(len(data.launches))
     bought = data.buyers[position[rows.product]].toarray()[:, users] > 0
-    return ColdTask(cut, rows, history, users, bought)
+    return ColdTask(cut=cut, rows=rows, history=history, users=users, bought=bought)
 
 
 def measure_cold(task: ColdTask, scores: Floats) -> dict[str, Floats]:

@@ -30,7 +30,7 @@ ENCODER = "product_encoder_int8"
 BATCHES = {"user_encoder": 16, "product_retrieval": 8, "audience_retrieval": 4}  # rows that need much memory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelRelease:
     """One published model release.
 
@@ -281,7 +281,7 @@ def find_release(
             "same arguments"
         )
     best = max(fitting, key=lambda m: (int(m["cut_week"]), int(m["version"])))
-    return ModelRelease(releases / str(best["version"]), repository, best, threads)
+    return ModelRelease(folder=releases / str(best["version"]), repository=repository, manifest=best, threads=threads)
 
 
 def exported_release(folder: Path, before_week: int, threads: int = 2) -> ModelRelease:
@@ -298,7 +298,7 @@ def exported_release(folder: Path, before_week: int, threads: int = 2) -> ModelR
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     if int(manifest["cut_week"]) >= before_week:
         raise ExporterError(f"{folder}: cut_week = {manifest['cut_week']}: must lie before week {before_week}")
-    return ModelRelease(folder, None, manifest, threads)
+    return ModelRelease(folder=folder, repository=None, manifest=manifest, threads=threads)
 
 
 def _padded(lists: "pd.Series[Any]", kind: type[Any]) -> NDArray[Any]:

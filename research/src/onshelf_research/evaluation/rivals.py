@@ -26,7 +26,7 @@ CODE = "onshelf_research.evaluation.rivals"
 HORIZONS = {"units_4w": 4, "units_8w": 8, "buyers_8w": 8, "revenue_8w": 8}  # outcome -> weeks until it is known
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rivals:
     """The demand baselines of one evaluation.
 
@@ -76,7 +76,9 @@ class Rivals:
             model: {level: made[f"{model}/{level}"] for level in LEVELS}
             for model in ("lightgbm_q50", "quantile_forest")
         }
-        result = {model: Forecast(levels[0.5], levels[0.5], levels) for model, levels in parts.items()}
+        result = {
+            model: Forecast(mean=levels[0.5], median=levels[0.5], quantiles=levels) for model, levels in parts.items()
+        }
         result |= {"lightgbm_tweedie": single(made["tweedie"]), "ensemble": single(made["ensemble"])}
         return {f"{model}_rolling" if rolling else model: forecast for model, forecast in result.items()}
 

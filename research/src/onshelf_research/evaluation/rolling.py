@@ -77,4 +77,10 @@ def _joined(parts: list[Forecast], order: NDArray[np.int64]) -> Forecast:
 
     known = parts[0].below is not None
     levels = {level: np.concatenate([part.quantiles[level] for part in parts])[order] for level in parts[0].quantiles}
-    return Forecast(of("mean"), of("median"), levels, of("below") if known else None, of("upto") if known else None)
+    return Forecast(
+        mean=of("mean"),
+        median=of("median"),
+        quantiles=levels,
+        below=of("below") if known else None,
+        upto=of("upto") if known else None,
+    )

@@ -82,10 +82,10 @@ def told(out: Mapping[str, NDArray[Any]], rows: LaunchRows, levels: Floats, supp
         )
         buyers = out["buyers_median"][:, 0, place].astype(np.float64)
         result[f"buyers_{weeks}w"] = Forecast(
-            out["buyers_mean"][:, 0, place].astype(np.float64), np.ceil(np.maximum(buyers - ROUNDING, 0.0))
+            mean=out["buyers_mean"][:, 0, place].astype(np.float64), median=np.ceil(np.maximum(buyers - ROUNDING, 0.0))
         )
     repeat = out["repeat_rate"][:, 0, 0].astype(np.float64)
-    result["repeat"] = Forecast(repeat, repeat)
+    result["repeat"] = Forecast(mean=repeat, median=repeat)
     return result
 
 

@@ -40,7 +40,7 @@ WARM_CODE = code_hash(CODE + "baselines.warm", CODE + "baselines.factors", CODE 
 BLEND = 1.0  # weight of the log of the neighbours' share of the best score, beside the trees' log odds (validation)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """What an evaluation works on.
 
@@ -82,7 +82,7 @@ class Study:
         return rows.take(np.arange(min(len(rows), QUICK_LAUNCHES))) if self.quick else rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DemandPredictions:
     """Forecasts by model, OURS among them.
 
@@ -105,6 +105,19 @@ class DemandPredictions:
     rolling: dict[str, Forecast] = field(default_factory=dict)
 
 
+def _rivals(study: Study, rows: LaunchRows, weeks: tuple[int, int]) -> Rivals:
+    first, last = weeks
+    return Rivals(
+        data=study.data,
+        rows=rows,
+        first=first,
+        last=last,
+        cut=study.split.cut,
+        cache=study.cache,
+        threads=study.threads,
+    )
+
+
 def demand(study: Study, weeks: tuple[int, int], complete: bool = True) -> DemandPredictions:
     """Forecasts of the measured launches by all models.
 
@@ -114,7 +127,7 @@ def demand(study: Study, weeks: tuple[int, int], complete: bool = True) -> Deman
         complete: also what is learned again for each week, other outcomes, and launch weeks.
     """
     rows, train = study.measured(), study.data.launched(weeks)
-    rivals = Rivals(study.data, rows, *weeks, study.split.cut, study.cache, study.threads)
+    rivals = _rivals(study, rows, weeks)
     units = {**rivals.simple(UNITS), **rivals.neighbours(UNITS)}
     launch_weeks: dict[str, Floats] = {"mean_week": np.full(len(rows), float(train.week.mean()))}
     others: dict[str, dict[str, Forecast]] = {}
@@ -123,7 +136,7 @@ def demand(study: Study, weeks: tuple[int, int], complete: bool = True) -> Deman
     ours = outcomes.of_ours(rows, _ours_demand(study, rows))
     units[OURS] = ours[UNITS]
     if not complete:
-        return DemandPredictions(rows, len(train), units)
+        return DemandPredictions(rows=rows, trained=len(train), units=units)
     if not study.quick:
         units |= rivals.learned(UNITS, rolling=True)
         launch_weeks |= _tutorial_weeks(study, f"demand/{weeks[0]}-{weeks[1]}", train, rows)
@@ -140,12 +153,20 @@ def demand(study: Study, weeks: tuple[int, int], complete: bool = True) -> Deman
     for outcome, models in others.items():
         models[OURS] = ours[outcome]
     settings = {} if study.quick else rivals.settings(UNITS)
-    return DemandPredictions(rows, len(train), units, others, launch_weeks, settings, _rolling(study, rows))
+    return DemandPredictions(
+        rows=rows,
+        trained=len(train),
+        units=units,
+        others=others,
+        weeks=launch_weeks,
+        settings=settings,
+        rolling=_rolling(study, rows),
+    )
 
 
 def early_weeks(study: Study, weeks: tuple[int, int]) -> list[EarlyWeeks]:
     """Forecasts of the weeks that remain after 1 and 2 weeks on sale."""
-    rivals = Rivals(study.data, study.measured(), *weeks, study.split.cut, study.cache, study.threads)
+    rivals = _rivals(study, study.measured(), weeks)
     return [update.early_weeks(study.release, rivals, seen, not study.quick) for seen in (1, 2)]
 
 
@@ -356,11 +377,11 @@ def _kept(forecasts: dict[str, Forecast]) -> Arrays:
 def _found(made: Arrays) -> dict[str, Forecast]:
     return {
         outcome: Forecast(
-            made[f"{outcome}/mean"],
-            made[f"{outcome}/median"],
-            {float(key.split("/")[2]): made[key] for key in made if key.startswith(f"{outcome}/quantile/")},
-            made.get(f"{outcome}/below"),
-            made.get(f"{outcome}/upto"),
+            mean=made[f"{outcome}/mean"],
+            median=made[f"{outcome}/median"],
+            quantiles={float(key.split("/")[2]): made[key] for key in made if key.startswith(f"{outcome}/quantile/")},
+            below=made.get(f"{outcome}/below"),
+            upto=made.get(f"{outcome}/upto"),
         )
         for outcome in {key.split("/")[0] for key in made}
     }

@@ -107,7 +107,7 @@ def early_weeks(release: ModelRelease, rivals: Rivals, seen: int, learned: bool)
         name = f"demand/{rivals.first}-{rivals.last}/{len(rows)}/after-{seen}"
         trained = rivals.cache.arrays(name, code_hash(CODE), lambda: _trees(rivals, seen, first))
         levels = {level: trained[str(level)] for level in QUANTILES}
-        forecasts["lightgbm_early_q50"] = Forecast(levels[0.5], levels[0.5], levels)
+        forecasts["lightgbm_early_q50"] = Forecast(mean=levels[0.5], median=levels[0.5], quantiles=levels)
         forecasts["lightgbm_early_tweedie"] = single(trained["mean"])
     forecasts[OURS] = negative_binomial(after.mean, after.size, rest)
     return EarlyWeeks(seen, LaunchRows(rows.frame.assign(**{REST: rest}), rows.coverage), forecasts)
@@ -118,7 +118,7 @@ def negative_binomial(mean: Floats, size: Floats, units: Floats) -> Forecast:
     chance = size / (size + mean)
     levels = {level: stats.nbinom.ppf(level, size, chance).astype(np.float64) for level in QUANTILES}
     below, upto = (stats.nbinom.cdf(count, size, chance) for count in (units - 1, units))
-    return Forecast(mean, levels[0.5], levels, below, upto)
+    return Forecast(mean=mean, median=levels[0.5], quantiles=levels, below=below, upto=upto)
 
 
 def _raw(release: ModelRelease, data: Dataset, rows: LaunchRows) -> Arrays:

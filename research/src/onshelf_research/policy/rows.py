@@ -30,7 +30,7 @@ class PolicyError(ExporterError):
     """The data do not hold what a study of policies needs."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """Some PF launches.
 

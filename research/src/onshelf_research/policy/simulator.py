@@ -100,7 +100,7 @@ class Panel(NamedTuple):
     units: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class World:
     """What learners see (`products`, `actions`, `units`, `panel`) and what is true.
 

@@ -28,7 +28,7 @@ OWN, BY_HAND = "title as it stands", "shops' titles, by hand"
 LEVELS = ("department", "category", "type")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Accuracy:
     """How often a level was right for titles in one wording."""
 
@@ -62,7 +62,7 @@ def completion(setting: Setting) -> list[Accuracy]:
             start += len(wording)
             for level in LEVELS:
                 right = float(np.mean(_above(before, told, level) == _above(before, truth[name], level)))
-                rows.append(Accuracy(level, name, reading, len(wording), right))
+                rows.append(Accuracy(level=level, wording=name, reading=reading, n=len(wording), accuracy=right))
     return _grouped(rows)
 
 
@@ -76,7 +76,9 @@ def _grouped(rows: list[Accuracy]) -> list[Accuracy]:
             mean = float(np.mean([row.accuracy for row in others]))
             count = sum(row.n for row in others)
             result += [row for row in here if row.wording == OWN]
-            result.append(Accuracy(level, f"{len(others)} other wordings", reading, count, mean))
+            result.append(
+                Accuracy(level=level, wording=f"{len(others)} other wordings", reading=reading, n=count, accuracy=mean)
+            )
             result += [row for row in here if row.wording == BY_HAND]
     return result
 

@@ -37,9 +37,9 @@ def study(setting: Setting) -> Table:
     """The three parts, one below the other."""
     given = readings(setting, ("frozen", "transformer"))
     table = Table(
-        "BERT against TF-IDF on identical inputs",
-        "What do text, plan and history add to the forecast of 8 weeks, and what does BERT add to a bag of words?",
-        ["part", "inputs", "text", "n", "WAPE (median)", "Poisson deviance (mean)", "Spearman", "accuracy"],
+        title="BERT against TF-IDF on identical inputs",
+        question="What do text, plan and history add to the forecast of 8 weeks, and BERT to a bag of words?",
+        columns=["part", "inputs", "text", "n", "WAPE (median)", "Poisson deviance (mean)", "Spearman", "accuracy"],
     )
     best: dict[str, Demand] = {}
     for inputs, blocks in INPUTS.items():

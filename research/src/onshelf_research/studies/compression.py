@@ -46,7 +46,7 @@ COLUMNS = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """What every variant is asked: launches as numbers, their titles, later ones in shops' wordings, and the truth.
 
@@ -68,9 +68,9 @@ def study(setting: Setting) -> Table:
     reader = recipe_reader(setting)
     question = ask(reader.history, setting.history(reader.history.cut + WEEKS + 7))
     table = Table(
-        "Compression of the text encoder",
-        "What do int8, a three-layer student and low-rank adapters save, and what do they lose?",
-        COLUMNS,
+        title="Compression of the text encoder",
+        question="What do int8, a three-layer student and low-rank adapters save, and what do they lose?",
+        columns=COLUMNS,
     )
     with tempfile.TemporaryDirectory() as place:
         files = _variants(reader, question, Path(place), setting)
@@ -111,14 +111,16 @@ def ask(before: History, after: History) -> Question:
     later = np.flatnonzero(~launches.learn & (ids[:, 2] > 0))
     price = launches.launches["price"].fillna(0.0).to_numpy(dtype=np.float32)
     worded = families(after.products.iloc[product[later]].reset_index(drop=True), 1)["shop"]
+    shop, shop_kind = known_titles("shop_titles.csv", before.vocabulary)
     return Question(
-        launches,
-        [after.texts[number] for number in after.text_of[product]],
-        ids,
-        np.stack([price, after.label[product]], axis=1),
-        later,
-        worded,
-        *known_titles("shop_titles.csv", before.vocabulary),
+        launches=launches,
+        titles=[after.texts[number] for number in after.text_of[product]],
+        ids=ids,
+        attributes=np.stack([price, after.label[product]], axis=1),
+        later=later,
+        worded=worded,
+        shop=shop,
+        shop_kind=shop_kind,
     )
 
 
@@ -131,7 +133,11 @@ def _variants(reader: Reader, question: Question, place: Path, setting: Setting)
     tower = ProductTower()
     count = len(list(reader.text.bert.encoder.layer))  # type: ignore[union-attr, arg-type]
     for text, layers in ((reader.text, count), (student, min(LAYERS, count))):
-        whole = ProductEncoder(text, completion, reader.content, tower).eval().requires_grad_(False)
+        whole = (
+            ProductEncoder(text=text, completion=completion, content=reader.content, tower=tower)
+            .eval()
+            .requires_grad_(False)
+        )
         fp32, int8, packed = (place / f"{layers}-{kind}.onnx" for kind in ("fp32", "int8", "packed"))
         export_graph("product_encoder", whole, example, fp32)
         quantise(fp32, int8)

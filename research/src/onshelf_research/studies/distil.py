@@ -45,7 +45,14 @@ class DistilTask:
     """Pooled text of the student towards that of the teacher, for all wordings of all texts."""
 
     def __init__(
-        self, student: TextEncoder, tokens: Tokens, pooled: NDArray[np.float16], bfloat16: bool, sample: int, seed: int
+        self,
+        *,
+        student: TextEncoder,
+        tokens: Tokens,
+        pooled: NDArray[np.float16],
+        bfloat16: bool,
+        sample: int,
+        seed: int,
     ) -> None:
         self.student, self.tokens, self.pooled, self.bfloat16 = student, tokens, pooled, bfloat16
         wordings, texts = pooled.shape[:2]
@@ -90,5 +97,5 @@ def distil(
     embeddings = getattr(student.bert, "embeddings", None)
     if isinstance(embeddings, nn.Module):
         embeddings.requires_grad_(False)
-    task = DistilTask(student, tokens, pooled, bfloat16, sample, seed)
+    task = DistilTask(student=student, tokens=tokens, pooled=pooled, bfloat16=bfloat16, sample=sample, seed=seed)
     return fit(student, task, loop, seed=seed, folder=folder, name="student")

@@ -42,9 +42,9 @@ def study(setting: Setting) -> Table:
         for folder in folders
     ]
     table = Table(
-        "The served models behind an encoder in fp32 and in int8",
-        "What does the default encoder in int8 with int8 words lose in what is served?",
-        ["metric", "fp32", "int8", "loss", "smallest loss of a seed", "largest loss of a seed"],
+        title="The served models behind an encoder in fp32 and in int8",
+        question="What does the default encoder in int8 with int8 words lose in what is served?",
+        columns=["metric", "fp32", "int8", "loss", "smallest loss of a seed", "largest loss of a seed"],
     )
     losses = []
     for name, (_, more) in measured[0][0].items():

@@ -36,7 +36,7 @@ class Setting:
         return load_history(self.data, Cut(min(cut, LAST_WEEK)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Origin:
     """Launches before and after one origin, as numbers.
 
@@ -84,16 +84,16 @@ def origin(outcomes: History, before: History, until: int) -> Origin:
     extra = rows[["coupon", "entered_by_sale", "discount"]].fillna(0).to_numpy(dtype=np.float64)
     units = rows["units_8w"].to_numpy(dtype=np.float64)
     return Origin(
-        before.cut,
-        rows,
-        known,
-        {
+        week=before.cut,
+        launches=rows,
+        learn=known,
+        blocks={
             "product": np.stack(columns, axis=1),
             "plan": np.concatenate([plan[:, used], plan.sum(1, keepdims=True), extra], axis=1),
             "history": _past(before, ids, price, units, known),
         },
-        units,
-        {"type": outcomes.ids[product, 2], "brand": outcomes.ids[product, 3]},
+        units=units,
+        groups={"type": outcomes.ids[product, 2], "brand": outcomes.ids[product, 3]},
     )
 
 

@@ -48,9 +48,18 @@ def study(setting: Setting) -> Table:
     held, learned = ([titles[n] for n in part] for part in (order[:HELD], order[HELD:]))
     groups = _groups()
     table = Table(
-        "Titles in other languages",
-        "Which titles does a rule flag that leaves people's English alone?",
-        ["rule", "limit", "titles", "n", "flagged, half that chose", "flagged, other half", "long titles", "refused"],
+        title="Titles in other languages",
+        question="Which titles does a rule flag that leaves people's English alone?",
+        columns=[
+            "rule",
+            "limit",
+            "titles",
+            "n",
+            "flagged, half that chose",
+            "flagged, other half",
+            "long titles",
+            "refused",
+        ],
     )
     known = learned_familiarity(tokenizer, learned)
     for name, score in _rules(tokenizer, known, learned).items():

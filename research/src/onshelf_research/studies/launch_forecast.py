@@ -36,7 +36,7 @@ ROUNDS = 250
 EIGHT = 1  # position of the horizon of 8 weeks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """Forecasts of launches and what became of them; `pit` is empty where there is no distribution."""
 
@@ -51,9 +51,19 @@ class Answer:
 def study(setting: Setting) -> Table:
     """One row per variant: scores over the launches after all origins, each weighed alike."""
     table = Table(
-        "Models of the launch forecast",
-        "What do the parts of launch_outcome add, by rolling origins inside the training weeks?",
-        ["model", "n", "WAPE", "Poisson deviance", "Spearman", "top-10 %", "pinball", "PIT in [.1, .9]", "PIT p"],
+        title="Models of the launch forecast",
+        question="What do the parts of launch_outcome add, by rolling origins inside the training weeks?",
+        columns=[
+            "model",
+            "n",
+            "WAPE",
+            "Poisson deviance",
+            "Spearman",
+            "top-10 %",
+            "pinball",
+            "PIT in [.1, .9]",
+            "PIT p",
+        ],
     )
     plain = replace(setting.recipe.outcome, embedding_directions=0)
     variants: dict[str, OutcomeRecipe | str] = {
@@ -113,7 +123,7 @@ def served(setting: Setting, learned: History, later: History, until: int, recip
     pit = randomised_pit(distribution[:, 0, EIGHT].double().numpy(), result.support, actual, setting.recipe.seed)
     places = [QUANTILE_LEVELS.index(level) for level in (0.1, 0.5, 0.9)]
     low, median, high = (whole[:, place] for place in places)
-    return Answer(actual, mean[:, 0, EIGHT].double().numpy(), median, low, high, pit)
+    return Answer(actual=actual, mean=mean[:, 0, EIGHT].double().numpy(), median=median, low=low, high=high, pit=pit)
 
 
 def boosted(setting: Setting, learned: History, later: History, until: int, objective: str) -> Answer:
@@ -141,9 +151,9 @@ def boosted(setting: Setting, learned: History, later: History, until: int, obje
 
     if objective == "tweedie":
         mean = fitted({"objective": "tweedie", "tweedie_variance_power": 1.3})
-        return Answer(actual, mean, mean, np.empty(0), np.empty(0), np.empty(0))
+        return Answer(actual=actual, mean=mean, median=mean, low=np.empty(0), high=np.empty(0), pit=np.empty(0))
     low, median, high = np.sort([fitted({"objective": "quantile", "alpha": a}) for a in (0.1, 0.5, 0.9)], axis=0)
-    return Answer(actual, median, median, low, high, np.empty(0))
+    return Answer(actual=actual, mean=median, median=median, low=low, high=high, pit=np.empty(0))
 
 
 def _asked(learned: History, later: History, until: int) -> NDArray[np.bool_]:

@@ -52,7 +52,9 @@ class MaskedWords(nn.Module):
 class MaskedTask:
     """Titles of known products with some of their tokens masked."""
 
-    def __init__(self, model: MaskedWords, history: History, tokens: Tokens, mask_id: int, bfloat16: bool, texts: int):
+    def __init__(
+        self, *, model: MaskedWords, history: History, tokens: Tokens, mask_id: int, bfloat16: bool, texts: int
+    ):
         self.model, self.tokens, self.mask_id, self.bfloat16 = model, tokens, mask_id, bfloat16
         known = np.flatnonzero(history.known)
         self.texts, first = np.unique(history.text_of[known], return_index=True)
@@ -103,5 +105,5 @@ def pretrain(
     """Train `text` in place on masked words and types of the titles known by the history's cut."""
     freeze_lower(text, frozen_layers)
     model = MaskedWords(text, len(history.vocabulary.names["type"]))
-    task = MaskedTask(model, history, tokens, mask_id, bfloat16, texts)
+    task = MaskedTask(model=model, history=history, tokens=tokens, mask_id=mask_id, bfloat16=bfloat16, texts=texts)
     return fit(model, task, loop, seed=seed, folder=folder, name="masked")

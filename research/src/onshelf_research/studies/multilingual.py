@@ -34,9 +34,9 @@ def study(setting: Setting) -> Table:
     history = setting.history(CUT)
     titles, kind = known_titles("chinese_titles.csv", history.vocabulary)
     table = Table(
-        "Titles in another language",
-        "Do Chinese titles of different products get different embeddings, categories and practice?",
-        [
+        title="Titles in another language",
+        question="Do Chinese titles of different products get different embeddings, categories and practice?",
+        columns=[
             *("encoder", "layers", "unknown tokens", "cosine, different products", "neighbour of the same category"),
             *(
                 "right category of 300",

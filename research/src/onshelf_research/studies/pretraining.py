@@ -14,9 +14,9 @@ def study(setting: Setting) -> Table:
     """Both encoders over the rolling origins, with all inputs and with product and plan only."""
     given = readings(setting, tuple(KINDS))
     table = Table(
-        "Pre-training on all products",
-        "Do masked words and types of all products, learned first, help the forecast of launches?",
-        ["encoder", "inputs", "n", "WAPE (median)", "Poisson deviance (mean)", "Spearman"],
+        title="Pre-training on all products",
+        question="Do masked words and types of all products, learned first, help the forecast of launches?",
+        columns=["encoder", "inputs", "n", "WAPE (median)", "Poisson deviance (mean)", "Spearman"],
     )
     for inputs, blocks in (("product + plan", BLOCKS[:2]), ("product + plan + history", BLOCKS)):
         for kind, name in KINDS.items():

@@ -36,9 +36,9 @@ def study(setting: Setting) -> Table:
     longer = load_recipe(str(LONGER))
     base, short = (_of(setting, recipe) for recipe in (longer, setting.recipe))
     table = Table(
-        f"The recipe {setting.recipe.name} beside a longer one",
-        "What does the shorter recipe of `make run` lose in what is served?",
-        [
+        title=f"The recipe {setting.recipe.name} beside a longer one",
+        question="What does the shorter recipe of `make run` lose in what is served?",
+        columns=[
             "metric",
             "longer",
             setting.recipe.name,

@@ -66,9 +66,9 @@ Part = TypeVar("Part", Rows, Lists)
 def study(setting: Setting) -> Table:
     """One row per variant; the warm part on USERS users."""
     table = Table(
-        "Recommendations and audiences",
-        "What does each part of the rankers add, and what does room for new products cost?",
-        ["part", "variant", "N@10", "R@10", "new N@10", "AUC", "mAP", "R@100", "cold N@10"],
+        title="Recommendations and audiences",
+        question="What does each part of the rankers add, and what does room for new products cost?",
+        columns=["part", "variant", "N@10", "R@10", "new N@10", "AUC", "mAP", "R@100", "cold N@10"],
         remarks=[
             f"Warm: {USERS} users, history to week {WARM_CUT}; cold: launches of weeks "
             f"{COLD_WEEKS[0]}-{COLD_WEEKS[1]}, history to week {COLD_CUT}. Nothing after week {LAST_WEEK} is read.",

@@ -8,7 +8,7 @@ from pathlib import Path
 Cell = str | float | int | None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Table:
     """A study's table. Each row has one cell per column; None where a column does not apply."""
 

@@ -28,9 +28,9 @@ def study(setting: Setting) -> Table:
     """One row per encoder: scores over the launches after all origins."""
     given = readings(setting, KINDS)
     table = Table(
-        "Text encoders on identical inputs",
-        "Which reading of the title forecasts the first 8 weeks best, with the same columns and predictor?",
-        ["text", "predictor", "n", "WAPE (median)", "Poisson deviance (mean)", "Spearman"],
+        title="Text encoders on identical inputs",
+        question="Which reading of the title forecasts the first 8 weeks best, with the same columns and predictor?",
+        columns=["text", "predictor", "n", "WAPE (median)", "Poisson deviance (mean)", "Spearman"],
     )
     for reading, name in NAMES.items():
         demand, actual = rolling(given, reading, BLOCKS, setting.recipe.seed)

@@ -79,9 +79,9 @@ def drift(reader: Reader, outcome: nn.Module | None, rows: Asked, setting: Setti
     """The table for one reader; without a forecast no units."""
     history = reader.history
     table = Table(
-        "A free title is not the template",
-        "How far do other wordings of the same products move embedding, category and forecast?",
-        COLUMNS,
+        title="A free title is not the template",
+        question="How far do other wordings of the same products move embedding, category and forecast?",
+        columns=COLUMNS,
     )
     own = rows.products["title"].astype(str).tolist()
     parents = torch.from_numpy(history.vocabulary.parents["type"])

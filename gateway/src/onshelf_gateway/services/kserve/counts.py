@@ -12,7 +12,7 @@ AFTER = ("objective", "constraints", "ranking", "explanation", "plans", "respons
 PARTS = ("queue", "compute_input", "compute_infer", "compute_output")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Counts:
     """One version of one model since the gateway started; only ever growing.
 

@@ -42,7 +42,7 @@ PRODUCT = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ServedModel:
     """One model of the gateway.
 
@@ -196,7 +196,19 @@ async def _product_text(gateway: Gateway, call: Call, version: int, given: Array
 
 
 def _question(text: str) -> ProductQuestion:
-    return ProductQuestion(text, "", (), (), None, None, 0, -1.0, "", "", ())
+    return ProductQuestion(
+        title=text,
+        brand="",
+        category_path=(),
+        attributes=(),
+        list_price=None,
+        unit_cost=None,
+        price_tax=0,
+        private_label=-1.0,
+        package_size="",
+        language="",
+        ignored=(),
+    )
 
 
 def _rows(given: Arrays) -> Iterator[dict[str, Any]]:
@@ -206,14 +218,14 @@ def _rows(given: Arrays) -> Iterator[dict[str, Any]]:
 
 MODELS: dict[str, ServedModel] = {
     "launch_plan": ServedModel(
-        (
+        inputs=(
             *PRODUCT,
             Spec("unit_cost", "FP64", (1,), optional=True),
             Spec("start_date", "BYTES", (1,), optional=True),
             Spec("end_date", "BYTES", (1,), optional=True),
             Spec("max_candidates", "INT32", (1,), optional=True),
         ),
-        (
+        outputs=(
             Spec("plan_id", "BYTES", (1,)),
             Spec("launch_date", "BYTES", (1,)),
             Spec("channels", "BYTES", (1,)),
@@ -227,18 +239,22 @@ MODELS: dict[str, ServedModel] = {
             Spec("summary", "BYTES", (1,)),
             Spec("response", "BYTES", (1,)),
         ),
-        16,
-        (ENCODER, LAUNCH_OUTCOME, AUDIENCE_RETRIEVAL, LAUNCH_RETRIEVAL),
-        _launch_plan,
+        batch=16,
+        composing=(ENCODER, LAUNCH_OUTCOME, AUDIENCE_RETRIEVAL, LAUNCH_RETRIEVAL),
+        answer=_launch_plan,
     ),
     "audience": ServedModel(
-        (*PRODUCT, Spec("count", "INT32", (1,), optional=True)),
-        (Spec("user_ids", "BYTES", (-1,)), Spec("scores", "FP32", (-1,))),
-        0,
-        (ENCODER, AUDIENCE_RETRIEVAL),
-        _audience,
+        inputs=(*PRODUCT, Spec("count", "INT32", (1,), optional=True)),
+        outputs=(Spec("user_ids", "BYTES", (-1,)), Spec("scores", "FP32", (-1,))),
+        batch=0,
+        composing=(ENCODER, AUDIENCE_RETRIEVAL),
+        answer=_audience,
     ),
     "product_text": ServedModel(
-        (Spec("text", "BYTES", (1,)),), (Spec("embedding", "FP32", (128,)),), 64, (ENCODER,), _product_text
+        inputs=(Spec("text", "BYTES", (1,)),),
+        outputs=(Spec("embedding", "FP32", (128,)),),
+        batch=64,
+        composing=(ENCODER,),
+        answer=_product_text,
     ),
 }

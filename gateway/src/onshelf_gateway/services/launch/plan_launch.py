@@ -86,7 +86,15 @@ async def plan_launch(
             made, shared = await make(), False
         if shared:
             waited = time.monotonic_ns() - began
-            call.stages.append(Stage("shared", began - call.started_ns, None, waited, cached=True))
+            call.stages.append(
+                Stage(
+                    name="shared",
+                    start_ns=began - call.started_ns,
+                    deadline_left_ns=None,
+                    duration_ns=waited,
+                    cached=True,
+                )
+            )
         response = _own(call, made) if shared else made
         response.plan_id = plan_id(request.request_id, content, release.version)
         if not response.info.degraded:  # the same request may get the missing part a moment later

@@ -47,7 +47,7 @@ PRICE_STEPS = ("0.8", "0.9", "1.1", "1.2")
 MAX_UNITS = 10**12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UpdateQuestion:
     """A checked UpdateForecastRequest. `stock` None: nothing is to be advised."""
 
@@ -89,7 +89,14 @@ def parse_update(request: L.UpdateForecastRequest, release: ModelRelease, today:
     check.time_zone("time_zone", request.time_zone)
     check.done()
     costing = Costing(costs, objective, stock, scale)
-    return UpdateQuestion(product, action, costing, constraints, tuple(observed), on_hand)
+    return UpdateQuestion(
+        product=product,
+        action=action,
+        costing=costing,
+        constraints=constraints,
+        observed=tuple(observed),
+        stock=on_hand,
+    )
 
 
 def executed_candidates(

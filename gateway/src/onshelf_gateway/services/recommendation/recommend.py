@@ -29,7 +29,7 @@ KINDS = {number: name for name, number in R.EventKind.items()}
 INTEREST = 0.03  # share of purchases from which a category is named as the reason
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """A checked RecommendProductsRequest; `row` is the user's, None for an unknown one."""
 
@@ -72,13 +72,13 @@ def parse(request: R.RecommendProductsRequest, release: ModelRelease) -> Questio
     if row is None and not request.history:
         raise user_not_found(release)
     return Question(
-        row,
-        list(request.history),
-        count,
-        request.scope,
-        tuple(request.categories),
-        frozenset(request.excluded_product_ids),
-        share,
+        row=row,
+        events=list(request.history),
+        count=count,
+        scope=request.scope,
+        categories=tuple(request.categories),
+        excluded=frozenset(request.excluded_product_ids),
+        new_product_share=share,
     )
 
 

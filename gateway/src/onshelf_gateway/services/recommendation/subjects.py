@@ -85,7 +85,7 @@ def _upserted(release: ModelRelease, product: types_pb2.Product, record: dict[st
         record["embeddings"],
         record["product_vectors"],
         (*ids, brand),
-        Category(ids, tuple(path), named.matched, confidence, nearest),
+        Category(ids=ids, path=tuple(path), matched=named.matched, confidence=confidence, nearest=nearest),
     )
 
 
