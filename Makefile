@@ -179,11 +179,11 @@ proto: setup .venv/.test ## Generate stubs and docs/contract.md from the contrac
 	@$(BIN)/python proto/generate.py && $(BIN)/python proto/document.py
 
 repository: setup ## Generate the models' config.pbtxt from their signatures
-	@$(BIN)/python -m onshelf_exporter.repository --write model_repository
+	@$(BIN)/python -m onshelf_exporter.release.repository --write model_repository
 
 docs: setup .venv/.test ## Generate docs/configuration.md and the tables of docs/data.md
 	@$(BIN)/python -m onshelf_gateway.settings > docs/configuration.md
-	@$(BIN)/python -m onshelf_exporter.schema_document --write docs/data.md
+	@$(BIN)/python -m onshelf_exporter.data.schema_document --write docs/data.md
 
 fresh: ## Do what a new user does in a new clone, and time it (PARTS="install run again stop test retest" for some, WHY="why not the rest")
 	@"$(PYTHON)" setup/fresh.py $(if $(PARTS),--parts $(PARTS)) $(if $(WHY),--why "$(WHY)")
@@ -195,13 +195,13 @@ verify-proto: setup .venv/.test ## Stubs and reference are fresh; buf lint; noth
 	@$(BIN)/python proto/generate.py --check --lint --breaking && $(BIN)/python proto/document.py --check
 
 verify-repository: setup ## The models' config.pbtxt are fresh
-	@$(BIN)/python -m onshelf_exporter.repository --check model_repository
+	@$(BIN)/python -m onshelf_exporter.release.repository --check model_repository
 
 verify-docs: setup .venv/.test ## Generated documents are fresh
 	@$(BIN)/python benchmarks/readme.py --check
 	@$(BIN)/python setup/fresh.py --check
 	@$(BIN)/python -m onshelf_gateway.settings | diff - docs/configuration.md || { echo "stale: docs/configuration.md: run \`make docs\`" >&2; exit 1; }
-	@$(BIN)/python -m onshelf_exporter.schema_document --check docs/data.md
+	@$(BIN)/python -m onshelf_exporter.data.schema_document --check docs/data.md
 
 clean: stop ## Remove everything generated: environments, data, releases, reports
 	rm -rf .venv .venv-triton $(VAR) $(filter-out reports/studies,$(wildcard reports/*)) model_repository/*/[0-9]*

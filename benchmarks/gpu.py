@@ -71,8 +71,8 @@ class Vectors(nn.Module):
 def load_run(folder: Path) -> Modules:
     """The modules of a role of a training run, as they are exported."""
     from onshelf_exporter.models.product_encoder import ProductEncoder
-    from onshelf_exporter.recipe import EncoderRecipe
     from onshelf_exporter.training.encode import load_bert
+    from onshelf_exporter.training.recipe import EncoderRecipe
     from onshelf_exporter.training.texts import model_folder
 
     modules: Modules = torch.load(folder / "graphs.pt", weights_only=False)

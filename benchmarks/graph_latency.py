@@ -18,7 +18,7 @@ import numpy as np
 from plan_latency import ROOT, machine
 from rich.progress import track
 
-from onshelf_exporter.graphs import run_graph, session
+from onshelf_exporter.release.graphs import run_graph, session
 from onshelf_exporter.signatures import SIGNATURES
 
 MODELS = ("audience_retrieval", "launch_retrieval", "user_encoder")  # whose inputs the samples hold

@@ -32,7 +32,13 @@ from onnx import TensorProto, helper, numpy_helper
 from plan_latency import ROOT, machine, rounded
 from torch import Tensor, nn
 
-from onshelf_exporter.graphs import OPSET, check_limits, export_graph, run_graph, session
+from onshelf_exporter.release.graphs import (
+    OPSET,
+    check_limits,
+    export_graph,
+    run_graph,
+    session,
+)
 from onshelf_exporter.signatures import Signature
 from onshelf_exporter.signatures import Tensor as Described
 

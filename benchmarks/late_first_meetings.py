@@ -8,7 +8,7 @@ burn-in that it chooses.
 
 import numpy as np
 
-from onshelf_exporter.appearances import Appearances, appearances, burn_in_for
+from onshelf_exporter.data.appearances import Appearances, appearances, burn_in_for
 
 OLD, NEW = 1_000, 300  # products on sale from before the data on, and launches
 WEEKS = (26, 52, 104)

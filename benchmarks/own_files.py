@@ -35,7 +35,7 @@ RESULT = ROOT / "benchmarks" / "results" / "own_files.json"
 WORK = ROOT / "var" / "benchmarks" / "own_files"
 LINES = 500_000
 GOAL_SECONDS, GOAL_GB = 900, 4.0
-MAY_DIFFER = 0.01  # of the launches: STRAY_CHANCE of onshelf_exporter.launch_rule
+MAY_DIFFER = 0.01  # of the launches: STRAY_CHANCE of onshelf_exporter.data.launch_rule
 OLD_GROUPS, GROUPS = "memory.limit_in_bytes", "memory.max"  # control groups 1 and 2
 
 

@@ -25,8 +25,8 @@ from rich.progress import track
 from torch import nn
 
 from onshelf.v1 import launch_pb2_grpc
-from onshelf_exporter.recipe import EncoderRecipe
 from onshelf_exporter.training.encode import load_bert
+from onshelf_exporter.training.recipe import EncoderRecipe
 from onshelf_exporter.training.texts import load_tokenizer, pad_token
 
 TOKENS = 128

@@ -43,7 +43,7 @@ from rich.progress import track
 from steady import FEWEST, Span, steady
 
 from onshelf.v1 import launch_pb2, launch_pb2_grpc, types_pb2
-from onshelf_exporter.graphs import run_graph, session
+from onshelf_exporter.release.graphs import run_graph, session
 from onshelf_gateway.inference.backend import TritonBackend
 from onshelf_gateway.inference.signatures import CANDIDATE_BUCKETS, LAUNCH_OUTCOME, SIGNATURES, bucket
 

@@ -20,7 +20,7 @@ import torch
 from plan_latency import ROOT, machine
 from rich.progress import track
 
-from onshelf_exporter.graphs import run_graph, session
+from onshelf_exporter.release.graphs import run_graph, session
 from onshelf_gateway.catalogue.shelf import MOST, first_order
 
 UPSERTED = 10_000

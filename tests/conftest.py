@@ -111,7 +111,7 @@ def shop_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def shop_data(shop_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The invented shop, prepared."""
-    from onshelf_exporter.prepare import prepare
+    from onshelf_exporter.data.prepare import prepare
 
     return prepare("shop", tmp_path_factory.mktemp("data"), source=shop_source)
 

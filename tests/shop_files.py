@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from onshelf_exporter import doctor
-from onshelf_exporter.prepare import prepare
+from onshelf_exporter.data.prepare import prepare
 
 
 @dataclass

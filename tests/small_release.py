@@ -16,13 +16,13 @@ from pathlib import Path
 
 from shops import write_boutique, write_marketplace
 
-from onshelf_exporter.export import export, is_exported
-from onshelf_exporter.locks import exclusive
-from onshelf_exporter.prepare import prepare
-from onshelf_exporter.publish import existing, publish
-from onshelf_exporter.recipe import load_recipe
-from onshelf_exporter.replay import write_replay
+from onshelf_exporter.data.prepare import prepare
+from onshelf_exporter.process.locks import exclusive
+from onshelf_exporter.release.export import export, is_exported
+from onshelf_exporter.release.publish import existing, publish
+from onshelf_exporter.release.replay import write_replay
 from onshelf_exporter.training.history import load_dataset
+from onshelf_exporter.training.recipe import load_recipe
 from onshelf_exporter.training.runs import ROLES, Run, open_run
 
 ROOT = Path(__file__).parents[1]

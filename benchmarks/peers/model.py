@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from onshelf_exporter.models.product_encoder import TextEncoder
-from onshelf_exporter.recipe import EncoderRecipe
 from onshelf_exporter.training.encode import load_bert
+from onshelf_exporter.training.recipe import EncoderRecipe
 from onshelf_exporter.training.texts import load_tokenizer, model_folder, pad_token
 
 CHECKED = 20  # texts that each server must answer as PyTorch does

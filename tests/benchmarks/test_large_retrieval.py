@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from onshelf_exporter.graphs import run_graph, session
+from onshelf_exporter.release.graphs import run_graph, session
 
 
 def found_by_graph(vectors: np.ndarray, queries: np.ndarray, k: int, path: Path, **shape: int) -> dict[str, np.ndarray]:

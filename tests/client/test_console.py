@@ -57,6 +57,6 @@ def test_a_console_that_cannot_show_it_ends_no_command(command, environment, tmp
 
 def test_the_three_commands_treat_consoles_alike():
     root = Path(__file__).parents[2]
-    places = ("client/src/onshelf/_cli/_console.py", "exporter/src/onshelf_exporter/console.py")
+    places = ("client/src/onshelf/_cli/_console.py", "exporter/src/onshelf_exporter/process/console.py")
     same = {(root / place).read_text() for place in (*places, "local_triton/src/onshelf_local_triton/console.py")}
     assert len(same) == 1

@@ -89,7 +89,7 @@ def test_a_server_has_a_health_check_and_a_stage_that_ends_has_none(name: str, s
 
 
 def test_the_exporter_knows_the_arguments_of_the_engines_image() -> None:
-    from onshelf_exporter.tensorrt_engines import add_arguments
+    from onshelf_exporter.release.tensorrt_engines import add_arguments
 
     stages = read("triton")[1]
     stage = next(stage for stage in stages if stage.name == "engines")

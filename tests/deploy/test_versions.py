@@ -8,7 +8,7 @@ from dockerfile import DEPLOY, NAMES, ROOT, read
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from onshelf_exporter.tensorrt_engines import CONTAINER
+from onshelf_exporter.release.tensorrt_engines import CONTAINER
 
 
 def project(part: str) -> dict[str, object]:

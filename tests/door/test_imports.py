@@ -24,7 +24,8 @@ STARTS = [
     "onshelf._cli",
     "onshelf_gateway.__main__",
     "onshelf_local_triton.__main__",
-    *(f"onshelf_exporter.{stage}" for stage in ("cli", "prepare", "train", "export", "publish", "doctor")),
+    *(f"onshelf_exporter.{stage}" for stage in ("cli", "data.prepare", "training.train", "doctor.stage")),
+    *(f"onshelf_exporter.release.{stage}" for stage in ("export", "publish")),
 ]
 # Modules of others that a module of ours takes as they come, with the distribution that our requirement names.
 BROUGHT = {

@@ -19,18 +19,21 @@ from small_release import KEPT
 from stack import Gateway, healthy, wait_until
 
 from onshelf import Client, Money, NoticeCode, OnshelfError, PlanLaunchResult, Product
-from onshelf_exporter.imported import code_hash, package_hash
-from onshelf_exporter.locks import exclusive
-from onshelf_exporter.publish import existing, read_manifest
-from onshelf_exporter.recipe import load_recipe
+from onshelf_exporter.process.imported import code_hash, package_hash
+from onshelf_exporter.process.locks import exclusive
+from onshelf_exporter.release.publish import existing, read_manifest
 from onshelf_exporter.shop.stage import MEASURES
+from onshelf_exporter.training.recipe import load_recipe
 from onshelf_local_triton import LocalTriton
 
 
 @pytest.fixture(scope="module")
 def kept() -> Iterator[Path]:
     """Where shops are made; what an earlier run of the tests made is not made again unless the code is another."""
-    stages = [f"onshelf_exporter.{stage}" for stage in ("shop.stage", "doctor", "train", "export", "publish")]
+    stages = [
+        f"onshelf_exporter.{stage}"
+        for stage in ("shop.stage", "doctor", "training.train", "release.export", "release.publish")
+    ]
     code = code_hash("onshelf_research.evaluate", *stages, within=MEASURES, without=())
     code += package_hash("onshelf.files")
     code += load_recipe("test").hash

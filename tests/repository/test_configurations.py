@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from small_release import SmallRelease
 from tritonclient.grpc import model_config_pb2
 
-from onshelf_exporter.graphs import session
+from onshelf_exporter.release.graphs import session
 from onshelf_release.signatures import CPU_ENCODERS, SIGNATURES
 
 ROOT = Path(__file__).parents[2]

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, cast
 
-from onshelf_exporter.console import prepare
-from onshelf_exporter.progress_display import loading
+from onshelf_exporter.process.console import prepare
+from onshelf_exporter.process.progress_display import loading
 
 
 class Stage(NamedTuple):
@@ -38,16 +38,18 @@ class StageModule(Protocol):
 
 
 STAGES = (
-    Stage("data", "onshelf_exporter.prepare", "clean a retailer's history and prepare it for training"),
-    Stage("train", "onshelf_exporter.train", "train all models of the model releases that a recipe names"),
+    Stage("data", "onshelf_exporter.data.prepare", "clean a retailer's history and prepare it for training"),
+    Stage("train", "onshelf_exporter.training.train", "train all models of the model releases that a recipe names"),
     Stage("evaluate", "onshelf_research.evaluate", "measure a model release beside the baselines"),
     Stage("study", "onshelf_research.studies.stage", "study the text models: encoders, wordings, compression"),
-    Stage("export", "onshelf_exporter.export", "write trained models as ONNX, checked against PyTorch"),
-    Stage("publish", "onshelf_exporter.publish", "make exported models visible as numbered model releases"),
+    Stage("export", "onshelf_exporter.release.export", "write trained models as ONNX, checked against PyTorch"),
+    Stage("publish", "onshelf_exporter.release.publish", "make exported models visible as numbered model releases"),
     Stage("doctor", "onshelf_exporter.doctor", "say what a retailer's own files would give, and what is missing"),
     Stage("shop", "onshelf_exporter.shop.stage", "from a retailer's own files to a model release: all of the above"),
     Stage(
-        "tensorrt-engines", "onshelf_exporter.tensorrt_engines", "build native TensorRT engines, where there is a GPU"
+        "tensorrt-engines",
+        "onshelf_exporter.release.tensorrt_engines",
+        "build native TensorRT engines on a GPU",
     ),
 )
 
@@ -74,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             module.add_arguments(command)
     parsed = parser.parse_args(arguments)
     module = _module(next(stage for stage in STAGES if stage.name == parsed.stage))
-    from onshelf_exporter.errors import ExporterError
+    from onshelf_exporter.process.errors import ExporterError
 
     try:
         return module.run(parsed)

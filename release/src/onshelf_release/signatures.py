@@ -1,7 +1,6 @@
 """The models: names, types and dimensions of inputs and outputs, and the sizes that callers pad to.
 
-The exporter writes graphs of these signatures, `onshelf_exporter.repository` their config.pbtxt, and the gateway calls
-them.
+The exporter writes graphs of these signatures and their config.pbtxt, and the gateway calls them.
 
 A dimension is a number, or a name for what varies: "tokens", "candidates", "events" by request, others by the data.
 """

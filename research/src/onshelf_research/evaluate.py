@@ -18,8 +18,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from onshelf_exporter.cards import write_cards
-from onshelf_exporter.errors import SettingError
 from onshelf_exporter.evaluation.splits import (
     CHOSEN,
     OUTCOME_WEEKS,
@@ -29,8 +27,10 @@ from onshelf_exporter.evaluation.splits import (
     split_from,
     split_of,
 )
-from onshelf_exporter.recipe import Recipe, load_recipe
-from onshelf_exporter.threads import usable
+from onshelf_exporter.process.errors import SettingError
+from onshelf_exporter.process.threads import usable
+from onshelf_exporter.release.cards import write_cards
+from onshelf_exporter.training.recipe import Recipe, load_recipe
 from onshelf_research.data.cache import Cache, content_hash
 from onshelf_research.data.dataset import Dataset, load
 from onshelf_research.evaluation import study
@@ -251,8 +251,8 @@ def release_for(
         if args.published_only or not train:
             raise
         print(f"{missing}\nTraining it now (--published-only refuses instead).", file=sys.stderr)
-    from onshelf_exporter import export
-    from onshelf_exporter import train as training
+    from onshelf_exporter.release import export
+    from onshelf_exporter.training import train as training
 
     role = "evaluation" if split.name == "test" else "replay"
     trained = training.train(args.data, recipe, args.runs, [role])

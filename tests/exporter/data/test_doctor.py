@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from shop_files import run_doctor
 
-from onshelf_exporter.errors import SettingError, SourceError
-from onshelf_exporter.headers import (
+from onshelf_exporter.data.headers import (
     COLUMN_NAMES,
     MEANING_NAMES,
     MEANINGS,
@@ -20,9 +19,10 @@ from onshelf_exporter.headers import (
     status_of,
     table_of,
 )
-from onshelf_exporter.prepare import prepare
-from onshelf_exporter.schema import COLUMNS, TABLES
-from onshelf_exporter.titles import LEVEL
+from onshelf_exporter.data.prepare import prepare
+from onshelf_exporter.data.schema import COLUMNS, TABLES
+from onshelf_exporter.data.titles import LEVEL
+from onshelf_exporter.process.errors import SettingError, SourceError
 
 CHINESE = ("用户ID", "商品编号", "商品名称", "类目", "价格", "数量", "金额", "下单时间", "行为类型", "备注")
 

@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from onshelf_exporter import build, engine, features, launches
-from onshelf_exporter.adapters import parquet
-from onshelf_exporter.errors import SettingError, SourceError
-from onshelf_exporter.weeks import Cut
+from onshelf_exporter.data import build, engine, features, launches
+from onshelf_exporter.data.adapters import parquet
+from onshelf_exporter.data.weeks import Cut
+from onshelf_exporter.process.errors import SettingError, SourceError
 from onshelf_release.calendar import RetailCalendar
 
 CUT = Cut(24)

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from shop_files import parquet_file, route, run_doctor, text_file, weekly_lines
 
-from onshelf_exporter.errors import SettingError
-from onshelf_exporter.prepare import prepare
+from onshelf_exporter.data.prepare import prepare
+from onshelf_exporter.process.errors import SettingError
 
 HEAD = "Bill,Article No,Title,Qty,Order Date,Amount,Customer ID"
 

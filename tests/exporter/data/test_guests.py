@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from shops import write_sales
 
-from onshelf_exporter.prepare import prepare
+from onshelf_exporter.data.prepare import prepare
 
 MONDAY = dt.date(2024, 1, 1)
 

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from onshelf_exporter import engine
-from onshelf_exporter.appearances import appearances, burn_in_for
-from onshelf_exporter.errors import SettingError
-from onshelf_exporter.launch_report import launch_report
-from onshelf_exporter.launch_rule import LaunchRule, Seen, launch_weeks, sustained_start
+from onshelf_exporter.data import engine
+from onshelf_exporter.data.appearances import appearances, burn_in_for
+from onshelf_exporter.data.launch_report import launch_report
+from onshelf_exporter.data.launch_rule import LaunchRule, Seen, launch_weeks, sustained_start
+from onshelf_exporter.process.errors import SettingError
 from onshelf_release.calendar import RetailCalendar
 
 MONDAY = dt.date(2024, 1, 1)

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from shops import CHINESE_TITLES, change_table, write_shop
 
-from onshelf_exporter.errors import DataError, InvalidDataError, SettingError, SourceError
-from onshelf_exporter.prepare import prepare
+from onshelf_exporter.data.prepare import prepare
+from onshelf_exporter.process.errors import DataError, InvalidDataError, SettingError, SourceError
 
 FEATURES = {
     "products",
@@ -49,7 +49,7 @@ def test_indices_are_rows(complete_journey: Path) -> None:
 
 def test_weeks_are_those_of_the_data(complete_journey: Path) -> None:
     """Weeks computed from local time equal the source's own week column: the zone is right, all year."""
-    from onshelf_exporter.adapters.complete_journey import files
+    from onshelf_exporter.data.adapters.complete_journey import files
 
     source = next(path for path in files(None) if path.stem == "transactions")
     theirs = pd.read_parquet(source, columns=["basket_id", "week"]).drop_duplicates().set_index("basket_id").week

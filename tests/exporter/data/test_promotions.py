@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from shops import change_table, write_shop
 
-from onshelf_exporter import build, engine, promotions, weekly
-from onshelf_exporter.adapters import complete_journey
-from onshelf_exporter.errors import DataError, SourceError
-from onshelf_exporter.prepare import prepare
+from onshelf_exporter.data import build, engine, promotions, weekly
+from onshelf_exporter.data.adapters import complete_journey
+from onshelf_exporter.data.prepare import prepare
+from onshelf_exporter.process.errors import DataError, SourceError
 from onshelf_release.calendar import RetailCalendar
 
 MONDAY = dt.date(2024, 1, 1)

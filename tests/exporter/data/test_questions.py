@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from shop_files import run_doctor, text_file, weekly_lines
 
-from onshelf_exporter.errors import ExporterError, SettingError
-from onshelf_exporter.prepare import prepare
-from onshelf_exporter.recipe import load_recipe
-from onshelf_exporter.train import train
+from onshelf_exporter.data.prepare import prepare
+from onshelf_exporter.process.errors import ExporterError, SettingError
+from onshelf_exporter.training.recipe import load_recipe
+from onshelf_exporter.training.train import train
 
 HEADER = "order date,customer,sku,item name,quantity,amount"
 

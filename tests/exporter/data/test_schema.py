@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from onshelf_exporter import cleaning, schema, schema_document, validation
+from onshelf_exporter.data import cleaning, schema, schema_document, validation
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "data.md"
 

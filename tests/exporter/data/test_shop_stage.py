@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from onshelf_exporter.cli import main
-from onshelf_exporter.errors import SettingError
+from onshelf_exporter.process.errors import SettingError
 from onshelf_exporter.shop import stage
 from onshelf_exporter.shop.page import Step
 from onshelf_exporter.shop.stage import fingerprint

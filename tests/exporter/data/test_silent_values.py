@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from shop_files import parquet_file, route, run_doctor, text_file
 
-from onshelf_exporter.errors import DataError, SettingError
-from onshelf_exporter.prepare import prepare
+from onshelf_exporter.data.prepare import prepare
+from onshelf_exporter.process.errors import DataError, SettingError
 
 HEAD = "Bill,Article No,Title,Qty,Order Date,Amount,Customer ID"
 PRICED = "Bill,SKU,Title,Qty,Order Date,Unit Price,{},Customer ID"

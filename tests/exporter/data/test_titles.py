@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from onshelf_exporter.titles import abbreviations, readable, readable_size, stem
+from onshelf_exporter.data.titles import abbreviations, readable, readable_size, stem
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onshelf_exporter import features
-from onshelf_exporter.dataset_weeks import as_of_cut, calendar_of, share_held, weeks_covered, weeks_of_year
-from onshelf_exporter.errors import SettingError
+from onshelf_exporter.data import features
+from onshelf_exporter.data.dataset_weeks import (
+    as_of_cut,
+    calendar_of,
+    share_held,
+    weeks_covered,
+    weeks_of_year,
+)
+from onshelf_exporter.data.weeks import Cut, data_weeks, week_column, whole_weeks
 from onshelf_exporter.evaluation.splits import split_from
-from onshelf_exporter.weeks import Cut, data_weeks, week_column, whole_weeks
+from onshelf_exporter.process.errors import SettingError
 from onshelf_gateway.testing.fake_release import write_fake_release
 from onshelf_release.calendar import WEEKDAYS, RetailCalendar, first_day_of_week, week_of_year
 from onshelf_release.manifest import read_manifest

@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from onshelf_exporter import distributed
-from onshelf_exporter.recipe import LoopRecipe
+from onshelf_exporter.training import distributed
 from onshelf_exporter.training.loop import fit
+from onshelf_exporter.training.recipe import LoopRecipe
 
 SETTINGS = LoopRecipe(epochs=5, learning_rate=0.02, batch_size=8, patience=5, checkpoint_every=3)
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from onshelf_exporter.recipe import BoostingRecipe
 from onshelf_exporter.training.boosting import fit_boosted, fit_or_fall_back, nodes_of
 from onshelf_exporter.training.forest import joined
 from onshelf_exporter.training.rankers import Rows
+from onshelf_exporter.training.recipe import BoostingRecipe
 
 RECIPE = BoostingRecipe(members=2, rounds=12, leaf_rows=5, leaves=15)
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from model_builders import completion, product_encoder
 
-from onshelf_exporter.graphs import export_graph, run_graph, session
 from onshelf_exporter.models.completion import CategoryCompletion
+from onshelf_exporter.release.graphs import export_graph, run_graph, session
 
 # types 1-3 in category 1, 4-6 in 2, 7-8 in 4; categories 1-2 in department 1, 3-4 in 2
 UNKNOWN = (0, 0, 0, 0)

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from onshelf_exporter import devices
-from onshelf_exporter.devices import choose
-from onshelf_exporter.errors import SettingError
-from onshelf_exporter.recipe import ContentRecipe
+from onshelf_exporter.process.errors import SettingError
+from onshelf_exporter.training import devices
 from onshelf_exporter.training.content import Auxiliary, ContentTask, Rows, new_content
+from onshelf_exporter.training.devices import choose
 from onshelf_exporter.training.history import load_history
+from onshelf_exporter.training.recipe import ContentRecipe
 from onshelf_exporter.training.targets import build_targets, newest_outcomes
 
 META = torch.device("meta")

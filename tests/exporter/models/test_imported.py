@@ -11,16 +11,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from onshelf_exporter.imported import NAME, PACKAGE, WITHOUT_EFFECT, code_hash, sources
+from onshelf_exporter.process.imported import (
+    NAME,
+    PACKAGE,
+    WITHOUT_EFFECT,
+    code_hash,
+    sources,
+)
 from onshelf_exporter.training.runs import ENCODER, TRAINING
 
-EXPORT = "onshelf_exporter.export"
-STAGES = {"encoder": ENCODER, "train": TRAINING, "export": EXPORT, "data": "onshelf_exporter.prepare"}
+EXPORT = "onshelf_exporter.release.export"
+STAGES = {"encoder": ENCODER, "train": TRAINING, "export": EXPORT, "data": "onshelf_exporter.data.prepare"}
 RUN = """
 import json, sys
 from pathlib import Path
-from onshelf_exporter.prepare import prepare_code
-from onshelf_exporter.recipe import load_recipe
+from onshelf_exporter.data.prepare import prepare_code
+from onshelf_exporter.training.recipe import load_recipe
 from onshelf_exporter.training.runs import open_run
 folder = Path(sys.argv[1])
 run = open_run(folder / "runs", folder, {"data_hash": "x", "last_week": 53}, load_recipe("test"))
@@ -48,16 +54,16 @@ def append(package: Path, name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "changed"),
     [
-        ("features.py", "\nX = 1\n", {"train"}),
+        ("data/features.py", "\nX = 1\n", {"train"}),
         ("training/towers.py", "\nX = 1\n", {"train"}),
         ("training/texts.py", "\nX = 1\n", {"encoder", "train", "export"}),
-        ("unpadding.py", "\nX = 1\n", {"encoder", "train", "export"}),
-        ("build.py", "\nX = 1\n", {"data"}),
-        ("abbreviations.csv", "zz,zzz\n", {"encoder", "train", "export", "data"}),
+        ("models/unpadding.py", "\nX = 1\n", {"encoder", "train", "export"}),
+        ("data/build.py", "\nX = 1\n", {"data"}),
+        ("data/abbreviations.csv", "zz,zzz\n", {"encoder", "train", "export", "data"}),
         ("doctor/stage.py", "\nX = 1\n", set()),
         ("cli.py", "\nX = 1\n", set()),
         ("evaluation/metrics.py", "\nX = 1\n", set()),
-        ("features.py", "\n# nothing but a remark\n", set()),
+        ("data/features.py", "\n# nothing but a remark\n", set()),
     ],
 )
 def test_a_change_counts_where_it_is_imported(package: Path, file: str, text: str, changed: set[str]) -> None:
@@ -68,10 +74,11 @@ def test_a_change_counts_where_it_is_imported(package: Path, file: str, text: st
 
 @pytest.mark.parametrize("stage", ["export", "publish"])
 def test_exporting_loads_nothing_that_only_training_needs(stage: str) -> None:
-    loaded = {path.relative_to(PACKAGE).as_posix() for path in sources([f"onshelf_exporter.{stage}"], without=())}
-    assert f"{stage}.py" in loaded
-    assert "train.py" not in loaded
-    names = "__init__ calendar calibration distributed encode history packed progress runs texts vocabulary workers"
+    found = sources([f"onshelf_exporter.release.{stage}"], within=(NAME,), without=())
+    loaded = {path.relative_to(PACKAGE).as_posix() for path in found}
+    assert f"release/{stage}.py" in loaded
+    names = "__init__ calibration devices distributed encode history packed precision recipe run_arguments runs texts"
+    names += " vocabulary workers"
     assert {path for path in loaded if path.startswith("training/")} <= {
         f"training/{name}.py" for name in names.split()
     }
@@ -86,11 +93,11 @@ def test_what_was_trained_is_trained_again_after_a_change_that_counts(package: P
     done.write_text("{}")
     append(package, "doctor/stage.py", "\nX = 1\n")
     assert run_in(package, tmp_path) == first | {"done": True}
-    append(package, "features.py", "\nX = 1\n")
+    append(package, "data/features.py", "\nX = 1\n")
     again = run_in(package, tmp_path)
     assert not again["done"]
     assert again["encoder"] == first["encoder"], "the text encoder does not read features.py"
-    append(package, "adapters/parquet.py", "\nX = 1\n")
+    append(package, "data/adapters/parquet.py", "\nX = 1\n")
     last = run_in(package, tmp_path)
     assert last["complete_journey"] == first["complete_journey"], "another adapter's code is none of its own"
     assert last["parquet"] != first["parquet"]
@@ -130,4 +137,5 @@ def test_a_module_that_is_not_there_is_refused() -> None:
 
 def test_modules_said_to_be_without_effect_exist() -> None:
     for name in WITHOUT_EFFECT:
-        assert (PACKAGE / (name.partition(".")[2].replace(".", "/") + ".py")).is_file(), name
+        place = PACKAGE / name.partition(".")[2].replace(".", "/")
+        assert place.is_dir() or place.with_suffix(".py").is_file(), name

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 import torch
 
-from onshelf_exporter.recipe import OutcomeRecipe, TowerRecipe
 from onshelf_exporter.training.behaviour import histories, load_events, profiles
 from onshelf_exporter.training.context import context_table, price_levels, seasonality_table
 from onshelf_exporter.training.history import History, load_history
 from onshelf_exporter.training.kin import build_kin, kin_tables
 from onshelf_exporter.training.life_cycle import life_cycle_table
 from onshelf_exporter.training.outcome import launch_features, outcome_rows
+from onshelf_exporter.training.recipe import OutcomeRecipe, TowerRecipe
 from onshelf_exporter.training.response import build_panel
 from onshelf_exporter.training.tables import categories_table, channels_table, launches_table, products_table
 from onshelf_exporter.training.targets import build_targets, newest_outcomes

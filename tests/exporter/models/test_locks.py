@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from onshelf_exporter.locks import exclusive
+from onshelf_exporter.process.locks import exclusive
 
 HOLD = """
 import sys

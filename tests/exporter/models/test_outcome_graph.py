@@ -10,14 +10,14 @@ import pytest
 import torch
 from model_builders import outcome_graph, outcome_inputs
 
-from onshelf_exporter import graphs
-from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.models.kin import FEATURES
 from onshelf_exporter.models.launch_outcome import OutcomeGraph
-from onshelf_exporter.recipe import load_recipe
+from onshelf_exporter.process.errors import ExporterError
+from onshelf_exporter.release import graphs
 from onshelf_exporter.training.behaviour import load_events
 from onshelf_exporter.training.history import History, load_history
 from onshelf_exporter.training.outcome import OutcomeResult, outcome_rows, train_outcome
+from onshelf_exporter.training.recipe import load_recipe
 from onshelf_release.signatures import SIGNATURES, UNITS_SUPPORT
 
 NAMES = [tensor.name for tensor in SIGNATURES["launch_outcome"].inputs]

@@ -8,10 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from onshelf_exporter import devices
-from onshelf_exporter.errors import SettingError
-from onshelf_exporter.precision import FEW, MANY, Precision, begun, choose
-from onshelf_exporter.recipe import RecipeError, load_recipe
+from onshelf_exporter.process.errors import SettingError
+from onshelf_exporter.training import devices
+from onshelf_exporter.training.precision import (
+    FEW,
+    MANY,
+    Precision,
+    begun,
+    choose,
+)
+from onshelf_exporter.training.recipe import RecipeError, load_recipe
 
 MEASURE = """
 import torch

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from onshelf_exporter.progress_display import Lines, Piece, duration
+from onshelf_exporter.process.progress_display import Lines, Piece, duration
 
 SCRIPT = """
 import io, sys, time

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from onshelf_exporter import publish as publishing
-from onshelf_exporter.errors import ExporterError
-from onshelf_exporter.publish import existing, load_model, publish
+from onshelf_exporter.process.errors import ExporterError
+from onshelf_exporter.release import publish as publishing
+from onshelf_exporter.release.publish import existing, load_model, publish
 from onshelf_release.signatures import SIGNATURES
 
 

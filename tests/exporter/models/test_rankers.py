@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from onshelf_exporter.models.scorer import Scorer
-from onshelf_exporter.recipe import LoopRecipe
 from onshelf_exporter.training.rankers import Lists, ListTask, fit_lists, join_lists
+from onshelf_exporter.training.recipe import LoopRecipe
 
 LOOP = LoopRecipe(epochs=20, learning_rate=2e-2, batch_size=8)
 

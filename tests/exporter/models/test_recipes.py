@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from onshelf_exporter.recipe import RECIPES, RecipeError, load_recipe
+from onshelf_exporter.training.recipe import RECIPES, RecipeError, load_recipe
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.toml")))

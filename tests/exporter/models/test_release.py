@@ -13,10 +13,18 @@ from small_release import CONFIGS, SmallRelease
 from tokenizers import Tokenizer
 
 from onshelf_exporter.cli import main
-from onshelf_exporter.errors import ExporterError
-from onshelf_exporter.export import export, is_exported
-from onshelf_exporter.graphs import INT8_COSINE, MAX_IR, MAX_OPSET, STRAYS, default_opset, run_graph, session
-from onshelf_exporter.train import train
+from onshelf_exporter.process.errors import ExporterError
+from onshelf_exporter.release.export import export, is_exported
+from onshelf_exporter.release.graphs import (
+    INT8_COSINE,
+    MAX_IR,
+    MAX_OPSET,
+    STRAYS,
+    default_opset,
+    run_graph,
+    session,
+)
+from onshelf_exporter.training.train import train
 from onshelf_release.candidates import CANDIDATE_COLUMNS
 from onshelf_release.signatures import CPU_ENCODERS, QUANTILE_LEVELS, SIGNATURES
 from onshelf_release.tables import COLUMNS
@@ -87,7 +95,7 @@ def test_publish_trains_and_exports_nothing_that_is_there(
     def starts(command: list[str], **_: Any) -> Any:
         raise AssertionError(command)
 
-    monkeypatch.setattr("onshelf_exporter.publish.subprocess.run", starts)
+    monkeypatch.setattr("onshelf_exporter.release.publish.subprocess.run", starts)
     run = ["--recipe", "test", "--data", str(small_release.run.data), "--runs", str(small_release.run.folder.parent)]
     places = {name: tmp_path / name for name in ("releases", "repository", "replay")} | {"configs": CONFIGS}
     assert main(["publish", "--train", *run, *(f"--{name}={path}" for name, path in places.items())]) == 0
@@ -104,7 +112,7 @@ def test_publish_ends_where_training_does(
         asked.append(command[3:])
         return subprocess.CompletedProcess(command, 2)
 
-    monkeypatch.setattr("onshelf_exporter.publish.subprocess.run", fails)
+    monkeypatch.setattr("onshelf_exporter.release.publish.subprocess.run", fails)
     run = ["--recipe", "test", "--data", str(small_release.run.data), "--runs", str(tmp_path), "--roles", "production"]
     assert main(["publish", "--train", *run, "--precision", "float32", "--releases", str(tmp_path / "releases")]) == 2
     assert asked == [["train", *run, "--precision", "float32"]]

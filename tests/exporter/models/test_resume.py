@@ -32,8 +32,8 @@ class Stderr(io.TextIOBase):
 def train_in(data: Path, runs: Path, said: Path, deadly: str | None) -> None:
     import contextlib
 
-    from onshelf_exporter import train
-    from onshelf_exporter.recipe import load_recipe
+    from onshelf_exporter.training import train
+    from onshelf_exporter.training.recipe import load_recipe
 
     recipe = load_recipe("test")
     # one thread: sums in the same order every time; one precision: a measurement may find another one
@@ -71,7 +71,7 @@ def test_training_killed_in_each_stage_ends_with_the_same_models(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.syspath_prepend(Path(__file__).parents[3])  # the processes find this module by its name
-    CONTEXT.set_forkserver_preload(["onshelf_exporter.train"])
+    CONTEXT.set_forkserver_preload(["onshelf_exporter.training.train"])
     said = tmp_path / "said.txt"
     assert process(shop_data, tmp_path / "whole", said, None) == 0
     lines = [

@@ -8,10 +8,10 @@ import torch
 from test_towers import history, parts
 from torch import Tensor
 
-from onshelf_exporter import graphs
-from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.models.towers import LaunchRetrieval
-from onshelf_exporter.rounding import (
+from onshelf_exporter.process.errors import ExporterError
+from onshelf_exporter.release import graphs
+from onshelf_exporter.release.rounding import (
     EXACT,
     FAULT,
     OTHER_REASONS,

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from onshelf_exporter.recipe import load_recipe
+from onshelf_exporter.training.recipe import load_recipe
 from onshelf_exporter.training.runs import Run
 
 

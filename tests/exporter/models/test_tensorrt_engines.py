@@ -4,9 +4,15 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from onshelf_exporter import tensorrt_engines
 from onshelf_exporter.cli import main
-from onshelf_exporter.tensorrt_engines import MODELS, check_precision, engine_config, profile, read_config
+from onshelf_exporter.release import tensorrt_engines
+from onshelf_exporter.release.tensorrt_engines import (
+    MODELS,
+    check_precision,
+    engine_config,
+    profile,
+    read_config,
+)
 
 REPOSITORY = Path(__file__).parents[3] / "model_repository"
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from onshelf_exporter.recipe import EncoderRecipe
 from onshelf_exporter.training.content import agreement_loss
 from onshelf_exporter.training.history import History
+from onshelf_exporter.training.recipe import EncoderRecipe
 from onshelf_exporter.training.texts import Tokens, load_tokenizer, model_folder, tokenise, wordings
 from onshelf_exporter.training.vocabulary import build_vocabulary, shrunk
 

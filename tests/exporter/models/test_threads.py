@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from onshelf_exporter import threads
-from onshelf_exporter.errors import SettingError
-from onshelf_exporter.recipe import load_recipe
+from onshelf_exporter.process import threads
+from onshelf_exporter.process.errors import SettingError
+from onshelf_exporter.training.recipe import load_recipe
 
 
 @pytest.mark.parametrize(

@@ -306,8 +306,8 @@ def test_factors_put_together_what_is_bought_together() -> None:
 def test_scores_of_a_ranker_without_rows_follow_its_fallback() -> None:
     from pathlib import Path
 
-    from onshelf_exporter.recipe import LoopRecipe
     from onshelf_exporter.training.rankers import fit_scorers
+    from onshelf_exporter.training.recipe import LoopRecipe
 
     loop = LoopRecipe(epochs=1, learning_rate=0.1, batch_size=4)
     scorer, figures = fit_scorers([], (5, 8, 2), loop, (1, 3), Path("unused"), "nothing")

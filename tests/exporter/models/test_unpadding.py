@@ -7,8 +7,8 @@ import pytest
 import torch
 from model_builders import product_encoder
 
-from onshelf_exporter.graphs import export_graph, quantise, run_graph, session
-from onshelf_exporter.unpadding import LeanTextEncoder, UnpaddedTextEncoder, lean, unpadded
+from onshelf_exporter.models.unpadding import LeanTextEncoder, UnpaddedTextEncoder, lean, unpadded
+from onshelf_exporter.release.graphs import export_graph, quantise, run_graph, session
 from onshelf_release.signatures import SIGNATURES
 
 MASK = torch.tensor([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0, 0], [1, 0, 1, 1, 0, 1, 0], [1, 0, 0, 0, 0, 0, 0]])

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from onshelf_exporter import graphs
 from onshelf_exporter.models.kinship import LevelCounts, counted_limits, neighbour_limits
 from onshelf_exporter.models.scorer import Scorer, Scorers
 from onshelf_exporter.models.towers import AudienceRetrieval, Catalogue
 from onshelf_exporter.models.user_tables import ID_SPACE, level_keys
+from onshelf_exporter.release import graphs
 from onshelf_exporter.training.behaviour import Histories
 from onshelf_exporter.training.towers import Shelves, State, _pairs
 from onshelf_exporter.training.user_tables import distinct, user_tables

@@ -12,9 +12,9 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from onshelf_exporter import memory
-from onshelf_exporter.errors import ExporterError, SettingError
-from onshelf_exporter.run_arguments import run_recipe
+from onshelf_exporter.process import memory
+from onshelf_exporter.process.errors import ExporterError, SettingError
+from onshelf_exporter.training.run_arguments import run_recipe
 from onshelf_exporter.training.workers import MEMORY_EACH, side_by_side
 
 ROOT = Path(__file__).parents[3]
@@ -62,7 +62,7 @@ def test_each_piece_has_a_process_and_its_share_of_threads() -> None:
 def test_they_are_done_in_turn_where_memory_for_two_is_not_free(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("onshelf_exporter.memory.free", lambda: 2 * MEMORY_EACH - 1)
+    monkeypatch.setattr("onshelf_exporter.process.memory.free", lambda: 2 * MEMORY_EACH - 1)
     assert {process for _, process, _ in side_by_side(place, [1, 2], threads=2)} == {os.getpid()}
     assert capsys.readouterr().err == "memory: 4.0 GB are free, so 1 at a time\n"
 

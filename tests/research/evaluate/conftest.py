@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from small_release import PREDICTIONS
 
-from onshelf_exporter.locks import exclusive
+from onshelf_exporter.process.locks import exclusive
 from onshelf_research import evaluate
 from onshelf_research.data.dataset import Dataset, load
 

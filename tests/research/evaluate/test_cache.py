@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from onshelf_exporter.imported import sources
+from onshelf_exporter.process.imported import sources
 from onshelf_research.data.cache import WITHIN, WITHOUT_EFFECT, Cache, code_hash
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from onshelf_exporter.cards import CARDS, NOT_MEASURED, write_cards
+from onshelf_exporter.release.cards import CARDS, NOT_MEASURED, write_cards
 from onshelf_release.signatures import SIGNATURES
 
 MANIFEST = {

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from onshelf_exporter.errors import SettingError, SourceError
 from onshelf_exporter.evaluation import splits
+from onshelf_exporter.process.errors import SettingError, SourceError
 from onshelf_research.data import dataset
 
 

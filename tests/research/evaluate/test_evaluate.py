@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from onshelf_exporter.cards import CARDS
-from onshelf_exporter.errors import SettingError, SourceError
 from onshelf_exporter.evaluation.splits import Split
+from onshelf_exporter.process.errors import SettingError, SourceError
+from onshelf_exporter.release.cards import CARDS
 from onshelf_research import evaluate
 from onshelf_research.evaluation.release import MissingReleaseError
 from onshelf_research.report import report

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from onshelf_exporter.errors import SettingError
 from onshelf_exporter.evaluation.splits import Split, split_from
+from onshelf_exporter.process.errors import SettingError
 from onshelf_research.evaluate import check_enough
 from onshelf_research.evaluation.recommend import ColdTask
 from onshelf_research.evaluation.tables import launch_clusters

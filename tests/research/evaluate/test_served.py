@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from onshelf_exporter.errors import ExporterError, SourceError
+from onshelf_exporter.process.errors import ExporterError, SourceError
 from onshelf_release.candidates import COVERAGE, ENTERED_BY_SALE, WEEK_OF_YEAR
 from onshelf_research.evaluation import recommend, served
 from onshelf_research.evaluation.release import ENCODER, ModelRelease, exported_release, find_release

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from small_release import PREDICTIONS, SmallRelease
 
-from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.evaluation.splits import Split
-from onshelf_exporter.recipe import RECIPES, load_recipe
+from onshelf_exporter.process.errors import ExporterError
 from onshelf_exporter.training.history import load_dataset
+from onshelf_exporter.training.recipe import RECIPES, load_recipe
 from onshelf_exporter.training.runs import Run, open_run
 from onshelf_research import evaluate
 from onshelf_research.evaluation.release import exported_release

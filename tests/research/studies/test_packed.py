@@ -11,10 +11,10 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
 
-from onshelf_exporter.errors import ExporterError
-from onshelf_exporter.recipe import EncoderRecipe, load_recipe
+from onshelf_exporter.process.errors import ExporterError
 from onshelf_exporter.training.encode import load_bert
 from onshelf_exporter.training.packed import PACKED, PLAIN, Pieces, dequantise, packed_folder, tokenizer, unpack
+from onshelf_exporter.training.recipe import EncoderRecipe, load_recipe
 from onshelf_exporter.training.texts import load_tokenizer, model_folder, pad_token
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")

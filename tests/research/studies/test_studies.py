@@ -12,11 +12,11 @@ from scipy import sparse
 from transformers import BertConfig, BertModel
 
 from onshelf_exporter.cli import main
-from onshelf_exporter.errors import ExporterError
-from onshelf_exporter.graphs import quantise_words, run_graph, session
 from onshelf_exporter.models.product_encoder import TextEncoder
-from onshelf_exporter.recipe import LoopRecipe
-from onshelf_exporter.threads import usable
+from onshelf_exporter.process.errors import ExporterError
+from onshelf_exporter.process.threads import usable
+from onshelf_exporter.release.graphs import quantise_words, run_graph, session
+from onshelf_exporter.training.recipe import LoopRecipe
 from onshelf_exporter.training.texts import Tokens
 from onshelf_research.studies.attributes import Softmax
 from onshelf_research.studies.compression import largest_losses
@@ -103,8 +103,8 @@ def test_every_study_is_a_module_with_a_study(capsys: pytest.CaptureFixture[str]
 
 
 def test_columns_of_an_origin_do_not_know_what_came_after(complete_journey: Path) -> None:
-    from onshelf_exporter.recipe import load_recipe
     from onshelf_exporter.training.history import load_history
+    from onshelf_exporter.training.recipe import load_recipe
 
     setting = Setting(complete_journey, load_recipe("test"), Path("unused"))
     assert setting.history(60).cut == LAST_WEEK

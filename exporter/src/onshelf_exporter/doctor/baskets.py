@@ -4,7 +4,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from onshelf_exporter import engine, headers
+from onshelf_exporter.data import engine, headers
 from onshelf_exporter.doctor.losses import Loss, Reason, apart
 
 OF_ORDERS = ("time", "user_id", "site_id", "status")  # what is the same for all lines of an order

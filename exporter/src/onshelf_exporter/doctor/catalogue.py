@@ -5,11 +5,11 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
-from onshelf_exporter import engine, headers, schema, validation
+from onshelf_exporter.data import engine, headers, schema, validation
+from onshelf_exporter.data.titles import LEVEL
 from onshelf_exporter.doctor.columns import Frame
 from onshelf_exporter.doctor.losses import SAMPLES, Loss, apart
 from onshelf_exporter.doctor.losses import Reason as Out
-from onshelf_exporter.titles import LEVEL
 
 TITLE_LENGTH = 1_000  # characters; the rule of the schema
 CONTROL = r"[\x00-\x1f\x7f]+"

@@ -20,11 +20,11 @@ from onshelf.files import (
     unit_of,
     yes_no,
 )
-from onshelf_exporter import headers, schema
+from onshelf_exporter.data import headers, schema
 from onshelf_exporter.doctor.meanings import Meaning
 from onshelf_exporter.doctor.paths import paths
 from onshelf_exporter.doctor.settings import Settings
-from onshelf_exporter.errors import SettingError
+from onshelf_exporter.process.errors import SettingError
 
 SAMPLES = 2  # values shown of each column
 SAMPLE_LENGTH = 28  # characters shown of a value

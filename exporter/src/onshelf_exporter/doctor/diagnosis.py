@@ -14,15 +14,15 @@ import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 
 from onshelf.files import currencies_of, is_text, numbers, texts, unit_of
-from onshelf_exporter import engine, schema
+from onshelf_exporter.data import engine, schema
+from onshelf_exporter.data.validation import MAX_MISSING
 from onshelf_exporter.doctor import catalogue, others, sales
 from onshelf_exporter.doctor.columns import MONEY, Frame, read_columns
 from onshelf_exporter.doctor.given import Given
 from onshelf_exporter.doctor.losses import SAMPLES, Loss, Reason, apart, total
 from onshelf_exporter.doctor.settings import Settings
 from onshelf_exporter.doctor.sources import Found, find
-from onshelf_exporter.errors import SettingError
-from onshelf_exporter.validation import MAX_MISSING
+from onshelf_exporter.process.errors import SettingError
 
 WITHOUT_PEOPLE = ("products", "promotions", "channels", "campaigns", "coupons", "calendar_events", "market_signals")
 WEEK_LESS_A_DAY = dt.timedelta(days=6)

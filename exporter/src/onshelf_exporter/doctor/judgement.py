@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 from rich.console import Console
 
-from onshelf_exporter import engine
-from onshelf_exporter.adapters.parquet import SETTINGS
+from onshelf_exporter.data import engine
+from onshelf_exporter.data.adapters.parquet import SETTINGS
+from onshelf_exporter.data.prepare import prepare
+from onshelf_exporter.data.weeks import Cut
 from onshelf_exporter.doctor.losses import Loss
-from onshelf_exporter.errors import DataError, InvalidDataError, SettingError, SourceError
-from onshelf_exporter.prepare import prepare
+from onshelf_exporter.process.errors import DataError, InvalidDataError, SettingError, SourceError
 from onshelf_exporter.training.runs import MIN_LAUNCHES, OUTCOME_WEEKS, complete_launches
-from onshelf_exporter.weeks import Cut
 
 SALES_TIME = "interactions.time"  # named by the stage `data` where sales hold no whole week
 NO_CURRENCY = "XXX"  # of ISO 4217, where none is stated: amounts are only looked at

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import ibis
 import ibis.expr.types as ir
 
-from onshelf_exporter import engine
+from onshelf_exporter.data import engine
 
 SAMPLES = 3
 

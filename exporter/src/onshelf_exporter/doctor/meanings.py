@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from onshelf.files import texts
-from onshelf_exporter import headers, schema
+from onshelf_exporter.data import headers, schema
 from onshelf_exporter.doctor.settings import Settings
-from onshelf_exporter.errors import SettingError
+from onshelf_exporter.process.errors import SettingError
 
 PATH_LEVELS = ("category_1", "category_2", "category_3")
 SALE_MEANINGS = (

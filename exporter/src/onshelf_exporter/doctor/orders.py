@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from onshelf.files import identifiers
-from onshelf_exporter import headers
+from onshelf_exporter.data import headers
 from onshelf_exporter.doctor.given import Given
 from onshelf_exporter.doctor.meanings import Meaning, meanings, tables_of
 from onshelf_exporter.doctor.settings import Settings

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 
 from onshelf.files import texts
-from onshelf_exporter import engine, schema
+from onshelf_exporter.data import engine, schema
 from onshelf_exporter.doctor.columns import Frame
 from onshelf_exporter.doctor.losses import SAMPLES, Loss
 from onshelf_exporter.doctor.sources import Joined

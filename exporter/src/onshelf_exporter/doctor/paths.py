@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from onshelf.files import Reading
-from onshelf_exporter.titles import LEVEL
+from onshelf_exporter.data.titles import LEVEL
 
 # Signs between levels; the one that most values hold is that of the column, the first of several.
 SEPARATORS = (r">+|[»＞›→]", r"\|+", r"::", r"[/／]", r"(?<=\w)\.(?=\w)")

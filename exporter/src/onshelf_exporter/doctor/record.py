@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from onshelf_exporter import engine
+from onshelf_exporter.data import engine
 from onshelf_exporter.doctor.diagnosis import Diagnosis, missing_capabilities
 from onshelf_exporter.doctor.judgement import Summary
 from onshelf_exporter.doctor.losses import Loss

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 
-from onshelf_exporter import engine, headers, schema, validation
+from onshelf_exporter.data import engine, headers, schema, validation
 from onshelf_exporter.doctor import baskets
 from onshelf_exporter.doctor.columns import NO_SALE, UNKNOWN, Frame
 from onshelf_exporter.doctor.losses import Loss, Reason, apart

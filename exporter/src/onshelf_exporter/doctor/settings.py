@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from onshelf_exporter import headers, schema
-from onshelf_exporter.errors import SettingError
-from onshelf_exporter.launch_rule import LaunchRule, launch_parts
+from onshelf_exporter.data import headers, schema
+from onshelf_exporter.data.launch_rule import LaunchRule, launch_parts
+from onshelf_exporter.process.errors import SettingError
 from onshelf_release.calendar import WEEKDAYS
 
 

@@ -15,7 +15,7 @@ from onshelf_exporter.doctor.given import Given
 from onshelf_exporter.doctor.meanings import Meaning, meanings, tables_of
 from onshelf_exporter.doctor.orders import with_orders
 from onshelf_exporter.doctor.settings import Settings
-from onshelf_exporter.errors import SettingError, SourceError
+from onshelf_exporter.process.errors import SettingError, SourceError
 
 SETTINGS = "shop.json"
 

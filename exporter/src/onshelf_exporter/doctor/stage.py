@@ -8,15 +8,15 @@ from typing import Any
 
 from rich.console import Console
 
-from onshelf_exporter import engine
-from onshelf_exporter.adapters.parquet import SETTINGS, read_settings
+from onshelf_exporter.data import engine
+from onshelf_exporter.data.adapters.parquet import SETTINGS, read_settings
+from onshelf_exporter.data.prepare import adopt, check_name, prepare_code
 from onshelf_exporter.doctor import judgement, page
 from onshelf_exporter.doctor.diagnosis import Diagnosis, diagnose
 from onshelf_exporter.doctor.record import write_record
 from onshelf_exporter.doctor.settings import Settings, settings_of
-from onshelf_exporter.errors import SettingError
-from onshelf_exporter.prepare import adopt, check_name, prepare_code
-from onshelf_exporter.progress_display import working
+from onshelf_exporter.process.errors import SettingError
+from onshelf_exporter.process.progress_display import working
 
 USABLE, NOT_USABLE, WITH_LOSSES = 0, 1, 3
 

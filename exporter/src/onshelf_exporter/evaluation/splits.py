@@ -8,8 +8,8 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
-from onshelf_exporter.errors import SettingError
-from onshelf_exporter.weeks import Cut
+from onshelf_exporter.data.weeks import Cut
+from onshelf_exporter.process.errors import SettingError
 
 OUTCOME_WEEKS = 8
 WARM_WEEKS = 4

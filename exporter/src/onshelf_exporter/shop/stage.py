@@ -22,17 +22,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
-from onshelf_exporter import memory
 from onshelf_exporter.doctor import record
 from onshelf_exporter.doctor.settings import add_reading_arguments, reading_options
 from onshelf_exporter.doctor.stage import USABLE, WITH_LOSSES
-from onshelf_exporter.errors import ExporterError, SettingError
 from onshelf_exporter.evaluation.splits import add_weeks_argument
-from onshelf_exporter.imported import FOLLOWED, code_hash, package_hash
-from onshelf_exporter.json_file import write_json
-from onshelf_exporter.recipe import load_recipe
+from onshelf_exporter.process import memory
+from onshelf_exporter.process.errors import ExporterError, SettingError
+from onshelf_exporter.process.imported import FOLLOWED, code_hash, package_hash
+from onshelf_exporter.process.json_file import write_json
 from onshelf_exporter.shop.example import write_example
 from onshelf_exporter.shop.page import Step, read, render
+from onshelf_exporter.training.recipe import load_recipe
 from onshelf_exporter.training.runs import open_run
 
 STAGES = ("doctor", "data", "train", "evaluate", "publish")

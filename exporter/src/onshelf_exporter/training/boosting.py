@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from onshelf_exporter.models.boosted import BoostedTrees
-from onshelf_exporter.progress_display import progress_bar
-from onshelf_exporter.recipe import BoostingRecipe
+from onshelf_exporter.process.progress_display import progress_bar
 from onshelf_exporter.training.forest import TreeNodes, joined
 from onshelf_exporter.training.rankers import Rows, fallback, join
+from onshelf_exporter.training.recipe import BoostingRecipe
 
 LOSS_ROWS = 20_000  # on which the training loss is measured, at most
 

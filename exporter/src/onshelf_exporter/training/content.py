@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from onshelf_exporter import devices, precision
 from onshelf_exporter.models.launch_outcome import nb_loss
 from onshelf_exporter.models.product_encoder import DISCOUNT_BINS, ContentEncoder, Practice, TextEncoder
-from onshelf_exporter.recipe import ContentRecipe, EncoderRecipe
+from onshelf_exporter.training import devices, precision
 from onshelf_exporter.training.context import price_table
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.loop import Fit, fit
+from onshelf_exporter.training.recipe import ContentRecipe, EncoderRecipe
 from onshelf_exporter.training.targets import Targets, build_targets, newest_outcomes
 from onshelf_exporter.training.texts import Tokens
 from onshelf_release.candidates import CHANNEL_SLOTS

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from onshelf_exporter import devices, distributed
 from onshelf_exporter.models.product_encoder import TextEncoder
-from onshelf_exporter.progress_display import progress_bar
+from onshelf_exporter.process.progress_display import progress_bar
+from onshelf_exporter.training import devices, distributed
 from onshelf_exporter.training.texts import Tokens
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from onshelf_exporter import distributed, precision
-from onshelf_exporter.json_file import write_json
 from onshelf_exporter.models.product_encoder import TextEncoder
-from onshelf_exporter.progress_display import loading, working
+from onshelf_exporter.models.unpadding import lean
+from onshelf_exporter.process.json_file import write_json
+from onshelf_exporter.process.progress_display import loading, working
+from onshelf_exporter.training import distributed, precision
 from onshelf_exporter.training.content import fine_tune
 from onshelf_exporter.training.encode import encode_texts, load_bert
 from onshelf_exporter.training.history import load_history
@@ -28,7 +29,6 @@ from onshelf_exporter.training.texts import (
     unknown_share,
     wordings,
 )
-from onshelf_exporter.unpadding import lean
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.data.weeks import Cut
+from onshelf_exporter.process.errors import ExporterError
 from onshelf_exporter.training.vocabulary import Vocabulary, build_vocabulary
-from onshelf_exporter.weeks import Cut
 from onshelf_release.candidates import CHANNEL_SLOTS
 
 Floats = NDArray[np.float32]

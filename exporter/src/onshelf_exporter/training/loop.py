@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from onshelf_exporter import devices, distributed
-from onshelf_exporter.progress_display import progress_bar
-from onshelf_exporter.recipe import LoopRecipe
+from onshelf_exporter.process.progress_display import progress_bar
+from onshelf_exporter.training import devices, distributed
+from onshelf_exporter.training.recipe import LoopRecipe
 
 Curve = Callable[[str, float, int], None]
 

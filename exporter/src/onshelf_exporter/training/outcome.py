@@ -13,11 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from onshelf_exporter.dataset_weeks import weeks_of_year
-from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.data.dataset_weeks import weeks_of_year
 from onshelf_exporter.models.kin import kin_features
 from onshelf_exporter.models.launch_outcome import BUYER_ROWS, KINDS, LaunchOutcome, Leaves, OutcomeGraph, split_leaves
-from onshelf_exporter.recipe import OutcomeRecipe
+from onshelf_exporter.process.errors import ExporterError
 from onshelf_exporter.training.behaviour import Events
 from onshelf_exporter.training.calibration import beta_calibration, randomised_pit
 from onshelf_exporter.training.context import seasonality_table
@@ -25,6 +24,7 @@ from onshelf_exporter.training.forest import at_most, bin_values, count_support,
 from onshelf_exporter.training.history import History, Launches
 from onshelf_exporter.training.kin import Kin, build_kin, kin_tables, overall_rates, statistics_of
 from onshelf_exporter.training.partial import life_shapes, likely_totals
+from onshelf_exporter.training.recipe import OutcomeRecipe
 from onshelf_exporter.training.response import estimate_response
 from onshelf_exporter.training.runs import MIN_LAUNCHES
 from onshelf_release.candidates import CHANNEL_SLOTS, HORIZONS, candidate_rows

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.process.errors import ExporterError
 
 NAME = "multilingual-e5-small"
 FILE = "e5-small-q4.bin"

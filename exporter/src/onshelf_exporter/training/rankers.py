@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from onshelf_exporter.models.scorer import NONE, Scorer, Scorers
-from onshelf_exporter.recipe import LoopRecipe
 from onshelf_exporter.training.loop import Task, fit
+from onshelf_exporter.training.recipe import LoopRecipe
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from onshelf_exporter.dataset_weeks import weeks_of_year
+from onshelf_exporter.data.dataset_weeks import weeks_of_year
 from onshelf_exporter.models.launch_outcome import ResponseTable
-from onshelf_exporter.recipe import OutcomeRecipe
 from onshelf_exporter.training.context import product_week_frame, seasonality_levels
 from onshelf_exporter.training.history import History
+from onshelf_exporter.training.recipe import OutcomeRecipe
 from onshelf_release.candidates import CHANNEL_SLOTS
 
 OVERDISPERSION = 4.0  # variance of weekly units over their mean, by which the likelihood counts less

@@ -9,15 +9,16 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from onshelf_exporter.imported import code_hash
-from onshelf_exporter.recipe import Recipe
-from onshelf_exporter.weeks import Cut
+from onshelf_exporter.data.weeks import Cut
+from onshelf_exporter.process.imported import code_hash
+from onshelf_exporter.training.recipe import Recipe
 
 OUTCOME_WEEKS = 8
 MIN_LAUNCHES = 2  # with a complete outcome; fewer teach nothing
 ROLES = ("replay", "evaluation", "production")
 REPEAT = "-seed"  # "evaluation-seed2" repeats the role on the same text encoder with the recipe's seed + 2
-TRAINING = "onshelf_exporter.train"  # the modules whose code, with all that they import, is the run's and the encoder's
+# the modules whose code, with all that they import, is the run's and the encoder's
+TRAINING = "onshelf_exporter.training.train"
 ENCODER = "onshelf_exporter.training.encoder"
 
 

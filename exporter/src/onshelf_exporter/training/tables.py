@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.feather as feather
 from numpy.typing import NDArray
 
-from onshelf_exporter import features
-from onshelf_exporter.dataset_weeks import calendar_of, weeks_of_year
-from onshelf_exporter.recipe import EncoderRecipe
+from onshelf_exporter.data import features
+from onshelf_exporter.data.dataset_weeks import calendar_of, weeks_of_year
 from onshelf_exporter.training.behaviour import Events, bought
 from onshelf_exporter.training.context import price_levels, seasonality_levels
 from onshelf_exporter.training.familiarity import familiarity_table
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.life_cycle import life_cycle_table
 from onshelf_exporter.training.outcome import launch_attributes
+from onshelf_exporter.training.recipe import EncoderRecipe
 from onshelf_exporter.training.texts import load_tokenizer
 from onshelf_exporter.training.towers import TowerResult
 from onshelf_release.codes import LEVELS

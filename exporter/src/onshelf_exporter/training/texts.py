@@ -17,11 +17,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from onshelf_exporter.errors import ExporterError
-from onshelf_exporter.recipe import EncoderRecipe
-from onshelf_exporter.titles import is_vague, readable
+from onshelf_exporter.data.titles import is_vague, readable
+from onshelf_exporter.process.errors import ExporterError
 from onshelf_exporter.training import packed
 from onshelf_exporter.training.history import History
+from onshelf_exporter.training.recipe import EncoderRecipe
 
 TRAIN_TOKENS = 32  # longest text in training; serving allows more
 PRAISE = """

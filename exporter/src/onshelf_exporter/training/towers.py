@@ -25,13 +25,13 @@ from onshelf_exporter.models.towers import (
     closest_users,
     pair_features,
 )
-from onshelf_exporter.recipe import TowerRecipe
 from onshelf_exporter.training.behaviour import Events, Histories, histories, profiles
 from onshelf_exporter.training.boosting import fit_or_fall_back
 from onshelf_exporter.training.factors import content_map, fit_factors
 from onshelf_exporter.training.facts import catalogue_at, level_counts
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.rankers import Lists, Rows, fit_lists, fit_scorers, thinned
+from onshelf_exporter.training.recipe import TowerRecipe
 from onshelf_exporter.training.user_tables import distinct, user_tables
 from onshelf_release.codes import EVENT_KINDS
 from onshelf_release.signatures import PROFILE_DIM

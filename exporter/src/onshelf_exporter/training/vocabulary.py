@@ -8,8 +8,8 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
+from onshelf_exporter.data.titles import readable
 from onshelf_exporter.models.completion import CategoryCompletion
-from onshelf_exporter.titles import readable
 from onshelf_release.codes import LEVELS
 
 

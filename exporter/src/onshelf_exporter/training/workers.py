@@ -16,8 +16,9 @@ from typing import TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
-from onshelf_exporter import devices, distributed, memory
-from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.process import memory
+from onshelf_exporter.process.errors import ExporterError
+from onshelf_exporter.training import devices, distributed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

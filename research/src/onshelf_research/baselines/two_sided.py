@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from onshelf_exporter.weeks import Cut
+from onshelf_exporter.data.weeks import Cut
 from onshelf_research.baselines import cold, trees
 from onshelf_research.data.dataset import LEVELS, Dataset, LaunchRows
 

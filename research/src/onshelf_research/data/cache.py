@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onshelf_exporter import imported
+from onshelf_exporter.process import imported
 
 Arrays = dict[str, NDArray[Any]]
 WITHIN = (*imported.FOLLOWED, "onshelf_research")

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import sparse
 
-from onshelf_exporter.errors import SourceError
+from onshelf_exporter.process.errors import SourceError
 
 LEVELS = ("department", "category", "type", "brand")
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from onshelf_exporter.data.weeks import Cut
 from onshelf_exporter.evaluation.splits import WARM_WEEKS
-from onshelf_exporter.weeks import Cut
 from onshelf_research.baselines.warm import HALF_LIFE_WEEKS, RECENT_WEEKS, Recommender
 from onshelf_research.data.dataset import Dataset, LaunchRows
 from onshelf_research.evaluation import ranking

@@ -18,10 +18,10 @@ import pyarrow.feather
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from onshelf_exporter.errors import ExporterError, SourceError
-from onshelf_exporter.progress_display import progress_bar
+from onshelf_exporter.data.weeks import Cut
+from onshelf_exporter.process.errors import ExporterError, SourceError
+from onshelf_exporter.process.progress_display import progress_bar
 from onshelf_exporter.training.vocabulary import Vocabulary
-from onshelf_exporter.weeks import Cut
 from onshelf_release.candidates import CANDIDATE_COLUMNS
 
 LEVELS = ("department", "category", "type", "brand")

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from onshelf_exporter.progress_display import progress_bar
-from onshelf_exporter.weeks import Cut
+from onshelf_exporter.data.weeks import Cut
+from onshelf_exporter.process.progress_display import progress_bar
 from onshelf_research.baselines import analogs, forest, statistics, trees
 from onshelf_research.baselines.forecast import Floats, Forecast, single
 from onshelf_research.data.cache import Arrays, Cache, code_hash

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from onshelf_exporter.data.weeks import Cut
 from onshelf_exporter.models.launch_outcome import OutcomeGraph
-from onshelf_exporter.progress_display import progress_bar
-from onshelf_exporter.recipe import OutcomeRecipe
+from onshelf_exporter.process.progress_display import progress_bar
 from onshelf_exporter.training.behaviour import load_events
 from onshelf_exporter.training.history import load_history
 from onshelf_exporter.training.outcome import train_outcome
-from onshelf_exporter.weeks import Cut
+from onshelf_exporter.training.recipe import OutcomeRecipe
 from onshelf_release.signatures import QUANTILE_LEVELS, SIGNATURES
 from onshelf_research.baselines.forecast import Floats, Forecast
 from onshelf_research.data.dataset import Dataset, LaunchRows

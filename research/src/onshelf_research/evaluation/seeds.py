@@ -7,11 +7,12 @@ import hashlib
 from functools import partial
 from pathlib import Path
 
-from onshelf_exporter import export, train
-from onshelf_exporter.errors import ExporterError
-from onshelf_exporter.recipe import Recipe
-from onshelf_exporter.threads import usable
+from onshelf_exporter.process.errors import ExporterError
+from onshelf_exporter.process.threads import usable
+from onshelf_exporter.release import export
+from onshelf_exporter.training import train
 from onshelf_exporter.training.history import load_dataset
+from onshelf_exporter.training.recipe import Recipe
 from onshelf_exporter.training.runs import REPEAT, Run, open_run
 from onshelf_exporter.training.workers import side_by_side
 from onshelf_research.evaluation.release import ModelRelease, exported_release

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from onshelf_exporter.dataset_weeks import weeks_of_year
+from onshelf_exporter.data.dataset_weeks import weeks_of_year
 from onshelf_exporter.training.calibration import distribution_at
 from onshelf_release.candidates import CHANNEL_SLOTS, HORIZONS, candidate_rows
 from onshelf_research.baselines.forecast import Floats, Forecast

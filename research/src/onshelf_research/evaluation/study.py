@@ -8,14 +8,14 @@ from types import ModuleType
 import numpy as np
 from scipy import sparse
 
-from onshelf_exporter import imported
+from onshelf_exporter.data.weeks import Cut
 from onshelf_exporter.evaluation import bootstrap
 from onshelf_exporter.evaluation.splits import Split
-from onshelf_exporter.progress_display import progress_bar
-from onshelf_exporter.recipe import EncoderRecipe, Recipe
+from onshelf_exporter.process import imported
+from onshelf_exporter.process.progress_display import progress_bar
 from onshelf_exporter.training import runs
+from onshelf_exporter.training.recipe import EncoderRecipe, Recipe
 from onshelf_exporter.training.texts import model_folder
-from onshelf_exporter.weeks import Cut
 from onshelf_research.baselines import cold, factors, tutorials, two_sided, warm
 from onshelf_research.baselines.forecast import Floats, Forecast
 from onshelf_research.data.cache import Arrays, Cache, code_hash

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 from scipy.optimize import minimize_scalar
 
-from onshelf_exporter.progress_display import progress_bar
+from onshelf_exporter.process.progress_display import progress_bar
 from onshelf_exporter.training.life_cycle import weekly_units
 from onshelf_release.life_cycle import EVIDENCE, SHARES, SIZES, WEEKS, posterior
 from onshelf_research.baselines import statistics, trees

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from onshelf_exporter.titles import readable
+from onshelf_exporter.data.titles import readable
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.response import Panel, build_panel
 from onshelf_research.policy.aipw import MIN_ARM, Lift, cross_fit, lift, shrink

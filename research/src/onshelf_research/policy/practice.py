@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from onshelf_exporter.dataset_weeks import weeks_of_year
+from onshelf_exporter.data.dataset_weeks import weeks_of_year
+from onshelf_exporter.data.weeks import Cut
 from onshelf_exporter.evaluation.bootstrap import cluster_weights, interval
 from onshelf_exporter.training.targets import discount_bin
-from onshelf_exporter.weeks import Cut
 from onshelf_research.data.dataset import Dataset, LaunchRows
 from onshelf_research.evaluation.release import ModelRelease
 from onshelf_research.evaluation.tables import launch_clusters

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from onshelf_exporter.errors import ExporterError
+from onshelf_exporter.process.errors import ExporterError
 from onshelf_exporter.training.context import context_table
 from onshelf_exporter.training.history import History
 from onshelf_research.data.dataset import Dataset, LaunchRows

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from onshelf_exporter.errors import SourceError
+from onshelf_exporter.process.errors import SourceError
 
 StudyTable = dict[str, Any]
 FIELDS: dict[str, type | tuple[type, ...]] = {

@@ -16,11 +16,18 @@ import torch
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
-from onshelf_exporter import precision
-from onshelf_exporter.graphs import Arrays, export_graph, quantise, quantise_words, run_graph, session
 from onshelf_exporter.models.product_encoder import ProductEncoder, ProductTower, TextEncoder
-from onshelf_exporter.recipe import LoopRecipe
+from onshelf_exporter.release.graphs import (
+    Arrays,
+    export_graph,
+    quantise,
+    quantise_words,
+    run_graph,
+    session,
+)
+from onshelf_exporter.training import precision
 from onshelf_exporter.training.history import History
+from onshelf_exporter.training.recipe import LoopRecipe
 from onshelf_exporter.training.texts import load_tokenizer, pad_token, tokenise, wordings
 from onshelf_exporter.training.vocabulary import category_completion
 from onshelf_research.data.cache import code_hash

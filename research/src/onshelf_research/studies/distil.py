@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from onshelf_exporter import devices
-from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.models.product_encoder import TextEncoder
-from onshelf_exporter.recipe import LoopRecipe
+from onshelf_exporter.process.errors import ExporterError
+from onshelf_exporter.training import devices
 from onshelf_exporter.training.loop import Fit, fit
+from onshelf_exporter.training.recipe import LoopRecipe
 from onshelf_exporter.training.texts import Tokens
 
 MIX = 0.5  # weight of keeping the distances between the titles of a batch, beside each title's own place

@@ -13,14 +13,14 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
-from onshelf_exporter import precision
-from onshelf_exporter.errors import ExporterError
 from onshelf_exporter.models.product_encoder import TextEncoder
-from onshelf_exporter.recipe import EncoderRecipe
+from onshelf_exporter.process.errors import ExporterError
+from onshelf_exporter.training import precision
 from onshelf_exporter.training.content import fine_tune
 from onshelf_exporter.training.encode import encode_texts, load_bert
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.loop import finish
+from onshelf_exporter.training.recipe import EncoderRecipe
 from onshelf_exporter.training.runs import ENCODER
 from onshelf_exporter.training.texts import Tokens, load_tokenizer, model_folder, tokenise, wordings
 from onshelf_research.data.cache import code_hash

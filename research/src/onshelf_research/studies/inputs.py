@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from onshelf_exporter.recipe import Recipe
+from onshelf_exporter.data.weeks import Cut
 from onshelf_exporter.training.history import History, load_history
+from onshelf_exporter.training.recipe import Recipe
 from onshelf_exporter.training.vocabulary import shrunk
-from onshelf_exporter.weeks import Cut
 
 LAST_WEEK = 39  # the test period's launches begin after it; nothing later is ever read by a study
 ORIGINS = ((22, 25), (25, 28), (28, 32))  # learn from launches complete by the first, measure those up to the second

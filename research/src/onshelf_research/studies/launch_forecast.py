@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from onshelf_exporter.evaluation import metrics
 from onshelf_exporter.models.kin import kin_features
 from onshelf_exporter.models.launch_outcome import OutcomeGraph
-from onshelf_exporter.progress_display import progress_bar
-from onshelf_exporter.recipe import OutcomeRecipe
-from onshelf_exporter.threads import usable
+from onshelf_exporter.process.progress_display import progress_bar
+from onshelf_exporter.process.threads import usable
 from onshelf_exporter.training.behaviour import load_events
 from onshelf_exporter.training.calibration import randomised_pit
 from onshelf_exporter.training.history import History
@@ -27,6 +26,7 @@ from onshelf_exporter.training.outcome import (
     outcome_rows,
     train_outcome,
 )
+from onshelf_exporter.training.recipe import OutcomeRecipe
 from onshelf_release.signatures import QUANTILE_LEVELS
 from onshelf_research.studies.inputs import ORIGINS, Floats, Setting
 from onshelf_research.studies.table import Table

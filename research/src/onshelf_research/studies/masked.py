@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from onshelf_exporter import devices
 from onshelf_exporter.models.product_encoder import TextEncoder
-from onshelf_exporter.recipe import LoopRecipe
+from onshelf_exporter.training import devices
 from onshelf_exporter.training.content import freeze_lower
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.loop import Fit, fit
+from onshelf_exporter.training.recipe import LoopRecipe
 from onshelf_exporter.training.texts import Tokens
 
 MASKED = 0.2  # of a title's tokens

@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from onshelf_exporter.recipe import EncoderRecipe, load_recipe
 from onshelf_exporter.training.content import fine_tune
 from onshelf_exporter.training.encode import load_bert
 from onshelf_exporter.training.history import History
+from onshelf_exporter.training.recipe import EncoderRecipe, load_recipe
 from onshelf_exporter.training.texts import load_tokenizer, model_folder, tokenise, wordings
 from onshelf_research.studies.attributes import Softmax
 from onshelf_research.studies.features import read

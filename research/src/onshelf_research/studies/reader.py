@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from onshelf_exporter.models.product_encoder import ContentEncoder, TextEncoder
-from onshelf_exporter.train import train
 from onshelf_exporter.training.content import refit_content
 from onshelf_exporter.training.encoder import Encoder, train_encoder
 from onshelf_exporter.training.history import History, load_dataset
 from onshelf_exporter.training.loop import finish
 from onshelf_exporter.training.runs import Run, open_run
+from onshelf_exporter.training.train import train
 from onshelf_research.studies.inputs import Setting
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from onshelf_exporter.recipe import EncoderRecipe
+from onshelf_exporter.training.recipe import EncoderRecipe
 from onshelf_research.studies.features import bag_components, bag_of_words, components, read, said, trained_text
 from onshelf_research.studies.head import Demand, forecast
 from onshelf_research.studies.inputs import ORIGINS, Floats, Origin, Setting, origin

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from onshelf_exporter import export, train
 from onshelf_exporter.evaluation.splits import split_of
-from onshelf_exporter.recipe import Recipe, load_recipe
-from onshelf_exporter.threads import usable
+from onshelf_exporter.process.threads import usable
+from onshelf_exporter.release import export
+from onshelf_exporter.training import train
 from onshelf_exporter.training.history import load_dataset
+from onshelf_exporter.training.recipe import Recipe, load_recipe
 from onshelf_exporter.training.runs import REPEAT, open_run
 from onshelf_exporter.training.workers import side_by_side
 from onshelf_research.data import dataset

@@ -15,15 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from onshelf_exporter.data.weeks import Cut
 from onshelf_exporter.models.kinship import LEAN, SMALL
 from onshelf_exporter.models.towers import AudienceRetrieval
-from onshelf_exporter.progress_display import progress_bar
-from onshelf_exporter.train import embed_products
+from onshelf_exporter.process.progress_display import progress_bar
 from onshelf_exporter.training.behaviour import load_events
 from onshelf_exporter.training.boosting import fit_or_fall_back
 from onshelf_exporter.training.rankers import Lists, Rows, fit_lists, fit_scorers
 from onshelf_exporter.training.towers import HIDDEN, REPEAT_FALLBACK, Limits, RankerRows, assemble, collect, state_at
-from onshelf_exporter.weeks import Cut
+from onshelf_exporter.training.train import embed_products
 from onshelf_research.data import dataset
 from onshelf_research.data.dataset import Dataset, Purchases
 from onshelf_research.evaluation import recommend

@@ -14,11 +14,11 @@ from typing import NamedTuple, cast
 
 import torch
 
-from onshelf_exporter.errors import ExporterError
-from onshelf_exporter.export import git_commit
-from onshelf_exporter.recipe import load_recipe
-from onshelf_exporter.threads import usable
+from onshelf_exporter.process.errors import ExporterError
+from onshelf_exporter.process.threads import usable
+from onshelf_exporter.release.export import git_commit
 from onshelf_exporter.training.history import load_dataset
+from onshelf_exporter.training.recipe import load_recipe
 from onshelf_research.studies.inputs import Setting
 from onshelf_research.studies.table import Table, write
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from onshelf_exporter.titles import is_vague, readable
+from onshelf_exporter.data.titles import is_vague, readable
 from onshelf_exporter.training.vocabulary import Vocabulary
 
 MAKERS = ("Hartwell", "Bluestone", "Casa Verde", "O'Malley's", "Northfield", "Dr. Amery", "Sunny Acres", "Kirra")

@@ -1,0 +1,1 @@
+"""From a retailer's files to canonical tables, weekly features and launches."""

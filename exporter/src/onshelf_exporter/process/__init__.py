@@ -1,0 +1,1 @@
+"""What every stage needs of its process: errors, progress, locks, memory, threads, hashes of its code."""

@@ -1,0 +1,1 @@
+"""From trained models to a published model release: graphs, checks, configurations, cards."""
