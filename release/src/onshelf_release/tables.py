@@ -2,12 +2,12 @@
 
 import pyarrow as pa
 
-from onshelf_release import familiarity, life_cycle
+from onshelf_release import channels, familiarity, life_cycle
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "vocabulary": ("level", "id", "name", "readable_name", "parent_id", "n_products"),
     "categories": ("level", "id", "median_price", "price_p05", "price_p95", "seasonality"),
-    "channels": ("channel_slot", "channel_id", "name", "kind", "typical_coverage", "broad_coverage"),
+    "channels": channels.COLUMNS,
     "products": (
         "product_id",
         "title",

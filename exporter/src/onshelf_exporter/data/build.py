@@ -28,6 +28,7 @@ from onshelf_exporter.data.titles import LEVEL
 from onshelf_exporter.data.weeks import data_weeks, week_column
 from onshelf_exporter.process.errors import DataError, InvalidDataError, SettingError
 from onshelf_release.calendar import RetailCalendar
+from onshelf_release.channels import ATTRIBUTES
 
 Tell = Callable[[str], None]
 
@@ -384,8 +385,8 @@ def _channels(channels: ir.Table | None, promoted: ir.Table, covered: ir.Table, 
     table = ids.left_join(used, "channel_id").drop("channel_id_right")
     if channels is not None:
         table = table.left_join(channels, "channel_id").drop("channel_id_right")
-    else:
-        table = table.mutate(name=ibis.null("string"), kind=ibis.null("string"))
+    unsaid = [column for column in schema.columns("channels") if column.name not in table.columns]
+    table = table.mutate(**{column.name: ibis.null(schema.TYPES[column.type]) for column in unsaid})
     last = (table.channel_id == coupon_channel) if coupon_channel is not None else ibis.literal(False)
     kind = ibis.coalesce(table.kind, ibis.ifelse(last, "coupon", "other"))
     slot = ibis.row_number().over(order_by=[last.cast("int8"), kind, table.channel_id])
@@ -395,4 +396,5 @@ def _channels(channels: ir.Table | None, promoted: ir.Table, covered: ir.Table, 
         name=ibis.coalesce(table.name, ibis.ifelse(last, "Coupon campaign", table.channel_id)),
         kind=kind,
         n_launches=table.n_launches.fill_null(0),
+        **{name: table[name] for name in ATTRIBUTES if name not in ("channel_id", "name", "kind")},
     )

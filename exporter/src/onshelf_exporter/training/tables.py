@@ -21,6 +21,7 @@ from onshelf_exporter.training.outcome import launch_attributes
 from onshelf_exporter.training.recipe import EncoderRecipe
 from onshelf_exporter.training.texts import load_tokenizer
 from onshelf_exporter.training.towers import TowerResult
+from onshelf_release.channels import ATTRIBUTES
 from onshelf_release.codes import LEVELS
 
 TRAITS = ("purchases_per_week", "price_tier", "promotion_sensitivity", "new_product_share")
@@ -109,9 +110,7 @@ def channels_table(history: History) -> pa.Table:
     return pa.table(
         {
             "channel_slot": pa.array(channels["channel_slot"].astype(np.int64), pa.int64()),
-            "channel_id": pa.array(channels["channel_id"], pa.string()),
-            "name": pa.array(channels["name"], pa.string()),
-            "kind": pa.array(channels["kind"], pa.string()),
+            **{name: pa.array(channels[name], from_pandas=True) for name in ATTRIBUTES},
             "typical_coverage": pa.array(typical, pa.float64()),
             "broad_coverage": pa.array(broad, pa.float64()),
             "n_launches": pa.array(count, pa.int64()),

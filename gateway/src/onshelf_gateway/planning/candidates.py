@@ -8,9 +8,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from onshelf_gateway.releases.model_release import Channel, ModelRelease
+from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_release.calendar import week_of_year
 from onshelf_release.candidates import CHANNEL_SLOTS, candidate_rows
+from onshelf_release.channels import Channel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from onshelf_gateway.planning.candidates import Candidates
 from onshelf_gateway.planning.timing import label
-from onshelf_gateway.releases.model_release import Channel, ModelRelease
+from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests import money
+from onshelf_release.channels import Channel
 
 Floats = NDArray[np.float64]
 MAX_EFFECTS = 16

@@ -1,6 +1,5 @@
 """A model release as the gateway reads it: manifest, tokenizer and memory-mapped Arrow tables; immutable."""
 
-import dataclasses
 import datetime as dt
 import hashlib
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from tokenizers import Tokenizer
 from onshelf.v1 import types_pb2
 from onshelf_release.calendar import WEEKS_OF_YEAR
 from onshelf_release.candidates import CHANNEL_SLOTS
+from onshelf_release.channels import COUPON_KIND, Channel, read_channels
 from onshelf_release.codes import CATEGORY_LEVELS, NEW_PRODUCT_WEEKS
 from onshelf_release.familiarity import Familiarity, read_familiarity
 from onshelf_release.life_cycle import LifeCycle, read_life_cycle
@@ -29,7 +29,6 @@ from onshelf_release.vocabulary import Vocabulary, load_vocabulary
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Parsed = TypeVar("Parsed")
-COUPON_KIND = "coupon"
 INTEREST = 0.05  # share of purchases that makes a category an interest
 _TRAITS = (
     ("purchases_per_week", "occasional shoppers", "frequent shoppers"),
@@ -41,18 +40,6 @@ _TRAITS = (
 
 class ReleaseError(Exception):
     """A folder that is not a model release this gateway can serve; names the folder, the file and the rule."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Channel:
-    """A channel of the release; coverages are shares of sites, (0, 1]."""
-
-    slot: int
-    channel_id: str
-    name: str
-    kind: str
-    typical_coverage: float
-    broad_coverage: float
 
 
 @dataclass(frozen=True)
@@ -327,21 +314,6 @@ def _named(folder: Path, name: str, id_column: str) -> pa.Table:
     return table
 
 
-def _channels(table: pa.Table, path: Path) -> dict[str, Channel]:
-    rows = table.select(list(COLUMNS["channels"])).to_pylist()
-    channels = {row["channel_id"]: Channel(slot=row.pop("channel_slot"), **row) for row in rows}
-    for channel_id, channel in channels.items():
-        if channel.typical_coverage <= 0:  # never used: take what is usual for channels of its kind
-            usual = [c.typical_coverage for c in channels.values() if c.kind == channel.kind and c.typical_coverage > 0]
-            typical = float(np.median(usual)) if usual else 1.0
-            broad = max(typical, channel.broad_coverage)
-            channels[channel_id] = dataclasses.replace(channel, typical_coverage=typical, broad_coverage=broad)
-    slots = [channel.slot for channel in channels.values()]
-    if len(set(slots)) != len(rows) or not all(0 <= slot < CHANNEL_SLOTS for slot in slots):
-        raise ReleaseError(f"{path}: channel_slot must be unique and within 0..{CHANNEL_SLOTS - 1}, got {slots}")
-    return channels
-
-
 def _facts(table: pa.Table, path: Path) -> dict[tuple[str, int], CategoryFacts]:
     rows = table.select(list(COLUMNS["categories"])).to_pydict()
     seasonality = np.array(rows["seasonality"], dtype=np.float64)
@@ -398,7 +370,7 @@ def load_release(folder: Path) -> ModelRelease:
         manifest=manifest,
         tokenizer=tokenizer,
         vocabulary=vocabulary,
-        channels=_channels(_table(folder, "channels"), folder / "channels.arrow"),
+        channels=_parsed(folder, "channels", read_channels),
         products=_named(folder, "products", "product_id"),
         users=_named(folder, "users", "user_id"),
         launches=_table(folder, "launches"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from onshelf.v1 import launch_pb2
-from onshelf_gateway.releases.model_release import COUPON_KIND, ModelRelease
+from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests.checks import MAX_COST, Checker
 from onshelf_gateway.requests.questions import (
     CostQuestion,
@@ -20,6 +20,7 @@ from onshelf_gateway.requests.questions import (
     parse_scale,
     parse_stock,
 )
+from onshelf_release.channels import COUPON_KIND
 
 DEFAULT_WINDOW = dt.timedelta(weeks=12) - dt.timedelta(days=1)
 DEFAULT_MAX_DISCOUNT = 0.4

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_gateway.call.errors import without_users
-from onshelf_gateway.releases.model_release import COUPON_KIND, Channel, ModelRelease
+from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests.checks import MAX_AMOUNT, MAX_COST, Checker, shown
+from onshelf_release.channels import COUPON_KIND, Channel
 
 T = types_pb2
 PRICE_TAX = {number: name for name, number in T.PriceTax.items()}
