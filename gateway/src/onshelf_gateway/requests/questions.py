@@ -27,16 +27,16 @@ class ProductQuestion:
     """A product to plan. Prices in the release's currency; None where not given."""
 
     title: str
-    brand: str
-    category_path: tuple[str, ...]
-    attributes: tuple[tuple[str, str], ...]
-    list_price: Decimal | None
-    unit_cost: Decimal | None
-    price_tax: int
-    private_label: float
-    package_size: str
-    language: str
-    ignored: tuple[str, ...]
+    brand: str = ""
+    category_path: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
+    list_price: Decimal | None = None
+    unit_cost: Decimal | None = None
+    price_tax: int = T.PRICE_TAX_UNSPECIFIED
+    private_label: float = -1.0  # unknown
+    package_size: str = ""
+    language: str = ""
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -189,26 +189,10 @@ async def _product_text(gateway: Gateway, call: Call, version: int, given: Array
         check.done()
     with gateway.permits.hold(call):
         with call.stage("tokenize", len(texts)):
-            tokens = [tokenize(release, _question(text)) for text in texts]
+            tokens = [tokenize(release, ProductQuestion(title=text)) for text in texts]
             rows = [encoder_row(one.input_ids, one.mask, (0, 0, 0, 0), (0.0, -1.0)) for one in tokens]
         found = await gateway.models.encode_rows(call, release, rows)
     return {"embedding": np.stack([one["embedding"] for one in found])}
-
-
-def _question(text: str) -> ProductQuestion:
-    return ProductQuestion(
-        title=text,
-        brand="",
-        category_path=(),
-        attributes=(),
-        list_price=None,
-        unit_cost=None,
-        price_tax=0,
-        private_label=-1.0,
-        package_size="",
-        language="",
-        ignored=(),
-    )
 
 
 def _rows(given: Arrays) -> Iterator[dict[str, Any]]:

@@ -96,14 +96,8 @@ def _own(release: ModelRelease, row: int) -> ProductQuestion:
         title=release.products["title"][row].as_py(),
         brand=release.vocabulary.levels["brand"].names[int(ids[3])],
         category_path=tuple(release.vocabulary.path((int(ids[0]), int(ids[1]), int(ids[2])))),
-        attributes=(),
         list_price=Decimal(repr(float(price))).quantize(money.minor_unit(release.manifest.currency)) if price else None,
-        unit_cost=None,
-        price_tax=0,
         private_label=_private_label(release, row),
-        package_size="",
-        language="",
-        ignored=(),
     )
 
 
