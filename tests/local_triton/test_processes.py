@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def test_a_process_whose_name_is_no_text_disturbs_nobody(tmp_path: Path) -> None
     shutil.copy(str(shutil.which("sleep")), named)
     running = subprocess.Popen([named, "60"])
     try:
+        while not processes.command_line(running.pid):  # the kernel shows it a moment after the start
+            time.sleep(0.001)
         with pytest.raises(UnicodeDecodeError):
             Path(f"/proc/{running.pid}/stat").read_text(encoding="utf-8")
         assert processes.model_processes(os.getpid()) == []

@@ -212,6 +212,18 @@ def stubs(tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
         one.wait()
 
 
+@contextlib.contextmanager
+def a_server(token: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with the token of a server in its command line, which the kernel shows a moment after it started."""
+    server = subprocess.Popen(["sh", "-c", f"sleep 60; : {token}"], start_new_session=True)
+    try:
+        until(lambda: token in processes.command_line(server.pid), "its command line")
+        yield server
+    finally:
+        server.kill()
+        server.wait()
+
+
 class Clock:
     """Seconds that pass when the test says so."""
 
@@ -283,8 +295,7 @@ def test_a_server_that_does_not_end_a_load_is_killed(
     monkeypatch.setattr(processes, "model_processes", of_this_process)
     monkeypatch.setattr(watch_module, "LEAST_LOAD_SECONDS", 0.3)
     said: list[str] = []
-    server = subprocess.Popen(["sh", "-c", "sleep 60; : onshelf-hangs"], start_new_session=True)
-    try:
+    with a_server("onshelf-hangs") as server:
         running = state.State(
             server_id="onshelf-hangs",
             pid=server.pid,
@@ -301,9 +312,6 @@ def test_a_server_that_does_not_end_a_load_is_killed(
         stubs[0].kill()
         assert server.wait(20) == -signal.SIGKILL
         attending.join(20)
-    finally:
-        server.kill()
-        server.wait()
     assert said[-1] == f"linear: loading it again has not ended after 0.3 s; tritonserver {server.pid} is killed"
 
 
@@ -315,8 +323,7 @@ def test_a_server_that_answers_nothing_any_more_is_killed(
     monkeypatch.setattr(processes, "model_processes", lambda _, among=None: seen(os.getpid(), among))
     monkeypatch.setattr(watch_module, "LEAST_LOAD_SECONDS", 0.3)
     said: list[str] = []
-    server = subprocess.Popen(["sh", "-c", "sleep 60; : onshelf-silent"], start_new_session=True)
-    try:
+    with a_server("onshelf-silent") as server:
         running = state.State(
             server_id="onshelf-silent",
             pid=server.pid,
@@ -332,9 +339,6 @@ def test_a_server_that_answers_nothing_any_more_is_killed(
         attending.start()
         assert server.wait(20) == -signal.SIGKILL
         attending.join(20)
-    finally:
-        server.kill()
-        server.wait()
     assert said[-1] == f"tritonserver {server.pid} has not answered for 0.3 s; it is killed"
     assert len(said) == 2, "what it did not answer is said once"
 
