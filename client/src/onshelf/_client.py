@@ -40,7 +40,14 @@ class Client:
         credentials: grpc.ChannelCredentials | None = None,
         channel_options: _config.ChannelOptions = (),
     ) -> None:
-        self._config = _config.ClientConfig(address, timeout, retries, metadata, credentials, channel_options)
+        self._config = _config.ClientConfig(
+            address=address,
+            timeout=timeout,
+            retries=retries,
+            metadata=metadata,
+            credentials=credentials,
+            channel_options=channel_options,
+        )
         self._policy = RetryPolicy(retries=retries)
         options = self._config.options()
         if credentials is None:

@@ -59,7 +59,7 @@ def test_the_weeks_to_measure_reach_the_stage_that_measures(
     (tmp_path / "reports").mkdir()
     monkeypatch.setattr(stage.shutil, "rmtree", lambda *_, **__: None)
     names = ("tables", "data", "runs", "releases", "repository", "reports", "cache")
-    stage._steps(args, stage.Folders(shop=tmp_path, **{name: tmp_path / name for name in names}), [])
+    stage._steps(args, stage.Folders(root=tmp_path, **{name: tmp_path / name for name in names}), [])
     assert asked["evaluate"][asked["evaluate"].index("--decisions") + 2 :] == passed
 
 

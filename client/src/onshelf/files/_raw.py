@@ -54,4 +54,4 @@ class RawFile:
     ) -> "RawFile":
         """A file whose rows were read elsewhere."""
         table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
-        return cls(path, table, notes, losses)
+        return cls(path=path, table=table, notes=notes, losses=losses)

@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     memory.stated()
     options = [*reading_options(args), "--currency", args.currency]
     tables = root / f"tables-{fingerprint(args.path, options)}"
-    folders = Folders(shop=root, tables=tables, **{name: root / name for name in names})
+    folders = Folders(root=root, tables=tables, **{name: root / name for name in names})
     root.mkdir(parents=True, exist_ok=True)
     steps = _steps(args, folders, options)
     data = folders.data / args.name

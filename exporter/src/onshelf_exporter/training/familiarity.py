@@ -74,7 +74,7 @@ def _costs(known: Familiarity, said: "pd.Series[list[str]]") -> tuple[Floats, Fl
     bits = words.map({word: known.bits(word) for word in words.unique()}).to_numpy(dtype=np.float64)
     size = words.str.len().to_numpy(dtype=np.float64) + 1.0
     cost, letters = (np.bincount(words.index, values, minlength=len(said)) for values in (bits, size))
-    return cost, letters
+    return cost.astype(np.float64), letters.astype(np.float64)
 
 
 def _said(tokenizer: Tokenizer, titles: list[str]) -> "pd.Series[list[str]]":

@@ -122,7 +122,7 @@ class Remaining:
         after: the posterior. shares: [8] expected share of each week. seen: weeks observed.
     """
 
-    after: Posterior
+    after: Posterior[float]
     shares: Floats
     seen: int
 
