@@ -13,7 +13,7 @@ from onshelf_exporter import cli
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 BIN = Path(sys.executable).parent
-DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md"))
+DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md"))
 
 
 def block(language: str) -> str:
@@ -50,6 +50,14 @@ def test_the_commands_run_as_written(command, gateway, system, tmp_path):
 def test_links_between_documents_lead_somewhere(document):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", document.read_text()):
         assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_every_decision_has_a_date_and_a_verdict():
+    for document in (ROOT / "docs" / "decisions").glob("*.md"):
+        titles = re.findall(r"^###.*", document.read_text(), re.MULTILINE)
+        assert titles
+        wrong = [title for title in titles if not re.fullmatch(r"### \d{4}-\d\d-\d\d: \S.*", title)]
+        assert not wrong, f"{document.name}: {wrong}"
 
 
 def test_every_make_target_in_the_documents_exists():

@@ -3,8 +3,8 @@
     onshelf-exporter evaluate --split validation
 
 Writes evaluation.md, evaluation.json and the predictions of the served models below --out. `--split test` opens the
-test period: it needs a model release cut right before it, and appends date, recipe and numbers to docs/decisions.md,
-whatever they are.
+test period: it needs a model release cut right before it, and appends date, recipe and numbers, whatever they are, to
+docs/test_openings.md.
 """
 
 import argparse
@@ -57,7 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("reports"), help="folder of the report (default: reports)")
     parser.add_argument("--cache", type=Path, default=Path("var/cache/evaluation"), help="folder of kept predictions")
     parser.add_argument(
-        "--decisions", type=Path, default=Path("docs/decisions.md"), help="log to which the test's numbers are appended"
+        "--decisions",
+        type=Path,
+        default=Path("docs/test_openings.md"),
+        help="record to which the test's numbers are appended",
     )
     parser.add_argument("--recipe", default="default", help="recipe of the model release; trained where none fits")
     parser.add_argument(
@@ -260,10 +263,10 @@ def release_for(
 
 
 def record_opening(log: Path, numbers: summary.Summary, day: dt.date) -> None:
-    """Append to the log of decisions that the test period was opened, by which model release, with which numbers.
+    """Append to the record that the test period was opened, by which model release, with which numbers.
 
     Args:
-        log: docs/decisions.md; made where it is missing.
+        log: docs/test_openings.md; made where it is missing.
         numbers: content of evaluation.json.
         day: of the opening.
     """

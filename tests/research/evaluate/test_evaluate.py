@@ -178,8 +178,8 @@ def test_every_opening_is_appended(tmp_path):
         "slices": [{"slice": "food", "holds": False}, {"slice": "week 40", "holds": None}],
     }
     for day in (1, 2):
-        evaluate.record_opening(tmp_path / "docs" / "decisions.md", numbers, dt.date(2018, 1, day))
-    text = (tmp_path / "docs" / "decisions.md").read_text()
+        evaluate.record_opening(tmp_path / "docs" / "test_openings.md", numbers, dt.date(2018, 1, day))
+    text = (tmp_path / "docs" / "test_openings.md").read_text()
     assert text.count("test period opened") == 2
     assert text.count("behind the best baseline with certainty in: wape") == 2
     assert "wape_ci" not in text

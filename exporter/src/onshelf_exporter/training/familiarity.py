@@ -25,7 +25,7 @@ ORDER = 4  # letters that are looked at together
 ALPHABET = 2_000  # a letter never seen has so many equals
 ZIPF = 50  # a word of the tokenizer is as frequent as 1 / (place + ZIPF)
 SHARES = (0.3, 0.3, 0.4)  # of the shop's words, the tokenizer's words, the letters
-# Measured (docs/decisions.md, "Text"); a shop whose own titles read harder raises them.
+# Measured (docs/decisions/text.md); a shop whose own titles read harder raises them.
 TYPICAL = 2.25  # bits a letter
 NOTICE = 9.0  # strangeness beyond which a title is flagged
 REFUSE = 25.0  # beyond which it is refused

@@ -61,7 +61,7 @@ def _reading(summary: Summary) -> str:
             "in sight, so they are optimistic: they choose, they are not claimed. The test period stays closed."
         )
     elif summary["split"] == "test":
-        lines.append("- The test period was opened for this report; docs/decisions.md records it.")
+        lines.append("- The test period was opened for this report; docs/test_openings.md records it.")
     else:
         lines.append("- These weeks were chosen on the command line; the model release knows nothing after them begin.")
     if not weeks["is_purged"]:
