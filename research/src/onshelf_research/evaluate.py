@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("reports"), help="folder of the report (default: reports)")
     parser.add_argument("--cache", type=Path, default=Path("var/cache/evaluation"), help="folder of kept predictions")
     parser.add_argument(
-        "--decisions",
+        "--openings",
         type=Path,
         default=Path("docs/test_openings.md"),
         help="record to which the test's numbers are appended",
@@ -155,7 +155,7 @@ def evaluate(args: argparse.Namespace, split: Split | None) -> summary.Summary:
     (args.out / "evaluation.md").write_text(report.render(numbers), encoding="utf-8")
     write_cards(args.out / "model_cards", release.manifest, numbers)
     if chosen.name == "test":
-        record_opening(args.decisions, numbers, dt.date.today())
+        record_opening(args.openings, numbers, dt.date.today())
     print(f"evaluated in {time.monotonic() - started:.0f} s")
     return numbers
 

@@ -60,7 +60,7 @@ def test_the_weeks_to_measure_reach_the_stage_that_measures(
     monkeypatch.setattr(stage.shutil, "rmtree", lambda *_, **__: None)
     names = ("tables", "data", "runs", "releases", "repository", "reports", "cache")
     stage._steps(args, stage.Folders(root=tmp_path, **{name: tmp_path / name for name in names}), [])
-    assert asked["evaluate"][asked["evaluate"].index("--decisions") + 2 :] == passed
+    assert asked["evaluate"][asked["evaluate"].index("--openings") + 2 :] == passed
 
 
 def test_what_is_said_to_the_doctor_is_said_by_the_shop(tmp_path: Path) -> None:

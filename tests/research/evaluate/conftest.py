@@ -57,7 +57,7 @@ def arguments(prepared: Path, published: Path) -> Callable[..., argparse.Namespa
             "--repository": published / "repository",
             "--out": out / "reports",
             "--cache": out / "cache",
-            "--decisions": out / "decisions.md",
+            "--openings": out / "openings.md",
         }
         words = [str(word) for pair in paths.items() for word in pair]
         return parser.parse_args([*words, "--recipe", "test", "--draws", "40", "--threads", "1", *more])

@@ -72,7 +72,7 @@ def test_the_report_names_every_model_and_says_what_it_is(out):
         assert words in text
     assert "Where ours is behind" in text
     assert "another preparation of the data" not in text
-    assert not (out / "decisions.md").exists()
+    assert not (out / "openings.md").exists()
 
 
 def test_plots_and_cards_are_written_and_named(out):
@@ -141,10 +141,10 @@ def test_the_test_period_is_recorded_when_opened(arguments, tmp_path):
     """The path of `--split test`, with the validation weeks standing in for the test weeks."""
     stand_in = Split(name="test", train=(9, 20), evaluate=(28, 32), cut=27, warm_cut=27)
     args = arguments(tmp_path, "--quick")
-    args.decisions.write_text("# Decisions\n")
+    args.openings.write_text("# Openings\n")
     numbers = evaluate.evaluate(args, stand_in)
-    text = args.decisions.read_text()
-    assert text.startswith("# Decisions\n\n## 20")
+    text = args.openings.read_text()
+    assert text.startswith("# Openings\n\n## 20")
     assert f"wape {numbers['ours']['demand']['wape']:.4g}" in text
     assert "Model release 1 (replay, recipe test, cut at week 27" in text
     assert "demand_not_purged" not in numbers["ours"]
@@ -155,7 +155,7 @@ def test_the_test_period_needs_a_model_release_cut_right_before_it(arguments, tm
     args = arguments(tmp_path, "--published-only")
     with pytest.raises(MissingReleaseError, match="cut at week 26"):
         evaluate.evaluate(args, Split(name="test", train=(9, 19), evaluate=(28, 32), cut=26, warm_cut=26))
-    assert not (tmp_path / "decisions.md").exists()
+    assert not (tmp_path / "openings.md").exists()
 
 
 def test_every_opening_is_appended(tmp_path):

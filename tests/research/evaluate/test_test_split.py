@@ -50,7 +50,7 @@ def opened(
     evaluate.add_arguments(parser)
     paths = {"--data": complete_journey, "--releases": folder / "none", "--repository": folder / "none"}
     paths |= {"--out": folder / "reports", "--cache": PREDICTIONS / "small", "--runs": folder / "runs"}
-    paths |= {"--decisions": folder / "decisions.md", "--recipe": recipe_file}
+    paths |= {"--openings": folder / "openings.md", "--recipe": recipe_file}
     words = [str(word) for pair in paths.items() for word in pair]
     args = parser.parse_args([*words, "--split", "test", "--quick", "--seeds", "2", "--draws", "20"])
     evaluate.evaluate(args, STAND_IN)
@@ -75,7 +75,7 @@ def test_the_mean_of_the_seeds_is_recorded(opened):
         for column, mean in seeds["mean"][part].items():
             assert mean == pytest.approx(numbers["ours"][part][column]), column  # the repeat is a copy here
             assert seeds["spread"][part][column] == pytest.approx(0.0, abs=1e-12)
-    text = args.decisions.read_text()
+    text = args.openings.read_text()
     assert "test period opened (complete_journey)" in text
     assert f"mean of 2 seeds: wape {seeds['mean']['demand']['wape']:.4g}" in text
 

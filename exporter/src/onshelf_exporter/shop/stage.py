@@ -101,7 +101,7 @@ def _steps(args: argparse.Namespace, folders: Folders, options: list[str]) -> li
     steps.append(_step("train", run))
     release = ["--releases", str(folders.releases), "--repository", str(folders.repository)]
     places = ["--out", str(folders.reports), "--cache", str(folders.cache)]
-    places += ["--decisions", str(folders.reports / "openings.md")]
+    places += ["--openings", str(folders.reports / "openings.md")]
     # of the models that were just trained, not of those that are published: they may be of earlier files
     unpublished = ["--releases", str(folders.reports / "none"), "--repository", str(folders.repository)]
     weeks = ["--weeks", *map(str, args.weeks)] if args.weeks is not None else []
