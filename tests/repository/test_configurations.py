@@ -8,6 +8,7 @@ from google.protobuf import text_format
 from small_release import SmallRelease
 from tritonclient.grpc import model_config_pb2
 
+from onshelf_exporter.release import repository
 from onshelf_exporter.release.graphs import session
 from onshelf_release.signatures import CPU_ENCODERS, SIGNATURES
 
@@ -37,21 +38,16 @@ def shapes(text: str) -> dict[str, tuple[int, ...]]:
     return {name: tuple(int(n) for n in dims.split("x")) for name, dims in pairs}
 
 
-def test_every_model_has_a_configuration() -> None:
-    assert set(NAMES) == set(SIGNATURES)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_configuration_is_the_signature(name: str) -> None:
-    config = read(name)
-    assert config.name == name
-    assert config.backend == "onnxruntime"
-    assert config.max_batch_size > 1
-    for stated, wanted in ((config.input, SIGNATURES[name].inputs), (config.output, SIGNATURES[name].outputs)):
-        assert [t.name for t in stated] == [t.name for t in wanted]
-        for tensor, signature in zip(stated, wanted, strict=True):
-            assert type_name(tensor.data_type) == f"TYPE_{signature.dtype}"
-            assert list(tensor.dims) == [-1 if isinstance(dim, str) else dim for dim in signature.dims]
+def test_what_is_not_as_generated_is_named(tmp_path: Path) -> None:
+    repository.write(tmp_path)
+    assert repository.stale(tmp_path) == []
+    changed = tmp_path / "launch_outcome" / "config.pbtxt"
+    changed.write_text(changed.read_text().replace("max_batch_size: 32", "max_batch_size: 33"))
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "gone" / "config.pbtxt").write_text("")
+    (tmp_path / "user_encoder" / "config.pbtxt").unlink()
+    assert repository.stale(tmp_path) == ["gone", "launch_outcome", "user_encoder"]
+    assert repository.main(["--check", str(tmp_path)]) == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -136,25 +132,3 @@ def test_opsets_name_no_other_domain_that_tensorrt_does_not_know(small_release: 
     for name in sorted(set(SIGNATURES) - {"product_encoder_int8"}):
         model = onnx.load(str(small_release.repository / name / str(small_release.version) / "model.onnx"))
         assert {node.domain for node in model.graph.node} <= {"", "ai.onnx"}, name
-
-
-def test_every_bucket_that_the_gateway_pads_to_has_its_warm_up_and_fits_the_profile() -> None:
-    from onshelf_release.signatures import (
-        CANDIDATE_BUCKETS,
-        HISTORY_BUCKETS,
-        NEIGHBOURS_AT_ONCE,
-        PRODUCT_BUCKETS,
-        TOKEN_BUCKETS,
-    )
-
-    for name in ("product_encoder", *CPU_ENCODERS):
-        assert {warm.inputs["input_ids"].dims[0] for warm in read(name).model_warmup} == set(TOKEN_BUCKETS)
-    for name in ("user_encoder", "product_retrieval", "product_fit"):
-        assert {warm.inputs["history_products"].dims[0] for warm in read(name).model_warmup} == set(HISTORY_BUCKETS)
-    assert {warm.inputs["embeddings"].dims[0] for warm in read("product_fit").model_warmup} == set(PRODUCT_BUCKETS)
-    assert read("product_neighbours").max_batch_size >= NEIGHBOURS_AT_ONCE
-    config = read("launch_outcome")
-    warmed = {warm.inputs["candidates"].dims[0] for warm in config.model_warmup}
-    assert set(CANDIDATE_BUCKETS) <= warmed
-    profile = shapes(accelerator(config)["trt_profile_max_shapes"])
-    assert profile["candidates"][1] == max(CANDIDATE_BUCKETS)
