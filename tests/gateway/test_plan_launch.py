@@ -8,7 +8,7 @@ import pytest
 
 from onshelf.v1 import launch_pb2, launch_pb2_grpc, types_pb2
 from onshelf_gateway.services.launch.plan_launch import _explain
-from onshelf_gateway.testing import running_gateway
+from onshelf_gateway.testing import running_gateway, write_fake_release
 
 T, L = types_pb2, launch_pb2
 
@@ -283,6 +283,19 @@ async def test_lead_times_exclude_early_weeks(running, words):
     request = words.plan(stock_policy=launch_pb2.StockPolicy(lead_time_days=30), max_plans=50)
     response = await running.launch.PlanLaunch(request)
     assert min(plan.action.launch_date for plan in response.plans) >= "2018-01-31"
+
+
+@pytest.mark.parametrize(("stated", "first"), [(0, "2018-02-05"), (10, "2018-01-15"), (60, "2018-03-05")])
+async def test_a_channels_lead_time_is_the_retailers_unless_the_request_states_one(tmp_path, words, stated, first):
+    write_fake_release(tmp_path, lead_time_days=30)
+    costs = launch_pb2.Costs(
+        channel_costs=[launch_pb2.ChannelCost(channel_id="display_in_aisle", lead_time_days=stated)]
+    )
+    constraints = launch_pb2.PlanConstraints(required_channel_ids=["display_in_aisle"])
+    request = words.plan(costs=costs, constraints=constraints, max_plans=50)
+    async with running_gateway(tmp_path) as (server, _), grpc.aio.insecure_channel(server.address) as channel:
+        response = await launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(request)
+    assert min(plan.action.launch_date for plan in response.plans) == first
 
 
 async def test_a_window_within_a_week_is_planned_on_its_first_day(running, words):

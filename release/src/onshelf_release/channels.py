@@ -21,6 +21,7 @@ class Channel:
 
     Attributes:
         slot: its column among a candidate's coverages.
+        lead_time_days: days from the decision until it runs, as the retailer's table says; None where it does not.
         typical_coverage, broad_coverage: median and 75th percentile of where launches had it; shares of sites, (0, 1].
     """
 
@@ -30,6 +31,7 @@ class Channel:
     kind: str
     typical_coverage: float
     broad_coverage: float
+    lead_time_days: int | None = None
 
 
 _FIELDS = [field for field in dataclasses.fields(Channel) if field.name != "slot"]

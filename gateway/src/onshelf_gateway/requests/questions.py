@@ -189,8 +189,8 @@ def parse_costs(
     fixed: dict[int, Decimal] = {}
     per_unit: dict[int, Decimal] = {}
     coverage: dict[int, Decimal] = {}
-    lead: dict[int, int] = {}
-    coupon_extra, coupon_per_unit, coupon_lead = Decimal(0), Decimal(0), 0
+    lead = {channel.slot: channel.lead_time_days or 0 for channel in release.channels.values()}
+    coupon_extra, coupon_per_unit = Decimal(0), Decimal(0)
     if check.count("costs.channel_costs", costs.channel_costs, 32):
         check.unique("costs.channel_costs", (row.channel_id for row in costs.channel_costs))
         for n, row in enumerate(costs.channel_costs):
@@ -203,11 +203,10 @@ def parse_costs(
             days = int(check.number(f"{path}.lead_time_days", row.lead_time_days, 0, 365))
             if channel is not None:
                 fixed[channel.slot], per_unit[channel.slot], coverage[channel.slot] = amounts
-                lead[channel.slot] = days
+                lead[channel.slot] = days or lead[channel.slot]
                 if channel.kind == COUPON_KIND:
                     coupon_extra += amounts[0] + amounts[2]
                     coupon_per_unit += amounts[1]
-                    coupon_lead = max(coupon_lead, days)
     coupon = check.optional_amount(costs, "coupon_cost", "costs", currency, MAX_COST)
     margin = (
         check.number("costs.assumed_gross_margin", costs.assumed_gross_margin, 0, 1)
@@ -226,7 +225,7 @@ def parse_costs(
         stated=stated,
         coupon_stated=coupon_stated,
         coupon_per_unit=coupon_per_unit,
-        coupon_lead_days=coupon_lead,
+        coupon_lead_days=max((lead[channel.slot] for channel in release.coupon_channels), default=0),
     )
 
 

@@ -47,15 +47,20 @@ def write_fake_release(
     week_start: str = "monday",
     models: Iterable[str] = tuple(SIGNATURES),
     familiarity: bool = True,
+    lead_time_days: int | None = None,
 ) -> Path:
     """Write a release below `root`; returns its folder. The folder appears complete, by one rename.
 
-    `models` are those that its manifest names; older releases have fewer, and no table `familiarity`.
+    `models` are those that its manifest names; older releases have fewer, and no table `familiarity`. `lead_time_days`
+    is that of every channel.
     """
     staging, folder = root / f".staging-{version}", root / str(version)
     staging.mkdir(parents=True)
     shop = _Shop(as_of, week_start)
     tables = shop.tables() | ({"familiarity": _familiarity()} if familiarity else {})
+    if lead_time_days is not None:
+        column = pa.array([lead_time_days] * tables["channels"].num_rows)
+        tables["channels"] = tables["channels"].append_column("lead_time_days", column)
     for name, table in tables.items():
         with pa.OSFile(str(staging / f"{name}.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
