@@ -342,6 +342,9 @@ async def test_as_many_candidates_as_a_gateway_allows_are_scored_in_parts(releas
             means = {plan.action.SerializeToString(): units(plan) for plan in [*answer.plans, answer.practice_plan]}
             means |= {point.action.SerializeToString(): point.units for point in answer.frontier}
             assert units(alone.plan) == pytest.approx(means[data], rel=1e-5)
+            for point in (one for one in answer.frontier if one.action == action):  # costs mean the same everywhere
+                assert cents(point.promotion_cost) == pytest.approx(cents(alone.plan.promotion_cost), abs=1)
+                assert cents(point.discount_cost) == pytest.approx(cents(alone.plan.discount_cost), abs=1)
         request.max_candidates = 30_001
         refusal = await words.refusal(launch.PlanLaunch(request))
     assert (refusal.reason, refusal.fields) == ("VALUE_OUT_OF_RANGE", ["max_candidates"])

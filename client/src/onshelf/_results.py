@@ -236,6 +236,7 @@ class FrontierPoint:
     units: float = 0.0
     revenue: Money | None = None
     promotion_cost: Money | None = None
+    discount_cost: Money | None = None
     promotion_effort: float = 0.0
     marginal_units: float = 0.0
 

@@ -262,7 +262,7 @@ class LaunchPlan(_message.Message):
     def __init__(self, rank: _Optional[int] = ..., action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., objective_value: _Optional[float] = ..., promotion_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., discount_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., stock: _Optional[_Union[_types_pb2.StockAdvice, _Mapping]] = ..., effects: _Optional[_Iterable[_Union[ActionEffect, _Mapping]]] = ..., support: _Optional[_Union[_types_pb2.Support, _Mapping]] = ..., summary: _Optional[str] = ..., price_path: _Optional[_Iterable[_Union[PriceStep, _Mapping]]] = ..., price_response: _Optional[_Union[PriceResponse, _Mapping]] = ..., broken_constraints: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class FrontierPoint(_message.Message):
-    __slots__ = ("action", "channels", "units", "revenue", "promotion_cost", "promotion_effort", "marginal_units")
+    __slots__ = ("action", "channels", "units", "revenue", "promotion_cost", "promotion_effort", "marginal_units", "discount_cost")
     ACTION_FIELD_NUMBER: _ClassVar[int]
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
     UNITS_FIELD_NUMBER: _ClassVar[int]
@@ -270,6 +270,7 @@ class FrontierPoint(_message.Message):
     PROMOTION_COST_FIELD_NUMBER: _ClassVar[int]
     PROMOTION_EFFORT_FIELD_NUMBER: _ClassVar[int]
     MARGINAL_UNITS_FIELD_NUMBER: _ClassVar[int]
+    DISCOUNT_COST_FIELD_NUMBER: _ClassVar[int]
     action: _types_pb2.Action
     channels: int
     units: float
@@ -277,7 +278,8 @@ class FrontierPoint(_message.Message):
     promotion_cost: _money_pb2.Money
     promotion_effort: float
     marginal_units: float
-    def __init__(self, action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., channels: _Optional[int] = ..., units: _Optional[float] = ..., revenue: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., promotion_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., promotion_effort: _Optional[float] = ..., marginal_units: _Optional[float] = ...) -> None: ...
+    discount_cost: _money_pb2.Money
+    def __init__(self, action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., channels: _Optional[int] = ..., units: _Optional[float] = ..., revenue: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., promotion_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., promotion_effort: _Optional[float] = ..., marginal_units: _Optional[float] = ..., discount_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
 
 class TimingEvidence(_message.Message):
     __slots__ = ("week_start_date", "seasonality", "practice_share")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from tritonclient.grpc import model_config_pb2, service_pb2
 
 from onshelf_gateway.catalogue.shelf import shared
-from onshelf_gateway.inference.backend import Array, Arrays, BackendUnavailableError, ModelTimes
+from onshelf_gateway.inference.backend import DATATYPES, Array, Arrays, BackendUnavailableError, ModelTimes
 from onshelf_gateway.inference.outputs import Retrieved
 from onshelf_gateway.planning.forecasts import nb_quantile
 from onshelf_gateway.releases.model_release import ModelRelease, load_release
@@ -119,7 +120,7 @@ class FakeBackend:
         expected = sorted(tensor.name for tensor in SIGNATURES[model].inputs)
         if sorted(inputs) != expected:
             raise ValueError(f"{model}: inputs {sorted(inputs)}, expected {expected}")
-        answer = self._models[model](self._release(version), inputs)
+        answer = self._models.get(model, partial(_nothing, model))(self._release(version), inputs)
         return {name: answer[name] for name in outputs}
 
     async def ready(self, model: str, version: int, timeout: float) -> bool:  # noqa: ARG002
@@ -266,6 +267,15 @@ class FakeBackend:
     def _launch_retrieval(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
         launches = self._embed_titles(release, release.launches["title"].to_pylist())
         return _best("launch_indices", "similarities", launches @ inputs["embedding"][0], MOST_LAUNCHES)
+
+
+def _nothing(model: str, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:  # noqa: ARG001
+    """Zeros of the signature's shapes, of a model that this fake says nothing for; what varies has the length 1."""
+    rows = len(next(iter(inputs.values())))
+    return {
+        name: np.zeros((rows, *(1 if isinstance(dim, str) else dim for dim in dims)), dtype=DATATYPES[dtype])
+        for name, dtype, dims in SIGNATURES[model].outputs
+    }
 
 
 def complete_ids(release: ModelRelease, given: Array, logits: Array) -> tuple[list[int], float]:

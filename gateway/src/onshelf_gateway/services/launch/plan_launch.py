@@ -275,7 +275,7 @@ def _frontier(scored: Scored, rows: list[int]) -> list[launch_pb2.FrontierPoint]
     candidates, economics = scored.candidates, scored.economics
     units = economics.forecasts.mean(weeks)
     revenue = economics.paid(weeks) * units
-    spent = economics.promotion_cost(weeks) + economics.discount_cost(weeks)
+    promotion, discount = economics.promotion_cost(weeks), economics.discount_cost(weeks)
     points = []
     for n, row in enumerate(rows):
         before = rows[n - 1] if n else None
@@ -287,7 +287,8 @@ def _frontier(scored: Scored, rows: list[int]) -> list[launch_pb2.FrontierPoint]
                 channels=int(candidates.channel_count[row]),
                 units=float(units[row]),
                 revenue=money.to_money(float(revenue[row]), currency),
-                promotion_cost=money.to_money(float(spent[row]), currency),
+                promotion_cost=money.to_money(float(promotion[row]), currency),
+                discount_cost=money.to_money(float(discount[row]), currency),
                 promotion_effort=float(candidates.effort[row]),
                 marginal_units=gain,
             )
