@@ -35,7 +35,7 @@ from onshelf_research.data.cache import Cache, content_hash
 from onshelf_research.data.dataset import Dataset, load
 from onshelf_research.evaluation import study
 from onshelf_research.evaluation.predictions import write_predictions
-from onshelf_research.evaluation.release import MissingReleaseError, ModelRelease, exported_release, find_release
+from onshelf_research.evaluation.release import MeasuredRelease, MissingReleaseError, exported_release, find_release
 from onshelf_research.evaluation.seeds import repeats
 from onshelf_research.evaluation.study import Study
 from onshelf_research.policy.report import policy_report
@@ -224,7 +224,7 @@ def check_enough(data: Dataset, split: Split) -> None:
         raise SettingError("--data", data.info["dataset"], rule)
 
 
-def _repeats(args: argparse.Namespace, one: Study) -> list[ModelRelease]:
+def _repeats(args: argparse.Namespace, one: Study) -> list[MeasuredRelease]:
     """The other seeds of the measured model release: those of --seeds, 5 for the test split, else 1."""
     seeds = args.seeds or (TEST_SEEDS if one.split.name == "test" and not args.quick else 1)
     recipe, before = recipe_for(args, one.split), one.split.evaluate[0]
@@ -233,7 +233,7 @@ def _repeats(args: argparse.Namespace, one: Study) -> list[ModelRelease]:
 
 def release_for(
     args: argparse.Namespace, split: Split, dataset: str, before_week: int, train: bool = True
-) -> ModelRelease:
+) -> MeasuredRelease:
     """The published model release that fits a split; where there is none, one is trained and exported.
 
     Args:

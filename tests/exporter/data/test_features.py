@@ -60,12 +60,12 @@ def poisoned(shop_data: Path, shop_source: Path, tmp_path_factory: pytest.TempPa
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
 def test_no_feature_sees_the_future(
-    function: Callable[[features.History], pa.Table], shop_data: Path, poisoned: Path
+    function: Callable[[features.DatasetAsOf], pa.Table], shop_data: Path, poisoned: Path
 ) -> None:
     assert function(features.at(shop_data, CUT)).equals(function(features.at(poisoned, CUT)))
 
 
-def leaky_popularity(history: features.History) -> pa.Table:
+def leaky_popularity(history: features.DatasetAsOf) -> pa.Table:
     """What a careless feature looks like: it reads the whole file instead of the history."""
     sales = engine.read(history.con, history.root / "features" / "product_weeks.parquet")
     return sales.group_by("product_index").agg(units=sales.units.sum()).order_by("product_index").to_pyarrow()

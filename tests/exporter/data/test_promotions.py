@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from shops import change_table, write_shop
 
-from onshelf_exporter.data import build, engine, promotions, weekly
+from onshelf_exporter.data import build, engine, promotions, weekly_features
 from onshelf_exporter.data.adapters import complete_journey
 from onshelf_exporter.data.prepare import prepare
 from onshelf_exporter.process.errors import DataError, SourceError
@@ -73,7 +73,7 @@ def test_a_site_counts_once_a_week() -> None:
     later = MONDAY + dt.timedelta(days=3)
     rows = [("p", MONDAY, "c", "s1"), ("p", later, "c", "s1"), ("p", later, "c", "s2"), ("q", later, "c", "s3")]
     _, found = distinct(table([*rows, ("p", MONDAY + dt.timedelta(days=7), "c", "s1")]))
-    weeks = weekly.promotion_weeks(found, RetailCalendar(MONDAY)).order_by("week", "product_id").to_pyarrow()
+    weeks = weekly_features.promotion_weeks(found, RetailCalendar(MONDAY)).order_by("week", "product_id").to_pyarrow()
     assert weeks["week"].to_pylist() == [1, 1, 2]
     assert weeks["coverage"].to_pylist() == [pytest.approx(2 / 3), pytest.approx(1 / 3), 1.0]
 

@@ -11,14 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onshelf_exporter.data import features
-from onshelf_exporter.data.dataset_weeks import (
+from onshelf_exporter.data.weeks import (
+    Cut,
     as_of_cut,
     calendar_of,
+    data_weeks,
     share_held,
+    week_column,
     weeks_covered,
     weeks_of_year,
+    whole_weeks,
 )
-from onshelf_exporter.data.weeks import Cut, data_weeks, week_column, whole_weeks
 from onshelf_exporter.evaluation.splits import split_from
 from onshelf_exporter.process.errors import SettingError
 from onshelf_gateway.testing.fake_release import write_fake_release

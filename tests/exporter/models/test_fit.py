@@ -10,7 +10,7 @@ from test_user_tables import asked, shop
 from torch import Tensor
 
 from onshelf_exporter.models.fit import ProductFit, ProductNeighbours
-from onshelf_exporter.models.kinship import neighbour_limits
+from onshelf_exporter.models.neighbourhood import neighbour_limits
 from onshelf_exporter.models.towers import ProductRetrieval, closest_users
 from onshelf_exporter.release import graphs
 from onshelf_exporter.training.user_tables import distinct, user_tables

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from onshelf_exporter.models.habits import event_weights, read_habits
-from onshelf_exporter.models.kinship import LevelCounts, neighbour_limits
+from onshelf_exporter.models.neighbourhood import LevelCounts, neighbour_limits
 from onshelf_exporter.models.scorer import NONE, Scorer, Scorers
 from onshelf_exporter.models.towers import (
     AudienceRetrieval,
@@ -16,7 +16,7 @@ from onshelf_exporter.models.towers import (
 )
 from onshelf_exporter.training.behaviour import Events, Histories, histories
 from onshelf_exporter.training.factors import content_map, fit_factors
-from onshelf_exporter.training.towers import State, user_shelves, widths
+from onshelf_exporter.training.towers import TowerState, user_shelves, widths
 from onshelf_exporter.training.user_tables import user_tables
 
 PRODUCTS, NEW = 40, (36, 37, 38, 39)  # the last four are new
@@ -43,7 +43,7 @@ def levels() -> LevelCounts:
 def parts() -> tuple[UserEncoderGraph, ProductRetrieval, Scorers]:
     shop = catalogue()
     empty = np.zeros((0, 4))
-    state = State(
+    state = TowerState(
         week=9,
         past=Histories(empty.astype(np.int64), *(empty.astype(np.float32),) * 2, empty.astype(np.int64)),
         profile=np.zeros((0, 16), np.float32),

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from onshelf_exporter.models.kinship import LevelCounts, counted_limits, neighbour_limits
+from onshelf_exporter.models.neighbourhood import LevelCounts, counted_limits, neighbour_limits
 from onshelf_exporter.models.scorer import Scorer, Scorers
 from onshelf_exporter.models.towers import AudienceRetrieval, Catalogue
 from onshelf_exporter.models.user_tables import ID_SPACE, level_keys
 from onshelf_exporter.release import graphs
 from onshelf_exporter.training.behaviour import Histories
-from onshelf_exporter.training.towers import Shelves, State, _pairs
+from onshelf_exporter.training.towers import Shelves, TowerState, _pairs
 from onshelf_exporter.training.user_tables import distinct, user_tables
 
 USERS, IDS = 30, (4, 9, 15, 12)
@@ -31,7 +31,7 @@ class Tap(torch.nn.Module):
         return features[..., 0]
 
 
-def shop(products: int, bought: int) -> tuple[State, Shelves]:
+def shop(products: int, bought: int) -> tuple[TowerState, Shelves]:
     """Products of which every third has its neighbour's embedding, some have no brand or category, some were never
     sold; users 3 and 29 bought nothing."""
     random = np.random.default_rng(products + bought)
@@ -62,7 +62,7 @@ def shop(products: int, bought: int) -> tuple[State, Shelves]:
         torch.from_numpy(random.normal(size=(USERS, 64)).astype(np.float32)),
     )
     none = np.zeros((0, 4), np.float32)
-    state = State(
+    state = TowerState(
         week=9,
         past=Histories(none.astype(np.int64), none, none, none.astype(np.int64)),
         profile=random.normal(size=(USERS, 16)).astype(np.float32),
@@ -74,7 +74,7 @@ def shop(products: int, bought: int) -> tuple[State, Shelves]:
     return state, shelves
 
 
-def audience(state: State, shelves: Shelves, row: int = 4) -> AudienceRetrieval:
+def audience(state: TowerState, shelves: Shelves, row: int = 4) -> AudienceRetrieval:
     torch.manual_seed(1)
     tables = user_tables(state.catalogue, shelves.products, shelves.weights, shelves.start, row)
     scorer, profile = Scorers([Scorer(54, 8), Scorer(54, 8)]), torch.from_numpy(state.profile)
@@ -87,7 +87,7 @@ def audience(state: State, shelves: Shelves, row: int = 4) -> AudienceRetrieval:
     )
 
 
-def asked(state: State, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def asked(state: TowerState, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     content = state.catalogue.get_buffer("content")[numbers]
     return content, state.catalogue.get_buffer("ids")[numbers], content @ torch.from_numpy(state.content)
 

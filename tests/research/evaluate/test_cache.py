@@ -41,6 +41,6 @@ def test_code_of_other_parts_that_a_prediction_comes_from_counts_too():
         return {path.as_posix().partition("/src/onshelf_")[2] for path in found}
 
     served = followed("evaluation.served")
-    assert {"exporter/dataset_weeks.py", "exporter/weeks.py", "research/evaluation/release.py"} <= served
-    assert not {"research/report/report.py", "exporter/progress_display.py", "research/data/cache.py"} & served
+    assert {"exporter/data/weeks.py", "research/evaluation/release.py"} <= served
+    assert not {"research/report/report.py", "exporter/process/progress_display.py", "research/data/cache.py"} & served
     assert {"exporter/training/history.py", "research/policy/effects.py"} <= followed("policy.report")

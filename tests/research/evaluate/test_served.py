@@ -9,11 +9,11 @@ import pytest
 from onshelf_exporter.process.errors import ExporterError, SourceError
 from onshelf_release.candidates import COVERAGE, ENTERED_BY_SALE, WEEK_OF_YEAR
 from onshelf_research.evaluation import recommend, served
-from onshelf_research.evaluation.release import ENCODER, ModelRelease, exported_release, find_release
+from onshelf_research.evaluation.release import ENCODER, MeasuredRelease, exported_release, find_release
 
 
 @pytest.fixture(scope="module")
-def release(published) -> ModelRelease:
+def release(published) -> MeasuredRelease:
     return find_release(published / "releases", published / "repository", 28, "invented")
 
 
@@ -149,5 +149,5 @@ def test_batches_do_not_change_what_comes_out(release, data, monkeypatch):
 def test_identity_follows_the_manifest(release, published):
     manifest = json.loads((published / "releases" / "1" / "manifest.json").read_text())
     assert release.manifest == manifest
-    other = ModelRelease(folder=release.folder, repository=release.repository, manifest={**manifest, "seed": 2})
+    other = MeasuredRelease(folder=release.folder, repository=release.repository, manifest={**manifest, "seed": 2})
     assert other.identity != release.identity

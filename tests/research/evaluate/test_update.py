@@ -9,12 +9,12 @@ from onshelf_release.life_cycle import posterior
 from onshelf_research.data.cache import Cache
 from onshelf_research.data.dataset import Dataset
 from onshelf_research.evaluation import update
-from onshelf_research.evaluation.release import ModelRelease, find_release
+from onshelf_research.evaluation.release import MeasuredRelease, find_release
 from onshelf_research.evaluation.rivals import Rivals
 
 
 @pytest.fixture(scope="module")
-def release(published) -> ModelRelease:
+def release(published) -> MeasuredRelease:
     return find_release(published / "releases", published / "repository", 28, "invented")
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from onshelf_exporter.training.history import History, Launches
-from onshelf_exporter.training.practice import _carried, practice_rates, rates_at
+from onshelf_exporter.training.practice_rates import _carried, practice_rates, rates_at
 from onshelf_exporter.training.vocabulary import build_vocabulary
 from onshelf_release.candidates import CHANNEL_SLOTS
 

@@ -12,9 +12,9 @@ import pytest
 
 from onshelf_exporter.evaluation.splits import split_of
 from onshelf_research.data.dataset import Dataset, load
-from onshelf_research.evaluation.release import ModelRelease
+from onshelf_research.evaluation.release import MeasuredRelease
 from onshelf_research.policy import report
-from onshelf_research.policy.practice import carried
+from onshelf_research.policy.practice_accuracy import carried
 from onshelf_research.policy.rows import ACTIONS, PolicyError
 
 
@@ -47,10 +47,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> ModelRelease:
+def release(tmp_path_factory: pytest.TempPathFactory) -> MeasuredRelease:
     root = tmp_path_factory.mktemp("release")
     folder = the_shop().write_release(root / "releases", root / "repository", 27)
-    return ModelRelease(
+    return MeasuredRelease(
         folder=folder,
         repository=root / "repository",
         manifest=json.loads((folder / "manifest.json").read_text()),
@@ -59,7 +59,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> ModelRelease:
 
 
 @pytest.fixture(scope="module")
-def numbers(data: Dataset, release: ModelRelease) -> report.Numbers:
+def numbers(data: Dataset, release: MeasuredRelease) -> report.Numbers:
     return report.policy_report(data, release, split_of("validation", data.info), quick=True)
 
 
@@ -94,7 +94,9 @@ def test_rendering_headline_and_figures(numbers: report.Numbers) -> None:
     assert [figure["name"] for figure in report.figures(numbers)][-1] == "policy_regret"
 
 
-def test_data_without_promotions_are_skipped_everywhere(data: Dataset, release: ModelRelease, tmp_path: Path) -> None:
+def test_data_without_promotions_are_skipped_everywhere(
+    data: Dataset, release: MeasuredRelease, tmp_path: Path
+) -> None:
     bare = replace(data, folder=tmp_path)
     numbers = report.policy_report(bare, release, split_of("validation", data.info), quick=True)
     assert "no promotions" in report.render(numbers)
@@ -102,7 +104,7 @@ def test_data_without_promotions_are_skipped_everywhere(data: Dataset, release: 
     assert report.headline(numbers) == {"ours": {}, "baselines": {}}
 
 
-def test_a_model_release_that_saw_the_measured_weeks_is_refused(data: Dataset, release: ModelRelease) -> None:
+def test_a_model_release_that_saw_the_measured_weeks_is_refused(data: Dataset, release: MeasuredRelease) -> None:
     late = replace(release, manifest=release.manifest | {"cut_week": 28})
     with pytest.raises(PolicyError, match="must lie before week 28"):
         report.policy_report(data, late, split_of("validation", data.info), quick=True)

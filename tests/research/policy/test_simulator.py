@@ -7,7 +7,7 @@ import pytest
 
 from onshelf_research.policy.learners import LEARNERS, panel_response
 from onshelf_research.policy.simulation import measure
-from onshelf_research.policy.simulator import Products, Setting, World, all_actions, world
+from onshelf_research.policy.simulator import Products, World, WorldSetting, all_actions, world
 
 POOL = Products(
     np.arange(400) % 40 // 8,
@@ -18,7 +18,7 @@ POOL = Products(
 
 @pytest.fixture(scope="module")
 def one() -> World:
-    return world(POOL, Setting(), 3, launches=600, new=100, existing=300)
+    return world(POOL, WorldSetting(), 3, launches=600, new=100, existing=300)
 
 
 @pytest.mark.parametrize("name", [name for name in LEARNERS if name != "best_constant"])
@@ -40,7 +40,7 @@ def test_profit_of_an_action_is_its_column_of_all_profits(one: World) -> None:
 def test_practice_promotes_good_products_where_it_is_confounded() -> None:
     quality = {}
     for strength in (0.0, 2.0):
-        drawn = world(POOL, Setting(confounding=strength), 1, launches=3000, new=10, existing=50)
+        drawn = world(POOL, WorldSetting(confounding=strength), 1, launches=3000, new=10, existing=50)
         expected = np.exp((drawn.effects[drawn.products.category] * drawn.actions.design()).sum(axis=1))
         left = np.log1p(drawn.units / expected)
         broad = drawn.actions.channel >= 2
@@ -50,8 +50,8 @@ def test_practice_promotes_good_products_where_it_is_confounded() -> None:
 
 
 def test_the_panel_response_finds_the_effects(one: World) -> None:
-    found = panel_response(world(POOL, Setting(confounding=0.0, transfer=0.0), 2, existing=1500))
-    truth = world(POOL, Setting(confounding=0.0, transfer=0.0), 2, existing=1500).effects
+    found = panel_response(world(POOL, WorldSetting(confounding=0.0, transfer=0.0), 2, existing=1500))
+    truth = world(POOL, WorldSetting(confounding=0.0, transfer=0.0), 2, existing=1500).effects
     gap = found.effect - truth
     assert np.abs(gap[:, :4].mean(axis=0)).max() < 0.1
     assert np.corrcoef(found.effect[:, 3], truth[:, 3])[0, 1] > 0.5
@@ -59,7 +59,7 @@ def test_the_panel_response_finds_the_effects(one: World) -> None:
 
 
 def test_the_planner_loses_least() -> None:
-    result = measure(POOL, Setting(), range(2))
+    result = measure(POOL, WorldSetting(), range(2))
     assert result["wins"]
     assert result["less_regret_than_nearest"] > 0.3
     assert 0.8 < result["coverage90"] < 0.99

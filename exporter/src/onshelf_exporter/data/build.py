@@ -18,7 +18,7 @@ from onshelf_exporter.data import (
     promotions,
     schema,
     validation,
-    weekly,
+    weekly_features,
 )
 from onshelf_exporter.data.adapters.base import Source
 from onshelf_exporter.data.appearances import Appearances, appearances, burn_in_for
@@ -171,7 +171,7 @@ def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell:
         return saved
 
     product_index = con.create_table(
-        "product_index", weekly.indexed(tables["products"], "product_id", "product_index"), temp=True
+        "product_index", weekly_features.indexed(tables["products"], "product_id", "product_index"), temp=True
     )
     list_prices = tables["products"].select("product_id", "list_price")
     priced_index = product_index.inner_join(list_prices, "product_id")
@@ -179,29 +179,29 @@ def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell:
     users = tables["interactions"].select("user_id").filter(lambda t: t.user_id.notnull())
     if "users" in tables:
         users = users.union(tables["users"].select("user_id"))
-    user_index = con.create_table("user_index", weekly.indexed(users, "user_id", "user_index"), temp=True)
+    user_index = con.create_table("user_index", weekly_features.indexed(users, "user_id", "user_index"), temp=True)
     interactions = _with_index(con, given, priced_index, user_index)
     purchases = interactions.filter(interactions.kind == "purchase")
     known = interactions.filter(interactions.user_index.notnull())
     prepared.guests = _guests(purchases)
 
-    sales = save("product_weeks", weekly.product_weeks(purchases), ["product_index", "week"])
+    sales = save("product_weeks", weekly_features.product_weeks(purchases), ["product_index", "week"])
     single = prepared.promotions
     if single is None and "promotions" in tables:
         single = promotions.distinct(con, promotions.numbered(con, tables["promotions"], source.timezone))
     if single is not None:
         texts = {name: single.texts[name] for name in ("product_id", "channel_id")}
-        promoted = weekly.promotion_weeks(single, prepared.calendar)
+        promoted = weekly_features.promotion_weeks(single, prepared.calendar)
         promoted = _with_product_index(con, promoted, texts["product_id"], product_index)
         promoted = save("promotion_weeks", promoted, ["product_index", "week", "channel_id"], texts)
     else:
         promoted = save("promotion_weeks", _no_promotions(), ["product_index", "week", "channel_id"])
     save(
         "user_product_weeks",
-        weekly.user_product_weeks(known),
+        weekly_features.user_product_weeks(known),
         ["user_index", "product_index", "week", "kind"],
     )
-    save("user_weeks", weekly.user_weeks(known), ["user_index", "week"])
+    save("user_weeks", weekly_features.user_weeks(known), ["user_index", "week"])
     coupons = None
     if "campaigns" in tables and "coupons" in tables:
         coupons = save("coupon_weeks", _coupon_weeks(tables, product_index, prepared), ["product_index", "week"])
@@ -340,8 +340,8 @@ def _coupon_weeks(tables: dict[str, ir.Table], product_index: ir.Table, prepared
         end_week=week_column(prepared.calendar, campaigns.end_date),
     )
     coupons = tables["coupons"].select("product_id", "campaign_id").distinct().inner_join(product_index, "product_id")
-    weeks = weekly.weeks_of_year(prepared.calendar, prepared.first_week, prepared.last_week)
-    return weekly.coupon_weeks(coupons, campaigns, weeks)
+    weeks = weekly_features.weeks_of_year(prepared.calendar, prepared.first_week, prepared.last_week)
+    return weekly_features.coupon_weeks(coupons, campaigns, weeks)
 
 
 def _products(listed: ir.Table, seen: ir.Table, sales: ir.Table) -> ir.Table:

@@ -21,7 +21,7 @@ MIN_UNIT_VALUE = 0.02  # currency: ... if a unit is then worth less than this
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class CleaningRule:
     """One cleaning rule.
 
     Attributes:
@@ -43,42 +43,42 @@ def _is_purchase(t: ir.Table) -> ir.Value:
     return t.kind == "purchase"
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(
+RULES: tuple[CleaningRule, ...] = (
+    CleaningRule(
         table="interactions",
         name="kind_missing",
         what="no kind: taken for a purchase",
         found=lambda t: t.kind.isnull(),
         change=lambda _: {"kind": ibis.literal("purchase")},
     ),
-    Rule(
+    CleaningRule(
         table="interactions",
         name="quantity_missing",
         what="no quantity: taken for one unit",
         found=lambda t: t.quantity.isnull(),
         change=lambda _: {"quantity": ibis.literal(1.0)},
     ),
-    Rule(
+    CleaningRule(
         table="interactions",
         name="returned",
         what="purchase with a negative quantity or revenue: a return",
         found=lambda t: _is_purchase(t) & ((t.quantity < 0) | (t.revenue < 0)),
         change=lambda _: {"kind": ibis.literal("return")},
     ),
-    Rule(
+    CleaningRule(
         table="interactions",
         name="return_sign",
         what="return with a negative quantity or revenue: both are stored as positive amounts",
         found=lambda t: (t.kind == "return") & ((t.quantity < 0) | (t.revenue < 0)),
         change=lambda t: {"quantity": t.quantity.abs(), "revenue": t.revenue.abs()},
     ),
-    Rule(
+    CleaningRule(
         table="interactions",
         name="nothing_bought",
         what="purchase of zero units (a correction or a coupon line): left out",
         found=lambda t: _is_purchase(t) & (t.quantity == 0),
     ),
-    Rule(
+    CleaningRule(
         table="interactions",
         name="quantity_outlier",
         what=f"more than {MAX_LINE_QUANTITY:,.0f} units in one line worth less than {MIN_UNIT_VALUE} each: a measured "
@@ -87,14 +87,14 @@ RULES: tuple[Rule, ...] = (
             (t.quantity > MAX_LINE_QUANTITY) & ((t.revenue + t.discount.fill_null(0.0)) / t.quantity < MIN_UNIT_VALUE)
         ),
     ),
-    Rule(
+    CleaningRule(
         table="interactions",
         name="discount_missing",
         what="no discount: taken for zero",
         found=lambda t: t.discount.isnull(),
         change=lambda _: {"discount": ibis.literal(0.0)},
     ),
-    Rule(
+    CleaningRule(
         table="interactions",
         name="coupon_discount_missing",
         what="no coupon discount: taken for zero",
@@ -159,7 +159,7 @@ def described() -> list[tuple[str, str, str]]:
     return [*incomplete, *unknown, *events, *listed, *last]
 
 
-def _marked(rules: list[Rule], table: ir.Table) -> ir.Table:
+def _marked(rules: list[CleaningRule], table: ir.Table) -> ir.Table:
     """The table after some rules, with a column found_<rule> for each, and `left_out`."""
     marked = table.mutate(left_out=ibis.literal(False))
     for rule in rules:
@@ -306,7 +306,7 @@ class Cleaner:
         numbered = table.mutate(place=place)
         return self.keep(numbered.filter(numbered.event_id.isnull() | (numbered.place == 0)).drop("place"))
 
-    def _apply(self, rules: list[Rule], table: ir.Table) -> ir.Table:
+    def _apply(self, rules: list[CleaningRule], table: ir.Table) -> ir.Table:
         """Apply rules one after another, in one pass that counts and one that changes."""
         marked = _marked(rules, table)
         counts = marked.agg(**{rule.name: marked[f"found_{rule.name}"].sum().fill_null(0) for rule in rules})

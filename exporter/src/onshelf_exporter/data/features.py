@@ -3,8 +3,8 @@
     history = features.at(Path("var/data/complete_journey"), Cut(39))     # weeks 1..39
     products = features.product_features(history)
 
-Everything is computed from a `History`, whose tables hold rows with week <= cut only; the outcome of a launch is in it
-once all its weeks are. A test poisons all rows after the cut and requires the same features to the bit.
+Everything is computed from a `DatasetAsOf`, whose tables hold rows with week <= cut only; the outcome of a launch is in
+it once all its weeks are. A test poisons all rows after the cut and requires the same features to the bit.
 """
 
 import json
@@ -20,9 +20,8 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 from onshelf_exporter.data import engine
-from onshelf_exporter.data.dataset_weeks import weeks_covered
 from onshelf_exporter.data.engine import exact_sum
-from onshelf_exporter.data.weeks import Cut
+from onshelf_exporter.data.weeks import Cut, weeks_covered
 from onshelf_exporter.process.errors import SettingError, SourceError
 
 RECENT_WEEKS = 8  # popularity
@@ -34,7 +33,7 @@ WEIGHT = "decimal(28, 8)"
 
 
 @dataclass(frozen=True, kw_only=True)
-class History:
+class DatasetAsOf:
     """A prepared dataset as it was known at the end of a week.
 
     Attributes:
@@ -102,7 +101,7 @@ class History:
         return engine.read(self.con, self.root / "features" / "users.parquet")
 
 
-def at(root: Path, cut: Cut, con: Backend | None = None) -> History:
+def at(root: Path, cut: Cut, con: Backend | None = None) -> DatasetAsOf:
     """Open a prepared dataset as it was known at the end of week `cut`.
 
     Raises:
@@ -115,7 +114,7 @@ def at(root: Path, cut: Cut, con: Backend | None = None) -> History:
     described = json.loads(path.read_text(encoding="utf-8"))
     if not described["first_week"] <= cut <= described["last_week"]:
         raise SettingError("cut", cut, f"the data hold weeks {described['first_week']} to {described['last_week']}")
-    return History(
+    return DatasetAsOf(
         con=con or engine.connect(),
         root=root,
         cut=cut,
@@ -124,7 +123,7 @@ def at(root: Path, cut: Cut, con: Backend | None = None) -> History:
     )
 
 
-def product_features(history: History) -> pa.Table:
+def product_features(history: DatasetAsOf) -> pa.Table:
     """Characteristics of every product of the catalogue.
 
     Returns:
@@ -173,7 +172,7 @@ def product_features(history: History) -> pa.Table:
     return result.order_by("product_index").to_pyarrow()
 
 
-def user_features(history: History) -> pa.Table:
+def user_features(history: DatasetAsOf) -> pa.Table:
     """Behaviour of every user up to the cut.
 
     Returns:
@@ -235,7 +234,7 @@ def user_features(history: History) -> pa.Table:
     return result.order_by("user_index").to_pyarrow()
 
 
-def _interests(history: History, lines: ir.Table) -> ir.Table:
+def _interests(history: DatasetAsOf, lines: ir.Table) -> ir.Table:
     age = (history.cut + 1 - lines.week).cast("float64")
     faded = lines.mutate(weight=lines.quantity * (ibis.literal(0.5) ** (age / INTEREST_HALF_LIFE)))
     faded = faded.filter(faded.category != "")

@@ -18,7 +18,7 @@ FORGIVING = ("interactions", "promotions", "coupons", "market_signals")  # incom
 
 
 @dataclass(frozen=True)
-class Rule:
+class ValueRule:
     """A rule for the values of a column.
 
     Attributes:
@@ -38,25 +38,25 @@ def _empty(column: ir.Value) -> ir.Value:
     return column.strip() == ""
 
 
-RULES: dict[str, Rule] = {
-    "user": Rule(
+RULES: dict[str, ValueRule] = {
+    "user": ValueRule(
         "an id is a pseudonym: no e-mail address, no phone number",
         lambda c: c.re_search(EMAIL) | c.re_search(PHONE),
         "Replace such ids by pseudonyms that only you can resolve, in all tables alike.",
         secret=True,
     ),
-    "title": Rule(
+    "title": ValueRule(
         "1 to 1,000 characters, no control characters",
         lambda c: _empty(c) | (c.length() > 1000) | c.re_search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"),
     ),
-    "path": Rule("no empty level between ' > '", lambda c: c.re_search(r"(^|>)\s*(>|$)")),
-    "not_negative": Rule("zero or more", lambda c: c < 0),
-    "date": Rule(f"from {EARLIEST} to {LATEST}", lambda c: (c < ibis.date(EARLIEST)) | (c > ibis.date(LATEST))),
-    "time": Rule(
+    "path": ValueRule("no empty level between ' > '", lambda c: c.re_search(r"(^|>)\s*(>|$)")),
+    "not_negative": ValueRule("zero or more", lambda c: c < 0),
+    "date": ValueRule(f"from {EARLIEST} to {LATEST}", lambda c: (c < ibis.date(EARLIEST)) | (c > ibis.date(LATEST))),
+    "time": ValueRule(
         f"from {EARLIEST} to {LATEST}", lambda c: (c < ibis.timestamp(EARLIEST)) | (c > ibis.timestamp(LATEST))
     ),
-    "kind": Rule(f"one of {', '.join(schema.KINDS)}", lambda c: c.notin(schema.KINDS)),
-    "rating": Rule("from 1 to 5", lambda c: (c < 1) | (c > 5)),
+    "kind": ValueRule(f"one of {', '.join(schema.KINDS)}", lambda c: c.notin(schema.KINDS)),
+    "rating": ValueRule("from 1 to 5", lambda c: (c < 1) | (c > 5)),
 }
 
 
@@ -88,10 +88,12 @@ def checked(name: str, table: ir.Table, timezone: str) -> tuple[ir.Table, list[D
         **{column.name: typed(table[column.name], column.type, timezone) for column in present},
         **others,
     )
-    broken: dict[str, tuple[str, Rule, ir.Value]] = {}
+    broken: dict[str, tuple[str, ValueRule, ir.Value]] = {}
     for column in present:
         given, value = both[f"given_{column.name}"], both[column.name]
-        readable = Rule(f"must be readable as {column.type}" + (f" ({column.unit})" if column.unit else ""), _empty)
+        readable = ValueRule(
+            f"must be readable as {column.type}" + (f" ({column.unit})" if column.unit else ""), _empty
+        )
         unreadable = given.notnull() & value.isnull()
         if given.type().is_string():
             unreadable &= given.strip() != ""
@@ -100,7 +102,11 @@ def checked(name: str, table: ir.Table, timezone: str) -> tuple[ir.Table, list[D
         if column.type != "text" and (given.type() != value.type() or column.type == "number"):
             broken[f"type_{column.name}"] = (column.name, readable, unreadable)
         if column.required and name not in FORGIVING:
-            broken[f"null_{column.name}"] = (column.name, Rule("a required value is missing", _empty), value.isnull())
+            broken[f"null_{column.name}"] = (
+                column.name,
+                ValueRule("a required value is missing", _empty),
+                value.isnull(),
+            )
         if column.rule in RULES:
             broken[f"rule_{column.name}"] = (column.name, RULES[column.rule], RULES[column.rule].broken(value))
     counts = both.agg(rows=both.count(), **{key: found.fill_null(False).sum() for key, (_, _, found) in broken.items()})
@@ -150,7 +156,7 @@ def typed(column: ir.Value, type_: str, timezone: str) -> ir.Value:
 
 
 def _samples(
-    both: ir.Table, column: str, where: ir.Value, rule: Rule, columns: tuple[schema.Column, ...]
+    both: ir.Table, column: str, where: ir.Value, rule: ValueRule, columns: tuple[schema.Column, ...]
 ) -> list[dict[str, object]]:
     rows = both.filter(where.fill_null(False)).limit(SAMPLES)
     ids = [c.name for c in columns if c.rule == "key" and c.name in both.columns and c.name != column]

@@ -23,7 +23,7 @@ from onshelf.files import (
 from onshelf_exporter.data import headers, schema
 from onshelf_exporter.doctor.meanings import Meaning
 from onshelf_exporter.doctor.paths import paths
-from onshelf_exporter.doctor.settings import Settings
+from onshelf_exporter.doctor.settings import ReadingSettings
 from onshelf_exporter.process.errors import SettingError
 
 SAMPLES = 2  # values shown of each column
@@ -103,7 +103,7 @@ def read_columns(
     tables: tuple[str, ...],
     table: pa.Table,
     meant: list[Meaning],
-    settings: Settings,
+    settings: ReadingSettings,
     timezone: str,
     written: bool = True,
 ) -> Frame:
@@ -173,7 +173,7 @@ def _read(
     header: str,
     values: pa.ChunkedArray,
     frame: Frame,
-    settings: Settings,
+    settings: ReadingSettings,
     timezone: str,
     written: bool,
 ) -> Reading:
@@ -243,7 +243,7 @@ def _lists(values: pa.ChunkedArray, type_: str) -> Reading:
     return Reading(values=values.cast(pa.list_(item)), filled=filled, read=filled)
 
 
-def _kinds(column: str, values: pa.ChunkedArray, frame: Frame, settings: Settings) -> Reading:
+def _kinds(column: str, values: pa.ChunkedArray, frame: Frame, settings: ReadingSettings) -> Reading:
     """Kinds of events, or states of orders: UNKNOWN where a value was not understood, NO_SALE where it is no event."""
     known = headers.kind_of if column == "kind" else headers.status_of
     found = texts(values, NULL_WORDS)

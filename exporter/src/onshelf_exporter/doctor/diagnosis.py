@@ -20,8 +20,8 @@ from onshelf_exporter.doctor import catalogue, others, sales
 from onshelf_exporter.doctor.columns import MONEY, Frame, read_columns
 from onshelf_exporter.doctor.given import Given
 from onshelf_exporter.doctor.losses import SAMPLES, Loss, Reason, apart, total
-from onshelf_exporter.doctor.settings import Settings
-from onshelf_exporter.doctor.sources import Found, find
+from onshelf_exporter.doctor.settings import ReadingSettings
+from onshelf_exporter.doctor.sources import FoundFiles, find
 from onshelf_exporter.process.errors import SettingError
 
 WITHOUT_PEOPLE = ("products", "promotions", "channels", "campaigns", "coupons", "calendar_events", "market_signals")
@@ -30,7 +30,7 @@ MIN_AMOUNTS = 0.9  # share of values that are numbers in a column of amounts
 
 
 @dataclass(frozen=True)
-class Question:
+class OpenQuestion:
     """What the files do not decide. `name` stands for it in `--accept`, or FILE:NAME for that of one of `files`."""
 
     name: str
@@ -58,13 +58,13 @@ class Diagnosis:
         shop: what shop.json is to state.
     """
 
-    found: Found
+    found: FoundFiles
     frames: list[Frame] = field(default_factory=list)
     notes: list[list[str]] = field(default_factory=list)
     tables: dict[str, ir.Table] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)
-    open: list[Question] = field(default_factory=list)
-    accepted: list[Question] = field(default_factory=list)
+    open: list[OpenQuestion] = field(default_factory=list)
+    accepted: list[OpenQuestion] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     shop: dict[str, Any] = field(default_factory=dict)
 
@@ -74,7 +74,7 @@ class Diagnosis:
         return [loss for loss in self.losses if not loss.meant]
 
 
-def diagnose(con: Backend, paths: Sequence[Path], settings: Settings) -> Diagnosis:
+def diagnose(con: Backend, paths: Sequence[Path], settings: ReadingSettings) -> Diagnosis:
     """Read all files and put the canonical tables together.
 
     Raises:
@@ -127,12 +127,12 @@ def _files(diagnosis: Diagnosis) -> None:
     for frame in diagnosis.frames:
         for mapped in frame.mapped:
             if mapped.open:
-                diagnosis.open.append(Question(mapped.header, mapped.remark, tuple(frame.files)))
+                diagnosis.open.append(OpenQuestion(mapped.header, mapped.remark, tuple(frame.files)))
         weekday = sales.one_weekday(frame) if "interactions" in frame.tables else None
         if weekday:
             words = f"all dates are {weekday}s: if each row is a week of sales, say which day it names, with "
             words += "--map HEADER=week_start or --map HEADER=week_end"
-            diagnosis.open.append(Question("weekly-sales", words))
+            diagnosis.open.append(OpenQuestion("weekly-sales", words))
 
 
 def _without_users(file: Given, samples: Sequence[str]) -> tuple[str, ...]:
@@ -149,14 +149,14 @@ def _without_users(file: Given, samples: Sequence[str]) -> tuple[str, ...]:
     return tuple(shown)
 
 
-def _money(diagnosis: Diagnosis, settings: Settings) -> None:
+def _money(diagnosis: Diagnosis, settings: ReadingSettings) -> None:
     """One currency in all columns of money: that of the settings, or the only one that all marks can stand for."""
     written: dict[str, list[str]] = {}
     for joined, frame in zip(diagnosis.found.joined, diagnosis.frames, strict=True):
         for mapped in frame.mapped:
             if "currency" in mapped.columns and mapped.filled and not mapped.read:
                 words = f"{', '.join(map(repr, mapped.odd))}: no currency that is known; the stated one is taken"
-                diagnosis.open.append(Question(mapped.header, f"{words} for all rows", tuple(frame.files)))
+                diagnosis.open.append(OpenQuestion(mapped.header, f"{words} for all rows", tuple(frame.files)))
             if set(mapped.columns) & {*MONEY, "currency"}:
                 for mark in mapped.currencies:
                     written.setdefault(mark, []).append(mapped.header)
@@ -174,12 +174,12 @@ def _money(diagnosis: Diagnosis, settings: Settings) -> None:
         diagnosis.problems.append(f"amounts are marked {listed}, and the currency stated is {stated}")
     elif len(written) > 1:
         words = f"amounts are marked {' and '.join(written)}: read as one currency, {stated or codes[0]}"
-        diagnosis.open.append(Question("several-currencies", words))
+        diagnosis.open.append(OpenQuestion("several-currencies", words))
     if stated or len(codes) == 1:
         diagnosis.shop["currency"] = stated or codes[0]
 
 
-def _sales_and_products(con: Backend, diagnosis: Diagnosis, settings: Settings) -> None:
+def _sales_and_products(con: Backend, diagnosis: Diagnosis, settings: ReadingSettings) -> None:
     lines: ir.Table | None = None
     for frame, notes in zip(diagnosis.frames, diagnosis.notes, strict=True):
         if "interactions" in frame.tables and "interactions" not in diagnosis.tables:
@@ -258,7 +258,7 @@ def _check_days(diagnosis: Diagnosis) -> None:
         raise SettingError("first_day", stated["first_day"], f"is after last_day, {stated['last_day']}")
 
 
-def _alike_ids(tables: Mapping[str, ir.Table]) -> list[Question]:
+def _alike_ids(tables: Mapping[str, ir.Table]) -> list[OpenQuestion]:
     """Asks whether products are one whose ids differ in case or leading zeros alone, and not in their titles."""
     sold, products = tables["interactions"], tables.get("products")
     if "product_id" not in sold.columns:
@@ -277,7 +277,7 @@ def _alike_ids(tables: Mapping[str, ir.Table]) -> list[Question]:
     some = found.order_by("first").limit(SAMPLES).ids.to_pyarrow().to_pylist()
     shown = "; ".join(" and ".join(sorted(one)) for one in some)
     words = f"{count:,} products stand under ids that differ in leading zeros or in capitals alone ({shown}). "
-    return [Question("twin-ids", words + "If they are one, a file has lost the zeros: export ids as texts")]
+    return [OpenQuestion("twin-ids", words + "If they are one, a file has lost the zeros: export ids as texts")]
 
 
 def _unpriced(diagnosis: Diagnosis) -> None:
@@ -296,7 +296,7 @@ def _unpriced(diagnosis: Diagnosis) -> None:
                 f"no revenue or price was understood, and {', '.join(amounts)} ({', '.join(frame.files)}) has amounts. "
             )
             words += "If one is the money: --map HEADER=revenue (of a line) or --map HEADER=price_paid (of one unit)"
-            diagnosis.open.append(Question("no-revenue", words))
+            diagnosis.open.append(OpenQuestion("no-revenue", words))
 
 
 def _is_amount(values: pa.ChunkedArray) -> bool:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from onshelf.files import texts
 from onshelf_exporter.data import headers, schema
-from onshelf_exporter.doctor.settings import Settings
+from onshelf_exporter.doctor.settings import ReadingSettings
 from onshelf_exporter.process.errors import SettingError
 
 PATH_LEVELS = ("category_1", "category_2", "category_3")
@@ -51,7 +51,7 @@ class Meaning:
         return (*self.columns, headers.normal(self.header))
 
 
-def tables_of(file: str, table: pa.Table, has_products: bool, settings: Settings) -> tuple[str, ...]:
+def tables_of(file: str, table: pa.Table, has_products: bool, settings: ReadingSettings) -> tuple[str, ...]:
     """The canonical tables that a file holds: as `--table` says, else by its name, else by its headers."""
     meant: set[str] = set()
     for header in table.column_names:
@@ -85,7 +85,7 @@ def _stem(file: str) -> str:
     return re.split("[/\\\\]", file)[-1].partition(".")[0]
 
 
-def meanings(file: str, table: pa.Table, tables: tuple[str, ...], settings: Settings) -> list[Meaning]:
+def meanings(file: str, table: pa.Table, tables: tuple[str, ...], settings: ReadingSettings) -> list[Meaning]:
     """What each header of a file means for the tables that the file holds."""
     if not tables:
         return [_unplaced(header) for header in table.column_names]

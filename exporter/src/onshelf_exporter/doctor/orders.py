@@ -9,14 +9,14 @@ from onshelf.files import identifiers
 from onshelf_exporter.data import headers
 from onshelf_exporter.doctor.given import Given
 from onshelf_exporter.doctor.meanings import Meaning, meanings, tables_of
-from onshelf_exporter.doctor.settings import Settings
+from onshelf_exporter.doctor.settings import ReadingSettings
 
 WHAT = {"product_id", "title"}
 WHEN = {"time", "week_start", "week_end"}
 SALES = ((), ("interactions",), ("products",), ("products", "interactions"))
 
 
-def with_orders(files: list[Given], has_products: bool, settings: Settings) -> tuple[list[Given], list[str]]:
+def with_orders(files: list[Given], has_products: bool, settings: ReadingSettings) -> tuple[list[Given], list[str]]:
     """The files, where the lines of orders have what another file says of their order, and problems."""
     means = {file.name: _means(file, settings) for file in files}
     heads = [f for f in files if {"order_id", "time"} <= means[f.name] and not WHAT & means[f.name]]
@@ -47,7 +47,7 @@ def with_orders(files: list[Given], has_products: bool, settings: Settings) -> t
     ], []
 
 
-def _means(file: Given, settings: Settings) -> set[str]:
+def _means(file: Given, settings: ReadingSettings) -> set[str]:
     found: set[str] = set()
     for header in file.table.column_names:
         key = settings.map_of(file.name, header)
@@ -56,7 +56,7 @@ def _means(file: Given, settings: Settings) -> set[str]:
 
 
 def _joined(
-    file: Given, head: Given, wanted: list[Meaning], held: pa.Array, has_products: bool, settings: Settings
+    file: Given, head: Given, wanted: list[Meaning], held: pa.Array, has_products: bool, settings: ReadingSettings
 ) -> Given:
     """A file of lines with the columns of its orders."""
     tables = ("interactions",) if has_products else tables_of("interactions", file.table, False, settings)

@@ -14,7 +14,7 @@ from onshelf_release.calendar import WEEKDAYS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class ReadingSettings:
     """The arguments, taken apart. Keys may begin with the name of a file and a colon.
 
     Attributes:
@@ -211,9 +211,9 @@ def reading_options(args: argparse.Namespace) -> list[str]:
     return [*options, *(f"--{name.replace('_', '-')}={value}" for name, value in once if value is not None)]
 
 
-def settings_of(args: argparse.Namespace) -> Settings:
+def settings_of(args: argparse.Namespace) -> ReadingSettings:
     """The arguments, taken apart and checked as far as they can be without the files."""
-    return Settings(
+    return ReadingSettings(
         maps=_maps(args.map),
         tables=_pairs("--table", args.table, ("", *schema.TABLES), "FILE=TABLE"),
         kinds=_pairs("--kinds", args.kinds, ("", *schema.KINDS), "VALUE=KIND"),

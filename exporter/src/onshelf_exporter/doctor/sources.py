@@ -14,7 +14,7 @@ from onshelf_exporter.doctor.columns import MONEY
 from onshelf_exporter.doctor.given import Given
 from onshelf_exporter.doctor.meanings import Meaning, meanings, tables_of
 from onshelf_exporter.doctor.orders import with_orders
-from onshelf_exporter.doctor.settings import Settings
+from onshelf_exporter.doctor.settings import ReadingSettings
 from onshelf_exporter.process.errors import SettingError, SourceError
 
 SETTINGS = "shop.json"
@@ -44,7 +44,7 @@ class Joined:
 
 
 @dataclass(kw_only=True)
-class Found:
+class FoundFiles:
     """All files of the arguments.
 
     Attributes:
@@ -62,14 +62,14 @@ class Found:
     shop: dict[str, Any] = field(default_factory=dict)
 
 
-def find(paths: Sequence[Path], settings: Settings) -> Found:
+def find(paths: Sequence[Path], settings: ReadingSettings) -> FoundFiles:
     """Read all files of the arguments.
 
     Raises:
         SourceError: there is nothing to read, or a file cannot be read.
         SettingError: a filter cannot be applied.
     """
-    found = Found()
+    found = FoundFiles()
     sources = list(_sources(paths, found))
     if not sources:
         given = ", ".join(str(path) for path in paths)
@@ -104,7 +104,7 @@ def find(paths: Sequence[Path], settings: Settings) -> Found:
     return found
 
 
-def _sources(paths: Sequence[Path], found: Found) -> Iterable[Path]:
+def _sources(paths: Sequence[Path], found: FoundFiles) -> Iterable[Path]:
     """The files and the folders of part files; shop.json goes into `found`."""
     for path in paths:
         if not path.exists():
@@ -146,7 +146,7 @@ def _names(sources: Sequence[Path]) -> dict[str, Path]:
     return {(path.name if plain.count(path.name) == 1 else f"{path.parent.name}/{path.name}"): path for path in sources}
 
 
-def _filtered(name: str, table: pa.Table, files: list[str], settings: Settings) -> pa.Table:
+def _filtered(name: str, table: pa.Table, files: list[str], settings: ReadingSettings) -> pa.Table:
     """The rows that all filters of a file keep."""
     for condition, argument in settings.filters_of(name, files):
         stated = argument != condition
@@ -164,13 +164,13 @@ def _filtered(name: str, table: pa.Table, files: list[str], settings: Settings) 
     return table
 
 
-def _refuse_missed_filters(files: list[str], settings: Settings) -> None:
+def _refuse_missed_filters(files: list[str], settings: ReadingSettings) -> None:
     for one in settings.where:
         if ("--where", one) not in settings.used:
             raise SettingError("--where", one, f"no file has the columns of this condition: {', '.join(files)}")
 
 
-def _join(found: Found) -> None:
+def _join(found: FoundFiles) -> None:
     """Unite files of the same tables and columns; say which of the others differ."""
     groups: dict[tuple[str, ...], list[Given]] = {}
     for file in found.files:
@@ -215,7 +215,7 @@ def _same_unit(one: str, other: str) -> bool:
     return (a.percent, a.factor) == (b.percent, b.factor) and may_be_one
 
 
-def _united(files: list[Given], found: Found) -> pa.Table:
+def _united(files: list[Given], found: FoundFiles) -> pa.Table:
     """The rows of files with the same columns, under the headers of the first."""
     first = files[0]
     headers_of = {meaning.role: meaning.header for meaning in first.meant}

@@ -14,7 +14,7 @@ from onshelf_exporter.data.prepare import adopt, check_name, prepare_code
 from onshelf_exporter.doctor import judgement, page
 from onshelf_exporter.doctor.diagnosis import Diagnosis, diagnose
 from onshelf_exporter.doctor.record import write_record
-from onshelf_exporter.doctor.settings import Settings, settings_of
+from onshelf_exporter.doctor.settings import ReadingSettings, settings_of
 from onshelf_exporter.process.errors import SettingError
 from onshelf_exporter.process.progress_display import working
 
@@ -89,7 +89,7 @@ def _check_shop(shop: dict[str, Any], folder: Path) -> None:
     read_settings(folder / SETTINGS)
 
 
-def report(diagnosis: Diagnosis, summary: judgement.Summary | None, settings: Settings, console: Console) -> int:
+def report(diagnosis: Diagnosis, summary: judgement.Summary | None, settings: ReadingSettings, console: Console) -> int:
     """Print all that was found, and the exit status."""
     page.show_files(diagnosis, console)
     page.show_missing(diagnosis, console)

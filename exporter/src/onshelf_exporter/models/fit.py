@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from onshelf_exporter.models.habits import known_events
-from onshelf_exporter.models.kinship import EDGE, counted_limits, fit_features, fit_sums, lean, matches, nearness
+from onshelf_exporter.models.neighbourhood import EDGE, counted_limits, fit_features, fit_sums, lean, matches, nearness
 from onshelf_exporter.models.towers import Catalogue, NewProducts, pair_features, strongest, support
 from onshelf_exporter.models.user_tables import SimilarPurchases
 
@@ -26,8 +26,8 @@ class ProductNeighbours(nn.Module):
             self.register_buffer(name, similar.get_buffer(name))
 
     def forward(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """FP32 [batch, 128] -> neighbour_limits FP32 [batch, 3], as `kinship.neighbour_limits`; closest FP32 [batch,
-        1], as `towers.closest_users`."""
+        """FP32 [batch, 128] -> neighbour_limits FP32 [batch, 3], as `neighbourhood.neighbour_limits`; closest FP32
+        [batch, 1], as `towers.closest_users`."""
         cosine = torch.matmul(F.normalize(embedding, dim=1), self.get_buffer("embeddings"))
         limits = counted_limits(cosine, self.get_buffer("members"))
         near = nearness(cosine)

@@ -69,7 +69,7 @@ class Leaves(NamedTuple):
     log_price: Tensor
 
 
-class Forecast(NamedTuple):
+class CandidateForecast(NamedTuple):
     """Distribution functions for each candidate: of units [batch, candidates, 2, UNITS_SUPPORT], of buyers [batch,
     candidates, 2, BUYER_SUPPORT]; repeat logit [batch, 1]."""
 
@@ -215,7 +215,7 @@ class LaunchOutcome(nn.Module):
         change = (distribution * (1 - distribution) * step).sum(2)
         return (mean / change.clamp(min=1e-4)).clamp(0.5, 5.0)
 
-    def forecast(self, leaves: Leaves, ids: Tensor, candidates: Tensor) -> Forecast:
+    def forecast(self, leaves: Leaves, ids: Tensor, candidates: Tensor) -> CandidateForecast:
         """Distributions for leaves of [batch, ...], ids [batch, 4], candidates [batch, n, 37]."""
         entered = entered_by_sale(candidates)
         odds = self.units(leaves.units, entered)
@@ -228,7 +228,7 @@ class LaunchOutcome(nn.Module):
         units = self._distribution(odds, shift, entered)
         buyers = self._distribution(self.buyers(leaves.buyers, entered), shift, entered)
         repeat = torch.matmul(leaves.repeat, self.repeat[:-1]).unsqueeze(1) + self.repeat[-1]
-        return Forecast(units, torch.maximum(buyers, units[..., self.get_buffer("buyer_rows")]), repeat)
+        return CandidateForecast(units, torch.maximum(buyers, units[..., self.get_buffer("buyer_rows")]), repeat)
 
     def _distribution(self, odds: Tensor, shift: Tensor, entered: Tensor) -> Tensor:
         value = torch.sigmoid(odds.unsqueeze(1) - shift)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from onshelf_exporter.models.completion import CategoryCompletion
 from onshelf_exporter.models.lookups import CategoryTable, IdEmbedding
-from onshelf_exporter.models.practice import PracticeRates
+from onshelf_exporter.models.practice_rates import PracticeRates
 from onshelf_release.calendar import WEEKS_OF_YEAR
 from onshelf_release.candidates import CHANNEL_SLOTS
 from onshelf_release.codes import TYPICAL_DISCOUNTS

@@ -4,7 +4,7 @@ Three rankers share one answer. What a user buys again and again is a matter of 
 of the history. What the user might buy for the first time comes from what users buy together: a linear autoencoder of
 low rank (Steck 2019, without its zero diagonal) gives user vectors and product factors, whose dot product picks
 candidates for a network. New products, of which there are no purchases, are scored by how they fit the history
-(`kinship`), in the same way in which an audience is found for one of them.
+(`neighbourhood`), in the same way in which an audience is found for one of them.
 """
 
 import torch
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from onshelf_exporter.models.habits import event_weights, known_events, read_habits, repeat_features
-from onshelf_exporter.models.kinship import (
+from onshelf_exporter.models.neighbourhood import (
     LATELY,
     LevelCounts,
     fit_features,

@@ -1,5 +1,5 @@
-"""What all users bought, as constant tables, and their sums for one product at a time: what `kinship.fit_sums` adds up
-over one history, here for all users at once.
+"""What all users bought, as constant tables, and their sums for one product at a time: what `neighbourhood.fit_sums`
+adds up over one history, here for all users at once.
 
 What depends on the product is computed once per distinct embedding, not once per purchase; what users bought of a
 category or brand is looked up.
@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from onshelf_exporter.models.kin import find
-from onshelf_exporter.models.kinship import EDGE, MATCHES, NEIGHBOURS, counted_limits, nearness
 from onshelf_exporter.models.lookups import BRAND, CATEGORY
+from onshelf_exporter.models.neighbourhood import EDGE, MATCHES, NEIGHBOURS, counted_limits, nearness
 from onshelf_release.codes import LEVELS
 
 REASONS = 2  # products of a history that are named as reasons

@@ -25,7 +25,7 @@ import onnx
 import torch
 from torch import nn
 
-from onshelf_exporter.data.dataset_weeks import as_of_cut
+from onshelf_exporter.data.weeks import as_of_cut
 from onshelf_exporter.models.product_encoder import ProductEncoder
 from onshelf_exporter.models.unpadding import unpadded
 from onshelf_exporter.process import threads

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from onshelf_exporter.data.dataset_weeks import as_of_cut, calendar_of
-from onshelf_exporter.data.weeks import Cut
+from onshelf_exporter.data.weeks import Cut, as_of_cut, calendar_of
 from onshelf_exporter.process.json_file import write_json
 from onshelf_exporter.training.history import load_history
 from onshelf_exporter.training.runs import Run

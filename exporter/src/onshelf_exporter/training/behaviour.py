@@ -9,8 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from onshelf_exporter.data.dataset_weeks import weeks_covered
-from onshelf_exporter.data.weeks import Cut
+from onshelf_exporter.data.weeks import Cut, weeks_covered
 from onshelf_exporter.process.errors import ExporterError
 from onshelf_exporter.training.history import History
 from onshelf_release.codes import EVENT_KINDS, NEW_PRODUCT_WEEKS

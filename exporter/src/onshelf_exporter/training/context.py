@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from onshelf_exporter.data.dataset_weeks import first_whole_week, weeks_covered, weeks_of_year
+from onshelf_exporter.data.weeks import first_whole_week, weeks_covered, weeks_of_year
 from onshelf_exporter.models.lookups import CategoryTable
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.vocabulary import shrunk

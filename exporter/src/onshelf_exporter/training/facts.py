@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from onshelf_exporter.models.kinship import LevelCounts
+from onshelf_exporter.models.neighbourhood import LevelCounts
 from onshelf_exporter.models.scorer import NONE
 from onshelf_exporter.models.towers import Catalogue
 from onshelf_exporter.training.behaviour import Events

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from onshelf_exporter.data.weeks import Cut
 from onshelf_exporter.process.errors import ExporterError
-from onshelf_exporter.training.vocabulary import Vocabulary, build_vocabulary
+from onshelf_exporter.training.vocabulary import TrainingVocabulary, build_vocabulary
 from onshelf_release.candidates import CHANNEL_SLOTS
 
 Floats = NDArray[np.float32]
@@ -68,7 +68,7 @@ class History:
     label: Floats
     texts: list[str]
     text_of: Ints
-    vocabulary: Vocabulary
+    vocabulary: TrainingVocabulary
     sales: pd.DataFrame
     promotions: pd.DataFrame
     coupons: pd.DataFrame

@@ -7,8 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from onshelf_exporter.data.dataset_weeks import share_held
-from onshelf_exporter.data.weeks import Cut
+from onshelf_exporter.data.weeks import Cut, share_held
 from onshelf_exporter.models.kin import GROUPS, STATISTICS, KinTables, group_keys
 from onshelf_exporter.training.behaviour import Events
 from onshelf_exporter.training.history import History

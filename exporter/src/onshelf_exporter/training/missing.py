@@ -1,6 +1,6 @@
 """What a model release could not learn, because the data do not say it: a plan repeats it as notices."""
 
-from onshelf_exporter.data.dataset_weeks import first_whole_week
+from onshelf_exporter.data.weeks import first_whole_week
 from onshelf_exporter.training.history import History
 from onshelf_release.codes import LEVELS
 

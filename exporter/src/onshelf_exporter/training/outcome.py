@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from onshelf_exporter.data.dataset_weeks import weeks_of_year
+from onshelf_exporter.data.weeks import weeks_of_year
 from onshelf_exporter.models.kin import kin_features
 from onshelf_exporter.models.launch_outcome import BUYER_ROWS, KINDS, LaunchOutcome, Leaves, OutcomeGraph, split_leaves
 from onshelf_exporter.process.errors import ExporterError

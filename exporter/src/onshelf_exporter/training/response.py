@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from onshelf_exporter.data.dataset_weeks import weeks_of_year
+from onshelf_exporter.data.weeks import weeks_of_year
 from onshelf_exporter.models.launch_outcome import ResponseTable
 from onshelf_exporter.training.context import product_week_frame, seasonality_levels
 from onshelf_exporter.training.history import History

@@ -11,7 +11,7 @@ import pyarrow.feather as feather
 from numpy.typing import NDArray
 
 from onshelf_exporter.data import features
-from onshelf_exporter.data.dataset_weeks import calendar_of, weeks_of_year
+from onshelf_exporter.data.weeks import calendar_of, weeks_of_year
 from onshelf_exporter.training.behaviour import Events, bought
 from onshelf_exporter.training.context import price_levels, seasonality_levels
 from onshelf_exporter.training.familiarity import familiarity_table

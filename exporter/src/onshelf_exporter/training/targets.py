@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onshelf_exporter.data.dataset_weeks import weeks_covered, weeks_of_year
+from onshelf_exporter.data.weeks import weeks_covered, weeks_of_year
 from onshelf_exporter.models.product_encoder import DISCOUNT_BINS
 from onshelf_exporter.training.history import History
 from onshelf_release.candidates import CHANNEL_SLOTS

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from onshelf_exporter.models.fit import ProductFit, ProductNeighbours
 from onshelf_exporter.models.habits import OTHER_WEIGHT
-from onshelf_exporter.models.kinship import LevelCounts, fit_features, fit_sums, matches, neighbour_limits
+from onshelf_exporter.models.neighbourhood import LevelCounts, fit_features, fit_sums, matches, neighbour_limits
 from onshelf_exporter.models.product_encoder import ProductTower
 from onshelf_exporter.models.scorer import Scorer, Scorers
 from onshelf_exporter.models.towers import (
@@ -45,7 +45,7 @@ HIDDEN = 32  # width of the rankers that are networks
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class TowerState:
     """All that graphs hold, as of the end of a week."""
 
     week: int
@@ -167,7 +167,7 @@ def collect(history: History, events: Events, embeddings: Floats, recipe: TowerR
 def assemble(
     history: History,
     events: Events,
-    state: State,
+    state: TowerState,
     embeddings: Floats,
     scorers: dict[str, nn.Module],
     limits: Limits,
@@ -217,13 +217,15 @@ _NO_SCORER = Scorers([Scorer(1, 2)])  # where only features are wanted
 REPEAT_FALLBACK = 21  # of habits.repeat_features: purchases with a half-life of 16 weeks
 
 
-def state_at(history: History, events: Events, embeddings: Floats, week: int, recipe: TowerRecipe, seed: int) -> State:
+def state_at(
+    history: History, events: Events, embeddings: Floats, week: int, recipe: TowerRecipe, seed: int
+) -> TowerState:
     """Histories, profiles, factors and tables as of the end of `week`."""
     n = len(history.products)
     factors = fit_factors(events, week, n, seed)
     seen = events.until(week)
     users = np.bincount(np.unique(seen.user * n + seen.product) % n, minlength=n).astype(np.float64)
-    return State(
+    return TowerState(
         week=week,
         past=histories(events, week, recipe.history, recipe.half_life_weeks, n),
         profile=profiles(events, history, week),
@@ -234,7 +236,7 @@ def state_at(history: History, events: Events, embeddings: Floats, week: int, re
     )
 
 
-def widths(state: State) -> dict[str, int]:
+def widths(state: TowerState) -> dict[str, int]:
     """Number of features of each ranker."""
     none = np.zeros(0, dtype=np.int64)
     encoder = UserEncoderGraph(state.catalogue, _NO_SCORER)
@@ -246,7 +248,7 @@ def widths(state: State) -> dict[str, int]:
     return {"repeat": features.shape[2], "first_buy": first.shape[2], "launch": 29 + 1 + PROFILE_DIM + 8}
 
 
-def _first_buys(state: State) -> ProductRetrieval:
+def _first_buys(state: TowerState) -> ProductRetrieval:
     nothing = torch.zeros(0, dtype=torch.int64)
     new = NewProducts(
         catalogue=state.catalogue,
@@ -259,7 +261,9 @@ def _first_buys(state: State) -> ProductRetrieval:
     return ProductRetrieval(catalogue=state.catalogue, scorer=_NO_SCORER, new=new, k=1)
 
 
-def warm_rows(state: State, events: Events, recipe: TowerRecipe, generator: np.random.Generator) -> tuple[Rows, Rows]:
+def warm_rows(
+    state: TowerState, events: Events, recipe: TowerRecipe, generator: np.random.Generator
+) -> tuple[Rows, Rows]:
     """Rows of the products in the users' histories, and of candidates that are not; labels are purchases in the weeks
     after the anchor. Only users that bought anything in these weeks count."""
     n = state.catalogue.get_buffer("ids").shape[0]
@@ -284,7 +288,7 @@ def warm_rows(state: State, events: Events, recipe: TowerRecipe, generator: np.r
 
 
 def launch_rows(
-    state: State, history: History, events: Events, recipe: TowerRecipe, generator: np.random.Generator
+    state: TowerState, history: History, events: Events, recipe: TowerRecipe, generator: np.random.Generator
 ) -> Lists:
     """Users of products that came new in the weeks after the anchor, a list for each; labels are the users that bought
     it in its first 8 weeks, as far as the cut shows them. Where fewer than `recipe.launch_products` launches have
@@ -329,7 +333,7 @@ def launch_rows(
 
 
 def _pairs(
-    state: State, shelves: Shelves, numbers: Tensor, row: Tensor, user: Tensor, profile: Tensor, places: Tensor
+    state: TowerState, shelves: Shelves, numbers: Tensor, row: Tensor, user: Tensor, profile: Tensor, places: Tensor
 ) -> Tensor:
     """Features of pairs (row of `numbers`, user)."""
     catalogue = state.catalogue

@@ -41,7 +41,7 @@ from onshelf_exporter.training.history import History, load_dataset, load_histor
 from onshelf_exporter.training.loop import finish
 from onshelf_exporter.training.missing import not_learned
 from onshelf_exporter.training.outcome import actual_candidates, launch_attributes, train_outcome
-from onshelf_exporter.training.practice import practice_rates
+from onshelf_exporter.training.practice_rates import practice_rates
 from onshelf_exporter.training.recipe import Recipe
 from onshelf_exporter.training.run_arguments import add_run_arguments, run_recipe
 from onshelf_exporter.training.runs import MIN_LAUNCHES, OUTCOME_WEEKS, Run, open_run

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from onshelf_exporter.models.kinship import MATCHES
+from onshelf_exporter.models.neighbourhood import MATCHES
 from onshelf_exporter.models.towers import Catalogue
 from onshelf_exporter.models.user_tables import FIGURES, REASONS, KinPurchases, SimilarPurchases, UserTables, level_keys
 

@@ -14,7 +14,7 @@ from onshelf_release.codes import LEVELS
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class TrainingVocabulary:
     """`names[level][id]` (position 0 is ''), `parents[level][id]` (the id one level up) and the number of products of
     each id.
 
@@ -66,14 +66,14 @@ class Vocabulary:
         return pa.concat_tables(parts)
 
 
-def category_completion(vocabulary: Vocabulary) -> CategoryCompletion:
+def category_completion(vocabulary: TrainingVocabulary) -> CategoryCompletion:
     """What fills the levels that a request leaves open."""
     return CategoryCompletion(
         torch.from_numpy(vocabulary.parents["type"]), torch.from_numpy(vocabulary.parents["category"])
     )
 
 
-def build_vocabulary(products: pd.DataFrame, brand_min_products: int = 2) -> Vocabulary:
+def build_vocabulary(products: pd.DataFrame, brand_min_products: int = 2) -> TrainingVocabulary:
     """Ids of all that the products (those known by the cut) have; brands need two products to be worth an id."""
     names: dict[str, list[str]] = {}
     parents: dict[str, NDArray[np.int64]] = {}
@@ -95,14 +95,14 @@ def build_vocabulary(products: pd.DataFrame, brand_min_products: int = 2) -> Voc
             keys.get_indexer(pd.MultiIndex.from_frame(frame)) + 1 if len(keys) else np.zeros(len(frame), dtype=np.int64)
         )
         parent = np.where(values == "", 0, found).astype(np.int64)
-    return Vocabulary(names, parents, counts)
+    return TrainingVocabulary(names, parents, counts)
 
 
 def shrunk(
     values: NDArray[np.float64],
     weights: NDArray[np.float64],
     ids: NDArray[np.int64],
-    vocabulary: Vocabulary,
+    vocabulary: TrainingVocabulary,
     strength: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Weighted means of `values` [n, width] by department, category and type, each shrunk to the level above.

@@ -27,7 +27,7 @@ from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.releases.release_set import ReleaseSet
 from onshelf_gateway.settings import Settings
 from onshelf_gateway.store.database import Store, StoreError
-from onshelf_gateway.store.products import CatalogueFullError, CatalogueStore, Change, Written
+from onshelf_gateway.store.products import CatalogueFullError, CatalogueStore, ProductChange, Written
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -201,7 +201,7 @@ class Catalogue:
             if len(rows) < FETCHED:
                 return
 
-    def _apply(self, rows: Sequence[tuple[Change, dict[str, bytes]]], lag: bool = False) -> None:
+    def _apply(self, rows: Sequence[tuple[ProductChange, dict[str, bytes]]], lag: bool = False) -> None:
         fresh = []
         now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         for change, encodings in rows:
@@ -239,7 +239,9 @@ class Catalogue:
             epoch = dt.datetime.min
             shelf.apply(
                 [
-                    Change(product_id=name, number=e.number, deleted=e.product is None, product=b"", changed_at=epoch)
+                    ProductChange(
+                        product_id=name, number=e.number, deleted=e.product is None, product=b"", changed_at=epoch
+                    )
                     for name, e in self._entries.items()
                 ]
             )
@@ -326,8 +328,8 @@ def _known(release: ModelRelease) -> Callable[[str], bool]:
     return known
 
 
-def _with_encoding(change: Change, encoding: bytes | None) -> Change:
-    return Change(
+def _with_encoding(change: ProductChange, encoding: bytes | None) -> ProductChange:
+    return ProductChange(
         product_id=change.product_id,
         number=change.number,
         deleted=change.deleted,

@@ -11,7 +11,7 @@ from onshelf.v1 import types_pb2
 from onshelf_gateway.catalogue.delta import FIT_INPUTS, RECORD, Delta
 from onshelf_gateway.inference.outputs import EncodedUser, Retrieved
 from onshelf_gateway.releases.model_release import ModelRelease
-from onshelf_gateway.store.products import Change
+from onshelf_gateway.store.products import ProductChange
 from onshelf_release.signatures import CATALOGUE_MODELS, PRODUCT_BUCKETS
 
 Ints = NDArray[np.int64]
@@ -32,7 +32,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Candidates:
+class UpsertedProducts:
     """Upserted products that are scored for a user: ids and changes [n], what product_fit reads of each, and `rows`.
 
     These [n] are those of the release's own catalogue, and beyond its end for products that it lacks.
@@ -66,7 +66,7 @@ class Shelf:
         self._ids: Ints = release.product_ids
         self._replaced_new: Bools = np.zeros(own, dtype=bool)
 
-    def apply(self, changes: Sequence[Change]) -> None:
+    def apply(self, changes: Sequence[ProductChange]) -> None:
         """Take over changes that are in the entries already; those without an encoding are then missing."""
         read = []
         for change in changes:
@@ -171,7 +171,7 @@ class Shelf:
         """The release's new products that were neither deleted nor replaced."""
         return new.take(np.flatnonzero(~self._replaced_new[new.indices] & ~self._gone[new.indices]))
 
-    def candidates(self, user: EncodedUser, categories: Bools | None = None) -> Candidates | None:
+    def candidates(self, user: EncodedUser, categories: Bools | None = None) -> UpsertedProducts | None:
         """The upserted products that product_fit is to score for a user; None where there are none.
 
         All of them, up to MOST. Of more, those in the categories asked for; and of more than MOST of these, the best by
@@ -190,7 +190,7 @@ class Shelf:
             return None
         rows = self.delta.array("rows")[at]
         beyond = self.release.products.num_rows + np.arange(len(at))
-        return Candidates(
+        return UpsertedProducts(
             self.delta.array("names")[at],
             self.delta.array("changes")[at],
             np.where(rows >= 0, rows, beyond),

@@ -18,7 +18,7 @@ MAX_EFFECTS = 16
 
 
 @dataclass(frozen=True)
-class Change:
+class ActionChange:
     """A neighbouring candidate: what differs, in words, which part of the action, and its row."""
 
     words: str
@@ -46,24 +46,24 @@ def _nearest(values: Floats, rows: NDArray[np.int64], at: float) -> list[int]:
     return [int(side[np.abs(values[side] - at).argmin()]) for side in sides if len(side)]
 
 
-def neighbours(candidates: Candidates, row: int, release: ModelRelease) -> list[Change]:
+def neighbours(candidates: Candidates, row: int, release: ModelRelease) -> list[ActionChange]:
     """The candidates next to `row` in each part of the action."""
     currency = release.manifest.currency
     ordinal = candidates.ordinals
     days = _nearest(ordinal, np.flatnonzero(candidates.same_but(row, "day")), ordinal[row])
-    changes = [Change(_shift(int(ordinal[n] - ordinal[row])), "launch_date", n) for n in days]
+    changes = [ActionChange(_shift(int(ordinal[n] - ordinal[row])), "launch_date", n) for n in days]
     changes += _channel_changes(candidates, row, release)
     for n in _nearest(candidates.amounts, np.flatnonzero(candidates.same_but(row, "price")), candidates.amounts[row]):
         before, after = (money.text(candidates.prices[candidates.price[at]], currency) for at in (row, n))
-        changes.append(Change(f"price {after} instead of {before}", "list_price", n))
+        changes.append(ActionChange(f"price {after} instead of {before}", "list_price", n))
     for n in _nearest(
         candidates.discount, np.flatnonzero(candidates.same_but(row, "discount")), candidates.discount[row]
     ):
         before, after = f"{candidates.discount[row]:.0%}", f"{candidates.discount[n]:.0%}"
-        changes.append(Change(f"discount {after} instead of {before}", "discount", n))
+        changes.append(ActionChange(f"discount {after} instead of {before}", "discount", n))
     flipped = candidates.same_but(row, "coupon") & (candidates.coupon != candidates.coupon[row])
     for n in np.flatnonzero(flipped)[:1].tolist():
-        changes.append(Change("without the coupon" if candidates.coupon[row] else "with a coupon", "coupon", n))
+        changes.append(ActionChange("without the coupon" if candidates.coupon[row] else "with a coupon", "coupon", n))
     return changes[:MAX_EFFECTS]
 
 
@@ -74,7 +74,7 @@ def _shift(days: int) -> str:
     return f"{'one day' if amount == 1 else f'{amount} days'} {side}"
 
 
-def _channel_changes(candidates: Candidates, row: int, release: ModelRelease) -> list[Change]:
+def _channel_changes(candidates: Candidates, row: int, release: ModelRelease) -> list[ActionChange]:
     sets, mine = candidates.sets, candidates.sets[candidates.channel_set[row]]
     rows = np.flatnonzero(candidates.same_but(row, "channel_set"))
     by_width = rows[np.argsort(sets.sum(axis=1)[candidates.channel_set[rows]], kind="stable")]
@@ -83,9 +83,9 @@ def _channel_changes(candidates: Candidates, row: int, release: ModelRelease) ->
     single, slots = changed.sum(axis=1) == 1, changed.argmax(axis=1)
     seen: set[int] = set()
     used = mine > 0
-    without: list[Change] = []
-    more: list[Change] = []
-    wider: list[Change] = []
+    without: list[ActionChange] = []
+    more: list[ActionChange] = []
+    wider: list[ActionChange] = []
     names = release.channel_words
     for number, at in row_of.items():
         if not single[number]:
@@ -93,15 +93,15 @@ def _channel_changes(candidates: Candidates, row: int, release: ModelRelease) ->
         slot = int(slots[number])
         name = names.get(slot, f"channel {slot}")
         if used[slot] and sets[number][slot] == 0:
-            without.append(Change(f"without {name}", "channels", at))
+            without.append(ActionChange(f"without {name}", "channels", at))
         elif not used[slot]:
             if slot in seen:  # once is enough; the narrowest coverage comes first
                 continue
             seen.add(slot)
-            more.append(Change(f"with {name} too", "channels", at))
+            more.append(ActionChange(f"with {name} too", "channels", at))
         else:
             wider.append(
-                Change(f"{name} at {sets[number][slot]:.0%} of sites instead of {mine[slot]:.0%}", "channels", at)
+                ActionChange(f"{name} at {sets[number][slot]:.0%} of sites instead of {mine[slot]:.0%}", "channels", at)
             )
     return [*without, *more[:3], *wider[:2]]
 

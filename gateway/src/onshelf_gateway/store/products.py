@@ -54,7 +54,7 @@ class CatalogueFullError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class ProductChange:
     """The last change of a product; `encoding` is None where the models asked about have not read this version."""
 
     product_id: str
@@ -69,7 +69,7 @@ class Change:
 class Written:
     """What a transaction did: its changes, and how many products were there before it and how many were not."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[ProductChange, ...]
     known: int
     unknown: int
 
@@ -114,7 +114,7 @@ class CatalogueStore:
                 raise CatalogueFullError(before.entries, more)
             now = _now()
             changes = tuple(
-                Change(
+                ProductChange(
                     product_id=name,
                     number=before.last_change + n,
                     deleted=False,
@@ -143,7 +143,7 @@ class CatalogueStore:
             known = [name for name in ids if (not deleted[name] if name in deleted else in_release(name))]
             now = _now()
             changes = tuple(
-                Change(product_id=name, number=before.last_change + n, deleted=True, product=b"", changed_at=now)
+                ProductChange(product_id=name, number=before.last_change + n, deleted=True, product=b"", changed_at=now)
                 for n, name in enumerate(known, start=1)
             )
             if changes:
@@ -157,7 +157,9 @@ class CatalogueStore:
         with self._store.reading() as connection:
             return int(connection.execute(sa.select(STATE.c.last_change)).scalar_one())
 
-    def changes_after(self, number: int, models: Sequence[str], most: int) -> list[tuple[Change, dict[str, bytes]]]:
+    def changes_after(
+        self, number: int, models: Sequence[str], most: int
+    ) -> list[tuple[ProductChange, dict[str, bytes]]]:
         """The first `most` changes after a number, by number, each with its encodings by models."""
         query = sa.select(PRODUCTS).where(PRODUCTS.c.change > number).order_by(PRODUCTS.c.change).limit(most)
         with self._store.reading() as connection:
@@ -165,7 +167,7 @@ class CatalogueStore:
             found = {name: _encodings(connection, name, [row.product_id for row in rows]) for name in models}
         result = []
         for row in rows:
-            change = Change(
+            change = ProductChange(
                 product_id=row.product_id,
                 number=row.change,
                 deleted=row.deleted,
@@ -235,7 +237,7 @@ def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(tzinfo=None)
 
 
-def _product_row(change: Change) -> dict[str, Any]:
+def _product_row(change: ProductChange) -> dict[str, Any]:
     return {
         "product_id": change.product_id,
         "change": change.number,

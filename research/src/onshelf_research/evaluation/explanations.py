@@ -16,7 +16,7 @@ from onshelf_exporter.evaluation import bootstrap
 from onshelf_research.data.dataset import Dataset
 from onshelf_research.evaluation import recommend, served
 from onshelf_research.evaluation.recommend import WarmTask
-from onshelf_research.evaluation.release import ModelRelease
+from onshelf_research.evaluation.release import MeasuredRelease
 
 SHARES = (0.0, 0.1, 0.2, 0.3)
 USERS = 200
@@ -50,7 +50,7 @@ class Pair(NamedTuple):
 
 
 def deletion_test(
-    release: ModelRelease, users: int = USERS, products: int = 3, new: bool = False, seed: int = 0
+    release: MeasuredRelease, users: int = USERS, products: int = 3, new: bool = False, seed: int = 0
 ) -> Deletions:
     """Take reasons out of the histories of some users.
 
@@ -80,7 +80,7 @@ def deletion_test(
 
 
 def audience_deletion_test(
-    release: ModelRelease, data: Dataset, products: int = USERS, users: int = 3, seed: int = 0
+    release: MeasuredRelease, data: Dataset, products: int = USERS, users: int = 3, seed: int = 0
 ) -> Deletions:
     """Take out what audiences name as reasons.
 
@@ -134,7 +134,7 @@ def _eligible(users: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def _deletions(
-    release: ModelRelease,
+    release: MeasuredRelease,
     asked: pd.DataFrame,
     pairs: list[Pair],
     names: tuple[str, str, str],
@@ -157,7 +157,7 @@ def _deletions(
     return Deletions(fall[0], fall[1])
 
 
-def share_costs(release: ModelRelease, data: Dataset, task: WarmTask) -> dict[float, dict[str, float]]:
+def share_costs(release: MeasuredRelease, data: Dataset, task: WarmTask) -> dict[float, dict[str, float]]:
     """Mean metrics of recommendations by the share of places that new products have, SHARES."""
     result = {}
     for share in SHARES:

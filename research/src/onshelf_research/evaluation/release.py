@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from onshelf_exporter.data.weeks import Cut
 from onshelf_exporter.process.errors import ExporterError, SourceError
 from onshelf_exporter.process.progress_display import progress_bar
-from onshelf_exporter.training.vocabulary import Vocabulary
+from onshelf_exporter.training.vocabulary import TrainingVocabulary
 from onshelf_release.candidates import CANDIDATE_COLUMNS
 
 LEVELS = ("department", "category", "type", "brand")
@@ -31,7 +31,7 @@ BATCHES = {"user_encoder": 16, "product_retrieval": 8, "audience_retrieval": 4} 
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelRelease:
+class MeasuredRelease:
     """One published model release.
 
     Attributes:
@@ -112,7 +112,7 @@ class ModelRelease:
         return tokenizer
 
     @cached_property
-    def vocabulary(self) -> Vocabulary:
+    def vocabulary(self) -> TrainingVocabulary:
         """Ids of departments, categories, types and brands."""
         table = self.table("vocabulary").sort_values(["level", "id"])
         parts = {level: table[table["level"] == level] for level in LEVELS}
@@ -120,7 +120,7 @@ class ModelRelease:
         def column(level: str, name: str) -> NDArray[np.int64]:
             return np.concatenate([[0], parts[level][name].to_numpy(dtype=np.int64)])
 
-        return Vocabulary(
+        return TrainingVocabulary(
             {level: ["", *parts[level]["name"].astype(str)] for level in LEVELS},
             {level: column(level, "parent_id") for level in LEVELS},
             {level: column(level, "n_products") for level in LEVELS},
@@ -247,7 +247,7 @@ def find_release(
     threads: int = 2,
     cut_week: Cut | None = None,
     recipe: str | None = None,
-) -> ModelRelease:
+) -> MeasuredRelease:
     """The newest model release that has seen most without seeing the measured weeks.
 
     Args:
@@ -281,10 +281,12 @@ def find_release(
             "same arguments"
         )
     best = max(fitting, key=lambda m: (int(m["cut_week"]), int(m["version"])))
-    return ModelRelease(folder=releases / str(best["version"]), repository=repository, manifest=best, threads=threads)
+    return MeasuredRelease(
+        folder=releases / str(best["version"]), repository=repository, manifest=best, threads=threads
+    )
 
 
-def exported_release(folder: Path, before_week: int, threads: int = 2) -> ModelRelease:
+def exported_release(folder: Path, before_week: int, threads: int = 2) -> MeasuredRelease:
     """What `export` left in a training run, as a model release that is not published.
 
     Args:
@@ -298,7 +300,7 @@ def exported_release(folder: Path, before_week: int, threads: int = 2) -> ModelR
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     if int(manifest["cut_week"]) >= before_week:
         raise ExporterError(f"{folder}: cut_week = {manifest['cut_week']}: must lie before week {before_week}")
-    return ModelRelease(folder=folder, repository=None, manifest=manifest, threads=threads)
+    return MeasuredRelease(folder=folder, repository=None, manifest=manifest, threads=threads)
 
 
 def _padded(lists: "pd.Series[Any]", kind: type[Any]) -> NDArray[Any]:

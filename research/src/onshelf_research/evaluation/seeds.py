@@ -15,12 +15,12 @@ from onshelf_exporter.training.history import load_dataset
 from onshelf_exporter.training.recipe import Recipe
 from onshelf_exporter.training.runs import REPEAT, Run, open_run
 from onshelf_exporter.training.workers import side_by_side
-from onshelf_research.evaluation.release import ModelRelease, exported_release
+from onshelf_research.evaluation.release import MeasuredRelease, exported_release
 
 
 def repeats(
-    release: ModelRelease, data: Path, recipe: Recipe, runs: Path, seeds: int, before_week: int, threads: int
-) -> list[ModelRelease]:
+    release: MeasuredRelease, data: Path, recipe: Recipe, runs: Path, seeds: int, before_week: int, threads: int
+) -> list[MeasuredRelease]:
     """The model releases of seeds 2..`seeds`, trained and exported where they are not yet.
 
     Args:
@@ -46,7 +46,7 @@ def repeats(
     return [exported_release(folder, before_week, threads) for folder in folders]
 
 
-def _same(run: Run, role: str, release: ModelRelease) -> None:
+def _same(run: Run, role: str, release: MeasuredRelease) -> None:
     advice = (
         f"model release {release.version} is no {role} release of the run {run.folder}; train, export and publish it "
         "again with this code and --recipe, or ask for --seeds 1"
@@ -58,6 +58,6 @@ def _same(run: Run, role: str, release: ModelRelease) -> None:
         raise ExporterError(f"--seeds: {advice}")
 
 
-def _graphs(release: ModelRelease) -> str:
+def _graphs(release: MeasuredRelease) -> str:
     files = sorted((name, model["sha256"]) for name, model in release.manifest["models"].items())
     return hashlib.sha256(repr(files).encode()).hexdigest()

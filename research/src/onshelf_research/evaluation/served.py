@@ -7,18 +7,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from onshelf_exporter.data.dataset_weeks import weeks_of_year
+from onshelf_exporter.data.weeks import weeks_of_year
 from onshelf_exporter.training.calibration import distribution_at
 from onshelf_release.candidates import CHANNEL_SLOTS, HORIZONS, candidate_rows
 from onshelf_research.baselines.forecast import Floats, Forecast
 from onshelf_research.data.dataset import Dataset, LaunchRows
 from onshelf_research.evaluation.recommend import ColdTask, Lists, WarmTask, split_lists
-from onshelf_research.evaluation.release import ModelRelease
+from onshelf_research.evaluation.release import MeasuredRelease
 
 ROUNDING = 1e-3  # of a continuous quantile, before it is rounded up to whole units
 
 
-def actions(release: ModelRelease, data: Dataset, rows: LaunchRows) -> NDArray[np.float32]:
+def actions(release: MeasuredRelease, data: Dataset, rows: LaunchRows) -> NDArray[np.float32]:
     """The action that each launch really had, as one candidate of a model release, see `actual_actions`."""
     slots = release.table("channels").set_index("channel_id")["channel_slot"]
     return actual_actions(data, rows, slots)
@@ -46,7 +46,7 @@ def actual_actions(data: Dataset, rows: LaunchRows, slots: pd.Series) -> NDArray
     return candidate_rows(week_of_year=week, coverage=coverage, **numbers)[:, None]
 
 
-def forecasts(release: ModelRelease, data: Dataset, rows: LaunchRows) -> dict[str, Forecast]:
+def forecasts(release: MeasuredRelease, data: Dataset, rows: LaunchRows) -> dict[str, Forecast]:
     """Forecasts of a model release by outcome, see `told`."""
     out = release.outcomes(release.encode(rows.frame), actions(release, data, rows))
     levels = np.asarray(release.manifest["quantile_levels"], dtype=np.float64)
@@ -89,7 +89,7 @@ def told(out: Mapping[str, NDArray[Any]], rows: LaunchRows, levels: Floats, supp
     return result
 
 
-def recommendations(release: ModelRelease, data: Dataset, task: WarmTask, new_product_share: float = 0.0) -> Lists:
+def recommendations(release: MeasuredRelease, data: Dataset, task: WarmTask, new_product_share: float = 0.0) -> Lists:
     """Lists for the task's users from the histories in the model release; `fresh` leaves out what was ever bought."""
     users = release.table("users")
     place = pd.Series(np.arange(len(users)), index=users["user_id"].astype(str))
@@ -104,7 +104,7 @@ def recommendations(release: ModelRelease, data: Dataset, task: WarmTask, new_pr
     return split_lists(task, everything)
 
 
-def audiences(release: ModelRelease, data: Dataset, task: ColdTask) -> Floats:
+def audiences(release: MeasuredRelease, data: Dataset, task: ColdTask) -> Floats:
     """Scores [launches, users of the task]; users unknown to the model release score lowest."""
     users = release.table("users")
     scores = release.audience(release.encode(task.rows.frame), len(users))

@@ -22,7 +22,7 @@ from onshelf_research.data.cache import Arrays, Cache, code_hash
 from onshelf_research.data.dataset import Dataset, LaunchRows
 from onshelf_research.evaluation import outcomes, recommend, rolling, served, tables, update
 from onshelf_research.evaluation.recommend import ColdTask, Lists, WarmTask
-from onshelf_research.evaluation.release import ModelRelease
+from onshelf_research.evaluation.release import MeasuredRelease
 from onshelf_research.evaluation.rivals import Rivals
 from onshelf_research.evaluation.tables import OURS
 from onshelf_research.evaluation.update import EarlyWeeks
@@ -57,8 +57,8 @@ class Study:
 
     data: Dataset
     split: Split
-    release: ModelRelease
-    warm_release: ModelRelease
+    release: MeasuredRelease
+    warm_release: MeasuredRelease
     cache: Cache
     threads: int = 2
     quick: bool = False
@@ -272,7 +272,7 @@ def _ours_audiences(study: Study, task: ColdTask) -> Floats:
     return made["scores"].astype(np.float64)
 
 
-def _named(release: ModelRelease) -> str:
+def _named(release: MeasuredRelease) -> str:
     """Name of what a model release predicts: each seed keeps its own."""
     return f"{OURS}-{release.manifest.get('seed', 0)}"
 

@@ -20,7 +20,7 @@ from onshelf_research.baselines.forecast import Floats, Forecast, single
 from onshelf_research.data.cache import Arrays, code_hash
 from onshelf_research.data.dataset import Dataset, LaunchRows
 from onshelf_research.evaluation import served
-from onshelf_research.evaluation.release import ModelRelease
+from onshelf_research.evaluation.release import MeasuredRelease
 from onshelf_research.evaluation.rivals import CONFIGURATIONS, SEARCH_SEED, Rivals
 
 QUANTILES = (0.1, 0.5, 0.7, 0.8, 0.9)
@@ -31,7 +31,7 @@ CODE = "onshelf_research.evaluation.update"
 
 
 @dataclass(frozen=True)
-class LifeCycle:
+class LaunchLifeCycles:
     """What the model release says about each launch's weeks: shares [n, 8], evidence and dispersion [7]."""
 
     shares: Floats
@@ -48,7 +48,7 @@ class EarlyWeeks:
     forecasts: dict[str, Forecast]
 
 
-def life_cycle(release: ModelRelease, rows: LaunchRows) -> LifeCycle:
+def life_cycle(release: MeasuredRelease, rows: LaunchRows) -> LaunchLifeCycles:
     """Look up the release's table `life_cycle`: the category's row, else the department's, else that of all."""
     table = release.table("life_cycle")
     shares = table[list(SHARES)].to_numpy(dtype=np.float64)
@@ -66,10 +66,10 @@ def life_cycle(release: ModelRelease, rows: LaunchRows) -> LifeCycle:
 
     first = table.iloc[0]
     evidence, dispersion = (first[list(names)].to_numpy(dtype=np.float64) for names in (EVIDENCE, SIZES))
-    return LifeCycle(shares[row.astype(np.int64)], evidence, dispersion)
+    return LaunchLifeCycles(shares[row.astype(np.int64)], evidence, dispersion)
 
 
-def early_weeks(release: ModelRelease, rivals: Rivals, seen: int, learned: bool) -> EarlyWeeks:
+def early_weeks(release: MeasuredRelease, rivals: Rivals, seen: int, learned: bool) -> EarlyWeeks:
     """All forecasts of the weeks that remain after `seen` weeks.
 
     Args:
@@ -121,7 +121,7 @@ def negative_binomial(mean: Floats, size: Floats, units: Floats) -> Forecast:
     return Forecast(mean=mean, median=levels[0.5], quantiles=levels, below=below, upto=upto)
 
 
-def _raw(release: ModelRelease, data: Dataset, rows: LaunchRows) -> Arrays:
+def _raw(release: MeasuredRelease, data: Dataset, rows: LaunchRows) -> Arrays:
     out = release.outcomes(release.encode(rows.frame), served.actions(release, data, rows))
     place = release.manifest["horizons_weeks"].index(WEEKS)
     return {

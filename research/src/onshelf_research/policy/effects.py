@@ -15,7 +15,7 @@ from onshelf_exporter.data.titles import readable
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.response import Panel, build_panel
 from onshelf_research.policy.aipw import MIN_ARM, Lift, cross_fit, lift, shrink
-from onshelf_research.policy.rows import CATEGORICAL, DEEP_DISCOUNT, MOST_UNITS, Study
+from onshelf_research.policy.rows import CATEGORICAL, DEEP_DISCOUNT, MOST_UNITS, PolicyStudy
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -40,7 +40,7 @@ class ProductWeeks(NamedTuple):
     category: Ints
 
 
-def launch_effects(study: Study, seed: int = 0, threads: int = 1) -> dict[str, Any]:
+def launch_effects(study: PolicyStudy, seed: int = 0, threads: int = 1) -> dict[str, Any]:
     """Associations on PF launches, by kind of promotion."""
     group = study.rows.product
     result: dict[str, Any] = {}

@@ -3,7 +3,7 @@
     numbers = policy_report(data, release, split)      # a plain dictionary, kept in the cache where there is one
     print(render(numbers))
 
-Keys: practice (`practice.practice_ranking`), effects.launches and effects.panel (`effects`), survivors, values
+Keys: practice (`practice_accuracy.practice_ranking`), effects.launches and effects.panel (`effects`), survivors, values
 (`values.policy_values`), simulator (`simulation.simulate`) and timing. A part that the data cannot answer holds
 {"skipped": why}.
 """
@@ -19,8 +19,8 @@ from onshelf_exporter.evaluation.splits import Split
 from onshelf_exporter.training.history import load_history
 from onshelf_research.data.cache import Cache, code_hash
 from onshelf_research.data.dataset import Dataset
-from onshelf_research.evaluation.release import ModelRelease
-from onshelf_research.policy import effects, practice, simulation, simulator, survivors, timing, values
+from onshelf_research.evaluation.release import MeasuredRelease
+from onshelf_research.policy import effects, practice_accuracy, simulation, simulator, survivors, timing, values
 from onshelf_research.policy.rows import PolicyError, promotion_first
 from onshelf_research.policy.tables import render
 
@@ -32,7 +32,7 @@ OURS = "planner"
 
 def policy_report(
     data: Dataset,
-    release: ModelRelease,
+    release: MeasuredRelease,
     split: Split,
     *,
     cache: Cache | None = None,
@@ -73,7 +73,7 @@ def policy_report(
 
 
 def _measure(
-    data: Dataset, release: ModelRelease, split: Split, *, draws: int, threads: int, seed: int, quick: bool
+    data: Dataset, release: MeasuredRelease, split: Split, *, draws: int, threads: int, seed: int, quick: bool
 ) -> Numbers:
     history = load_history(data.folder, split.cut)
     measured = data.launched(split.evaluate)
@@ -81,7 +81,7 @@ def _measure(
     few = min(draws, 50) if quick else draws
 
     def ranking() -> Numbers:
-        return practice.practice_ranking(
+        return practice_accuracy.practice_ranking(
             data,
             release,
             split.cut,

@@ -14,7 +14,7 @@ from onshelf_exporter.process.errors import ExporterError
 from onshelf_exporter.training.context import context_table
 from onshelf_exporter.training.history import History
 from onshelf_research.data.dataset import Dataset, LaunchRows
-from onshelf_research.evaluation.release import ModelRelease
+from onshelf_research.evaluation.release import MeasuredRelease
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,7 +31,7 @@ class PolicyError(ExporterError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class PolicyStudy:
     """Some PF launches.
 
     Attributes:
@@ -77,7 +77,7 @@ def kinds_of(data: Dataset, kind: str) -> Ints:
     return slots
 
 
-def promotion_first(data: Dataset, release: ModelRelease, history: History, weeks: tuple[int, int]) -> Study:
+def promotion_first(data: Dataset, release: MeasuredRelease, history: History, weeks: tuple[int, int]) -> PolicyStudy:
     """The PF launches of some weeks.
 
     Args:
@@ -96,7 +96,7 @@ def promotion_first(data: Dataset, release: ModelRelease, history: History, week
     if not len(rows):
         raise PolicyError(f"launch weeks {weeks[0]}-{weeks[1]}: no launch entered by a promotion")
     ids = history.ids[rows.product]
-    return Study(
+    return PolicyStudy(
         rows=rows,
         x=covariates(release, data, history, rows),
         department=ids[:, 0],
@@ -107,7 +107,7 @@ def promotion_first(data: Dataset, release: ModelRelease, history: History, week
     )
 
 
-def covariates(release: ModelRelease, data: Dataset, history: History, rows: LaunchRows) -> Floats:
+def covariates(release: MeasuredRelease, data: Dataset, history: History, rows: LaunchRows) -> Floats:
     """Department and category ids, price, price relative to the category, private label, what the category sells, and
     how likely practice is to use display, mailer and coupon for such products: float64 [n, 12]."""
     ids = history.ids[rows.product]
@@ -121,7 +121,7 @@ def covariates(release: ModelRelease, data: Dataset, history: History, rows: Lau
     return np.stack([np.asarray(part, dtype=np.float64) for part in parts], axis=1)
 
 
-def served_propensity(release: ModelRelease, data: Dataset, rows: LaunchRows) -> Floats:
+def served_propensity(release: MeasuredRelease, data: Dataset, rows: LaunchRows) -> Floats:
     """What the served encoder says of each channel of the data, float64 [n, channels]; 0 for channels it does not
     know or where it serves none."""
     encoded = release.encode(rows.frame)

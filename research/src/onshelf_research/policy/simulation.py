@@ -6,18 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf_research.policy.learners import LEARNERS
-from onshelf_research.policy.simulator import CHANNELS, Products, Setting, all_actions, world
+from onshelf_research.policy.simulator import CHANNELS, Products, WorldSetting, all_actions, world
 
 Floats = NDArray[np.float64]
 
 OURS = "planner"
-MAIN = Setting()
+MAIN = WorldSetting()
 SETTINGS = (
-    *(Setting(confounding=c, heterogeneity=h) for c in (0.0, 1.0, 2.0) for h in (0.0, 0.5, 1.0)),
-    Setting(heterogeneity=1.5),
-    Setting(transfer=0.2),
-    Setting(transfer=0.4),
-    Setting(saturation=1.0),
+    *(WorldSetting(confounding=c, heterogeneity=h) for c in (0.0, 1.0, 2.0) for h in (0.0, 0.5, 1.0)),
+    WorldSetting(heterogeneity=1.5),
+    WorldSetting(transfer=0.2),
+    WorldSetting(transfer=0.4),
+    WorldSetting(saturation=1.0),
 )
 NORMAL_90 = 1.645
 
@@ -37,7 +37,7 @@ def simulate(pool: Products, seeds: int = 20, sensitivity_seeds: int = 3) -> dic
     return {"seeds": seeds, "main": main, "sensitivity": others}
 
 
-def measure(pool: Products, setting: Setting, seeds: range) -> dict[str, Any]:
+def measure(pool: Products, setting: WorldSetting, seeds: range) -> dict[str, Any]:
     """Learners in the worlds of some seeds.
 
     Regret is the expected profit that the best actions have and the chosen ones lack, as a share of the former.

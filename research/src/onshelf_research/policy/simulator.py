@@ -44,7 +44,7 @@ TIMING = 0.1
 LAUNCH_SIZE, PANEL_SIZE = 1.2, 3.0
 
 
-class Setting(NamedTuple):
+class WorldSetting(NamedTuple):
     """How hard a world is; 1 is the main setting of the first two."""
 
     confounding: float = 1.0
@@ -113,7 +113,7 @@ class World:
         base: true expected units of `new` without promotion, at the list price in the first season, float64 [n].
     """
 
-    setting: Setting
+    setting: WorldSetting
     products: Products
     actions: Actions
     units: Floats
@@ -167,7 +167,7 @@ def pool_of(rows: LaunchRows) -> Products:
 
 
 def world(
-    pool: Products, setting: Setting, seed: int, launches: int = 1500, new: int = 600, existing: int = 1000
+    pool: Products, setting: WorldSetting, seed: int, launches: int = 1500, new: int = 600, existing: int = 1000
 ) -> World:
     """Draw a world.
 
@@ -228,7 +228,7 @@ def _practice(rng: np.random.Generator, habit: Floats, push: Floats) -> Actions:
 
 
 def _panel(
-    rng: np.random.Generator, old: Products, base: Floats, habit: Floats, effects: Floats, setting: Setting
+    rng: np.random.Generator, old: Products, base: Floats, habit: Floats, effects: Floats, setting: WorldSetting
 ) -> Panel:
     weeks = 16
     n = len(base) * weeks

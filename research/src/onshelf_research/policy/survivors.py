@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onshelf_exporter.training.history import History
 from onshelf_release.candidates import COUPON, COVERAGE, ENTERED_BY_SALE
 from onshelf_research.data.dataset import Dataset, LaunchRows
-from onshelf_research.evaluation.release import ModelRelease
+from onshelf_research.evaluation.release import MeasuredRelease
 from onshelf_research.evaluation.served import actions
 from onshelf_research.policy.aipw import _train
 from onshelf_research.policy.rows import CATEGORICAL, MOST_UNITS, PolicyError, covariates, kinds_of
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 def survivors(
     data: Dataset,
-    release: ModelRelease,
+    release: MeasuredRelease,
     history: History,
     train: tuple[int, int],
     measured: LaunchRows,
@@ -82,7 +82,7 @@ def promotion(data: Dataset, rows: LaunchRows) -> Floats:
     return np.stack([display, mailer, np.nan_to_num(rows.numbers("coupon"))], axis=1)
 
 
-def served_ratio(data: Dataset, release: ModelRelease, rows: LaunchRows) -> float:
+def served_ratio(data: Dataset, release: MeasuredRelease, rows: LaunchRows) -> float:
     """Sum of the served means without any channel or coupon / with the plan that the launches had, both as promoted
     first."""
     plan = actions(release, data, rows)

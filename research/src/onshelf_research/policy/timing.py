@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onshelf_exporter.data.dataset_weeks import weeks_of_year
+from onshelf_exporter.data.weeks import weeks_of_year
 from onshelf_exporter.training.context import seasonality_levels
 from onshelf_exporter.training.history import History
 from onshelf_research.data.dataset import Dataset

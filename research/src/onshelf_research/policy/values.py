@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from onshelf_exporter.evaluation.bootstrap import cluster_weights, interval
 from onshelf_release.candidates import COVERAGE
 from onshelf_research.data.dataset import Dataset
-from onshelf_research.evaluation.release import ModelRelease
+from onshelf_research.evaluation.release import MeasuredRelease
 from onshelf_research.evaluation.served import actions as served_actions
 from onshelf_research.evaluation.tables import launch_clusters
 from onshelf_research.policy.aipw import Scores, cross_fit, fit_outcome, fit_propensity
-from onshelf_research.policy.rows import ACTIONS, CATEGORICAL, PolicyError, Study, kinds_of
+from onshelf_research.policy.rows import ACTIONS, CATEGORICAL, PolicyError, PolicyStudy, kinds_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -66,7 +66,12 @@ def estimate(policy: Floats, action: Ints, reward: Floats, scores: Scores, weigh
 
 
 def policies(
-    data: Dataset, release: ModelRelease, train: Study, measured: Study, broad_above: float, threads: int = 1
+    data: Dataset,
+    release: MeasuredRelease,
+    train: PolicyStudy,
+    measured: PolicyStudy,
+    broad_above: float,
+    threads: int = 1,
 ) -> dict[str, Floats]:
     """All policies as probabilities [n, 4] on the measured launches; those that learn know the training launches only.
 
@@ -88,7 +93,9 @@ def policies(
     }
 
 
-def served_units(data: Dataset, release: ModelRelease, train: Study, measured: Study, broad_above: float) -> Floats:
+def served_units(
+    data: Dataset, release: MeasuredRelease, train: PolicyStudy, measured: PolicyStudy, broad_above: float
+) -> Floats:
     """Units of 8 weeks that launch_outcome expects of each measured launch under each action, float64 [n, 4].
 
     An action's coverage is the mean of the training launches that had it; week, price, discount and coupon stay.
@@ -112,9 +119,9 @@ def served_units(data: Dataset, release: ModelRelease, train: Study, measured: S
 
 def policy_values(
     data: Dataset,
-    release: ModelRelease,
-    train: Study,
-    measured: Study,
+    release: MeasuredRelease,
+    train: PolicyStudy,
+    measured: PolicyStudy,
     *,
     draws: int = 400,
     seed: int = 0,

@@ -12,7 +12,7 @@ from onshelf_exporter.evaluation.bootstrap import Interval, value_of
 from onshelf_research.baselines.forecast import Floats, Forecast
 from onshelf_research.data.dataset import LaunchRows
 from onshelf_research.evaluation import explanations, recommend, study, tables, update
-from onshelf_research.evaluation.release import ModelRelease
+from onshelf_research.evaluation.release import MeasuredRelease
 from onshelf_research.evaluation.study import DemandPredictions, Study
 from onshelf_research.evaluation.tables import OURS, Versus
 from onshelf_research.evaluation.update import EarlyWeeks
@@ -228,7 +228,7 @@ def add_policy(summary: Summary, numbers: Summary) -> None:
         _entry(summary, name)["policy"] = values
 
 
-def add_seeds(summary: Summary, repeated: list[ModelRelease], one: Study) -> None:
+def add_seeds(summary: Summary, repeated: list[MeasuredRelease], one: Study) -> None:
     """Mean and spread of ours over seeds: the served model release first, then `repeated`.
 
     Recommendations to households with a history are repeated where they come from the same model release as the
@@ -288,7 +288,7 @@ def _timing(rows: LaunchRows, week: Floats) -> dict[str, float]:
     return {"mean_absolute_weeks": float(np.mean(np.abs(actual - week))), "spearman": metrics.spearman(actual, week)}
 
 
-def _described(release: ModelRelease) -> Summary:
+def _described(release: MeasuredRelease) -> Summary:
     kept = ("version", "role", "cut_week", "as_of", "recipe", "git_commit", "data_hash")
     return {name: release.manifest.get(name) for name in kept} | {"identity": release.identity}
 

@@ -54,7 +54,7 @@ COLUMNS = [
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class VariantQuestion:
     """What every variant is asked: launches as numbers, their titles, later ones in shops' wordings, and the truth.
 
     `ids` and `attributes` are those of the launches of `launches`; `later` are the rows that are measured.
@@ -110,7 +110,7 @@ def study(setting: Setting) -> Table:
     return table
 
 
-def ask(before: History, after: History) -> Question:
+def ask(before: History, after: History) -> VariantQuestion:
     """Launches complete at the cut of `before` and those of the WEEKS after it."""
     launches = origin(after, before, before.cut + WEEKS)
     product = launches.launches["product_index"].to_numpy()
@@ -119,7 +119,7 @@ def ask(before: History, after: History) -> Question:
     price = launches.launches["price"].fillna(0.0).to_numpy(dtype=np.float32)
     worded = families(after.products.iloc[product[later]].reset_index(drop=True), 1)["shop"]
     shop, shop_kind = known_titles("shop_titles.csv", before.vocabulary)
-    return Question(
+    return VariantQuestion(
         launches=launches,
         titles=[after.texts[number] for number in after.text_of[product]],
         ids=ids,
@@ -131,7 +131,7 @@ def ask(before: History, after: History) -> Question:
     )
 
 
-def _variants(reader: Reader, question: Question, place: Path, setting: Setting) -> dict[str, Path]:
+def _variants(reader: Reader, question: VariantQuestion, place: Path, setting: Setting) -> dict[str, Path]:
     """ONNX files by name, fp32 with all layers first."""
     student = student_of(reader, setting)
     files: dict[str, Path] = {}
@@ -183,7 +183,7 @@ def student_of(reader: Reader, setting: Setting) -> TextEncoder:
     return student.eval().requires_grad_(False)
 
 
-def _inputs(titles: list[str], question: Question, setting: Setting) -> Arrays:
+def _inputs(titles: list[str], question: VariantQuestion, setting: Setting) -> Arrays:
     """Inputs of the product encoder for titles, padded to the longest; ids and attributes of the first launches."""
     tokenizer = load_tokenizer(setting.recipe.encoder)
     tokenizer.enable_padding(pad_id=pad_token(tokenizer))
@@ -196,7 +196,7 @@ def _inputs(titles: list[str], question: Question, setting: Setting) -> Arrays:
     }
 
 
-def _latencies(files: dict[str, Path], question: Question, setting: Setting) -> dict[str, list[float]]:
+def _latencies(files: dict[str, Path], question: VariantQuestion, setting: Setting) -> dict[str, list[float]]:
     """Median time of each file as a ratio to the first, by batch; the files take turns."""
     titles = question.titles
     running = {name: session(path, threads=1) for name, path in files.items()}
@@ -217,7 +217,7 @@ def _latencies(files: dict[str, Path], question: Question, setting: Setting) -> 
 
 
 def _measured(
-    path: Path, question: Question, history: History, setting: Setting
+    path: Path, question: VariantQuestion, history: History, setting: Setting
 ) -> tuple[NDArray[np.float32], list[float]]:
     """Embeddings of the launches' own titles, and the metrics in the order of LOWER and HIGHER."""
     running = session(path, threads=1)
@@ -250,7 +250,7 @@ def _answers(
     titles: list[str],
     ids: NDArray[np.int64],
     attributes: NDArray[np.float32],
-    question: Question,
+    question: VariantQuestion,
     setting: Setting,
 ) -> Arrays:
     """Embeddings and logits of titles, in small batches."""

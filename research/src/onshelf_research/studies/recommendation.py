@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from onshelf_exporter.data.weeks import Cut
-from onshelf_exporter.models.kinship import LEAN, SMALL
+from onshelf_exporter.models.neighbourhood import LEAN, SMALL
 from onshelf_exporter.models.towers import AudienceRetrieval
 from onshelf_exporter.process.progress_display import progress_bar
 from onshelf_exporter.training.behaviour import load_events

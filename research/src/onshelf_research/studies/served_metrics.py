@@ -4,7 +4,7 @@ import numpy as np
 
 from onshelf_research.data import dataset
 from onshelf_research.evaluation import recommend, served, tables
-from onshelf_research.evaluation.release import ModelRelease
+from onshelf_research.evaluation.release import MeasuredRelease
 from onshelf_research.report.cells import COLD, DEMAND
 from onshelf_research.studies.inputs import Floats
 
@@ -13,7 +13,7 @@ CATEGORY = "right category from the title alone"
 
 
 def measured_metrics(
-    release: ModelRelease, data: dataset.Dataset, weeks: tuple[int, int]
+    release: MeasuredRelease, data: dataset.Dataset, weeks: tuple[int, int]
 ) -> dict[str, tuple[float, bool]]:
     """Metrics of one model release by name, each with whether more of it is better."""
     rows = data.launched(weeks)

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from onshelf_exporter.data.titles import is_vague, readable
-from onshelf_exporter.training.vocabulary import Vocabulary
+from onshelf_exporter.training.vocabulary import TrainingVocabulary
 
 MAKERS = ("Hartwell", "Bluestone", "Casa Verde", "O'Malley's", "Northfield", "Dr. Amery", "Sunny Acres", "Kirra")
 PRAISE = ("improved", "tasty", "deluxe", "handy", "everyday", "best ever", "crunchy", "gentle")
@@ -36,7 +36,7 @@ def labelled_titles(file: str) -> list[ShopTitle]:
     return [ShopTitle(**row) for row in csv.DictReader(text.splitlines())]
 
 
-def known_titles(file: str, vocabulary: Vocabulary) -> tuple[list[str], NDArray[np.int64]]:
+def known_titles(file: str, vocabulary: TrainingVocabulary) -> tuple[list[str], NDArray[np.int64]]:
     """The titles of a file whose type the vocabulary has, and its id; none where the data are another shop's."""
     categories = np.array(vocabulary.names["category"], dtype=object)[vocabulary.parents["type"]]
     ids = {pair: number for number, pair in enumerate(zip(categories, vocabulary.names["type"], strict=True))}

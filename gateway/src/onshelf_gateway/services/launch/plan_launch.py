@@ -19,7 +19,7 @@ from onshelf_gateway.planning import messages, notices, timing
 from onshelf_gateway.planning.candidates import Candidates, join
 from onshelf_gateway.planning.constraints import feasibility, no_plan
 from onshelf_gateway.planning.grid import Grid, build_grid
-from onshelf_gateway.planning.practice import practice_action
+from onshelf_gateway.planning.practice_plan import practice_action
 from onshelf_gateway.planning.ranking import diverse, frontier_plans, frontier_rows
 from onshelf_gateway.planning.scored import Costing, Scored, price_limits, score
 from onshelf_gateway.planning.support import ComparableLaunches

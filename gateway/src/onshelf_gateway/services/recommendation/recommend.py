@@ -14,7 +14,7 @@ from onshelf_gateway.call import side_by_side
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import GatewayError, Violation, without_users
 from onshelf_gateway.call.optional import optional
-from onshelf_gateway.catalogue.shelf import Candidates, Shelf, merged, shared
+from onshelf_gateway.catalogue.shelf import Shelf, UpsertedProducts, merged, shared
 from onshelf_gateway.inference.outputs import EncodedUser, Retrieved
 from onshelf_gateway.recommendation.history import UserHistory, read_history
 from onshelf_gateway.releases.model_release import ModelRelease
@@ -30,7 +30,7 @@ INTEREST = 0.03  # share of purchases from which a category is named as the reas
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class RecommendQuestion:
     """A checked RecommendProductsRequest; `row` is the user's, None for an unknown one."""
 
     row: int | None
@@ -42,7 +42,7 @@ class Question:
     new_product_share: float
 
 
-def parse(request: R.RecommendProductsRequest, release: ModelRelease) -> Question:
+def parse(request: R.RecommendProductsRequest, release: ModelRelease) -> RecommendQuestion:
     """Check a request.
 
     Raises:
@@ -71,7 +71,7 @@ def parse(request: R.RecommendProductsRequest, release: ModelRelease) -> Questio
     row = release.user_rows.get(request.user_id)
     if row is None and not request.history:
         raise user_not_found(release)
-    return Question(
+    return RecommendQuestion(
         row=row,
         events=list(request.history),
         count=count,
@@ -126,8 +126,8 @@ async def recommend_products(
 
 
 async def _find(
-    gateway: Gateway, call: Call, shelf: Shelf, question: Question, user: EncodedUser
-) -> tuple[Retrieved, Retrieved, Candidates | None]:
+    gateway: Gateway, call: Call, shelf: Shelf, question: RecommendQuestion, user: EncodedUser
+) -> tuple[Retrieved, Retrieved, UpsertedProducts | None]:
     """All products and new products alone, best first, with the upserted ones that were scored among them."""
     models, release, share = gateway.models, shelf.release, question.new_product_share
     upserted = None
@@ -156,7 +156,7 @@ async def _find(
 class _Listed:
     """What is known of the products of an answer: rows of the release's catalogue; beyond its end, upserted ones."""
 
-    def __init__(self, shelf: Shelf, upserted: Candidates | None) -> None:
+    def __init__(self, shelf: Shelf, upserted: UpsertedProducts | None) -> None:
         self.shelf, self.release = shelf, shelf.release
         self._end = shelf.release.products.num_rows
         self._upserted = upserted
@@ -209,7 +209,9 @@ class _Listed:
         return ~beyond, beyond, extra
 
 
-def _filter(call: Call, listed: _Listed, question: Question, history: UserHistory, found: Retrieved) -> Retrieved:
+def _filter(
+    call: Call, listed: _Listed, question: RecommendQuestion, history: UserHistory, found: Retrieved
+) -> Retrieved:
     rows = found.indices
     keep = listed.offered(rows)
     bought = np.isin(rows, history.bought)
@@ -244,7 +246,9 @@ def _in_categories(call: Call, shelf: Shelf, names: tuple[str, ...], ids: NDArra
     return inside
 
 
-def _products(listed: _Listed, question: Question, history: UserHistory, kept: Retrieved) -> list[R.RecommendedProduct]:
+def _products(
+    listed: _Listed, question: RecommendQuestion, history: UserHistory, kept: Retrieved
+) -> list[R.RecommendedProduct]:
     release = listed.release
     names = listed.names(kept.indices)
     category, new = listed.ids(kept.indices), listed.new(kept.indices)

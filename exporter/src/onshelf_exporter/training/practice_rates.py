@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from onshelf_exporter.models.lookups import BRAND, CategoryTable
-from onshelf_exporter.models.practice import PracticeRates
+from onshelf_exporter.models.practice_rates import PracticeRates
 from onshelf_exporter.training.history import History
 from onshelf_release.candidates import CHANNEL_SLOTS
 
@@ -36,7 +36,7 @@ CLIP = 1e-4
 PATH = 7  # rates that depend on department, category and type; the rest on the manufacturer
 
 
-class Source(NamedTuple):
+class RateSource(NamedTuple):
     """What rates are shares of: n things with categorical ids [n, 4], weights [n] and channels [n, CHANNEL_SLOTS]."""
 
     ids: Ints
@@ -134,7 +134,7 @@ def _carried(history: History) -> _Carried:
     )
 
 
-def _sources(history: History, carried: _Carried, week: int) -> list[Source]:
+def _sources(history: History, carried: _Carried, week: int) -> list[RateSource]:
     frame = history.launches.frame
     launched, at = frame["product_index"].to_numpy(dtype=np.int64), frame["launch_week"].to_numpy(dtype=np.int64)
     row = np.full(len(history.products), -1, dtype=np.int64)
@@ -147,9 +147,9 @@ def _sources(history: History, carried: _Carried, week: int) -> list[Source]:
     channels = _matrix(of[seen], carried.slot[seen], len(launched), coupon)
     age = np.where(at <= week, week - at, np.inf)
     sources = [
-        Source(history.ids[launched], np.where(at <= week, 0.5 ** (age / half), 0.0), channels, LAUNCH_STRENGTH)
+        RateSource(history.ids[launched], np.where(at <= week, 0.5 ** (age / half), 0.0), channels, LAUNCH_STRENGTH)
         if np.isfinite(half)
-        else Source(history.ids[launched], (at <= week).astype(np.float64), channels, LAUNCH_STRENGTH)
+        else RateSource(history.ids[launched], (at <= week).astype(np.float64), channels, LAUNCH_STRENGTH)
         for half in HALF_LIVES
     ]
     sales = history.sales
@@ -160,7 +160,7 @@ def _sources(history: History, carried: _Carried, week: int) -> list[Source]:
         alive[sales["product_index"].to_numpy()[recent]] = 1.0
         alive[carried.product[inside]] = 1.0
         matrix = _matrix(carried.product[inside], carried.slot[inside], len(history.products), coupon)
-        sources.append(Source(history.ids, alive, matrix, PRODUCT_STRENGTH))
+        sources.append(RateSource(history.ids, alive, matrix, PRODUCT_STRENGTH))
     return sources
 
 
@@ -173,7 +173,7 @@ def _matrix(row: Ints, slot: Ints, rows: int, coupon: Ints) -> sparse.csr_array:
     return matrix
 
 
-def _shrink(source: Source, history: History) -> SourceRates:
+def _shrink(source: RateSource, history: History) -> SourceRates:
     kept = np.flatnonzero(source.weight > 0)
     ids, weight, channels = source.ids[kept], source.weight[kept], source.channels[kept]
     whole = np.asarray(weight @ channels).reshape(1, -1) / max(weight.sum(), 1e-12)

@@ -13,12 +13,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from onshelf_exporter.data.dataset_weeks import weeks_of_year
-from onshelf_exporter.data.weeks import Cut
+from onshelf_exporter.data.weeks import Cut, weeks_of_year
 from onshelf_exporter.evaluation.bootstrap import cluster_weights, interval
 from onshelf_exporter.training.targets import discount_bin
 from onshelf_research.data.dataset import Dataset, LaunchRows
-from onshelf_research.evaluation.release import ModelRelease
+from onshelf_research.evaluation.release import MeasuredRelease
 from onshelf_research.evaluation.tables import launch_clusters
 from onshelf_research.policy.rows import PolicyError, kinds_of, served_propensity
 
@@ -47,7 +46,7 @@ def carried(data: Dataset, rows: LaunchRows) -> Mask:
 
 def practice_ranking(
     data: Dataset,
-    release: ModelRelease,
+    release: MeasuredRelease,
     cut: Cut,
     first_week: int,
     measured: LaunchRows,
@@ -182,7 +181,7 @@ def _trees(
     return result
 
 
-def _discounts(release: ModelRelease, train: LaunchRows, measured: LaunchRows) -> dict[str, Any]:
+def _discounts(release: MeasuredRelease, train: LaunchRows, measured: LaunchRows) -> dict[str, Any]:
     """AUC of "any discount": the served classes beside the category's share."""
     served = release.encode(measured.frame).get("discount_propensity")
     happened = discount_bin(np.nan_to_num(measured.numbers("discount"))) > 0
@@ -197,7 +196,7 @@ def _discounts(release: ModelRelease, train: LaunchRows, measured: LaunchRows) -
     }
 
 
-def _weeks(data: Dataset, release: ModelRelease, measured: LaunchRows) -> dict[str, Any]:
+def _weeks(data: Dataset, release: MeasuredRelease, measured: LaunchRows) -> dict[str, Any]:
     """How the served head ranks the launch's week among the measured weeks (chance: .5 of them before it)."""
     served = release.encode(measured.frame).get("week_propensity")
     weeks = np.unique(measured.week)
