@@ -140,23 +140,23 @@ tensorrt-engines: setup ## Build native TensorRT engines into a sibling reposito
 	@$(EXPORTER) tensorrt-engines --repository model_repository
 
 bench: setup .venv/.bench ## Measure serving on this machine beside its limits and alternatives (PARTS="tax seed" for some, QUICK=1 to check)
-	@$(BIN)/python benchmarks/bench.py $(if $(PARTS),--parts $(PARTS)) $(if $(QUICK),--quick)
+	@$(BIN)/python -m onshelf_benchmarks.bench $(if $(PARTS),--parts $(PARTS)) $(if $(QUICK),--quick)
 
 perf-analyzer: setup .venv/.bench ## Measure Triton's models and the running gateway by NVIDIA's perf_analyzer
 	@triton=$$($(BIN)/onshelf-local-triton status --run-dir $(RUN)/triton --field grpc_url); \
-	$(BIN)/python benchmarks/perf_analyzer.py --triton $$triton --address-file $(RUN)/gateway.address --command "make perf-analyzer"
+	$(BIN)/python -m onshelf_benchmarks.perf_analyzer.run --triton $$triton --address-file $(RUN)/gateway.address
 
 bench-peers: setup .venv/.bench ## Measure the running gateway (start it with its cache off) beside what a user would pick instead
-	@PYTHONPATH=benchmarks $(BIN)/python -m peers.run --gateway ours=127.0.0.1:$(GATEWAY_PORT)
+	@$(BIN)/python -m onshelf_benchmarks.peers.run --gateways ours=127.0.0.1:$(GATEWAY_PORT)
 
 bench-retrieval: setup .venv/.bench ## Measure exact retrieval over a million vectors beside the memory's bandwidth
-	@$(BIN)/python benchmarks/large_retrieval.py --triton
+	@$(BIN)/python -m onshelf_benchmarks.retrieval
 
-bench-shop: setup .venv/.evaluate ## Time `make shop` on 500,000 generated lines, and compare what was learned with the truth
-	@$(BIN)/python benchmarks/own_files.py
+bench-shop: setup .venv/.evaluate .venv/.bench ## Time `make shop` on 500,000 generated lines, and compare what was learned with the truth
+	@$(BIN)/python -m onshelf_benchmarks.shop
 
 bench-gpu: setup .venv/.bench ## Measure the models on this machine's GPU, beside its limits
-	@$(BIN)/python benchmarks/gpu.py
+	@$(BIN)/python -m onshelf_benchmarks.gpu
 
 ##@ Check
 .PHONY: test fresh lint types imports fix proto repository docs verify verify-proto verify-repository verify-docs clean
@@ -167,7 +167,7 @@ lint: setup .venv/.test ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 types: setup .venv/.test ## Check types
-	@$(BIN)/mypy client/src/onshelf exporter/src gateway/src local_triton/src release/src research/src
+	@$(BIN)/mypy client/src/onshelf exporter/src gateway/src local_triton/src release/src research/src benchmarks/src benchmarks/peers/servers
 
 imports: setup .venv/.test ## Check which part imports which
 	@$(BIN)/lint-imports --no-logo
@@ -198,7 +198,7 @@ verify-repository: setup ## The models' config.pbtxt are fresh
 	@$(BIN)/python -m onshelf_exporter.release.repository --check model_repository
 
 verify-docs: setup .venv/.test ## Generated documents are fresh
-	@$(BIN)/python benchmarks/readme.py --check
+	@$(BIN)/python -m onshelf_benchmarks.readme --check
 	@$(BIN)/python setup/fresh.py --check
 	@$(BIN)/python -m onshelf_gateway.settings | diff - docs/configuration.md || { echo "stale: docs/configuration.md: run \`make docs\`" >&2; exit 1; }
 	@$(BIN)/python -m onshelf_exporter.data.schema_document --check docs/data.md

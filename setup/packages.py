@@ -36,7 +36,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "triton": ("--no-deps", "-r", TRITON),
     "evaluate": ("torch", "-r", "requirements.txt", "-r", "requirements-evaluate.txt"),
     "test": ("torch", "-r", "requirements.txt", "-r", "requirements-test.txt"),
-    "bench": ("-r", "requirements-bench.txt"),
+    "bench": ("torch", "-r", "requirements.txt", "-r", "requirements-bench.txt"),
 }
 
 

@@ -5,19 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gpu
 import pytest
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-SCRIPT = Path(gpu.__file__)
+from onshelf_benchmarks import gpu, packed
+
 CPU = torch.device("cpu")
 
 
 def test_without_a_gpu_it_says_so(tmp_path: Path) -> None:
     blind = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, str(SCRIPT), "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "onshelf_benchmarks.gpu", "--out", str(tmp_path)]
     done = subprocess.run(command, env=blind, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
     assert "no GPU here" in done.stderr
@@ -28,10 +28,10 @@ def test_the_limit_is_the_larger_of_operations_and_bytes() -> None:
     module = gpu.Vectors(rows=5000, width=64, k=10)
     case = gpu.Case("1,000,000 vectors of 64", "batch 4", "fp32", 4, (torch.randn(4, 64),))
     flops, read = 2 * 4 * 64 * 5000, 4 * (64 * 5000 + 4 * 64)
-    slow_memory = gpu.measure(case, module, CPU, {"fp32_flops": 1e15, "bytes": 1e3}, rounds=2)
+    slow_memory = gpu.measure_case(case, module, CPU, {"fp32_flops": 1e15, "bytes": 1e3}, rounds=2)
     assert slow_memory["bound_by"] == "bytes"
     assert slow_memory["limit_ms"] == pytest.approx(1e3 * read / 1e3)
-    slow_math = gpu.measure(case, module, CPU, {"fp32_flops": 1e3, "bytes": 1e15}, rounds=2)
+    slow_math = gpu.measure_case(case, module, CPU, {"fp32_flops": 1e3, "bytes": 1e15}, rounds=2)
     assert slow_math["bound_by"] == "operations"
     assert slow_math["limit_ms"] == pytest.approx(1e3 * flops / 1e3)
     assert slow_math["answers_per_second"] == pytest.approx(4e3 / slow_math["launched_ms"])
@@ -40,9 +40,9 @@ def test_the_limit_is_the_larger_of_operations_and_bytes() -> None:
 def test_packed_models_keep_whole_numbers_and_shapes(tmp_path: Path) -> None:
     module = nn.Sequential(nn.Linear(300, 200), nn.LayerNorm(200))
     module.register_buffer("rows", torch.arange(1000))
-    gpu.pack({"small": module}, tmp_path / "models.zip")
+    packed.pack({"small": module}, tmp_path / "models.zip")
     assert (tmp_path / "models.zip").stat().st_size < 100_000  # the weights alone are 240 kB
-    again = gpu.unpack(tmp_path / "models.zip")["small"].eval()
+    again = packed.unpack(tmp_path / "models.zip")["small"].eval()
     assert torch.equal(again.rows, torch.arange(1000))
     assert torch.isfinite(again(torch.ones(2, 300))).all()
     assert again[0].weight.shape == (200, 300)
@@ -74,7 +74,7 @@ MODELS = [one for one in gpu.cases(quick=True) if one.precision == "fp32" and "v
 
 @pytest.mark.parametrize("case", MODELS, ids=lambda one: one.model)
 def test_a_model_can_be_recorded_as_one_graph(case: gpu.Case, small_release) -> None:
-    module = gpu.load_run(small_release.run.folder / "production")[case.model].eval()
+    module = packed.load_run(small_release.run.folder / "production")[case.model].eval()
     with torch.inference_mode(), Made() as made:
         module(*case.inputs)
     assert made.tensors == []

@@ -2,76 +2,32 @@
 
 import asyncio
 import importlib.util
-import json
 import re
+import signal
 import subprocess
 import sys
 import time
-from argparse import ArgumentTypeError
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from itertools import repeat
+from itertools import islice
 
 import grpc
 import numpy as np
 import pytest
-from peers import load, run, table
 from tritonclient.grpc import service_pb2
 
-
-async def slow(_: bytes) -> bytes:
-    await asyncio.sleep(0.02)
-    return b""
-
-
-async def test_a_closed_loop_counts_what_its_callers_got() -> None:
-    rate, latencies = await load.closed_loop(slow, repeat(b""), 4, 0.5)
-    assert 60 < rate <= 4 / 0.02
-    assert latencies.min() >= 20
-    assert len(latencies) == pytest.approx(rate * 0.5, rel=0.3)
-    rate, latencies = await load.closed_loop(slow, [b""] * 6, 4, 60)
-    assert len(latencies) == 6, "it ends with the requests, too"
-
-
-async def test_an_open_loop_counts_from_the_planned_arrival() -> None:
-    """A server with one place that stalls once: every request planned meanwhile bears its share of the stall."""
-    place, served = asyncio.Lock(), 0
-
-    async def stalls(_: bytes) -> bytes:
-        nonlocal served
-        async with place:
-            served += 1
-            await asyncio.sleep(0.5 if served == 1 else 0.0)
-        return b""
-
-    latencies = await load.open_loop(stalls, repeat(b""), rate=100, seconds=1, seed=0)
-    assert len(latencies) == served == 100
-    delayed = latencies[latencies > 100]
-    assert len(delayed) > 20, "not only the one that stalled"
-    assert delayed.max() >= 500
-    assert np.percentile(latencies, 50) < 500
-
-
-async def test_an_open_loop_that_starts_late_says_so() -> None:
-    async def blocks(_: bytes) -> bytes:
-        time.sleep(0.02)  # holds up the client itself
-        return b""
-
-    latencies = await load.open_loop(blocks, repeat(b""), rate=200, seconds=0.5, seed=1)
-    assert latencies.max() > 0.5 * 20 * len(latencies), "100 arrivals within 0.5 s take 2 s"
-
-
-def test_percentiles_are_milliseconds_with_two_digits() -> None:
-    assert load.figures(np.arange(101) / 3) == {"p50_ms": 16.67, "p95_ms": 31.67, "p99_ms": 33.0}
+from onshelf_benchmarks import pages
+from onshelf_benchmarks.peers import run, table
+from onshelf_benchmarks.peers.client import Call, Http, client, texts
+from onshelf_benchmarks.record import NotMeasuredError
 
 
 def test_no_text_is_sent_twice() -> None:
     titles = ["milk", "bread"]
-    first, second = (load.Texts(titles, start) for start in (0, run.TEXTS_APART))
-    sent = [next(texts) for texts in (first, second) for _ in range(1000)]
+    sent = [text for start in (0, run.TEXTS_APART) for text in islice(texts(titles, start), 1000)]
     assert len(set(sent)) == 2000
-    numbers = run.Numbers()
-    assert numbers.take() + run.TEXTS_APART == numbers.take()
+    numbers = run.numbers()
+    assert next(numbers) + run.TEXTS_APART == next(numbers)
 
 
 @pytest.fixture
@@ -111,19 +67,19 @@ def wire(path: str) -> table.Wire:
 
 @pytest.mark.parametrize("path", ["/embed", "/chunked"])
 async def test_http_over_kept_connections(http: str, path: str) -> None:
-    async with load.Client(wire(path), http) as call:
+    async with client(wire(path), http) as call:
         for _ in range(3):
             answers = await asyncio.gather(*(call(b'{"text": "%d"}' % i) for i in range(5)))
             assert answers == [b'{"text": "%d"}' % i for i in range(5)]
-        assert isinstance(call, load.Http)
+        assert isinstance(call, Http)
         assert len(call.idle) == 5, "as many connections as were used at once"
 
 
 @asynccontextmanager
-async def answered_by(handler: Callable[..., Awaitable[None]]) -> AsyncIterator[load.Call]:
+async def answered_by(handler: Callable[..., Awaitable[None]]) -> AsyncIterator[Call]:
     server = await asyncio.start_server(handler, "127.0.0.1", 0)
     address = "{}:{}".format(*server.sockets[0].getsockname())
-    async with server, load.Client(wire("/embed"), address) as call:
+    async with server, client(wire("/embed"), address) as call:
         yield call
 
 
@@ -167,7 +123,7 @@ async def test_an_answer_that_breaks_off_on_a_kept_connection_is_an_error() -> N
 
 
 async def test_an_answer_that_is_not_200_is_an_error(http: str) -> None:
-    async with load.Client(wire("/no"), http) as call:
+    async with client(wire("/no"), http) as call:
         with pytest.raises(ConnectionError, match="503 Busy"):
             await call(b"{}")
 
@@ -200,7 +156,7 @@ async def test_the_gateway_is_asked_by_kserves_protocol() -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with load.Client(table.GATEWAY, f"127.0.0.1:{port}") as call:
+        async with client(table.GATEWAY, f"127.0.0.1:{port}") as call:
             vector = table.GATEWAY.decode(await call(table.GATEWAY.encode("Crème brûlée, 4 oz")))
     finally:
         await server.stop(0)
@@ -223,10 +179,10 @@ def test_each_peer_has_a_server_and_pinned_requirements() -> None:
 
 
 def test_a_gateway_has_a_name_and_an_address() -> None:
-    assert run.gateway("127.0.0.1:50051") == ("ours", "127.0.0.1:50051")
-    assert run.gateway("ours_fp32=127.0.0.1:50052") == ("ours_fp32", "127.0.0.1:50052")
+    assert run.gateway("127.0.0.1:50051") == run.Server("ours", "gateway", "127.0.0.1:50051")
+    assert run.gateway("ours_fp32=127.0.0.1:50052") == run.Server("ours_fp32", "gateway", "127.0.0.1:50052")
     for wrong in ("127.0.0.1", "litserve=127.0.0.1:1", "a=b=1"):
-        with pytest.raises(ArgumentTypeError):
+        with pytest.raises(NotMeasuredError):
             run.gateway(wrong)
 
 
@@ -245,14 +201,13 @@ def test_medians_and_the_comparison_with_the_best() -> None:
 
 
 async def test_a_server_is_stopped_while_others_are_measured() -> None:
-    """Measured by a client in a process of its own, at the client's own ceiling."""
-    command = [sys.executable, str(table.SERVERS / "noop.py"), "http"]
-    server = run.start("noop_test", command, "noop_http")
+    server = run.start("stopped_test", [sys.executable, "-c", "import time; time.sleep(60)"])
     try:
-        await run.ready(server, "a text")
         assert server.process is not None
+        run.tell(server, signal.SIGSTOP)
+        assert state(server.process.pid) == "T"
         with run.awake(server):
-            assert state(server.process.pid) in "SR"
+            assert state(server.process.pid) in "SRD"
         assert state(server.process.pid) == "T"
         assert run.family(server.process.pid) == [server.process.pid]
     finally:
@@ -266,8 +221,9 @@ def state(pid: int) -> str:
 
 
 async def test_a_server_that_ends_is_named_with_its_last_words() -> None:
-    server = run.start("ends_test", [sys.executable, "-c", "raise SystemExit('no such model')"], "noop_http")
-    with pytest.raises(RuntimeError, match="no such model"):
+    server = run.start("ends_test", [sys.executable, "-c", "raise SystemExit('no such model')"])
+    server.wire = "fastapi_torch"
+    with pytest.raises(NotMeasuredError, match="no such model"):
         await run.ready(server, "a text")
 
 
@@ -297,27 +253,9 @@ async def test_batches_hold_what_waited() -> None:
     batcher.threads.shutdown()
 
 
-def test_a_markdown_page_names_what_failed() -> None:
-    figures = {
-        "rps": 100.0,
-        "p50_ms": 1.0,
-        "p99_ms": 2.0,
-        "by_concurrency": {"1": {"p50_ms": 0.5}},
-        "open_loop": {"rate": 9.0, "p50_ms": 1.1, "p99_ms": 2.2},
-    }
-    result = {
-        "command": "c",
-        "machine": "m",
-        "date": "d",
-        "commit": "c",
-        "load": "l",
-        "note": "n",
-        "gateways": {"ours": figures},
-        "peers": {"litserve": figures | {"title": "LitServe", "versions": {"python": "3.11", "litserve": "1.2"}}},
-        "compared": {"ours": {"best_peer": "litserve", "times_best_rps": 1.0, "p99_no_worse": True}},
-        "failed": {"ray_serve": "no"},
-    }
-    page = run.markdown(json.loads(json.dumps(result)))
-    assert "| LitServe 1.2 | 100.0 | 1.0 | 2.0 | 0.5 | 1.1 | 2.2 |" in page
-    assert "ours is 1.0 times litserve" in page
-    assert "ray_serve could not be measured" in page
+def test_the_page_names_what_failed() -> None:
+    figures = {"rps": 100.0, "p50_ms": 1.0, "p99_ms": 2.0}
+    ours, peer = {"ours": figures}, {"litserve": figures | {"rps": 90.0}}
+    page = pages.peers({"gateways": ours, "peers": peer, "failed": {"bentoml": "no"}})
+    assert page.index("| ours | 100 | 1.0 | 2.0 |") < page.index("| litserve | 90 | 1.0 | 2.0 |")
+    assert "Not measured: bentoml." in page

@@ -8,14 +8,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import perf_analyzer
-import perf_analyzer_input as inputs
-import perf_analyzer_page
-import perf_analyzer_tool
 import pytest
-from perf_analyzer import Load
-from perf_analyzer_input import Catalogue, Signature, Tensor
-from perf_analyzer_tool import PerfAnalyzerError, PerfAnalyzerHangsError
+
+from onshelf_benchmarks.perf_analyzer import page, run
+from onshelf_benchmarks.perf_analyzer import requests as inputs
+from onshelf_benchmarks.perf_analyzer import tool as program
+from onshelf_benchmarks.perf_analyzer.requests import Catalogue, Signature, Tensor
+from onshelf_benchmarks.perf_analyzer.run import Load, Rig
+from onshelf_benchmarks.perf_analyzer.tool import PerfAnalyzerError, PerfAnalyzerHangsError
 
 EXPORT = (  # as it writes it, shortened; an answer's bytes need not be UTF-8
     b'{"experiments":[{"experiment":{"mode":"concurrency","value":2},"requests":['
@@ -58,7 +58,7 @@ ENCODER = Signature(
 
 @pytest.fixture(scope="module")
 def tool(tmp_path_factory):
-    return perf_analyzer_tool.install(tmp_path_factory.mktemp("tool") / "perf_analyzer")
+    return program.install(tmp_path_factory.mktemp("tool") / "perf_analyzer")
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_install_fetches_a_working_program_once(tool, monkeypatch):
     assert tool.version() == "2.51.0"
     before = tool.program.stat()
     monkeypatch.setenv("PATH", "")  # nothing can be fetched now
-    assert perf_analyzer_tool.install(tool.folder) == tool
+    assert program.install(tool.folder) == tool
     assert tool.program.stat() == before
     assert sorted(path.name for path in tool.folder.parent.iterdir()) == ["perf_analyzer", "perf_analyzer.lock"]
 
@@ -78,9 +78,9 @@ def test_install_fetches_a_working_program_once(tool, monkeypatch):
 def test_what_cannot_be_fetched_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(PerfAnalyzerError, match=r"libb64\.so\.0d; without apt-get and dpkg"):
-        perf_analyzer_tool._b64(tmp_path, tmp_path)
+        program._b64(tmp_path, tmp_path)
     with pytest.raises(PerfAnalyzerError, match="no-such-package==1 could not be fetched"):
-        perf_analyzer_tool._wheel("./no-such-package==1", "any", tmp_path)
+        program._wheel("./no-such-package==1", "any", tmp_path)
 
 
 def test_a_failed_run_says_why(tool):
@@ -106,13 +106,13 @@ class Hanging:
 
 @pytest.mark.parametrize("times", [0, 1, 2])
 def test_a_load_that_does_not_end_is_made_once_more(tmp_path, monkeypatch, capsys, times):
-    monkeypatch.setattr(perf_analyzer, "counts_of", lambda *_: {"answers": 0})
-    monkeypatch.setattr(perf_analyzer, "server_side", lambda *_: {})
-    bench = SimpleNamespace(folder=tmp_path, seconds=1.0, tool=Hanging(times, tmp_path / "report.csv"))
+    monkeypatch.setattr(run, "counts_of", lambda *_: {"answers": 0})
+    monkeypatch.setattr(run, "server_side", lambda *_: {})
+    rig = Rig(Hanging(times, tmp_path / "report.csv"), tmp_path, None, seconds=1.0)
     server = SimpleNamespace(address="", metrics="", client=None)
 
     def measured() -> dict:
-        return perf_analyzer.run(bench, server, "any", tmp_path / "input.json", Load(rate=9.0), 0)
+        return rig.run(server, "any", tmp_path / "input.json", Load(rate=9.0), 0)
 
     if times == 2:
         with pytest.raises(PerfAnalyzerHangsError, match="within 70 s"):
@@ -126,11 +126,11 @@ def test_a_refused_request_is_told_in_the_words_of_the_server():
     printed = (
         "Failed to retrieve results from inference request.\nThread [3] had error: 8 requests are being answered\n\n"
     )
-    assert perf_analyzer_tool.complaint(printed) == "8 requests are being answered"
+    assert program.complaint(printed) == "8 requests are being answered"
 
 
 def test_export_is_read():
-    row = perf_analyzer.parse_export(EXPORT)
+    row = run.parse_export(EXPORT)
     assert (row["requests"], row["distinct"]) == (4, 3)
     assert row["per_second"] == pytest.approx(3 / 0.1)  # three answers until the last request was sent
     assert row["sent_per_second"] == pytest.approx(3 / 0.1)
@@ -140,15 +140,11 @@ def test_export_is_read():
 
 def test_export_without_answers_is_refused():
     with pytest.raises(PerfAnalyzerError, match="no answered request"):
-        perf_analyzer.parse_export(b"")
+        run.parse_export(b"")
 
 
 def test_report_is_read():
-    assert perf_analyzer.parse_csv(CSV) == {"per_second": 999.756, "p50_ms": 1.666, "p95_ms": 4.036, "p99_ms": 8.78}
-
-
-def test_percentiles():
-    assert perf_analyzer.percentiles(np.arange(101.0)) == {"p50_ms": 50, "p95_ms": 95, "p99_ms": 99}
+    assert run.parse_csv(CSV) == {"per_second": 999.756, "p50_ms": 1.666, "p95_ms": 4.036, "p99_ms": 8.78}
 
 
 def test_loads_in_the_words_of_perf_analyzer():
@@ -168,11 +164,11 @@ def test_an_open_loop_sends_at_least_a_second_of_requests(rate):
 
 
 def test_server_side_is_what_was_counted_between():
-    before = dict.fromkeys(("inferences", "executions", "answers", *perf_analyzer.TIMES), 5)
+    before = dict.fromkeys(("inferences", "executions", "answers", *run.TIMES), 5)
     after = before | {"inferences": 13, "executions": 7, "answers": 13, "queue": 8_000_005, "compute_infer": 16_000_005}
-    side = perf_analyzer.server_side(before, after)
+    side = run.server_side(before, after)
     assert side == pytest.approx({"queue_ms": 1, "compute_ms": 2, "batch": 4})
-    assert perf_analyzer.server_side(before, before) == {}
+    assert run.server_side(before, before) == {}
 
 
 def test_headline_is_cold():
@@ -184,7 +180,7 @@ def test_headline_is_cold():
         about | {"cache": "none", "model": "launch_outcome", "load": "concurrency 1", "per_second": 99.0},
         about | {"cache": "cold", "load": "concurrency 64", "error": "refused"},
     ]
-    (top,) = perf_analyzer_page.headline(rows)
+    (top,) = page.headline(rows)
     assert (top["cache"], top["best_per_second"], top["best_load"]) == ("cold", 20.0, "concurrency 16")
     assert (top["lightest_load"], top["p50_ms"]) == ("concurrency 1", 2.0)
 
@@ -194,12 +190,12 @@ def test_an_open_loop_that_fell_behind_says_so():
     about |= {"requests": 900, "file_products": 900, "planned_per_second": 50.0, "per_second": 40.0}
     about |= {"p50_ms": 2.0, "p95_ms": 3.0, "p99_ms": 4.0}
     kept, behind = about | {"sent_per_second": 45.0}, about | {"sent_per_second": 43.0}
-    assert not perf_analyzer_page.is_behind(kept), "900 arrivals vary by a tenth"
-    assert perf_analyzer_page.is_behind(behind)
-    assert not perf_analyzer_page.is_behind(behind | {"requests": 100})
-    page = {"rows": [kept, behind], "headline": [], "versions": {}, "products": 900, "warm_products": 100}
-    page |= {"command": "c", "machine": "m", "date": "d", "commit": "c"}
-    text = perf_analyzer_page.markdown(page)
+    assert not page.is_behind(kept), "900 arrivals vary by a tenth"
+    assert page.is_behind(behind)
+    assert not page.is_behind(behind | {"requests": 100})
+    found = {"rows": [kept, behind], "headline": [], "versions": {}, "products": 900, "warm_products": 100}
+    found |= {"command": "c", "machine": "m", "date": "d", "commit": "c"}
+    text = page.markdown(found)
     assert text.count("| Poisson 50/s |") == 1
     assert text.count("| Poisson 50/s, sent 43/s |") == 1
 
@@ -207,7 +203,7 @@ def test_an_open_loop_that_fell_behind_says_so():
 def test_input_file_of_products_is_distinct(catalogue, tmp_path):
     count = 10_000
     path = tmp_path / "input.json"
-    assert inputs.write(inputs.rows(PLAN, catalogue, catalogue.take(count), None), path) == count
+    assert inputs.write(inputs.rows(PLAN, catalogue, catalogue.take(count)), path) == count
     data = json.loads(path.read_text())["data"]
     assert len({row["title"]["content"][0] for row in data}) == count
     assert all(
@@ -225,31 +221,29 @@ def test_no_product_comes_twice(catalogue):
     assert catalogue.number >= len(titles)
 
 
-@pytest.mark.parametrize("bucket", inputs.TOKEN_BUCKETS)
-def test_input_file_of_the_encoder_fills_its_bucket(catalogue, tmp_path, bucket):
+def test_input_file_of_the_encoder_fits(catalogue, tmp_path):
     count = 300
     path = tmp_path / "input.json"
-    inputs.write(inputs.rows(ENCODER, catalogue, catalogue.take(count, bucket), bucket), path)
+    inputs.write(inputs.rows(ENCODER, catalogue, catalogue.take(count, inputs.TOKENS)), path)
     data = json.loads(path.read_text())["data"]
     ids = np.stack([_numbers(row["input_ids"], np.int64) for row in data])
     lengths = np.stack([_numbers(row["attention_mask"], np.int64) for row in data]).sum(axis=1)
-    assert ids.shape == (count, bucket)
+    assert ids.shape == (count, inputs.TOKENS)
     assert len(np.unique(ids, axis=0)) == count
-    assert lengths.max() <= bucket
-    assert lengths.min() > (bucket // 2 if bucket > 16 else 0)
+    assert 0 < lengths.min() <= lengths.max() <= inputs.TOKENS
     assert {tuple(row["categorical_ids"]["shape"]) for row in data} == {(4,)}
 
 
 def test_an_unknown_required_input_is_named(catalogue):
     signature = Signature("new_model", (Tensor("mystery", "FP32", (3,)),), batched=True)
     with pytest.raises(ValueError, match="new_model requires the input 'mystery'"):
-        next(inputs.rows(signature, catalogue, catalogue.take(1), None))
+        next(inputs.rows(signature, catalogue, catalogue.take(1)))
 
 
 def test_another_shape_is_named(catalogue):
     signature = Signature("launch_retrieval", (Tensor("embedding", "FP32", (256,)),), batched=True)
     with pytest.raises(ValueError, match=r"'embedding' is \[256\], made was \[128\]"):
-        next(inputs.rows(signature, catalogue, catalogue.take(1), None))
+        next(inputs.rows(signature, catalogue, catalogue.take(1)))
 
 
 def test_it_measures_a_model_of_triton_and_writes(tool, triton, small_release, tmp_path):
@@ -267,9 +261,10 @@ def test_it_measures_a_model_of_triton_and_writes(tool, triton, small_release, t
 
 
 def test_cold_and_warm_are_rows_of_their_own_on_the_gateway(tool, gateway, system, small_release, tmp_path):
-    addresses = ("--gateway", gateway.address, "--metrics", gateway.metrics)
-    closed = ("--models", "product_text", "--shares")  # open loops may meet the limit of calls in flight
-    measured = _run(tool, small_release, tmp_path, *addresses, *closed)
+    file = tmp_path / "gateway.address"
+    file.write_text(json.dumps({"address": gateway.address, "metrics": gateway.metrics}))
+    closed = ("--models", "product_text", "--empty-shares")  # open loops may meet the limit of calls in flight
+    measured = _run(tool, small_release, tmp_path, "--address-file", str(file), *closed)
     rows = {cache: [row for row in measured["rows"] if row["cache"] == cache] for cache in ("cold", "warm")}
     assert [len(found) for found in rows.values()] == [2, 2]
     assert all(row["hit_rate"] == 0 and row["distinct"] == row["requests"] for row in rows["cold"])
@@ -279,8 +274,8 @@ def test_cold_and_warm_are_rows_of_their_own_on_the_gateway(tool, gateway, syste
 
 
 def _run(tool, small_release, tmp_path: Path, *words: str) -> dict:
-    release = small_release.releases / str(small_release.version)
-    command = [sys.executable, perf_analyzer.__file__, *words, "--tool", str(tool.folder), "--release", str(release)]
+    command = [sys.executable, "-m", "onshelf_benchmarks.perf_analyzer.run", *words, "--tool", str(tool.folder)]
+    command += ["--releases", str(small_release.releases)]
     command += ["--concurrency", "1", "4", "--seconds", "1", "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,20 +1,20 @@
 """latest.json out of made-up parts, its pages and plots, and the numbers of README.md."""
 
+import importlib
 import json
 from pathlib import Path
 
-import bench
-import pages
-import plots
 import pytest
-import readme
-from figures import figures
+
+from onshelf_benchmarks import bench, pages, plots, readme
+from onshelf_benchmarks.command import application
+from onshelf_benchmarks.figures import figures
 
 SWEEP = {
     "of": "candidate actions of a plan",
     "latency": "PlanLaunch, one caller",
     "rows": [
-        {"size": size, "p50_ms": ms, "p95_ms": 2 * ms, "gateway_peak_mb": 200.0, "triton_peak_mb": 900.0, "refused": 0}
+        {"size": size, "p50_ms": ms, "p95_ms": 2 * ms, "gateway_peak_mb": 200.0, "triton_peak_mb": 900.0}
         for size, ms in ((10, 5.0), (100, 9.0))
     ],
     "steps": [{"from": 10, "to": 100, "growth_p50": 0.18, "noise_p50": 0.02}],
@@ -22,7 +22,6 @@ SWEEP = {
     "noise": 0.02,
     "no_worse_than_linear": True,
 }
-CALLERS = SWEEP | {"nothing_refused": [{"size": 256, "p50_ms": 9000.0, "plans_per_second": 30.0}]}
 STREAM = SWEEP | {"worst_step": 1.02, "noise": 0.04, "peak_memory": {"gateway": 1.1, "client": 1.0}}
 SERVER = {"rps": 100.0, "p50_ms": 10.0, "p95_ms": 20.0, "p99_ms": 30.0, "title": "a server"}
 MODEL = {
@@ -47,9 +46,7 @@ PARTS = {
     "encoder": {
         "encoder_vs_inprocess": 0.9,
         "single_texts_vs_inprocess": 0.8,
-        "share_of_matrix_products": 0.41,
         "model": "product_encoder_int8",
-        "tokens": 16,
         "best_batch": 64,
         "in_process_by": "2 sessions of one thread",
         "texts_per_second": {"in_process": 800.0, "triton_batches": 720.0, "triton_single": 640.0},
@@ -72,7 +69,7 @@ PARTS = {
         },
         "failed": {"ray_serve": "why"},
     },
-    "sweeps": {"sweeps": {"candidates": SWEEP, "callers": CALLERS, "stream": STREAM}},
+    "sweeps": {"sweeps": {"candidates": SWEEP, "stream": STREAM}},
     "retrieval": {"ratios": {"retrieval_vs_bandwidth": 1.5}},
     "catalog": {"upserts_per_minute": 12_000.0, "visible_everywhere": {"from_sending": {"max_ms": 400.0}}},
 }
@@ -110,7 +107,7 @@ def test_every_part_has_its_figures(result: dict) -> None:
         "p95_ms": 200.0,
         "p99_ms": 300.0,
     }
-    assert set(result["sweeps"]) == {"candidates", "callers", "stream"}
+    assert set(result["sweeps"]) == {"candidates", "stream"}
 
 
 def test_what_was_not_measured_is_null() -> None:
@@ -141,10 +138,9 @@ def test_the_page_has_every_part(result: dict) -> None:
         "| ours | 300 |",
         "Not measured: ray_serve.",
         "0.85 of the 47.0 that the models allow",
-        "800 texts a second in one process (batches of 64, 2 sessions of one thread), 0.41 of what",
+        "800 texts a second in one process (batches of 64, 2 sessions of one thread); through Triton 720",
         "Not batched: launch_outcome.",
         "10 to 100: 0.18 ± 0.02",
-        "256 callers: median 9,000 ms, 30.0 plans a second",
         "![latency](plots/latency.png)",
         "| catalog | 2026-01-02 | abc | 12 | 1.0 |",
     ):
@@ -176,7 +172,7 @@ def test_a_quick_check_is_marked_and_never_copied(result: dict) -> None:
 
 def test_plots_are_drawn(result: dict, tmp_path: Path) -> None:
     drawn = plots.draw(result, tmp_path)
-    names = ["latency.png", "peers.png", "sweep_candidates.png", "sweep_callers.png", "sweep_stream.png"]
+    names = ["latency.png", "peers.png", "sweep_candidates.png", "sweep_stream.png"]
     assert [path.name for path in drawn] == names
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
 
@@ -191,16 +187,18 @@ def test_numbers_of_an_axis() -> None:
     ]
 
 
-def test_every_part_can_be_run(tmp_path: Path) -> None:
-    known = {name: f"<{name}>" for name in ("triton", "ours", "ours_fp32", "release", "out")}
+def test_every_part_can_be_run() -> None:
+    addresses = dict.fromkeys(("triton", "ours", "ours_fp32"), "127.0.0.1:1")
     for name, part in bench.PARTS.items():
-        words = bench.command(f"{part.command} {part.quick}", known)
-        assert words[1] == "-m" or Path(words[1]).is_file(), name
-        assert part.quick, f"{name} has no quick check"
+        module, *words = f"{part.command} {part.quick}".format(**addresses).split()
+        measure = importlib.import_module(f"onshelf_benchmarks.{module}").measure
+        _, bound, unused = application(measure).parse_args(words)
+        assert not unused, name
+        assert bound.kwargs, f"{name} has no quick check"
 
 
 def test_servers_are_those_that_the_command_names() -> None:
-    with bench.servers("large_retrieval.py --out {out}") as found:
+    with bench.served("retrieval --rounds 2") as found:
         assert found == {}
 
 
@@ -222,7 +220,7 @@ def test_a_page_of_one_part_is_written(tmp_path: Path) -> None:
 
 
 def test_readme_has_the_numbers_of_latest_json() -> None:
-    """Stale? `python benchmarks/readme.py` copies them."""
+    """Stale? `python -m onshelf_benchmarks.readme` copies them."""
     text = readme.README.read_text()
     between = text.split(readme.BEGIN)[1].split(readme.END)[0]
     assert between == f"\n{readme.section(json.loads(readme.LATEST.read_text()))}\n"

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import grpc
 import pytest
-import saturation
 from google.protobuf import text_format
-from perf_analyzer_input import Product
 from tritonclient.grpc import model_config_pb2
 
 from onshelf.v1 import launch_pb2, launch_pb2_grpc
-from onshelf_release.signatures import SIGNATURES
+from onshelf_benchmarks import pages, saturation
+from onshelf_benchmarks.perf_analyzer.requests import Product
+from onshelf_release.signatures import asked_outputs
 
 
 def test_the_models_allow_one_over_the_sum() -> None:
-    assert saturation.allowed({"a": 100.0, "b": 100.0}) == pytest.approx(50.0)
-    assert saturation.allowed({"a": 30.0, "b": 60.0, "c": 20.0}) == pytest.approx(10.0)
+    assert saturation.allowed([100.0, 100.0]) == pytest.approx(50.0)
+    assert saturation.allowed([30.0, 60.0, 20.0]) == pytest.approx(10.0)
 
 
 def one_round(plans: float, alone: float, batch: float) -> dict:
@@ -24,7 +24,6 @@ def one_round(plans: float, alone: float, batch: float) -> dict:
         "alone": {name: {"per_second": alone, "batch": 4.0, "cores": 0.1} for name in saturation.PLAN},
         "plans": {"per_second": plans, "cores": 0.05, "degraded": 0},
         "planned": {name: {"asked": 1.0, "batch": batch} for name in saturation.PLAN},
-        "launch_plan": {"per_second": plans / 2, "cores": 0.01},
     }
 
 
@@ -33,12 +32,11 @@ def test_the_ratio_is_the_median_of_those_of_the_rounds() -> None:
     found = saturation.summary(rounds, 16)
     assert found["models_allow_per_second"] == pytest.approx(50)
     assert found["gateway_saturation"] == pytest.approx(0.8)
-    assert found["gateway_saturation_launch_plan"] == pytest.approx(0.4)
     assert found["models"]["launch_outcome"]["alone_per_second"] == 200
     assert found["never_batched"] == list(saturation.PLAN)
-    printed = saturation.table(found)
-    assert "0.80 of it" in printed
-    assert "not batched at 16 callers: product_encoder_int8" in printed
+    printed = pages.saturation(found)
+    assert "0.80 of the 50.0 that the models allow" in printed
+    assert "Not batched: product_encoder_int8" in printed
 
 
 def test_batches_are_of_what_was_counted_between() -> None:
@@ -53,7 +51,7 @@ def test_a_model_stands_beside_itself_with_the_outputs_that_are_asked_for(small_
     for name, model in driven.items():
         config = text_format.Parse((tmp_path / model / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
         assert config.name == model
-        assert {output.name for output in config.output} == set(SIGNATURES[name][1])
+        assert {output.name for output in config.output} == set(asked_outputs(name))
         assert any((version / "model.onnx").exists() for version in (tmp_path / model).iterdir() if version.is_dir())
     assert driven["launch_outcome"] != "launch_outcome"
 
@@ -87,4 +85,4 @@ async def test_plans_a_second_once_all_are_under_way() -> None:
     assert 0 < row["per_second"] <= 1.3 * 4 / 0.05
     assert row["answers"] == len(answers) < 100
     assert row["cores"] > 0
-    assert saturation.degraded(answers) == 1
+    assert sum(launch_pb2.PlanLaunchResponse.FromString(answer).info.degraded for answer in answers) == 1

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 PINS = packages.pins((ROOT / "constraints.txt").read_text())
 OWN = {
     "onshelf": "client",
+    "onshelf-benchmarks": "benchmarks",
     "onshelf-exporter": "exporter",
     "onshelf-research": "research",
     "onshelf-gateway": "gateway",

@@ -1,24 +1,27 @@
 """Dynamic batching by hand, for the servers whose framework has none."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.float32]  # [n, 384]; or one of them
 
 
 class Batcher:
     """Runs what arrived while all workers were busy as the next batch; nobody waits for a batch to fill."""
 
-    def __init__(self, run: Callable[[list[str]], Sequence[np.ndarray]], largest: int = 16, workers: int = 1) -> None:
+    def __init__(self, run: Callable[[list[str]], Rows], largest: int = 16, workers: int = 1) -> None:
         self.run, self.largest, self.workers = run, largest, workers
-        self.waiting: list[tuple[str, asyncio.Future[np.ndarray]]] = []
+        self.waiting: list[tuple[str, asyncio.Future[Rows]]] = []
         self.working: set[asyncio.Task[None]] = set()
         self.threads = ThreadPoolExecutor(workers)
 
-    async def __call__(self, text: str) -> np.ndarray:
+    async def __call__(self, text: str) -> Rows:
         """The row of one text."""
-        future: asyncio.Future[np.ndarray] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
         self.waiting.append((text, future))
         if len(self.working) < self.workers:
             self.working.add(asyncio.create_task(self._work()))

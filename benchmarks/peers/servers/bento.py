@@ -18,7 +18,7 @@ class Embedder:
         self.encoder = Encoder(Path(os.environ["PEER_MODEL"]))
 
     @bentoml.api(batchable=True, max_batch_size=LARGEST, route="/embed")
-    def embed(self, texts: list[str]) -> np.ndarray:
+    def embed(self, texts: list[str]) -> np.ndarray:  # BentoML reads it
         """A batch."""
         return self.encoder(texts)
 

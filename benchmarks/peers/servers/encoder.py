@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import AutoModel
 
@@ -21,7 +22,7 @@ class Encoder:
         self.bert = AutoModel.from_pretrained(str(folder), attn_implementation="sdpa", add_pooling_layer=False).eval()
 
     @torch.inference_mode()
-    def __call__(self, texts: list[str]) -> np.ndarray:
+    def __call__(self, texts: list[str]) -> NDArray[np.float32]:
         """A batch."""
         encoded = self.tokenizer.encode_batch(texts)
         ids = torch.tensor([e.ids for e in encoded])

@@ -6,6 +6,7 @@ import litserve as ls
 import numpy as np
 from arguments import arguments
 from encoder import LARGEST, Encoder
+from numpy.typing import NDArray
 
 
 class Embedder(ls.LitAPI):
@@ -28,15 +29,15 @@ class Embedder(ls.LitAPI):
         """The encoder takes a list."""
         return inputs
 
-    def predict(self, x: list[str]) -> np.ndarray:
+    def predict(self, x: list[str]) -> NDArray[np.float32]:
         """A batch."""
         return self.encoder(x)
 
-    def unbatch(self, output: np.ndarray) -> list[np.ndarray]:
+    def unbatch(self, output: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """A row for each text."""
         return list(output)
 
-    def encode_response(self, output: np.ndarray) -> dict[str, list[float]]:
+    def encode_response(self, output: NDArray[np.float32]) -> dict[str, list[float]]:
         """The body of an answer."""
         return {"embedding": output.tolist()}
 

@@ -13,6 +13,7 @@ import onnxruntime as ort
 from arguments import arguments
 from batching import Batcher
 from google.protobuf.wrappers_pb2 import BytesValue, StringValue
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 
@@ -27,19 +28,20 @@ class Encoder:
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.enable_padding()
 
-    def __call__(self, texts: list[str]) -> np.ndarray:
+    def __call__(self, texts: list[str]) -> NDArray[np.float32]:
         """A batch."""
         encoded = self.tokenizer.encode_batch(texts)
         ids = np.array([e.ids for e in encoded], dtype=np.int64)
         mask = np.array([e.attention_mask for e in encoded], dtype=np.int64)
-        return self.session.run(["pooled_text"], {"input_ids": ids, "attention_mask": mask})[0]
+        pooled: NDArray[np.float32] = self.session.run(["pooled_text"], {"input_ids": ids, "attention_mask": mask})[0]
+        return pooled
 
 
 async def serve(folder: Path, port: int) -> None:
     """Serve until ended."""
     batcher = Batcher(Encoder(folder), largest=4, workers=os.cpu_count() or 1)
 
-    async def embed(request: StringValue, _: grpc.aio.ServicerContext) -> BytesValue:
+    async def embed(request: StringValue, _: object) -> BytesValue:
         return BytesValue(value=(await batcher(request.value)).tobytes())
 
     handler = grpc.unary_unary_rpc_method_handler(embed, StringValue.FromString, BytesValue.SerializeToString)

@@ -7,6 +7,7 @@ import orjson
 import uvicorn
 from batching import Batcher
 from fastapi import FastAPI, Response
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 
@@ -16,7 +17,7 @@ class Asked(BaseModel):
     text: str
 
 
-def serve(encode: Callable[[list[str]], np.ndarray], port: int) -> None:
+def serve(encode: Callable[[list[str]], NDArray[np.float32]], port: int) -> None:
     """Serve until ended."""
     batcher = Batcher(encode)
     app = FastAPI()

@@ -1,0 +1,67 @@
+"""What the gateway adds to the calls that a plan makes of Triton, one plan at a time.
+
+    python -m onshelf_benchmarks.tax        the gateway of `make run`
+
+Every product is a different one. The tax is the median of a plan over the network less that of its critical path: the
+encoder's call and the longest of the others, which run at the same time, as timed at the gateway's stubs.
+"""
+
+import statistics
+import time
+
+import grpc
+import numpy as np
+from rich.progress import track
+
+from onshelf.v1 import launch_pb2, launch_pb2_grpc
+from onshelf_benchmarks.command import command
+from onshelf_benchmarks.products import requests_of
+from onshelf_benchmarks.record import Document, newest_release, running_gateway
+from onshelf_release.signatures import AUDIENCE_RETRIEVAL, LAUNCH_OUTCOME, LAUNCH_RETRIEVAL
+
+ALONGSIDE = (LAUNCH_OUTCOME, AUDIENCE_RETRIEVAL, LAUNCH_RETRIEVAL)
+SECONDS = 60.0
+
+
+def stub_milliseconds(answer: launch_pb2.PlanLaunchResponse) -> float:
+    """The critical path of a plan's calls as the gateway timed them."""
+    spans = [(row.stage, row.duration.ToNanoseconds() / 1e6) for row in answer.info.timings]
+    encoder = sum(length for stage, length in spans if stage == "product_encoder")
+    return encoder + max(length for stage, length in spans if stage in ALONGSIDE)
+
+
+async def measure(*, address: str = "", plans: int = 60, rounds: int = 5) -> Document:
+    """All rounds; a dictionary with `gateway_tax_ms`.
+
+    Args:
+        address: host:port of the gateway; empty: that of `make run`.
+        plans: of a round.
+        rounds: how often.
+    """
+    release = newest_release()
+    whole: list[float] = []
+    stubs: list[float] = []
+    async with grpc.aio.insecure_channel(address or running_gateway()) as channel:
+        stub = launch_pb2_grpc.LaunchServiceStub(channel)
+        for turn in track(range(-1, rounds), description="gateway tax"):
+            found: list[tuple[float, float]] = []
+            for request in requests_of(release, plans, 100 + turn):
+                start = time.perf_counter()
+                answer = await stub.PlanLaunch(request, timeout=SECONDS)
+                found.append((1e3 * (time.perf_counter() - start), stub_milliseconds(answer)))
+            if turn >= 0:  # the first answers are slower
+                for medians, taken in zip((whole, stubs), zip(*found, strict=True), strict=True):
+                    medians.append(statistics.median(taken))
+    tax = np.array(whole) - np.array(stubs)
+    return {
+        "gateway_tax_ms": float(np.median(tax)),
+        "gateway_tax_rounds_ms": tax.tolist(),
+        "plan_p50_ms": statistics.median(whole),
+        "stubs_p50_ms": statistics.median(stubs),
+        "candidates": answer.candidates_scored,
+        "plans": plans * rounds,
+    }
+
+
+if __name__ == "__main__":
+    command("tax", measure)
