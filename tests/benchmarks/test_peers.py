@@ -172,8 +172,6 @@ def test_each_peer_has_a_server_and_pinned_requirements() -> None:
         assert lines, name
         for line in lines:
             assert re.fullmatch(r"[A-Za-z0-9_-]+(\[[a-z,]+\])?==[0-9][0-9.a-z]*( +# .+)?", line), f"{name}: {line}"
-        pinned = {re.split(r"[\[=]", line)[0] for line in lines}
-        assert set(peer.packages) - pinned <= {"transformers", "torch"}, f"{name}: a version is reported and not pinned"
     assert {path.stem for path in table.REQUIREMENTS.iterdir()} == set(table.PEERS) | {"torch"}
 
 

@@ -11,31 +11,17 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from onshelf_benchmarks.record import Document
 
-BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#888888"
+BLUE, ORANGE, PINK, GREY = "#0072B2", "#E69F00", "#CC79A7", "#888888"
 LATENCIES = (("p50_ms", "median", BLUE), ("p95_ms", "95 %", ORANGE), ("p99_ms", "99 %", PINK))
-HOLDERS = (  # of memory: key, label, colour
-    ("gateway_peak_mb", "gateway", BLUE),
-    ("triton_peak_mb", "Triton, all processes", GREEN),
-    ("client_peak_mb", "client", PINK),
-)
 
 
-def plain(value: float, _: int = 0) -> str:
-    """A number of an axis as people write it."""
-    if value >= 1_000_000 and value % 100_000 == 0:
-        return f"{value / 1e6:g} M"
-    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
-
-
-def _log(axis: Axes, of: str) -> None:
-    """Make x, y or both logarithmic, with plain numbers."""
-    for name, one in (("x", axis.xaxis), ("y", axis.yaxis)):
-        if name in of:
-            axis.set(**{f"{name}scale": "log"})
-            one.set_major_formatter(FuncFormatter(plain))
-            low, high = one.get_view_interval()
-            one.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 100 * low else (1.0,)))
-            one.set_minor_formatter(NullFormatter())
+def _log(axis: Axes) -> None:
+    """Make y logarithmic, with plain numbers."""
+    axis.set(yscale="log")
+    low, high = axis.yaxis.get_view_interval()
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 100 * low else (1.0,)))
+    axis.yaxis.set_minor_formatter(NullFormatter())
     axis.grid(alpha=0.3, which="major")
 
 
@@ -43,33 +29,6 @@ def _save(figure: Figure, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120, metadata={"Software": None})
     return path
-
-
-def sweep(name: str, found: Document, folder: Path) -> Path:
-    """Latency and memory against the size, the first on logarithmic axes, beside linear growth."""
-    figure = Figure(figsize=(9.5, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    rows = found["rows"]
-    sizes = [row["size"] for row in rows]
-    for axis, lines in ((left, LATENCIES), (right, HOLDERS)):
-        for key, label, colour in lines:
-            if all(key in row for row in rows):
-                axis.plot(sizes, [row[key] for row in rows], "o-", color=colour, label=label)
-    first = rows[0]["p50_ms"]
-    left.plot(sizes, [first * size / sizes[0] for size in sizes], "--", color=GREY, label="linear growth")
-    top = max(row[key] for row in rows for key in ("p50_ms", "p95_ms"))
-    left.set_ylim(min(row["p50_ms"] for row in rows) / 1.6, 1.6 * top)
-    left.set_ylabel("latency, ms")
-    left.set_title(found["latency"], fontsize=10)
-    _log(left, "xy")
-    right.set_ylim(bottom=0)
-    right.set_ylabel("highest resident set, MB")
-    right.set_title("memory", fontsize=10)
-    _log(right, "x")
-    for axis in (left, right):
-        axis.set_xlabel(found["of"])
-        axis.legend(fontsize=8)
-    return _save(figure, folder / f"sweep_{name}.png")
 
 
 def latency(part: Document, folder: Path) -> Path:
@@ -90,7 +49,7 @@ def latency(part: Document, folder: Path) -> Path:
             axis.annotate(mark, place, (8, -6), textcoords="offset points", fontsize=7)  # beside the lines, which rise
         axis.set_xlim(0, 1.25 * max(rates))
         axis.set_xlabel("plans a second")
-        _log(axis, "y")
+        _log(axis)
         axis.legend(fontsize=8)
         axis.set_ylim(bottom=0.7 * min(row["p50_ms"] for row in part["rows"]))
     axes[0].set_ylabel("latency, ms")
@@ -122,4 +81,4 @@ def draw(result: Document, folder: Path) -> list[Path]:
         found.append(latency(part, folder))
     if result["peers"]:
         found.append(peers(result["peers"] | result["gateways"], folder))
-    return found + [sweep(name, one, folder) for name, one in result["sweeps"].items() if one]
+    return found

@@ -107,16 +107,7 @@ def texts(titles: list[str], first: int) -> Iterator[str]:
 async def measure(
     *, name: str, address: str, titles: str, first: int, seconds: float, callers: int
 ) -> dict[str, float]:
-    """One measurement.
-
-    Args:
-        name: whom to ask, of WIRES.
-        address: host:port.
-        titles: JSON file with a list of titles.
-        first: number of the first text.
-        seconds: how long.
-        callers: of a closed loop.
-    """
+    """One measurement of a server of WIRES, by so many callers; its texts begin with the number `first`."""
     wire, given = WIRES[name], texts(json.loads(Path(titles).read_text()), first)
     count = int(AHEAD * seconds)
     ready = [wire.encode(text) for text in itertools.islice(given, count)]

@@ -6,7 +6,6 @@ own: its packages come before the shared ones. An environment whose requirements
 """
 
 import hashlib
-import json
 import subprocess
 import sys
 import venv
@@ -50,14 +49,3 @@ def make(name: str) -> None:
     if finished.returncode:
         raise NotMeasuredError(f"environment {name}: pip failed:\n{finished.stderr[-2000:]}")
     done.write_text(wanted)
-
-
-def versions(name: str, wanted: tuple[str, ...]) -> dict[str, str]:
-    """The installed versions of some packages of the environment, and of its Python."""
-    script = (
-        "import importlib.metadata as m, json, platform, sys;"
-        "print(json.dumps({'python': platform.python_version()} | {n: m.version(n) for n in sys.argv[1:]}))"
-    )
-    command = [str(python(name)), "-c", script, *wanted]
-    answer: dict[str, str] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    return answer

@@ -265,9 +265,6 @@ def measure(
         name: medians(found) | {"rps_of_rounds": [one["rps"] for one in found], **checks[name]}
         for name, found in taken.items()
     }
-    for name in PEERS.keys() & figures.keys():
-        figures[name]["title"] = PEERS[name].title
-        figures[name]["versions"] = environments.versions(name, PEERS[name].packages)
     names = [server.name for server in ours]
     return {
         "model": f"{weights.parent.name}, model release {release.name}",

@@ -32,13 +32,11 @@ class Wire:
 
 @dataclass(frozen=True)
 class Peer:
-    """A way to serve the model: the server's script, its environment and what its version is read from."""
+    """A way to serve the model: the server's script, in an environment of its own."""
 
     name: str
-    title: str
     server: str  # below servers/
     wire: Wire
-    packages: tuple[str, ...]
 
     @property
     def script(self) -> Path:
@@ -89,16 +87,15 @@ _ONNX = Wire(
     lambda answer: np.frombuffer(BytesValue.FromString(answer).value, dtype=np.float32),
 )
 _BENTO = Wire("http", "/embed", _json("texts", many=True), lambda answer: _vector(json.loads(answer)))
-_SENTENCE = ("sentence-transformers", "transformers", "fastapi", "torch")
 
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("onnx_grpc", "ONNX Runtime in grpc.aio", "onnx_grpc.py", _ONNX, ("onnxruntime", "grpcio")),
-        Peer("fastapi_torch", "FastAPI with PyTorch", "fastapi_torch.py", _EMBED, ("fastapi", "uvicorn", "torch")),
-        Peer("sentence_transformers", "sentence-transformers behind FastAPI", "fastapi_sentence.py", _EMBED, _SENTENCE),
-        Peer("litserve", "LitServe", "lit.py", _EMBED, ("litserve", "torch")),
-        Peer("bentoml", "BentoML", "bento.py", _BENTO, ("bentoml", "torch")),
+        Peer("onnx_grpc", "onnx_grpc.py", _ONNX),  # ONNX Runtime in grpc.aio
+        Peer("fastapi_torch", "fastapi_torch.py", _EMBED),
+        Peer("sentence_transformers", "fastapi_sentence.py", _EMBED),  # behind FastAPI
+        Peer("litserve", "lit.py", _EMBED),
+        Peer("bentoml", "bento.py", _BENTO),
     )
 }
 WIRES = {"gateway": GATEWAY} | {name: peer.wire for name, peer in PEERS.items()}
