@@ -26,7 +26,7 @@ def test_without_a_gpu_it_says_so(tmp_path: Path) -> None:
 
 def test_the_limit_is_the_larger_of_operations_and_bytes() -> None:
     module = gpu.Vectors(rows=5000, width=64, k=10)
-    case = gpu.Case("1,000,000 vectors of 64", "batch 4", "fp32", 4, (torch.randn(4, 64),))
+    case = gpu.Case(model=gpu.VECTORS, size="batch 4", precision="fp32", answers=4, inputs=(torch.randn(4, 64),))
     flops, read = 2 * 4 * 64 * 5000, 4 * (64 * 5000 + 4 * 64)
     slow_memory = gpu.measure_case(case, module, CPU, {"fp32_flops": 1e15, "bytes": 1e3}, rounds=2)
     assert slow_memory["bound_by"] == "bytes"

@@ -57,7 +57,9 @@ def test_a_model_stands_beside_itself_with_the_outputs_that_are_asked_for(small_
 
 
 def test_plans_say_category_and_price() -> None:
-    (made,) = saturation.plans([Product("Tea", "Grocery > Tea", "", 3.49, (1, 2, 3, 4), 0.0)])
+    (made,) = saturation.plans(
+        [Product(title="Tea", category="Grocery > Tea", brand="", list_price=3.49, ids=(1, 2, 3, 4), private_label=0.0)]
+    )
     request = launch_pb2.PlanLaunchRequest.FromString(made)
     assert list(request.product.category_path) == ["Grocery", "Tea"]
     assert (request.product.list_price.units, request.product.list_price.nanos) == (3, 490_000_000)

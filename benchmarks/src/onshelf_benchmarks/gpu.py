@@ -40,7 +40,7 @@ WHOLE = {  # buffers that a retrieval multiplies as a whole; rows of all other t
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """One model at one size: what goes in, and how many answers come out."""
 
@@ -70,7 +70,8 @@ def cases(quick: bool) -> list[Case]:
     result: list[Case] = []
 
     def add(model: str, size: str, batch: int, inputs: tuple[Tensor, ...], *precisions: str) -> None:
-        result.extend(Case(model, size, precision, batch, inputs) for precision in precisions or ("fp32",))
+        for precision in precisions or ("fp32",):
+            result.append(Case(model=model, size=size, precision=precision, answers=batch, inputs=inputs))
 
     for batch, tokens in ((1, 16), (16, 16), (64, 16), (256, 16), (256, 32), (256, 64)):
         texts = torch.full((batch, tokens), 2000), torch.ones((batch, tokens), dtype=torch.int64)

@@ -158,7 +158,7 @@ def summary(rounds: list[Document], callers: int) -> Document:
 class Driver:
     """Triton and a gateway under test, what drives them, and an input file for each model."""
 
-    def __init__(self, rig: Rig, triton: str, gateway: str, driven: dict[str, str], callers: int) -> None:
+    def __init__(self, rig: Rig, *, triton: str, gateway: str, driven: dict[str, str], callers: int) -> None:
         self.rig, self.gateway, self.driven, self.callers = rig, gateway, driven, callers
         self.triton = Server("triton", triton, PLAN)
         self.files = {
@@ -203,7 +203,7 @@ def measure(*, rounds: int = 5, seconds: float = 6.0, callers: int = 16) -> Docu
         driven = repository(REPOSITORY, folder / "models")
         rig = Rig(program, folder, inputs.Catalogue(release), seconds)
         with servers.triton(folder / "models") as triton, servers.gateway("ours", triton.address) as gateway:
-            driver = Driver(rig, triton.address, gateway.address, driven, callers)
+            driver = Driver(rig, triton=triton.address, gateway=gateway.address, driven=driven, callers=callers)
             for turn in track(range(-1, rounds), description="saturation"):
                 one: dict[str, Any] = {"alone": {}}
                 for part in (*PLAN, "plans") if turn % 2 else ("plans", *reversed(PLAN)):

@@ -66,7 +66,7 @@ class Signature:
         return cls(model, tuple(inputs), batched)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Product:
     """A product of the catalogue: texts for a gateway, numbers for a model."""
 

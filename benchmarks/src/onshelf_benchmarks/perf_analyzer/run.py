@@ -170,8 +170,7 @@ class Server:
     name: str
     address: str
     models: tuple[str, ...]
-    cached: bool = False
-    metrics: str = ""
+    metrics: str | None = None
 
     def __post_init__(self) -> None:
         self.client: Any = triton_grpc.InferenceServerClient(self.address)
@@ -252,7 +251,7 @@ class Rig:
         row |= sides[model]
         if composing:
             row["composing"] = {name: sides[name] for name in composing if sides[name]}
-        now = cache_counts(server.metrics) if cache else None
+        now = cache_counts(server.metrics) if cache and server.metrics else None
         if cache and now and sum(now) > sum(cache):
             row["hit_rate"] = (now[0] - cache[0]) / (sum(now) - sum(cache))
         planned = {"planned_per_second": load.sent_rate} if load.rate else {}
@@ -300,14 +299,14 @@ def measure_model(
     tokens = inputs.TOKENS if model in ENCODERS else None
     about: Document = {"server": server.name, "model": model, "size": f"{tokens} tokens" if tokens else ""}
     signature = inputs.Signature.of(server.client, model)
-    composing = server.known(COMPOSING.get(model, ())) if server.cached else ()
+    composing = server.known(COMPOSING.get(model, ())) if server.metrics is not None else ()
     try:
         first = next(inputs.rows(signature, rig.catalogue, rig.catalogue.take(1, tokens)))
         counted = ask_once(server, signature, first) <= EXPORT_BYTES
     except (PerfAnalyzerError, ValueError) as error:
         yield about | {"cache": "any", "error": str(error)}
         return
-    for cache in ("cold", "warm") if server.cached else ("none",):
+    for cache in ("cold", "warm") if server.metrics is not None else ("none",):
         entry = about | {"cache": cache}
         path, known = rig.write_input(signature, WARM_PRODUCTS if cache == "warm" else PRODUCTS, tokens)
         try:  # discarded: it makes connections, makes warm products known, and tells how many requests a row takes
@@ -366,7 +365,7 @@ def measure(
     servers = [Server("triton", triton, TRITON_MODELS)] if triton else []
     if address_file is not None:
         told = json.loads(address_file.read_text())
-        servers.append(Server("gateway", told["address"], GATEWAY_MODELS, cached=True, metrics=told["metrics"]))
+        servers.append(Server("gateway", told["address"], GATEWAY_MODELS, told["metrics"]))
     versions = {server.name: server.version() for server in servers}
     rows: list[Document] = []
     with tempfile.TemporaryDirectory(prefix="perf_analyzer") as folder:
