@@ -46,9 +46,9 @@ from onshelf import (
     Unavailable,
 )
 from onshelf._cli import main
-from onshelf._cli._failures import OPTIONS
 from onshelf._cli._json_form import to_json
-from onshelf._cli._trace_view import _in_order
+from onshelf._cli._options import OPTIONS
+from onshelf._cli._trace_view import in_order
 from onshelf.testing import sample_answer
 
 
@@ -150,7 +150,7 @@ def test_every_option_of_plan_reaches_the_service(server, run):
 def test_amounts_are_in_the_model_releases_currency_unless_one_is_named(server, run):
     run("plan", "--title", "chips", "--price", "3.99")
     assert asked(server, "plan_launch")["product"].list_price == Money("3.99", "USD")
-    assert [call.method for call in server.calls] == ["find_similar_launches", "plan_launch"]
+    assert [call.method for call in server.calls] == ["list_model_releases", "plan_launch"]
     server.calls.clear()
     run("plan", "--title", "chips")
     assert [call.method for call in server.calls] == ["plan_launch"]
@@ -439,7 +439,7 @@ def test_parts_stand_below_the_call_that_they_are_of():
     names = [("launch_outcome", 1), ("audience_retrieval", 2), ("launch_outcome", 5)]
     timings = [stage(name, start) for name, start in names]
     timings += [stage(f"{name}.{part}", start) for name, start in names for part in ("queue", "compute")]
-    found = _in_order(ResponseInfo(timings=tuple(timings)))
+    found = in_order(ResponseInfo(timings=tuple(timings)))
     assert [(one.stage, one.start / timedelta(milliseconds=1)) for one in found] == [
         *(("launch_outcome", 1), ("launch_outcome.queue", 1), ("launch_outcome.compute", 1)),
         *(("audience_retrieval", 2), ("audience_retrieval.queue", 2), ("audience_retrieval.compute", 2)),
@@ -546,12 +546,12 @@ def test_options_of_fields_exist(run):
         (("plan", "--title", "x", "--channel-cost", "mailer"), "write it like mailer_front_feature=40"),
         (("plan", "--title", "x", "--margin", "much"), "--margin: 'much' is no share; write it like 0.1 or 10%"),
         (("plan", "--title", "x", "--attribute", "salt"), "write it like flavour=salt"),
-        (("plan", "--title", "x", "--metric", "joy"), "invalid choice: 'joy'"),
+        (("plan", "--title", "x", "--metric", "joy"), "--metric: 'joy' is no metric: it is one of gross_profit, revenue, units, buyers"),
         (("plan", "--title", "x", "--timeout", "0"), "--timeout is 0; give seconds above 0"),
         (("plan", "--title", "x", "--out", "p.csv"), "--out needs --file"),
         (("recommend",), "name a USER, or give what the user did by --history"),
         (("recommend", "--history", "1:kiss"), "KIND one of purchase, view"),
-        (("paint",), "invalid choice: 'paint'"),
+        (("paint",), "Unknown command \"paint\""),
         ((), "COMMAND"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -4,6 +4,7 @@ import csv
 import importlib
 import io
 import json
+import os
 import queue
 import re
 import signal
@@ -29,11 +30,11 @@ from onshelf import (
     Unavailable,
 )
 from onshelf._cli import main
-from onshelf._cli._failures import UsageError
 from onshelf._cli._journal import Journal
 from onshelf._cli._json_form import to_json
 from onshelf._cli._plan_output import COLUMNS
 from onshelf._cli._product_file import RowError, read_products, to_product
+from onshelf._cli._usage import UsageError
 from onshelf.testing import sample_answer
 
 
@@ -484,22 +485,31 @@ def test_several_model_releases_in_one_file_are_told(server, run):
 # The journal.
 
 
-def test_a_journal_that_was_cut_off_counts_up_to_the_cut(tmp_path):
+def test_a_journal_of_a_run_that_was_killed_has_all_that_was_added(tmp_path):
     path = tmp_path / "plans.csv.journal"
+    code = """
+import os, sys
+from pathlib import Path
+from onshelf._cli._journal import Journal
+
+journal = Journal(Path(sys.argv[1]), "csv")
+journal.add("a", {"status": "ok"})
+journal.add("b", {"status": "error"})
+print(journal.run, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    killed = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
+    assert killed.returncode == -9
     with Journal(path, "csv") as journal:
-        journal.add("a", {"status": "ok"})
-        journal.add("b", {"status": "ok"})
-        run_id = journal.run
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-5])
-    with Journal(path, "csv") as journal:
-        assert (journal["a"], "b" in journal, journal.run) == ({"status": "ok"}, False, run_id)
+        assert journal.run == killed.stdout.strip()
+        assert (journal["a"], journal["b"], "c" in journal) == ({"status": "ok"}, {"status": "error"}, False)
         journal.add("c", {"status": "error"})
         assert journal["c"] == {"status": "error"}
+    assert os.listdir(tmp_path) == ["plans.csv.journal"]
     with Journal(path, "csv") as journal:
-        assert [key for key in "abc" if key in journal] == ["a", "c"]
+        assert [key for key in "abcd" if key in journal] == ["a", "b", "c"]
         journal.remove()
-    assert not path.exists()
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,9 @@ SURFACE = [
     "HistoryEvent",
     "InvalidRequest",
     "LaunchPlan",
+    "ListModelReleasesResult",
     "MarketSignal",
+    "ModelRelease",
     "ModelReleaseInfo",
     "Money",
     "MoneyForecast",
@@ -70,9 +72,11 @@ SURFACE = [
     "RecommendProductsResult",
     "RecommendationScope",
     "RecommendedProduct",
+    "ReleaseMetric",
     "ReorderAdvice",
     "ResponseInfo",
     "ServiceFault",
+    "ServingState",
     "SiteStock",
     "StageTiming",
     "StockAdvice",
@@ -148,3 +152,21 @@ except ImportError:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "imported\nand the block holds\n", "")
+
+
+def test_without_the_extra_the_command_says_what_to_install():
+    code = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"cyclopts", "rich"}:
+            raise ModuleNotFoundError(f"{name} is blocked", name=name)
+
+sys.meta_path.insert(0, Blocker())
+from onshelf._cli import main
+sys.exit(main(["--version"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    told = "onshelf: the command line needs more packages: pip install \"onshelf[cli]\"\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", told)

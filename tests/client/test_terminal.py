@@ -1,4 +1,4 @@
-"""Text in columns: any script aligns, bars have their length, quantiles are whole units."""
+"""Text in columns: any script aligns, nothing is cut, bars are never quite nothing, quantiles are whole units."""
 
 import datetime
 import io
@@ -6,91 +6,116 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from rich.cells import cell_len
+from rich.text import Text
 
 from onshelf import ChannelUse
 from onshelf._cli import _plan_view
 from onshelf._cli import _words as w
-from onshelf._cli._progress import Progress
-from onshelf._cli._terminal import Cell, Column, Terminal, clean, pad, shorten, table, terminal_of, width, wrap
+from onshelf._cli._terminal import bar, clean, hanging, progress, screen, shortened, show, sparkline, table
 from onshelf._results import PlanLaunchResult, TimingEvidence
 
-PLAIN = Terminal(columns=80, colour=False, unicode=True)
+
+@pytest.fixture
+def printed(capsys, monkeypatch):
+    """Prints a section on a screen of so many columns: its lines."""
+
+    def call(*section, columns=80):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        show(section)
+        return capsys.readouterr().out.splitlines()
+
+    return call
 
 
-@pytest.mark.parametrize(
-    ("text", "columns"),
-    [("chips", 5), ("海盐薯片", 8), ("cafe\u0301", 4), ("🍟", 2), ("ｗｉｄｅ", 8), ("ab\u200bcd", 4), ("", 0)],
-)
-def test_a_text_has_the_width_that_a_terminal_gives_it(text, columns):
-    assert width(text) == columns
-    assert width(pad(text, 12)) == width(pad(text, 12, right=True)) == 12
-
-
-def test_columns_align_in_any_script():
-    rows = [["海盐薯片", "1"], ["sea salt chips", "12"], [Cell("🍟 fries", ("bold",)), "123"]]
-    lines = table(PLAIN, [Column("product"), Column("units", right=True)], rows)
-    assert len({width(line) for line in lines}) == 1
+def test_columns_align_in_any_script(printed):
+    rows = [["海盐薯片", "1"], ["sea salt chips", "12"], [Text("🍟 fries", "bold"), "123"]]
+    lines = printed(table(["product", ">units"], rows))
+    assert len({cell_len(line) for line in lines}) == 1
     assert lines[0] == "  product         units"
 
 
-def test_a_wrapping_column_takes_the_room_that_is_left():
-    text = "a long list of channels that does not fit into one line of the table, not even nearly so"
-    lines = table(PLAIN, [Column("n"), Column("channels", wrap=True), Column("end")], [["1", text, "x"]])
-    assert all(width(line) <= 80 for line in lines)
+def test_a_wrapping_column_takes_the_room_that_is_left_and_the_others_stay_whole(printed):
+    text = "a long list of channels that does not fit into one line of the table, not even nearly so 海盐薯片海盐薯片"
+    lines = printed(table(["n", "~channels", "the end"], [["1", text, "sea salt chips"]]))
+    assert all(cell_len(line) <= 80 for line in lines)
     assert len(lines) == 3
-    assert sorted(" ".join(lines[1:]).split()) == sorted([*text.split(), "1", "x"])
+    assert sorted(" ".join(lines[1:]).split()) == sorted([*text.split(), "1", *"sea salt chips".split()])
+    assert "sea salt chips" in lines[1]
 
 
-def test_empty_columns_are_left_out():
-    assert table(PLAIN, [Column("a"), Column("b")], [["1", ""]]) == ["  a", "  1"]
+def test_a_table_that_is_wider_than_the_screen_is_not_cut(printed):
+    names = ["x" * 25, "y" * 25, "z" * 25]
+    lines = printed(table(["a", "b", "c", "~words"], [[*names, "kettle-cooked chips"]]), columns=60)
+    assert lines[1].split()[:3] == names
+    assert "".join(lines[1:]).replace(" ", "").endswith("kettle-cookedchips")
 
 
-@pytest.mark.parametrize("columns", [3, 7, 20])
-def test_wrapping_keeps_every_character(columns):
-    text = "海盐薯片 kettle-cooked chips 🍟🍟🍟🍟"
-    lines = wrap(text, columns)
-    assert all(width(line) <= columns for line in lines)
-    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+def test_empty_columns_are_left_out(printed):
+    assert printed(table(["a", "b"], [["1", ""]])) == ["  a", "  1"]
+
+
+def test_a_paragraph_hangs_behind_its_mark(printed):
+    text = "海盐薯片 kettle-cooked chips 🍟🍟🍟🍟 " * 4
+    lines = printed(hanging(text, mark="  · "), columns=60)
+    assert all(cell_len(line) <= 60 for line in lines)
+    assert [line[:4] for line in lines] == ["  · ", *["    "] * (len(lines) - 1)]
+    assert "".join(lines).replace(" ", "") == f"·{text.replace(' ', '')}"
 
 
 def test_shortening_says_so():
-    assert shorten("海盐薯片", 8) == "海盐薯片"
-    assert shorten("海盐薯片", 7) == "海盐薯…"
-    assert shorten("sea salt chips", 9) == "sea salt…"
+    assert shortened("海盐薯片", 8) == "海盐薯片"
+    assert shortened("海盐薯片", 7) == "海盐薯…"
+    assert shortened("sea salt chips", 9) == "sea salt…"
 
 
 def test_control_characters_are_taken_out():
     assert clean("a\x1b[31mb\nc\td\x00") == "a[31mb c d"
 
 
-def test_bars_are_as_long_as_their_values():
-    assert PLAIN.bar(10, 10, 8) == "████████"
-    assert PLAIN.bar(5, 10, 8) == "████"
-    assert PLAIN.bar(5.5, 10, 8) == "████▍"
-    assert PLAIN.bar(0, 10, 8) == ""
-    assert PLAIN.bar(0.001, 10, 8) == "▏"
-    assert Terminal(80, False, False).bar(5, 10, 8) == "####"
-    assert PLAIN.bar(1, 0, 8) == ""
+def test_text_that_looks_like_markup_is_text(printed):
+    assert printed("[bold]chips[/bold] :smile:", table(["a"], [["[red]nuts"]])) == [
+        "[bold]chips[/bold] :smile:",
+        "  a",
+        "  [red]nuts",
+    ]
+
+
+def test_bars_lie_where_their_values_are(printed):
+    assert printed(bar(0, 10, 10, 8)) == ["████████"]
+    assert printed(bar(0, 5, 10, 8)) == ["████"]
+    assert printed(bar(0, 5.5, 10, 8)) == ["████▍"]
+    assert printed(bar(5, 10, 10, 8)) == ["    ████"]
+    assert printed(bar(0, 0.001, 10, 8)) == ["▏"]
+    assert len(printed(bar(10, 10, 10, 8))[0]) == 8
 
 
 def test_a_sparkline_has_a_character_for_each_value():
-    assert PLAIN.sparkline([0, 1, 2]) == "▁▅█"
-    assert PLAIN.sparkline([1, 1]) == "▁▁"
+    assert sparkline([0, 1, 2]) == "▁▅█"
+    assert sparkline([1, 1]) == "▁▁"
 
 
-def test_what_a_stream_can_show_decides():
-    class Screen(io.StringIO):
-        encoding = "utf-8"
+class Screen(io.StringIO):
+    encoding = "utf-8"
 
-        def isatty(self):
-            return True
+    def isatty(self):
+        return True
 
-    assert terminal_of(Screen(), {}).colour
-    assert not terminal_of(Screen(), {"NO_COLOR": "1"}).colour
-    assert not terminal_of(Screen(), {"TERM": "dumb"}).colour
-    assert not terminal_of(io.StringIO(), {}).colour
-    assert terminal_of(Screen(), {}).unicode
-    assert Terminal(80, False, False).plain("1 – 2 × 海") == "1 - 2 x ?"
+
+def test_what_a_stream_can_show_decides(monkeypatch, capsys):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert screen(Screen()).color_system
+    assert not screen(io.StringIO()).color_system
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not screen(Screen()).color_system
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert not screen(Screen()).color_system
+    plain = io.StringIO()  # without an encoding
+    monkeypatch.setattr("sys.stdout", plain)
+    show(["1 – 2 × 海 █▍ ▁▅█"])
+    assert plain.getvalue() == "1 - 2 x ? ## _*#\n"
 
 
 @pytest.mark.parametrize(
@@ -135,21 +160,31 @@ def test_many_channels_of_a_kind_are_written_as_one():
     assert w.channel_list([]) == "none"
 
 
-def test_progress_without_a_person_is_a_line_for_each_tenth():
-    stream = io.StringIO()
-    progress = Progress("planned", 40, done=10, stream=stream)
-    for _ in range(30):
-        progress.step("1 without a plan")
-    lines = stream.getvalue().splitlines()
+def test_progress_without_a_person_is_a_line_for_each_tenth(capsys):
+    with progress("planned", 40, done=10) as step:
+        for _ in range(30):
+            step("1 without a plan")
+    lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 8
     assert lines[0].startswith("planned 12/40, ")
     assert lines[-1].startswith("planned 40/40 in ")
 
 
-def test_a_season_without_ups_and_downs_is_the_same_in_all_weeks() -> None:
+def test_progress_for_a_person_is_a_bar(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    person = Screen()
+    monkeypatch.setattr("sys.stderr", person)
+    with progress("planned", 2) as step:
+        step("")
+        step("1 without a plan")
+    assert "2/2" in person.getvalue()
+    assert "1 without a plan" in person.getvalue()
+
+
+def test_a_season_without_ups_and_downs_is_the_same_in_all_weeks(printed) -> None:
     weeks = [datetime.date(2024, 1, 1) + datetime.timedelta(weeks=n) for n in range(3)]
     flat = SimpleNamespace(timing=[TimingEvidence(week_start_date=week, seasonality=1.0) for week in weeks])
-    told = " ".join(_plan_view._timing(cast(PlanLaunchResult, flat), PLAIN))
+    told = " ".join(" ".join(printed(*_plan_view._timing(cast(PlanLaunchResult, flat)))).split())
     assert "1 Jan 2024" in told
-    assert "the same in all weeks (1.00 × the year's average)." in " ".join(told.split())
+    assert "the same in all weeks (1.00 × the year's average)." in told
     assert "strongest" not in told

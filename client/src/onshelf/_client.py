@@ -330,6 +330,11 @@ class Client:
         result: _results.DeleteProductsResult = self._call(_rpcs.DELETE_PRODUCTS, arguments, timeout)
         return result
 
+    def list_model_releases(self, *, timeout: float | None = None) -> _results.ListModelReleasesResult:
+        """The model releases that can answer, newest first: their currency, the end of their data, which is in service."""
+        result: _results.ListModelReleasesResult = self._call(_rpcs.LIST_MODEL_RELEASES, {}, timeout)
+        return result
+
     def health(self, service: str = "", *, timeout: float | None = None) -> _results.Health:
         """What the service says of itself now. service: a gRPC service name, by default the whole."""
         seconds = self._config.timeout if timeout is None else timeout

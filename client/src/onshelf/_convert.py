@@ -21,7 +21,7 @@ from google.type.money_pb2 import Money as MoneyMessage  # type: ignore[import-u
 
 from onshelf import _inputs, _results, _stock_results
 from onshelf._money import Money
-from onshelf.v1 import catalog_pb2, launch_pb2, recommendation_pb2, types_pb2
+from onshelf.v1 import catalog_pb2, launch_pb2, model_release_pb2, recommendation_pb2, types_pb2
 
 T = TypeVar("T")
 
@@ -78,6 +78,9 @@ MESSAGES: dict[type, type[Message]] = {
     _results.ProductError: catalog_pb2.ProductError,
     _results.UpsertProductsResult: catalog_pb2.UpsertProductsResponse,
     _results.DeleteProductsResult: catalog_pb2.DeleteProductsResponse,
+    _results.ReleaseMetric: model_release_pb2.ReleaseMetric,
+    _results.ModelRelease: model_release_pb2.ModelRelease,
+    _results.ListModelReleasesResult: model_release_pb2.ListModelReleasesResponse,
 }
 
 

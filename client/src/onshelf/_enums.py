@@ -96,6 +96,16 @@ class EventKind(enum.Enum):
     RETURN = "return"
 
 
+class ServingState(enum.Enum):
+    """What a model release is used for."""
+
+    UNKNOWN = "unknown"
+    IDLE = "idle"
+    SERVING = "serving"
+    CANARY = "canary"
+    SHADOW = "shadow"
+
+
 class HealthStatus(enum.Enum):
     """What the service says of itself."""
 

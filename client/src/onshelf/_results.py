@@ -5,7 +5,7 @@ dates.
 import dataclasses
 from datetime import date, datetime, timedelta
 
-from onshelf._enums import HealthStatus, NoticeCode, ObjectiveMetric, PriceTax, SupportLevel
+from onshelf._enums import HealthStatus, NoticeCode, ObjectiveMetric, PriceTax, ServingState, SupportLevel
 from onshelf._errors import OnshelfError
 from onshelf._inputs import Action
 from onshelf._money import Money
@@ -411,6 +411,34 @@ class DeleteProductsResult:
 
     deleted: int = 0
     unknown: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReleaseMetric:
+    """A metric of a model release."""
+
+    name: str
+    value: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelRelease:
+    """A published model release and what it is used for; traffic_share is 0 to 1."""
+
+    info: ModelReleaseInfo = ModelReleaseInfo()
+    state: ServingState = ServingState.UNKNOWN
+    traffic_share: float = 0.0
+    metrics: tuple[ReleaseMetric, ...] = ()
+    data_hash: str = ""
+    git_commit: str = ""
+    changed_at: datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ListModelReleasesResult:
+    """The model releases that can answer, newest first."""
+
+    releases: tuple[ModelRelease, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

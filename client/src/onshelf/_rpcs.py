@@ -5,7 +5,7 @@ import dataclasses
 from google.protobuf.message import Message
 
 from onshelf import _results
-from onshelf.v1 import catalog_pb2, launch_pb2, recommendation_pb2
+from onshelf.v1 import catalog_pb2, launch_pb2, model_release_pb2, recommendation_pb2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,6 +99,14 @@ DELETE_PRODUCTS = Rpc(
     result=_results.DeleteProductsResult,
     retry_safe=True,
 )
+LIST_MODEL_RELEASES = Rpc(
+    method="list_model_releases",
+    path="/onshelf.v1.ModelReleaseService/ListModelReleases",
+    request=model_release_pb2.ListModelReleasesRequest,
+    response=model_release_pb2.ListModelReleasesResponse,
+    result=_results.ListModelReleasesResult,
+    retry_safe=True,
+)
 
 RPCS: tuple[Rpc, ...] = (
     PLAN_LAUNCH,
@@ -110,4 +118,5 @@ RPCS: tuple[Rpc, ...] = (
     GET_USER_PROFILE,
     UPSERT_PRODUCTS,
     DELETE_PRODUCTS,
+    LIST_MODEL_RELEASES,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from onshelf import _results as r
 from onshelf import _stock_results as stock
-from onshelf._enums import NoticeCode, ObjectiveMetric, PricePhase, SupportLevel
+from onshelf._enums import NoticeCode, ObjectiveMetric, PricePhase, ServingState, SupportLevel
 from onshelf._inputs import Action, ChannelUse
 from onshelf._money import Money
 
@@ -320,4 +320,13 @@ _SAMPLES: dict[str, Any] = {
         info=_INFO,
     ),
     "delete_products": r.DeleteProductsResult(deleted=2, unknown=1),
+    "list_model_releases": r.ListModelReleasesResult(
+        releases=(
+            r.ModelRelease(info=_INFO.model_release, state=ServingState.SERVING, traffic_share=1.0),
+            r.ModelRelease(
+                info=dataclasses.replace(_INFO.model_release, version=6, as_of=date(2017, 7, 3), role="replay"),
+                state=ServingState.IDLE,
+            ),
+        )
+    ),
 }

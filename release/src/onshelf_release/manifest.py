@@ -50,6 +50,8 @@ class Manifest(BaseModel):
     tokenizer: TokenizerFile
     language: str = "en"
     not_learned: tuple[str, ...] = ()  # what the data did not say, in sentences
+    data_hash: str = ""
+    git_commit: str | None = None
     models: dict[str, dict[str, object]] = Field(default_factory=dict)
 
     @field_validator("week_start")

@@ -1,37 +1,34 @@
 """`onshelf health`: whether the service answers, once or until stopped."""
 
-import argparse
-import sys
 from datetime import datetime
+from typing import Annotated
 
-from onshelf._cli import _arguments as a
-from onshelf._cli._failures import OK, UNAVAILABLE
-from onshelf._cli._terminal import terminal_of
+from rich.text import Text
+
+from onshelf._cli._options import Service
+from onshelf._cli._terminal import show
+from onshelf._cli._usage import OK, UNAVAILABLE
+from onshelf._cli._values import option
 from onshelf._results import Health
 
-HELP = "say whether the service can answer"
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `health`."""
-    parser.add_argument("--service", default="", metavar="NAME", help="a gRPC service (default: the whole)")
-    parser.add_argument("--watch", action="store_true", help="print each change until stopped")
-    a.add_service(parser)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Prints the health; 0 when it serves, 3 when it does not."""
-    with a.connect(args) as client:
-        if not args.watch:
-            health = client.health(args.service)
-            print(_line(health, client.address))
-            return OK if health.serving else UNAVAILABLE
-        for health in client.watch_health(args.service):
-            print(f"{datetime.now().astimezone():%H:%M:%S}  {_line(health, client.address)}", flush=True)
+def health(
+    *,
+    name: Annotated[str, option("a gRPC service (default: the whole)", "--service")] = "",
+    watch: Annotated[bool, option("print each change until stopped")] = False,
+    service: Service = Service(),
+) -> int:
+    """Say whether the service can answer."""
+    with service.connect() as client:
+        if not watch:
+            found = client.health(name)
+            show([_line(found, client.address)])
+            return OK if found.serving else UNAVAILABLE
+        for found in client.watch_health(name):
+            show([Text(f"{datetime.now().astimezone():%H:%M:%S}  ") + _line(found, client.address)])
     return OK
 
 
-def _line(health: Health, address: str) -> str:
-    terminal = terminal_of(sys.stdout)
-    status = health.status.value.replace("_", " ")
-    return f"{address} is {terminal.styled(status, 'green' if health.serving else 'red')}"
+def _line(found: Health, address: str) -> Text:
+    status = found.status.value.replace("_", " ")
+    return Text.assemble(f"{address} is ", (status, "green" if found.serving else "red"))

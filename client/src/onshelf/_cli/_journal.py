@@ -1,65 +1,79 @@
 """The journal beside an output file: what is done already, so that an interrupted run goes on where it was."""
 
-import contextlib
 import json
-import os
+import sqlite3
 import sys
 import uuid
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
-from onshelf._cli._failures import UsageError
-
-if sys.platform != "win32":
-    import fcntl
-
-_MARK = b'{"onshelf_journal": 1, '
+from onshelf._cli._usage import UsageError
 
 
 class Journal:
-    """Results by key, appended to a file as they come; in memory is only where each of them lies.
+    """Results by key in a SQLite file, each kept for good when `add` returns. `run` is an id that all parts of one run
+    share.
 
-    A last line that was cut off is passed over; everything before it counts. `run` is an id that all parts of one
-    run share. Raises UsageError where the file cannot be written, is no journal of this form, or is another process's
-    under way.
+    Raises UsageError where the file cannot be written, is no journal of this form, or is another process's under way.
     """
 
     def __init__(self, path: Path, form: str) -> None:
         self.path = path
-        self._places: dict[str, int] = {}
-        self.run = uuid.uuid4().hex[:12]
-        self._file = _locked(path)
         try:
-            kept = self._read(form)
-            self._reader = path.open("rb")
-        except (OSError, UsageError) as error:
-            self._file.close()
-            raise UsageError(f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)) from None
-        self._file.truncate(kept)  # what a kill left half written
-        self._file.seek(kept)
-        if not kept:
-            self._append({"onshelf_journal": 1, "form": form, "run": self.run})
+            self._database = sqlite3.connect(path, timeout=0.0, isolation_level=None)
+            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.execute("BEGIN EXCLUSIVE")  # another run cannot even read it from here on
+            self._database.execute("CREATE TABLE IF NOT EXISTS run (id TEXT, form TEXT)")
+            self._database.execute("CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, record TEXT)")
+            found = self._database.execute("SELECT id, form FROM run").fetchone()
+            self.run, its_form = found or (uuid.uuid4().hex[:12], form)
+            if not found:
+                self._database.execute("INSERT INTO run VALUES (?, ?)", (self.run, form))
+            self._database.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                raise UsageError(
+                    f"{path} is in use: another run writes the same --out; wait for it, or choose another --out"
+                ) from None
+            raise UsageError(f"{path}: {error}; choose an --out elsewhere") from None
+        except sqlite3.DatabaseError:
+            its_form = ""
+        if its_form != form:
+            self._database.close()
+            raise UsageError(
+                f"{path} is no journal of a run that writes {form}; move it away, or choose another --out"
+            )
 
     def add(self, key: str, record: dict[str, Any]) -> None:
         """Keeps a result for good."""
-        self._places[key] = self._append({"key": key, "record": record})
+        text = json.dumps(record, ensure_ascii=False)
+        self._database.execute("INSERT OR REPLACE INTO results VALUES (?, ?)", (key, text))
 
     def __contains__(self, key: object) -> bool:
-        return key in self._places
+        return self._record(key) is not None
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """A result that was kept, from the file."""
-        self._reader.seek(self._places[key])
-        record: dict[str, Any] = json.loads(self._reader.readline())["record"]
+        text = self._record(key)
+        if text is None:
+            raise KeyError(key)
+        record: dict[str, Any] = json.loads(text)
         return record
+
+    def _record(self, key: object) -> str | None:
+        found = self._database.execute("SELECT record FROM results WHERE key = ?", (key,)).fetchone()
+        return None if found is None else str(found[0])
 
     def remove(self) -> None:
         """Ends the journal: the output is complete."""
+        self._database.execute("PRAGMA journal_mode = DELETE")  # its second file ends here
         if sys.platform == "win32":  # which removes no open file
-            self._close()
+            self._database.close()
         self.path.unlink(missing_ok=True)  # while it is locked: afterwards it may be another run's
-        self._close()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -67,65 +81,4 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._close()
-
-    def _close(self) -> None:
-        self._file.close()
-        self._reader.close()
-
-    def _append(self, entry: dict[str, Any]) -> int:
-        """Write a line; where it begins."""
-        place = self._file.tell()
-        self._file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return place
-
-    def _read(self, form: str) -> int:
-        """Bytes of whole lines at the beginning of the file."""
-        kept = 0
-        with self.path.open("rb") as file:
-            for line in file:
-                if kept == 0 and not line.startswith(_MARK) and not _MARK.startswith(line):
-                    raise self._other(form)
-                try:
-                    entry = json.loads(line if line.endswith(b"\n") else b"")
-                except ValueError:
-                    break
-                if kept == 0:
-                    if entry.get("form") != form:
-                        raise self._other(form)
-                    self.run = entry["run"]
-                else:
-                    self._places[entry["key"]] = kept
-                kept += len(line)
-        return kept
-
-    def _other(self, form: str) -> UsageError:
-        return UsageError(
-            f"{self.path} is no journal of a run that writes {form}; move it away, or choose another --out"
-        )
-
-
-def _locked(path: Path) -> BinaryIO:
-    """The file, to be appended to by this process alone; it is made where there is none."""
-    while True:
-        try:
-            file = path.open("ab")
-        except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}") from None
-        if sys.platform != "win32":  # where nothing keeps two runs apart
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.close()
-                raise UsageError(
-                    f"{path} is in use: another run writes the same --out; wait for it, or choose another --out"
-                ) from None
-            except OSError as error:
-                file.close()
-                raise UsageError(f"{path} cannot be locked: {error.strerror}; choose an --out elsewhere") from None
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                return file
-        file.close()  # a run that ended meanwhile has removed it
+        self._database.close()

@@ -11,54 +11,77 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from onshelf._cli._failures import UsageError
 from onshelf._cli._json_form import to_json
-from onshelf._results import PlanLaunchResult
+from onshelf._cli._usage import UsageError
+from onshelf._money import Money
+from onshelf._results import LaunchPlan, MoneyForecast, OutcomeForecast, PlanLaunchResult
 
-# The columns of CSV and Parquet, with their kinds. Money is in `currency`; units and money are over `horizon_weeks`.
-COLUMNS = {
-    "row": "integer",
-    "product_id": "text",
-    "title": "text",
-    "status": "text",
-    "error_reason": "text",
-    "error_field": "text",
-    "error_message": "text",
-    "launch_date": "date",
-    "channels": "text",
-    "discount": "number",
-    "coupon": "flag",
-    "list_price": "money",
-    "sale_price": "money",
-    "currency": "text",
-    "horizon_weeks": "integer",
-    "units_mean": "number",
-    "units_p10": "number",
-    "units_p50": "number",
-    "units_p90": "number",
-    "buyers": "number",
-    "revenue": "money",
-    "gross_profit": "money",
-    "objective_metric": "text",
-    "objective_value": "number",
-    "promotion_cost": "money",
-    "discount_cost": "money",
-    "stock_units": "integer",
-    "stock_covers_days": "integer",
-    "stock_sites": "text",
-    "stock_central_units": "integer",
-    "price_path": "text",
-    "support": "text",
-    "practice_launch_date": "date",
-    "practice_units_mean": "number",
-    "practice_breaks": "text",
-    "frontier_instead_of_winner": "flag",
-    "notices": "text",
-    "plan_id": "text",
-    "model_release": "integer",
-}
 FORMS = (".csv", ".json", ".parquet")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
+
+
+def _bare(money: Money | None) -> Decimal | None:
+    return money.amount if money else None
+
+
+def _mean(money: MoneyForecast | None) -> Decimal | None:
+    return _bare(money.mean) if money else None
+
+
+# The columns of CSV and Parquet: what a row has in any case, then what its best plan says. Money is in `currency`; units
+# and money are over `horizon_weeks`.
+_ROW = {"row": "integer"} | dict.fromkeys(
+    ("product_id", "title", "status", "error_reason", "error_field", "error_message"), "text"
+)
+_PLAN: dict[str, tuple[str, Callable[[PlanLaunchResult, LaunchPlan, OutcomeForecast], Any]]] = {
+    "launch_date": ("date", lambda a, p, f: p.action.launch_date),
+    "channels": (
+        "text",
+        lambda a, p, f: ";".join(
+            use.channel_id if use.coverage is None else f"{use.channel_id}={use.coverage:g}" for use in p.action.channels
+        ),
+    ),
+    "discount": ("number", lambda a, p, f: p.action.discount),
+    "coupon": ("flag", lambda a, p, f: p.action.coupon),
+    "list_price": ("money", lambda a, p, f: _bare(p.action.list_price)),
+    "sale_price": ("money", lambda a, p, f: _bare(p.action.sale_price)),
+    "currency": ("text", lambda a, p, f: a.info.model_release.currency),
+    "horizon_weeks": ("integer", lambda a, p, f: f.horizon_weeks),
+    "units_mean": ("number", lambda a, p, f: f.units.mean),
+    "units_p10": ("number", lambda a, p, f: f.units.quantile(0.1)),
+    "units_p50": ("number", lambda a, p, f: f.units.quantile(0.5)),
+    "units_p90": ("number", lambda a, p, f: f.units.quantile(0.9)),
+    "buyers": ("number", lambda a, p, f: f.buyers),
+    "revenue": ("money", lambda a, p, f: _mean(f.revenue)),
+    "gross_profit": ("money", lambda a, p, f: _mean(f.gross_profit)),
+    "objective_metric": ("text", lambda a, p, f: a.objective_metric.value),
+    "objective_value": ("number", lambda a, p, f: p.objective_value),
+    "promotion_cost": ("money", lambda a, p, f: _bare(p.promotion_cost)),
+    "discount_cost": ("money", lambda a, p, f: _bare(p.discount_cost)),
+    "stock_units": ("integer", lambda a, p, f: p.stock and p.stock.units),
+    "stock_covers_days": ("integer", lambda a, p, f: p.stock and p.stock.covers_days),
+    "stock_sites": (
+        "text",
+        lambda a, p, f: p.stock and ";".join(f"{site.site_id}={site.units}" for site in p.stock.sites),
+    ),
+    "stock_central_units": ("integer", lambda a, p, f: p.stock and p.stock.central_units),
+    "price_path": (
+        "text",
+        lambda a, p, f: ";".join(f"{step.week}={step.price.amount:f}" for step in p.price_path if step.price),
+    ),
+    "support": ("text", lambda a, p, f: p.support and p.support.level.value),
+    "practice_launch_date": ("date", lambda a, p, f: a.practice_plan and a.practice_plan.action.launch_date),
+    "practice_units_mean": (
+        "number",
+        lambda a, p, f: a.practice_plan and a.practice_plan.forecast(f.horizon_weeks).units.mean,
+    ),
+    "practice_breaks": ("text", lambda a, p, f: a.practice_plan and ";".join(a.practice_plan.broken_constraints)),
+    "frontier_instead_of_winner": ("flag", lambda a, p, f: a.frontier_instead_of_winner),
+    "notices": ("text", lambda a, p, f: ";".join(notice.code.value for notice in a.info.notices)),
+    "plan_id": ("text", lambda a, p, f: a.plan_id),
+    "model_release": ("integer", lambda a, p, f: a.info.model_release.version),
+}
+COLUMNS = _ROW | {name: kind for name, (kind, _) in _PLAN.items()}
 
 
 def form_of(path: Path) -> str:
@@ -77,47 +100,9 @@ def record(answer: PlanLaunchResult, form: str, horizon: int) -> dict[str, Any]:
     if form == "json":
         return {"status": "ok", "answer": to_json(answer)}
     best = answer.plans[0]
-    forecast = best.forecast(horizon)
-    action, practice = best.action, answer.practice_plan
-    revenue, profit = forecast.revenue, forecast.gross_profit
-    used = (f"{c.channel_id}={c.coverage:g}" if c.coverage is not None else c.channel_id for c in action.channels)
-    values = {
-        "status": "ok",
-        "launch_date": action.launch_date,
-        "channels": ";".join(used),
-        "discount": action.discount,
-        "coupon": action.coupon,
-        "list_price": action.list_price.amount if action.list_price else None,
-        "sale_price": action.sale_price.amount if action.sale_price else None,
-        "currency": answer.info.model_release.currency,
-        "horizon_weeks": horizon,
-        "units_mean": forecast.units.mean,
-        "units_p10": forecast.units.quantile(0.1),
-        "units_p50": forecast.units.quantile(0.5),
-        "units_p90": forecast.units.quantile(0.9),
-        "buyers": forecast.buyers,
-        "revenue": revenue.mean.amount if revenue and revenue.mean else None,
-        "gross_profit": profit.mean.amount if profit and profit.mean else None,
-        "objective_metric": answer.objective_metric.value,
-        "objective_value": best.objective_value,
-        "promotion_cost": best.promotion_cost.amount if best.promotion_cost else None,
-        "discount_cost": best.discount_cost.amount if best.discount_cost else None,
-        "stock_units": best.stock.units if best.stock else None,
-        "stock_covers_days": best.stock.covers_days if best.stock else None,
-        "stock_sites": ";".join(f"{site.site_id}={site.units}" for site in best.stock.sites) if best.stock else None,
-        "stock_central_units": best.stock.central_units if best.stock else None,
-        "price_path": ";".join(f"{step.week}={step.price.amount:f}" for step in best.price_path if step.price),
-        "support": best.support.level.value if best.support else None,
-        "practice_launch_date": practice.action.launch_date if practice else None,
-        "practice_units_mean": practice.forecast(horizon).units.mean if practice else None,
-        "practice_breaks": ";".join(practice.broken_constraints) if practice else None,
-        "frontier_instead_of_winner": answer.frontier_instead_of_winner,
-        "notices": ";".join(notice.code.value for notice in answer.info.notices),
-        "plan_id": answer.plan_id,
-        "model_release": answer.info.model_release.version,
-    }
+    values = {name: read(answer, best, best.forecast(horizon)) for name, (_, read) in _PLAN.items()}
     # As JSON has it, since the journal is JSON: money and dates are text.
-    return {name: to_json(value) for name, value in values.items() if value is not None}
+    return {"status": "ok"} | {name: to_json(value) for name, value in values.items() if value is not None}
 
 
 def write(path: Path, form: str, rows: Iterable[dict[str, Any]]) -> None:

@@ -13,10 +13,10 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
-from onshelf._cli._arguments import category_path
-from onshelf._cli._failures import UsageError
+from onshelf._cli._values import category_path
+from onshelf._cli._usage import UsageError
 from onshelf._cli._terminal import clean
 from onshelf._enums import BrandClass
 from onshelf._inputs import Product
@@ -108,7 +108,7 @@ class ProductFile:
         left_out: lines of the file that are no rows, one text each.
     """
 
-    rows: Sequence[ProductRow]
+    rows: "Rows"
     understood: dict[str, str]
     unused: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -153,7 +153,7 @@ def read_products(path: Path, encoding: str | None = None, decimal: str | None =
         raise UsageError(f"--decimal {decimal}: {path} has no column of amounts")
     written = {field: raw.table[name] for name, field in understood.items()}
     return ProductFile(
-        rows=_Rows(
+        rows=Rows(
             read, written, {field: files.unit_of(name) for name, field in understood.items()}, files.currencies_of
         ),
         understood=understood,
@@ -222,7 +222,7 @@ def _normal(header: str) -> str:
     return "".join(c for c in bare.casefold() if c.isalnum())
 
 
-class _Rows(Sequence[ProductRow]):
+class Rows:
     """The rows, made of the columns when they are asked for: a file of a million products stays small in memory."""
 
     def __init__(
@@ -241,30 +241,17 @@ class _Rows(Sequence[ProductRow]):
         for start in range(0, len(self), BATCH):
             yield from self._between(start, start + BATCH)
 
-    @overload
-    def __getitem__(self, index: int) -> ProductRow: ...
+    def __getitem__(self, index: int) -> ProductRow:
+        (row,) = self._between(index, index + 1)
+        return row
 
-    @overload
-    def __getitem__(self, index: slice) -> list[ProductRow]: ...
-
-    def __getitem__(self, index: int | slice) -> ProductRow | list[ProductRow]:
-        if isinstance(index, slice):
-            start, stop, step = index.indices(len(self))
-            if step != 1:
-                raise ValueError(f"rows are given in their order; a step of {step} is not")
-            return self._between(start, stop)
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"row {index} of {len(self)}")
-        start = index % len(self)
-        return self._between(start, start + 1)[0]
-
-    def _between(self, start: int, stop: int) -> list[ProductRow]:
+    def _between(self, start: int, stop: int) -> Iterator[ProductRow]:
         columns = []
         for name, one in self._read.items():
             parts = (self._written[name], one.values, one.wrong, one.percent, one.marks)
             listed = (itertools.repeat(None) if part is None else part[start:stop].to_pylist() for part in parts)
             columns.append(zip(*listed, strict=False))
-        return [self._row(number, cells) for number, cells in enumerate(zip(*columns, strict=True), start=start + 1)]
+        return map(self._row, itertools.count(start + 1), zip(*columns, strict=True))
 
     def _row(self, number: int, cells: Sequence[tuple[Any, ...]]) -> ProductRow:
         row = ProductRow(number, {}, {}, {})

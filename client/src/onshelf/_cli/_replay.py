@@ -2,70 +2,62 @@
 happened.
 """
 
-import argparse
 import json
 import random
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 from onshelf import _inputs
-from onshelf._cli import _arguments as a
 from onshelf._cli import _words as w
-from onshelf._cli._failures import OK, UsageError
 from onshelf._cli._json_form import to_json
-from onshelf._cli._progress import Progress
+from onshelf._cli._options import Service
+from onshelf._cli._prices import release_info
 from onshelf._cli._replay_chart import chart
 from onshelf._cli._replay_file import PastCase, Replayed, ReplayFile, read_replay
-from onshelf._cli._replay_view import replay_lines, totals
-from onshelf._cli._terminal import terminal_of
+from onshelf._cli._replay_view import replay_sections, totals
+from onshelf._cli._terminal import progress, show
+from onshelf._cli._usage import UsageError
+from onshelf._cli._values import WHOLE, Count, option
 from onshelf._client import Client
 from onshelf._enums import ObjectiveMetric
 from onshelf._errors import NoFeasiblePlan
 from onshelf._money import Money
+from onshelf._results import ResponseInfo, UnitsBasis
 
-HELP = "forecast real past launches blind, then reveal what happened"
 _LAUNCHES = Path("var/replay/launches.json")
 # Without costs and budget there is no winner but a frontier; what limits promotion here is that of the past launch.
 _AMPLE = 1_000_000
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `replay`."""
-    parser.add_argument(
-        "--launches", type=Path, default=_LAUNCHES, metavar="FILE", help=f"past launches (default: {_LAUNCHES})"
-    )
-    parser.add_argument("-n", type=int, default=10, metavar="N", help="launches to replay (default: 10)")
-    parser.add_argument("--seed", type=int, metavar="S", help="draw others than the first of the file")
-    parser.add_argument("--no-plans", action="store_true", help="only forecast what was done, without planning it anew")
-    parser.add_argument(
-        "--svg", type=Path, metavar="FILE", help="draw the forecasts and what happened as a picture, too"
-    )
-    parser.add_argument("--json", action="store_true", help="print the forecasts and what happened as JSON")
-    a.add_service(parser)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Replays launches; 0 however good or bad the forecasts were."""
-    file = read_replay(args.launches)
-    cases = _choose(file, args.n, args.seed)
-    with a.connect(args) as client:
-        info = client.find_similar_launches(
-            _inputs.Product(title="product"), count=1, model_release=file.model_release
-        ).info
-        progress = Progress("replayed", len(cases))
-        replayed = []
-        for case in cases:
-            replayed.append(_replay(client, file, case, info.model_release.currency, not args.no_plans))
-            progress.step()
-    if args.svg is not None:
-        _write_svg(args.svg, replayed, file)
-    if args.json:
+def replay(
+    *,
+    launches: Annotated[Path, option(f"file of past launches (default: {_LAUNCHES})")] = _LAUNCHES,
+    count: Annotated[int, WHOLE, option("launches to replay (default: 10)", "-n")] = 10,
+    seed: Annotated[Count, option("draw others than the first of the file")] = None,
+    no_plans: Annotated[bool, option("only forecast what was done, without planning it anew")] = False,
+    svg: Annotated[Path | None, option("draw the forecasts and what happened as a picture in this file, too")] = None,
+    as_json: Annotated[bool, option("print the forecasts and what happened as JSON", "--json")] = False,
+    service: Service = Service(),
+) -> None:
+    """Forecast real past launches blind, then reveal what happened, however good or bad the forecasts were."""
+    file = read_replay(launches)
+    cases = _choose(file, count, seed)
+    with service.connect() as client:
+        info = release_info(client, file.model_release)
+        with progress("replayed", len(cases)) as step:
+            replayed = []
+            for case in cases:
+                one, basis = _replay(client, file, case, info.currency, not no_plans)
+                replayed.append(one)
+                step("")
+    if svg is not None:
+        _write_svg(svg, chart(replayed, f"data to {w.day(file.as_of)}"))
+    if as_json:
         summary = {"model_release": file.model_release, "as_of": file.as_of, "launches": replayed, **totals(replayed)}
         print(json.dumps(to_json(summary), ensure_ascii=False, indent=2))
     else:
-        print("\n".join(replay_lines(replayed, file, info, terminal_of(sys.stdout))))
-    return OK
+        show(*replay_sections(replayed, file, ResponseInfo(model_release=info, units_basis=basis)))
 
 
 def _choose(file: ReplayFile, count: int, seed: int | None) -> Sequence[PastCase]:
@@ -75,12 +67,14 @@ def _choose(file: ReplayFile, count: int, seed: int | None) -> Sequence[PastCase
     return sorted(drawn, key=lambda case: (case.launch_date, case.product.product_id or ""))
 
 
-def _replay(client: Client, file: ReplayFile, case: PastCase, currency: str, plan: bool) -> Replayed:
+def _replay(
+    client: Client, file: ReplayFile, case: PastCase, currency: str, plan: bool
+) -> tuple[Replayed, UnitsBasis]:
     price = None if case.price is None else Money(case.price, currency)
     product = case.product_at(price)
     done = client.evaluate_plan(
         product, case.action_at(price), model_release=file.model_release, similar_launches=0
-    ).plan
+    )
     planned = None
     if plan:
         try:
@@ -103,13 +97,13 @@ def _replay(client: Client, file: ReplayFile, case: PastCase, currency: str, pla
             ).plans[0]
         except NoFeasiblePlan:
             planned = None
-    return Replayed(case=case, forecast=done.forecast(8), planned=planned)
+    return Replayed(case=case, forecast=done.plan.forecast(8), planned=planned), done.info.units_basis
 
 
-def _write_svg(path: Path, replayed: Sequence[Replayed], file: ReplayFile) -> None:
+def _write_svg(path: Path, picture: str) -> None:
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
-        unfinished.write_text(chart(replayed, f"data to {w.day(file.as_of)}"), encoding="utf-8")
+        unfinished.write_text(picture, encoding="utf-8")
         unfinished.replace(path)
     except OSError as error:
         raise UsageError(f"--svg {path}: {error.strerror}") from None

@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 from onshelf._cli import _words as w
 from onshelf._cli._replay_file import Replayed
 from onshelf._cli._replay_view import band, largest_of, position, totals, verdict
-from onshelf._cli._terminal import clean, shorten
+from onshelf._cli._terminal import clean, shortened
 
 _WIDTH, _LABEL, _RIGHT, _ROW, _TOP, _BOTTOM = 920, 330, 110, 30, 78, 52
 _PLOT = _WIDTH - _LABEL - _RIGHT
@@ -56,7 +56,7 @@ def _x(units: float, largest: int) -> float:
 def _row(one: Replayed, y: int, largest: int) -> list[str]:
     low, middle, high = band(one.forecast)
     left, right = _x(low, largest) - 3, _x(high, largest) + 3
-    title = escape(shorten(clean(one.case.product.title), 34))
+    title = escape(shortened(clean(one.case.product.title), 34))
     kind = "inside" if verdict(one) == "inside" else "outside"
     day = escape(w.day(one.case.launch_date, one.case.launch_date.year))
     sold = f"sold {one.case.units_8w:,}" + ("" if kind == "inside" else f" ({verdict(one)})")

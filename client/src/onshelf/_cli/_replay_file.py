@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from onshelf import _inputs, _results
-from onshelf._cli._failures import UsageError
+from onshelf._cli._usage import UsageError
 from onshelf._enums import BrandClass
 from onshelf._money import Money
 

@@ -3,11 +3,14 @@
 import math
 from collections.abc import Sequence
 
+from rich.console import RenderableType
+from rich.text import Text
+
 from onshelf import _results as r
 from onshelf._cli import _words as w
-from onshelf._cli._plan_view import footer_lines, join
+from onshelf._cli._plan_view import footer
 from onshelf._cli._replay_file import Replayed, ReplayFile
-from onshelf._cli._terminal import Cell, Column, Terminal, clean, shorten, table, wrap
+from onshelf._cli._terminal import Section, bold, clean, hanging, screen, shortened, table
 
 _STRIP = 26  # columns, fewer on a narrow screen
 
@@ -26,12 +29,11 @@ def verdict(replayed: Replayed) -> str:
 
 def totals(replayed: Sequence[Replayed]) -> dict[str, float]:
     """Launches inside the band; units sold and expected; WAPE of the medians (nan where nothing was sold)."""
+    verdicts = [verdict(one) for one in replayed]
     sold = sum(one.case.units_8w for one in replayed)
     error = sum(abs(one.case.units_8w - band(one.forecast)[1]) for one in replayed)
     return {
-        "inside": sum(verdict(one) == "inside" for one in replayed),
-        "above": sum(verdict(one) == "above" for one in replayed),
-        "below": sum(verdict(one) == "below" for one in replayed),
+        **{name: verdicts.count(name) for name in ("inside", "above", "below")},
         "units_sold": sold,
         "units_expected": round(sum(one.forecast.units.mean for one in replayed), 2),
         "wape_of_medians": round(error / sold, 4) if sold else math.nan,
@@ -48,35 +50,29 @@ def largest_of(replayed: Sequence[Replayed]) -> int:
     return max(1, *(max(band(one.forecast)[2], one.case.units_8w) for one in replayed))
 
 
-def replay_lines(replayed: Sequence[Replayed], file: ReplayFile, info: r.ResponseInfo, terminal: Terminal) -> list[str]:
+def replay_sections(replayed: Sequence[Replayed], file: ReplayFile, info: r.ResponseInfo) -> list[Section]:
     """What was forecast and what happened, the totals, and what would have been planned instead."""
-    head = f"{len(replayed)} real launches, forecast from data to {w.day(file.as_of)} only, then revealed."
     largest = largest_of(replayed)
-    rows: list[list[str | Cell]] = []
-    for one in replayed:
-        low, middle, high = band(one.forecast)
-        colour = "green" if verdict(one) == "inside" else "red"
-        rows.append(
-            [
-                shorten(clean(one.case.product.title), 36 if terminal.columns > 100 else 20),
-                w.day(one.case.launch_date),
-                _done(one),
-                f"{low:,}–{middle:,}–{high:,}",
-                _strip(one, largest, terminal),
-                Cell(f"{one.case.units_8w:,}", ("bold",)),
-                Cell(verdict(one), (colour,)),
-            ]
-        )
-    columns = [Column("product"), Column("launched"), Column("promotion", wrap=True), Column("10–50–90%")]
-    columns += [Column("band ▒, median │, sold ●"), Column("sold", right=True), Column("")]
-    sections = [
-        [terminal.styled(line, "bold") for line in wrap(head, terminal.columns)],
-        table(terminal, columns, rows),
-        [terminal.plain(line) for line in _summary(replayed, file, terminal)],
-        _planned(replayed, terminal),
-        footer_lines(info, terminal),
+    rows: list[list[RenderableType]] = [
+        [
+            shortened(clean(one.case.product.title), 36 if screen().width > 100 else 20),
+            w.day(one.case.launch_date),
+            _done(one),
+            w.band(one.forecast.units),
+            _strip(one, largest),
+            bold(f"{one.case.units_8w:,}"),
+            Text(verdict(one), "green" if verdict(one) == "inside" else "red"),
+        ]
+        for one in replayed
     ]
-    return join(sections)
+    headers = ["product", "launched", "~promotion", "10–50–90%", "band ▒, median │, sold ●", ">sold", ""]
+    return [
+        [bold(f"{len(replayed)} real launches, forecast from data to {w.day(file.as_of)} only, then revealed.")],
+        [table(headers, rows)],
+        [_summary(replayed, file)],
+        _planned(replayed),
+        footer(info),
+    ]
 
 
 def _done(one: Replayed) -> str:
@@ -87,23 +83,18 @@ def _done(one: Replayed) -> str:
     return ", ".join(parts) or "none"
 
 
-def _strip(one: Replayed, largest: int, terminal: Terminal) -> str:
-    strip = min(_STRIP, terminal.columns // 5)
-
-    def place(units: float) -> int:
-        return round(position(units, largest) * (strip - 1))
-
-    low, middle, high = band(one.forecast)
-    shade, line, dot = ("▒", "│", "●") if terminal.unicode else ("=", "|", "o")
-    marks = [" "] * strip
-    for n in range(place(low), place(high) + 1):
-        marks[n] = shade
-    marks[place(middle)] = line
-    marks[place(one.case.units_8w)] = dot
+def _strip(one: Replayed, largest: int) -> str:
+    strip = min(_STRIP, screen().width // 5)
+    low, middle, high, sold = (
+        round(position(units, largest) * (strip - 1)) for units in (*band(one.forecast), one.case.units_8w)
+    )
+    marks = [" "] * low + ["▒"] * (high - low + 1) + [" "] * (strip - high - 1)
+    marks[middle] = "│"
+    marks[sold] = "●"
     return "".join(marks)
 
 
-def _summary(replayed: Sequence[Replayed], file: ReplayFile, terminal: Terminal) -> list[str]:
+def _summary(replayed: Sequence[Replayed], file: ReplayFile) -> str:
     total, count = totals(replayed), len(replayed)
     text = f"{total['inside']} of {count} inside the band, {total['above']} above, {total['below']} below. "
     text += "A 10–90% band of whole units should hold at least 8 of 10, and about 9 where most launches sell little. "
@@ -115,32 +106,23 @@ def _summary(replayed: Sequence[Replayed], file: ReplayFile, terminal: Terminal)
     survivors = sum(not one.case.promotion_first for one in replayed)
     if survivors:
         text += f" {survivors} of them entered the data by a first sale, so that they cannot have sold nothing."
-    return wrap(text, terminal.columns)
+    return text
 
 
-def _planned(replayed: Sequence[Replayed], terminal: Terminal) -> list[str]:
-    rows: list[list[str | Cell]] = []
-    for one in replayed:
-        if one.planned is None:
-            continue
-        rows.append(
-            [
-                shorten(clean(one.case.product.title), 36),
-                w.day(one.planned.action.launch_date),
-                w.channel_list(one.planned.action.channels),
-                w.promotion(one.planned.action),
-                w.count(one.planned.forecast(8).units.mean),
-                w.count(one.forecast.units.mean),
-            ]
-        )
-    if not rows:
-        return []
-    columns = [Column("product"), Column("week of"), Column("channels, % of sites", wrap=True), Column("promotion")]
-    columns += [Column("expected", right=True), Column("as done", right=True)]
-    title = (
-        "What Onshelf would have planned for most units, with the same price, discount, coupon and number of channels"
-    )
-    remark = (
-        "  Nobody did this, so there is nothing to reveal. Channels are at their typical share of sites, not as done."
-    )
-    return [terminal.styled(title, "bold"), *table(terminal, columns, rows), terminal.styled(remark, "dim")]
+def _planned(replayed: Sequence[Replayed]) -> Section:
+    rows: list[list[RenderableType]] = [
+        [
+            shortened(clean(one.case.product.title), 36),
+            w.day(one.planned.action.launch_date),
+            w.channel_list(one.planned.action.channels),
+            w.promotion(one.planned.action),
+            w.count(one.planned.forecast(8).units.mean),
+            w.count(one.forecast.units.mean),
+        ]
+        for one in replayed
+        if one.planned is not None
+    ]
+    title = "What Onshelf would have planned for most units, with the same price, discount, coupon and number of channels"
+    remark = "Nobody did this, so there is nothing to reveal. Channels are at their typical share of sites, not as done."
+    headers = ["product", "week of", "~channels, % of sites", "promotion", ">expected", ">as done"]
+    return [bold(title), table(headers, rows), hanging(remark, "dim")] if rows else []

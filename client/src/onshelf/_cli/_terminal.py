@@ -1,15 +1,28 @@
-"""Text for people: columns that align in any script, wrapped cells, bars, and colour only where a person looks."""
+"""Text for people, by rich: tables, paragraphs, bars and progress; colour only where a person looks."""
 
-import dataclasses
 import os
 import shutil
+import sys
+import time
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TextIO
 
-_STYLES = {"bold": "1", "dim": "2", "green": "32", "yellow": "33", "red": "31"}
-_EIGHTHS = " ▏▎▍▌▋▊▉"
-_LEVELS = "▁▂▃▄▅▆▇█"
+from rich.bar import Bar
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+Section = Sequence[RenderableType]
+
+_ASCII = str.maketrans(
+    {"–": "-", "−": "-", "·": "|", "│": "|", "×": "x", "●": "o", "▒": "=", "…": "...", "→": "->", "±": "+-"}
+    | dict(zip("▁▂▃▄▅▆▇", "_..-=**", strict=True))
+    | dict.fromkeys("█▉▊▋▌▍▎▏▐▕", "#")
+)
 
 
 def clean(text: str) -> str:
@@ -19,181 +32,114 @@ def clean(text: str) -> str:
     ).strip()
 
 
-def width(text: str) -> int:
-    """Columns that a text takes: 2 for wide characters (Chinese, emoji), 0 for combining ones."""
-    return sum(_char_width(c) for c in text)
-
-
-def _char_width(c: str) -> int:
-    if unicodedata.category(c) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(c) in "WF" else 1
-
-
-def pad(text: str, columns: int, right: bool = False) -> str:
-    """A text filled with spaces to a number of columns."""
-    space = " " * max(0, columns - width(text))
-    return space + text if right else text + space
-
-
-def shorten(text: str, columns: int) -> str:
+def shortened(text: str, columns: int) -> str:
     """A text cut to a number of columns, with an ellipsis where something is missing."""
-    if width(text) <= columns:
-        return text
-    taken, used = "", 0
-    for c in text:
-        if used + _char_width(c) > columns - 1:
-            break
-        taken, used = taken + c, used + _char_width(c)
-    return taken.rstrip() + "…"
+    cut = Text(text)
+    cut.truncate(columns, overflow="ellipsis")
+    return cut.plain
 
 
-def wrap(text: str, columns: int) -> list[str]:
-    """A text in lines of at most so many columns, broken at spaces, and within words only where one is longer."""
-    lines, line = [], ""
-    for word in text.split():
-        while word:
-            joined = f"{line} {word}" if line else word
-            if width(joined) <= columns:
-                line, word = joined, ""
-            elif line:
-                lines.append(line)
-                line = ""
-            else:
-                head = _fitting(word, columns)
-                lines.append(head)
-                word = word[len(head) :]
-    return [*lines, line] if line or not lines else lines
+def screen(file: TextIO | None = None) -> Console:
+    """Where text for people goes. NO_COLOR turns colours off, COLUMNS sets the width; pipes have no colours."""
+    stream = file or sys.stdout
+    return Console(
+        file=stream,
+        # 120 columns where nobody looks: wide enough that a table in a log stays a table.
+        width=max(60, min(shutil.get_terminal_size((120, 24)).columns, 140)),
+        color_system="auto" if stream.isatty() and not os.environ.get("NO_COLOR") else None,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
 
 
-def _fitting(word: str, columns: int) -> str:
-    used = 0
-    for n, c in enumerate(word):
-        used += _char_width(c)
-        if used > columns:
-            return word[: max(1, n)]
-    return word
+def show(*sections: Section) -> None:
+    """Prints sections with an empty line between them, without the empty ones, in characters that can be written."""
+    console = screen()
+    with console.capture() as captured:
+        for n, section in enumerate([section for section in sections if section]):
+            for item in [*([""] if n else []), *section]:
+                console.print(item, crop=False)
+    text = "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
+    if not (getattr(sys.stdout, "encoding", None) or "ascii").lower().startswith("utf"):
+        text = text.translate(_ASCII).encode("ascii", "replace").decode()
+    print(text, flush=True)
 
 
-@dataclasses.dataclass(frozen=True)
-class Terminal:
-    """Where text goes: how wide it is, whether it shows colours, whether it can write more than ASCII."""
-
-    columns: int
-    colour: bool
-    unicode: bool
-
-    def styled(self, text: str, *styles: str) -> str:
-        """A text in bold, dim, green, yellow or red; as it is where there are no colours."""
-        if not self.colour or not styles or not text:
-            return text
-        return f"\x1b[{';'.join(_STYLES[s] for s in styles)}m{text}\x1b[0m"
-
-    def bar(self, value: float, largest: float, columns: int) -> str:
-        """A bar as long as the value is of the largest, in so many columns at most; never quite nothing above zero."""
-        share = 0.0 if largest <= 0 else min(1.0, max(0.0, value) / largest)
-        if not self.unicode:
-            return "#" * (max(1, round(share * columns)) if share > 0 else 0)
-        eighths = max(1, round(share * columns * 8)) if share > 0 else 0
-        return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-
-    def sparkline(self, values: Sequence[float]) -> str:
-        """One character for each value, as high as it is between the lowest and the highest."""
-        low, high = min(values), max(values)
-        levels = _LEVELS if self.unicode else "_.-=*#"
-        spread = high - low
-        return "".join(levels[round((v - low) / spread * (len(levels) - 1)) if spread else 0] for v in values)
-
-    def plain(self, text: str) -> str:
-        """A text in the characters that the terminal can write."""
-        if self.unicode:
-            return text
-        for fancy, simple in (
-            ("–", "-"),
-            ("…", "..."),
-            ("·", "|"),
-            ("→", "->"),
-            ("×", "x"),
-            ("−", "-"),
-            ("●", "o"),
-            ("▒", "="),
-            ("│", "|"),
-            ("±", "+-"),
-        ):
-            text = text.replace(fancy, simple)
-        return text.encode("ascii", "replace").decode()
+def bold(text: str) -> Text:
+    """A title."""
+    return Text(text, "bold")
 
 
-def terminal_of(stream: TextIO, environment: Mapping[str, str] = os.environ) -> Terminal:
-    """What a stream can show. NO_COLOR turns colours off, COLUMNS sets the width; pipes have no colours."""
-    colour = stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
-    encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "")
-    # 120 columns where nobody looks: wide enough that a table in a log stays a table.
-    columns = shutil.get_terminal_size((120, 24)).columns
-    return Terminal(max(60, min(columns, 140)), colour, encoding.startswith("utf"))
+def hanging(text: str, style: str = "", mark: str = "  ") -> Table:
+    """A paragraph behind a mark that stands in its first line alone."""
+    grid = Table.grid()
+    grid.add_column(width=cell_len(mark))
+    grid.add_column(overflow="fold")
+    grid.add_row(mark, Text(text, style))
+    return grid
 
 
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """A column of a table. One with `wrap` takes the room that the others leave."""
+def table(headers: Sequence[str], rows: Sequence[Sequence[RenderableType]], styles: Sequence[str] = ()) -> Table:
+    """A table without lines; styles are of its rows.
 
-    header: str
-    right: bool = False
-    wrap: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """A text with a style."""
-
-    text: str
-    styles: tuple[str, ...] = ()
-
-
-def table(terminal: Terminal, columns: Sequence[Column], rows: Sequence[Sequence[str | Cell]]) -> list[str]:
-    """The lines of a table. Empty columns are left out. Where it is too wide, headers break at spaces and columns
-    with `wrap` share the room that is left, each at least 10 columns.
+    A header begins with ">" where its column is to the right, with "~" where its texts may break. Columns without any
+    content are left out. Where the table is too wide, headers break at spaces and the columns with "~" share the room
+    that is left; the others keep their texts whole.
     """
-    cells = [[c if isinstance(c, Cell) else Cell(c) for c in row] for row in rows]
-    kept = [n for n in range(len(columns)) if any(row[n].text for row in cells)]
-    columns, cells = [columns[n] for n in kept], [[row[n] for n in kept] for row in cells]
-    widths = _widths(terminal, columns, cells)
-    header = [Cell(column.header, ("dim",)) for column in columns]
-    lines = _row_lines(terminal, columns, widths, header, wrapped=[True] * len(columns))
-    for row in cells:
-        lines += _row_lines(terminal, columns, widths, row, wrapped=[column.wrap for column in columns])
-    return [terminal.plain(line) for line in lines]
+    console = screen()
+    kept = [n for n in range(len(headers)) if any(row[n] for row in rows)]
+    names = {n: headers[n].lstrip(">~") for n in kept}
+    contents = {n: max(console.measure(row[n]).maximum for row in rows) for n in kept}
+    tight = sum(2 + max(cell_len(names[n]), contents[n]) for n in kept) > console.width
+    made = Table(box=None, padding=(0, 0, 0, 2), header_style="dim")
+    for n in kept:
+        word = max((cell_len(word) for word in names[n].split()), default=0)
+        breaks = headers[n].startswith("~")
+        made.add_column(
+            names[n],
+            justify="right" if headers[n].startswith(">") else "left",
+            overflow="fold",
+            width=max(word, contents[n]) if tight and not breaks else None,
+            min_width=max(word, min(10, contents[n])) if breaks else None,
+        )
+    for n, row in enumerate(rows):
+        made.add_row(*(row[k] for k in kept), style=styles[n] if styles else None)
+    return made
 
 
-def _widths(terminal: Terminal, columns: Sequence[Column], cells: Sequence[Sequence[Cell]]) -> list[int]:
-    contents = [max((width(row[n].text) for row in cells), default=0) for n in range(len(columns))]
-    widths = [max(width(column.header), content) for column, content in zip(columns, contents, strict=True)]
-    room = terminal.columns - 2 * len(columns)
-    if sum(widths) <= room:
-        return widths
-    words = [max(width(word) for word in column.header.split() or [""]) for column in columns]
-    wrapping = [n for n, column in enumerate(columns) if column.wrap]
-    for n, column in enumerate(columns):
-        if not column.wrap:
-            widths[n] = max(contents[n], words[n])
-            room -= widths[n]
-    for done, n in enumerate(sorted(wrapping, key=lambda n: widths[n])):
-        widths[n] = max(10, words[n], min(widths[n], room // (len(wrapping) - done)))
-        room -= widths[n]
-    return widths
+def bar(begin: float, end: float, largest: float, columns: int) -> RenderableType:
+    """A bar from begin to end of a scale of so many columns; never quite nothing where there is something."""
+    least = largest / columns / 8
+    return Bar(largest, min(begin, largest - least), max(end, begin + least), width=columns, color="green")
 
 
-def _row_lines(
-    terminal: Terminal, columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell], wrapped: Sequence[bool]
-) -> list[str]:
-    parts = [
-        wrap(cell.text, w) if breaks else [cell.text] for cell, w, breaks in zip(row, widths, wrapped, strict=True)
-    ]
-    lines = []
-    for k in range(max(len(part) for part in parts)):
-        line = [
-            terminal.styled(pad(part[k] if k < len(part) else "", w, column.right), *cell.styles)
-            for part, w, column, cell in zip(parts, widths, columns, row, strict=True)
-        ]
-        lines.append("  " + "  ".join(line).rstrip())
-    return lines
+def sparkline(values: Sequence[float]) -> str:
+    """One character for each value, as high as it is between the lowest and the highest."""
+    low, spread = min(values), max(values) - min(values)
+    return "".join("▁▂▃▄▅▆▇█"[round((value - low) / spread * 7) if spread else 0] for value in values)
+
+
+@contextmanager
+def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[str], None]]:
+    """Counts what is done of a total, on standard error: a bar where a person looks, a line at each tenth elsewhere.
+
+    Yields what counts one more, with a remark.
+    """
+    if sys.stderr.isatty():
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, TextColumn("{task.fields[remark]}"), console=Console(file=sys.stderr)) as shown:
+            task = shown.add_task(what, total=total, completed=done, remark="")
+            yield lambda remark: shown.update(task, advance=1, remark=remark)
+        return
+    begun, now = time.monotonic(), done
+
+    def step(remark: str) -> None:
+        nonlocal now
+        now += 1
+        if now * 10 // total > (now - 1) * 10 // total:
+            taken = time.monotonic() - begun
+            left = f", {taken / (now - done) * (total - now):.0f} s left" if now < total else f" in {taken:.0f} s"
+            print(f"{what} {now:,}/{total:,}{left}{f' ({remark})' if remark else ''}", file=sys.stderr, flush=True)
+
+    yield step

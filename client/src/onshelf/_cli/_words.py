@@ -136,3 +136,8 @@ def milliseconds(value: timedelta) -> str:
     """A time: "6.2 ms", "1.25 s"."""
     ms = value / timedelta(milliseconds=1)
     return f"{ms:.1f} ms" if ms < 1000 else f"{ms / 1000:.2f} s"
+
+
+def path(names: Sequence[str]) -> str:
+    """A category path: "Grocery > Bag snacks"."""
+    return " > ".join(clean(name) for name in names)
