@@ -41,7 +41,7 @@ def test_bytes_that_are_no_text_are_refused_by_name(server):
 @pytest.mark.parametrize(
     "command",
     [
-        (*ONSHELF, "plan", "--titel", TITLE),
+        (*ONSHELF, "plan", "--title", "tea", "--price", TITLE),
         ("-m", "onshelf_exporter.cli", "doctor", f"/nowhere/{TITLE}"),
         ("-m", "onshelf_local_triton", "start", "--model-repository", f"/nowhere/{TITLE}", "--run-dir"),
     ],

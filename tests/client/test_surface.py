@@ -168,5 +168,5 @@ from onshelf._cli import main
 sys.exit(main(["--version"]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    told = "onshelf: the command line needs more packages: pip install \"onshelf[cli]\"\n"
+    told = 'onshelf: the command line needs more packages: pip install "onshelf[cli]"\n'
     assert (done.returncode, done.stdout, done.stderr) == (2, "", told)

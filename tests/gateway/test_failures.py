@@ -350,7 +350,11 @@ UNSERVED = [
     (catalog_pb2_grpc.CatalogServiceStub, "ListChannels", catalog_pb2.ListChannelsRequest()),
     (feedback_pb2_grpc.FeedbackServiceStub, "RecordEvents", feedback_pb2.RecordEventsRequest()),
     (feedback_pb2_grpc.FeedbackServiceStub, "ForgetUser", feedback_pb2.ForgetUserRequest()),
-    (model_release_pb2_grpc.ModelReleaseServiceStub, "CompareModelReleases", model_release_pb2.CompareModelReleasesRequest()),
+    (
+        model_release_pb2_grpc.ModelReleaseServiceStub,
+        "CompareModelReleases",
+        model_release_pb2.CompareModelReleasesRequest(),
+    ),
 ]
 
 

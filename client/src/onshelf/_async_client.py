@@ -318,7 +318,7 @@ class AsyncClient:
         return result
 
     async def list_model_releases(self, *, timeout: float | None = None) -> _results.ListModelReleasesResult:
-        """The model releases that can answer, newest first: their currency, the end of their data, which is in service."""
+        """The model releases that can answer, newest first: currency, end of the data, which is in service."""
         result: _results.ListModelReleasesResult = await self._call(_rpcs.LIST_MODEL_RELEASES, {}, timeout)
         return result
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Parameter, ValidationError
+from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
 from onshelf._cli import _catalog, _launch, _plan, _replay, _search, _users
 from onshelf._cli._failures import describe, exit_status
@@ -20,10 +20,13 @@ app = App(
     help_format="plaintext",
     version=lambda: f"onshelf {version('onshelf')}",
     # As people know it from other commands: of an option given twice the last one holds, and nothing is JSON.
-    default_parameter=Parameter(allow_repeating=True, negative=(), json_dict=False, json_list=False, show_default=False),
+    default_parameter=Parameter(
+        allow_repeating=True, negative=(), json_dict=False, json_list=False, show_default=False
+    ),
     print_error=False,
     exit_on_error=False,
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 for command in (
     _plan.plan,
@@ -67,14 +70,14 @@ def _told(error: CycloptsError) -> str:
     """What is wrong with the command line: the option, its value and the rule."""
     name = error.argument.name if error.argument is not None else ""
     if isinstance(error, MissingArgumentError):
-        said = f"{name} needs a value" if error.argument is not None and error.argument.tokens else f"{name} is required"
+        said = f"{error.keyword} needs a value" if error.keyword else f"{name} is required"
     elif isinstance(error, CoercionError) and error.msg:
         said = f"{name}: {error.msg}"
-    elif isinstance(error, ValidationError) and error.exception_message:
-        said = f"{name}: {error.exception_message}"
+    elif isinstance(error, UnusedCliTokensError):
+        said = f"{' '.join(error.unused_tokens or ())}: there is nothing that it could be"
     else:
-        said = " ".join(str(error).split())
-    return f"{said.removesuffix('.')} (see {' '.join(['onshelf', *(error.command_chain or ())])} --help)"
+        said = " ".join(str(error).split()).removesuffix(".")
+    return f"{said} (see {' '.join(['onshelf', *(error.command_chain or ())])} --help)"
 
 
 def _fail(lines: Sequence[str], status: int) -> int:

@@ -15,7 +15,7 @@ from onshelf._cli._prices import Prices
 from onshelf._cli._product_file import RowError, read_products, to_product
 from onshelf._cli._terminal import clean, show
 from onshelf._cli._usage import BAD_INPUT, OK, UsageError
-from onshelf._cli._values import option
+from onshelf._cli._values import Text, option
 from onshelf._inputs import Product
 from onshelf._results import Notice, ProductError
 
@@ -30,7 +30,7 @@ app = App(name="catalog", help="Add products to the catalogue, replace or delete
 def upsert(
     *,
     source: FileOptions = FileOptions(),
-    currency: Annotated[str | None, option("ISO 4217 code of all amounts (default: the model release's)")] = None,
+    currency: Annotated[Text, option("ISO 4217 code of all amounts (default: the model release's)")] = None,
     as_json: AsJson = False,
     service: Service = Service(),
 ) -> int:
@@ -60,15 +60,15 @@ def upsert(
                 refused += [(ready[error.index][0], error) for error in answer.errors]
                 told |= dict.fromkeys(answer.info.notices)
     if as_json:
-        errors = [{"row": row, **to_json(error)} for row, error in refused]
+        errors = [{"row": number, **to_json(fault)} for number, fault in refused]
         print(json.dumps({"added": added, "replaced": replaced, "errors": errors}, ensure_ascii=False, indent=2))
     else:
         print(f"{added:,} added, {replaced:,} replaced, {len(refused) + len(file.left_out):,} refused")
         if told:
             show(notices(tuple(told)))
-    for number, error in refused:
-        field = error.field.partition("].")[2] or error.field
-        print(f"onshelf: row {number}: {field}: {clean(error.message)} [{error.reason}]", file=sys.stderr)
+    for number, fault in refused:
+        field = fault.field.partition("].")[2] or fault.field
+        print(f"onshelf: row {number}: {field}: {clean(fault.message)} [{fault.reason}]", file=sys.stderr)
     return BAD_INPUT if refused or file.left_out else OK
 
 

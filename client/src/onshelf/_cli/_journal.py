@@ -20,6 +20,7 @@ class Journal:
 
     def __init__(self, path: Path, form: str) -> None:
         self.path = path
+        self.run: str
         try:
             self._database = sqlite3.connect(path, timeout=0.0, isolation_level=None)
             self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -43,9 +44,7 @@ class Journal:
             its_form = ""
         if its_form != form:
             self._database.close()
-            raise UsageError(
-                f"{path} is no journal of a run that writes {form}; move it away, or choose another --out"
-            )
+            raise UsageError(f"{path} is no journal of a run that writes {form}; move it away, or choose another --out")
 
     def add(self, key: str, record: dict[str, Any]) -> None:
         """Keeps a result for good."""

@@ -2,13 +2,11 @@
 
 from typing import Annotated
 
-
 from onshelf._cli import _options as o
 from onshelf._cli._plan_view import evaluation_sections, footer, notices
 from onshelf._cli._prices import Prices
 from onshelf._cli._stock_view import update_sections
 from onshelf._cli._values import Count, WeeklyUnits, option
-
 
 
 def evaluate_plan(

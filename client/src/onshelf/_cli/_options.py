@@ -21,7 +21,7 @@ from onshelf._cli._json_form import to_json
 from onshelf._cli._prices import Prices
 from onshelf._cli._terminal import Section, show
 from onshelf._cli._usage import UsageError
-from onshelf._cli._values import Amount, Count, Day, Names, Share, option
+from onshelf._cli._values import Amount, Count, Day, Ids, Share, Text, option
 from onshelf._client import Client
 from onshelf._config import DEFAULT_ADDRESS
 from onshelf._enums import BrandClass, ObjectiveMetric
@@ -46,16 +46,16 @@ def flat(group: Group) -> Parameter:
 class ProductOptions:
     """A product."""
 
-    title: Annotated[str | None, option("as a shop would show it")] = None
+    title: Annotated[Text, option("as a shop would show it")] = None
     category_path: Annotated[v.CategoryPath, option('broad to narrow: "Snacks > Chips"', "--category")] = ()
     list_price: Annotated[Amount, option("regular price per unit", "--price")] = None
-    currency: Annotated[str | None, option("ISO 4217 code of all amounts (default: the model release's)")] = None
-    brand: Annotated[str | None, option("its brand")] = None
+    currency: Annotated[Text, option("ISO 4217 code of all amounts (default: the model release's)")] = None
+    brand: Annotated[Text, option("its brand")] = None
     private_label: Annotated[bool, option("the brand is the retailer's own")] = False
-    package_size: Annotated[str | None, option('as printed on the package: "9 oz"', "--size")] = None
-    attributes: Annotated[v.Attributes, option("another fact, NAME=VALUE; repeatable", "--attribute")] = ()
-    language: Annotated[str | None, option("of the title, a BCP 47 tag (default: the encoder's)")] = None
-    product_id: Annotated[str | None, option("returned as given; in a search, one of the catalogue instead")] = None
+    package_size: Annotated[Text, option('as printed on the package: "9 oz"', "--size")] = None
+    attributes: Annotated[v.Attributes, option("another fact; repeatable", "--attribute")] = ()
+    language: Annotated[Text, option("of the title, a BCP 47 tag (default: the encoder's)")] = None
+    product_id: Annotated[Text, option("returned as given; in a search, one of the catalogue instead")] = None
 
     def product(self, price: Prices, unit_cost: Amount = None) -> _inputs.Product:
         """The product. Raises UsageError without a title."""
@@ -86,7 +86,9 @@ class ProductOptions:
 class Limits:
     """Limits of prices and promotion."""
 
-    min_price: Annotated[Amount, option("lowest list price (default: 20% below --price); of an update, price paid")] = None
+    min_price: Annotated[Amount, option("lowest list price (default: 20% below --price); of an update, price paid")] = (
+        None
+    )
     max_discount: Annotated[Share, option("deepest discount or markdown (default: 40%)")] = None
     min_gross_margin: Annotated[Share, option("least gross margin of the price paid", "--min-margin")] = None
     promotion_budget: Annotated[Amount, option("most that promotion may cost, discounts included", "--budget")] = None
@@ -103,13 +105,13 @@ class Constraints(Limits):
 
     start_date: Annotated[Day, option("first day of the window (default: the data's end)", "--start")] = None
     end_date: Annotated[Day, option("last day of the window (default: 12 weeks from its first)", "--end")] = None
-    blackout_windows: Annotated[v.Windows, option("no launch then, DAY[..DAY]; repeatable", "--blackout")] = ()
+    blackout_windows: Annotated[v.Windows, option("no launch then; repeatable", "--blackout")] = ()
     max_price: Annotated[Amount, option("highest list price (default: 20% above --price)")] = None
     fixed_price: Annotated[bool, option("keep --price as it is")] = False
     max_channels: Annotated[Count, option("most channels at once")] = None
-    allowed_channel_ids: Annotated[Names, option("only these channels; repeatable", "--allow-channel")] = ()
-    excluded_channel_ids: Annotated[Names, option("not this channel; repeatable", "--exclude-channel")] = ()
-    required_channel_ids: Annotated[Names, option("this channel; repeatable", "--require-channel")] = ()
+    allowed_channel_ids: Annotated[Ids, option("only these channels; repeatable", "--allow-channel")] = ()
+    excluded_channel_ids: Annotated[Ids, option("not this channel; repeatable", "--exclude-channel")] = ()
+    required_channel_ids: Annotated[Ids, option("this channel; repeatable", "--require-channel")] = ()
     no_coupon: Annotated[bool, option("no coupon campaign")] = False
     max_stock_units: Annotated[Count, option("most units that can be stocked", "--max-stock")] = None
 
@@ -142,7 +144,7 @@ class CostOptions:
 
     unit_cost: Annotated[Amount, option("what one unit costs you; needed for gross profit")] = None
     assumed_gross_margin: Annotated[Share, option("assumed where the unit cost is not known", "--margin")] = None
-    channel_costs: Annotated[v.ChannelPrices, option("of using it, ID=FIXED[:PER_UNIT]; repeatable", "--channel-cost")] = ()
+    channel_costs: Annotated[v.ChannelPrices, option("what using a channel costs; repeatable", "--channel-cost")] = ()
     coupon_cost: Annotated[Amount, option("of a coupon campaign")] = None
 
     def costs(self, price: Prices) -> _inputs.Costs | None:
@@ -161,17 +163,15 @@ class ObjectiveOptions(CostOptions):
     """What units and promotion cost, and what is optimised."""
 
     metric: Annotated[
-        v.Metric,
-        option(f"{v.values_of(ObjectiveMetric)} (default: the first with a unit cost, or else the second)", show_choices=False),
+        ObjectiveMetric | None,
+        option("(default: gross profit where the unit cost is known, or else revenue)", name_transform=str.lower),
     ] = None
     horizon_weeks: Annotated[Weeks, option("weeks that count (default: 8)", "--horizon")] = None
     risk_quantile: Annotated[Share, option("optimise this quantile, not the expected value; 0.2 is careful")] = None
 
     def objective(self) -> _inputs.Objective:
         """The objective."""
-        return _inputs.Objective(
-            metric=self.metric, horizon_weeks=self.horizon_weeks, risk_quantile=self.risk_quantile
-        )
+        return _inputs.Objective(metric=self.metric, horizon_weeks=self.horizon_weeks, risk_quantile=self.risk_quantile)
 
 
 @flat(STOCK)
@@ -179,7 +179,9 @@ class ObjectiveOptions(CostOptions):
 class StockOptions:
     """How the first stock is chosen."""
 
-    critical_fractile: Annotated[Share, option("that the stock suffices (default: 0.8)", "--fractile")] = None
+    critical_fractile: Annotated[Share, option("probability that the stock suffices (default: 0.8)", "--fractile")] = (
+        None
+    )
     underage_cost: Annotated[Amount, option("cost of one unit too few")] = None
     overage_cost: Annotated[Amount, option("cost of one unit too many")] = None
     order_multiple: Annotated[Count, option("units are ordered in multiples of this")] = None
@@ -199,7 +201,7 @@ class StockOptions:
 class SpreadStockOptions(StockOptions):
     """How the first stock is chosen, and spread over sites."""
 
-    sites: Annotated[v.Sites, option("gets a part, ID[=WEIGHT[:MULTIPLE[:LEAST]]]; repeatable", "--site")] = ()
+    sites: Annotated[v.Sites, option("site that gets a part of the stock; repeatable", "--site")] = ()
 
 
 @flat(ACTION)
@@ -208,7 +210,7 @@ class ActionOptions:
     """The action: given to be evaluated, or executed."""
 
     launch_date: Annotated[Day, option("first day on sale; it stands for its retail week", "--date")]
-    channels: Annotated[v.ChannelUses, option("in use, ID[=COVERAGE]; repeatable", "--channel")] = ()
+    channels: Annotated[v.ChannelUses, option("channel in use; repeatable", "--channel")] = ()
     discount: Annotated[Share, option("share off the list price, two weeks")] = 0.0
     coupon: Annotated[bool, option("part of a coupon campaign")] = False
 
@@ -243,7 +245,7 @@ class LaunchAnswerOptions(AnswerOptions):
     """What answers about a launch are made for."""
 
     population_scale: Annotated[float | None, v.NUMBER, option("population, in multiples of the units basis")] = None
-    time_zone: Annotated[str | None, option("IANA zone of the dates (default: the model release's)")] = None
+    time_zone: Annotated[Text, option("IANA zone of the dates (default: the model release's)")] = None
 
 
 @flat(ANSWER)
@@ -274,10 +276,11 @@ class FileOptions:
         Path | None,
         option(
             "a table with a header (.csv, .tsv, .txt with any delimiter, also .gz; .xlsx; .parquet), or a JSON object "
-            "a line (.jsonl); - is a table on standard input"
+            "a line (.jsonl); - is a table on standard input",
+            allow_leading_hyphen=True,
         ),
     ] = None
-    encoding: Annotated[str | None, option("of the file, as cp1252 or gb18030 (default: found from it)")] = None
+    encoding: Annotated[Text, option("of the file, as cp1252 or gb18030 (default: found from it)")] = None
     decimal: Annotated[Literal[".", ","] | None, option("the sign before decimals (default: found from it)")] = None
 
 
@@ -287,7 +290,7 @@ class Service:
     """Where the service is, and how long to wait for it."""
 
     address: Annotated[
-        str | None,
+        Text,
         option(f"host:port (default: $ONSHELF_ADDRESS, else what {ADDRESS_FILE} says, else {DEFAULT_ADDRESS})"),
     ] = None
     timeout: Annotated[float, v.NUMBER, option("seconds for one answer (default: 30)")] = 30.0
@@ -328,7 +331,7 @@ def _named(kind: type, prefix: str = "") -> dict[str, str]:
     found = {}
     for field in dataclasses.fields(kind):
         names = [note.name for note in hints[field.name].__metadata__ if isinstance(note, Parameter) and note.name]
-        found[prefix + field.name] = names[0][0] if names else f"--{field.name.replace('_', '-')}"
+        found[prefix + field.name] = next(iter(names[0])) if names else f"--{field.name.replace('_', '-')}"
     return found
 
 

@@ -53,7 +53,9 @@ def plan(
 
         horizon = costs.horizon_weeks or 8
         if source.file is not None:
-            job = _plan_file.Job(client=client, price=price, asked=asked, horizon=horizon, at_once=concurrency, patience=service.timeout)
+            job = _plan_file.Job(
+                client=client, price=price, asked=asked, horizon=horizon, at_once=concurrency, patience=service.timeout
+            )
             return job.run(source, out)
         about = product.product(price, costs.unit_cost)
         arguments = asked(about)

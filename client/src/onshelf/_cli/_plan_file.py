@@ -80,7 +80,9 @@ class _Run:
     rows: Rows
     keys: dict[int, str] = field(default_factory=dict)
     refused: dict[int, dict[str, Any]] = field(default_factory=dict)
-    waiting: dict[str, list[int]] = field(default_factory=dict)  # rows by number: each is made again when its turn comes
+    waiting: dict[str, list[int]] = field(
+        default_factory=dict
+    )  # rows by number: each is made again when its turn comes
     planned: int = 0
     settled: int = 0
     for_later: int = 0

@@ -38,7 +38,8 @@ _PLAN: dict[str, tuple[str, Callable[[PlanLaunchResult, LaunchPlan, OutcomeForec
     "channels": (
         "text",
         lambda a, p, f: ";".join(
-            use.channel_id if use.coverage is None else f"{use.channel_id}={use.coverage:g}" for use in p.action.channels
+            use.channel_id if use.coverage is None else f"{use.channel_id}={use.coverage:g}"
+            for use in p.action.channels
         ),
     ),
     "discount": ("number", lambda a, p, f: p.action.discount),

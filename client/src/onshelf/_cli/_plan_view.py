@@ -20,9 +20,11 @@ Row = list[RenderableType]
 
 
 def plan_sections(answer: r.PlanLaunchResult, product: Product, horizon: int) -> list[Section]:
-    """Headline, ranked plans, reasons, frontier, timing, similar launches, audience, remarks, and where it comes from."""
+    """From the headline, the ranked plans and the reasons to what the numbers rest on."""
     best = answer.plans[0]
-    candidates = f"{answer.candidates_feasible:,} of {answer.candidates_scored:,} candidate actions keep the constraints"
+    candidates = (
+        f"{answer.candidates_feasible:,} of {answer.candidates_scored:,} candidate actions keep the constraints"
+    )
     return [
         _headline(answer, product, horizon),
         _plans(answer, horizon),
@@ -56,7 +58,9 @@ def evaluation_sections(answer: r.EvaluatePlanResult, product: Product) -> list[
         for one in plan.forecasts
     ]
     extra = [stock_sentence(plan.stock)] if plan.stock is not None else []
-    extra.append(f"{_metric(answer).capitalize()} after promotion cost: {_value(answer, plan)} {_unit(answer)}".strip() + ".")
+    extra.append(
+        f"{_metric(answer).capitalize()} after promotion cost: {_value(answer, plan)} {_unit(answer)}".strip() + "."
+    )
     if plan.support is not None:
         words = {SupportLevel.NONE: "nothing comparable", SupportLevel.LOW: "little that is comparable"}
         found = words.get(plan.support.level, "enough that is comparable")
@@ -84,11 +88,15 @@ def _headline(answer: r.PlanLaunchResult, product: Product, horizon: int) -> Sec
     price = w.money(action.list_price)
     if action.discount > 0 and action.sale_price is not None:
         price = f"{w.money(action.sale_price)} instead of {w.bare(action.list_price)} in the first two weeks"
-    sentence = f'Launch "{clean(product.title)}" in the week of {w.day(action.launch_date)} {how}{promoted}, at {price}.'
+    sentence = (
+        f'Launch "{clean(product.title)}" in the week of {w.day(action.launch_date)} {how}{promoted}, at {price}.'
+    )
     scale = f"{basis.scale_factor:g} times " if basis.scale_factor not in (0.0, 1.0) else ""
     among = f" among {scale}the {basis.users:,} users of the data" if basis.users else ""
     low, high = (w.whole(units.quantile(level)) for level in (0.1, 0.9))
-    outcome = f"Expect {w.count(units.mean)} units in {horizon} weeks{among}; in at least 8 of 10 cases {low:,} to {high:,}."
+    outcome = (
+        f"Expect {w.count(units.mean)} units in {horizon} weeks{among}; in at least 8 of 10 cases {low:,} to {high:,}."
+    )
     if best.stock is not None:
         outcome += f" {stock_sentence(best.stock)}"
     warning = "This is not a winner: promotion was given neither costs nor a budget, and free promotion always sells "
@@ -193,7 +201,7 @@ def _timing(answer: r.PlanLaunchResult) -> Section:
     weeks = [week for week in answer.timing if week.seasonality > 0]
     if len(weeks) < 2:
         return []
-    worst, *_, best = sorted(weeks, key=lambda week: week.seasonality)
+    best, worst = (choose(weeks, key=lambda week: week.seasonality) for choose in (max, min))
     text = f"{w.day(weeks[0].week_start_date)} {sparkline([week.seasonality for week in weeks])} "
     text += f"{w.day(weeks[-1].week_start_date)}: "
     if f"{best.seasonality:.2f}" == f"{worst.seasonality:.2f}":
@@ -249,10 +257,18 @@ def notices(found: Sequence[r.Notice]) -> Section:
 def footer(info: r.ResponseInfo, plan_id: str = "", candidates: str = "") -> Section:
     """Model release, units basis and times: what the numbers rest on."""
     release, basis = info.model_release, info.units_basis
-    parts = [f"model release {release.version} ({release.role}, {clean(release.dataset)}, data to {w.day(release.as_of)})"]
+    parts = [
+        f"model release {release.version} ({release.role}, {clean(release.dataset)}, data to {w.day(release.as_of)})"
+    ]
     parts += [f"basis: {clean(basis.description)}"] if basis.description else []
     parts += [candidates] if candidates else []
     if info.timings:
         parts.append(f"answered in {w.milliseconds(max(stage.start + stage.duration for stage in info.timings))}")
     parts += [f"plan {clean(plan_id)}"] if plan_id else []
-    return [Text(" · ".join(parts), "dim")]
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(part) + 3 <= screen().width:
+            lines[-1] += f" · {part}"
+        else:
+            lines.append(part)
+    return [Text(line, "dim") for line in lines]

@@ -15,9 +15,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onshelf._cli._values import category_path
-from onshelf._cli._usage import UsageError
 from onshelf._cli._terminal import clean
+from onshelf._cli._usage import UsageError
+from onshelf._cli._values import category_path
 from onshelf._enums import BrandClass
 from onshelf._inputs import Product
 from onshelf._money import Money

@@ -67,14 +67,10 @@ def _choose(file: ReplayFile, count: int, seed: int | None) -> Sequence[PastCase
     return sorted(drawn, key=lambda case: (case.launch_date, case.product.product_id or ""))
 
 
-def _replay(
-    client: Client, file: ReplayFile, case: PastCase, currency: str, plan: bool
-) -> tuple[Replayed, UnitsBasis]:
+def _replay(client: Client, file: ReplayFile, case: PastCase, currency: str, plan: bool) -> tuple[Replayed, UnitsBasis]:
     price = None if case.price is None else Money(case.price, currency)
     product = case.product_at(price)
-    done = client.evaluate_plan(
-        product, case.action_at(price), model_release=file.model_release, similar_launches=0
-    )
+    done = client.evaluate_plan(product, case.action_at(price), model_release=file.model_release, similar_launches=0)
     planned = None
     if plan:
         try:

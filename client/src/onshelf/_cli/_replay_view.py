@@ -122,7 +122,11 @@ def _planned(replayed: Sequence[Replayed]) -> Section:
         for one in replayed
         if one.planned is not None
     ]
-    title = "What Onshelf would have planned for most units, with the same price, discount, coupon and number of channels"
-    remark = "Nobody did this, so there is nothing to reveal. Channels are at their typical share of sites, not as done."
+    title = (
+        "What Onshelf would have planned for most units, with the same price, discount, coupon and number of channels"
+    )
+    remark = (
+        "Nobody did this, so there is nothing to reveal. Channels are at their typical share of sites, not as done."
+    )
     headers = ["product", "week of", "~channels, % of sites", "promotion", ">expected", ">as done"]
     return [bold(title), table(headers, rows), hanging(remark, "dim")] if rows else []

@@ -43,9 +43,7 @@ def site_section(stock: results.StockAdvice | None) -> Section:
     return [bold("Where the stock goes"), hanging(f"{', '.join(parts)}.{raised}")]
 
 
-def price_section(
-    path: Sequence[results.PriceStep], response: results.PriceResponse | None, of: str = ""
-) -> Section:
+def price_section(path: Sequence[results.PriceStep], response: results.PriceResponse | None, of: str = "") -> Section:
     """Prices by week, weeks of one price together; nothing without a path."""
     if not path:
         return []
@@ -66,7 +64,7 @@ def price_section(
         )
     currency = path[0].price.currency if path[0].price is not None else ""
     headers = ["week", "from", "what", f">price {currency}", ">off", ">units", ">left after"]
-    lines = [bold(f"Price by week{of}"), table(headers, rows)]
+    lines: list[RenderableType] = [bold(f"Price by week{of}"), table(headers, rows)]
     if response is not None and response.basis:
         lines.append(hanging(f"Elasticity {response.elasticity:.2f}: {w.sentence(response.basis)}", "dim"))
     return lines

@@ -92,17 +92,20 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[RenderableType]], styl
     names = {n: headers[n].lstrip(">~") for n in kept}
     contents = {n: max(console.measure(row[n]).maximum for row in rows) for n in kept}
     tight = sum(2 + max(cell_len(names[n]), contents[n]) for n in kept) > console.width
-    made = Table(box=None, padding=(0, 0, 0, 2), header_style="dim")
+    made, least = Table(box=None, padding=(0, 0, 0, 2), header_style="dim"), 0
     for n in kept:
         word = max((cell_len(word) for word in names[n].split()), default=0)
         breaks = headers[n].startswith("~")
+        width = max(word, min(10, contents[n]) if breaks else contents[n])
+        least += 2 + width
         made.add_column(
             names[n],
             justify="right" if headers[n].startswith(">") else "left",
             overflow="fold",
-            width=max(word, contents[n]) if tight and not breaks else None,
-            min_width=max(word, min(10, contents[n])) if breaks else None,
+            width=width if tight and not breaks else None,
+            min_width=width if breaks else None,
         )
+    made.width = least if least > console.width else None
     for n, row in enumerate(rows):
         made.add_row(*(row[k] for k in kept), style=styles[n] if styles else None)
     return made

@@ -9,20 +9,20 @@ from onshelf._cli._options import AnswerOptions, Service
 from onshelf._cli._plan_view import footer, notices
 from onshelf._cli._terminal import bold, clean, table
 from onshelf._cli._usage import UsageError
-from onshelf._cli._values import Count, History, Names, Scope, option, values_of
+from onshelf._cli._values import Count, History, Ids, Text, option
 from onshelf._enums import RecommendationScope
 from onshelf._results import RecommendedProduct, UserProfile
 
 
 def recommend(
-    user: Annotated[str | None, option("the user's pseudonym")] = None,
+    user: Annotated[Text, option("the user's pseudonym")] = None,
     /,
     *,
-    history: Annotated[History, option("what the user did lately, PRODUCT[:KIND[:DAYS AGO]]; repeatable")] = (),
+    history: Annotated[History, option("what the user did lately, days ago; repeatable")] = (),
     count: Annotated[Count, option("products to return (default: 10)")] = None,
-    scope: Annotated[Scope, option(f"{values_of(RecommendationScope)} (default: all products)", show_choices=False)] = None,
-    category: Annotated[Names, option("only of this category, by name; repeatable")] = (),
-    exclude: Annotated[Names, option("not this product, by id; repeatable")] = (),
+    scope: Annotated[RecommendationScope | None, option("(default: all products)", name_transform=str.lower)] = None,
+    category: Annotated[Ids, option("only of this category; repeatable", metavar="NAME")] = (),
+    exclude: Annotated[Ids, option("not this product; repeatable")] = (),
     answer: AnswerOptions = AnswerOptions(),
     service: Service = Service(),
 ) -> None:

@@ -1,6 +1,5 @@
 """Values as they are written on the command line, and what an error says of one that is written otherwise."""
 
-import enum
 import re
 from collections.abc import Callable
 from datetime import date
@@ -9,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Parameter, Token
 
-from onshelf._enums import EventKind, ObjectiveMetric, RecommendationScope
+from onshelf._enums import EventKind
 from onshelf._inputs import ChannelUse, DateWindow, HistoryEvent, StockSite
 from onshelf._money import Money
 
@@ -19,16 +18,18 @@ def option(text: str, name: str | None = None, **more: Any) -> Parameter:
     return Parameter(name=name, help=text, **more)
 
 
-def reads(read: Callable[[str], Any], rule: str) -> Parameter:
+def reads(metavar: str, read: Callable[[str], Any], rule: str) -> Parameter:
     """A value of one word, where a ValueError means that it breaks the rule; of several, the last one holds."""
     one = _checked(read, rule)
-    return Parameter(converter=lambda _, tokens: one(tokens[-1]), n_tokens=1, accepts_keys=False)
+    return Parameter(converter=lambda _, tokens: one(tokens[-1]), n_tokens=1, accepts_keys=False, metavar=metavar)
 
 
-def each(read: Callable[[str], Any], rule: str) -> Parameter:
+def each(metavar: str, read: Callable[[str], Any], rule: str) -> Parameter:
     """A value for each time that the option is given."""
     one = _checked(read, rule)
-    return Parameter(converter=lambda _, tokens: tuple(map(one, tokens)), n_tokens=1, accepts_keys=False)
+    return Parameter(
+        converter=lambda _, tokens: tuple(map(one, tokens)), n_tokens=1, accepts_keys=False, metavar=metavar
+    )
 
 
 def _checked(read: Callable[[str], Any], rule: str) -> Callable[[Token], Any]:
@@ -39,11 +40,6 @@ def _checked(read: Callable[[str], Any], rule: str) -> Callable[[Token], Any]:
             raise ValueError(f"{token.value!r} is {rule}") from None
 
     return one
-
-
-def values_of(kind: type[enum.Enum]) -> str:
-    """The values of an enum as a list in a sentence."""
-    return ", ".join(member.value for member in kind)
 
 
 def _amount(text: str) -> Decimal:
@@ -105,28 +101,37 @@ def _history_event(text: str) -> HistoryEvent:
     return HistoryEvent(product_id=product_id, kind=EventKind(kind) if kind else None, age_days=float(days or 0))
 
 
-NUMBER = reads(float, "no number; write it like 2.5")
-WHOLE = reads(int, "no whole number; write it like 12")
-Names = tuple[str, ...]
-Amount = Annotated[Decimal | None, reads(_amount, "no amount of money; write it like 3.99")]
-Share = Annotated[float | None, reads(_share, "no share; write it like 0.1 or 10%")]
-Day = Annotated[date | None, reads(date.fromisoformat, "no date; write it like 2018-03-05")]
+NUMBER = reads("X", float, "no number; write it like 2.5")
+WHOLE = reads("N", int, "no whole number; write it like 12")
+Text = Annotated[str | None, Parameter(metavar="TEXT")]
+Ids = Annotated[tuple[str, ...], Parameter(metavar="ID")]
 Count = Annotated[int | None, WHOLE]
-CategoryPath = Annotated[Names, reads(category_path, "")]
-Attributes = Annotated[tuple[tuple[str, str], ...], each(_pair, "no attribute; write it like flavour=salt")]
+Amount = Annotated[Decimal | None, reads("AMOUNT", _amount, "no amount of money; write it like 3.99")]
+Share = Annotated[float | None, reads("SHARE", _share, "no share; write it like 0.1 or 10%")]
+Day = Annotated[date | None, reads("DATE", date.fromisoformat, "no date; write it like 2018-03-05")]
+CategoryPath = Annotated[tuple[str, ...], reads("PATH", category_path, "no path")]
+Attributes = Annotated[
+    tuple[tuple[str, str], ...], each("NAME=VALUE", _pair, "no attribute; write it like flavour=salt")
+]
 Windows = Annotated[
-    tuple[DateWindow, ...], each(_window, "no day and no days; write it like 2018-03-12 or 2018-03-12..2018-03-25")
+    tuple[DateWindow, ...],
+    each("DAY[..DAY]", _window, "no day and no days; write it like 2018-03-12 or 2018-03-12..2018-03-25"),
+]
+ChannelUses = Annotated[
+    tuple[ChannelUse, ...], each("ID[=COVERAGE]", _channel_use, "no channel; write it like display_in_aisle=0.3")
 ]
 ChannelPrices = Annotated[
     tuple[ChannelPrice, ...],
-    each(_channel_price, "no channel cost; write it like mailer_front_feature=40 or ...=40:0.05"),
-]
-ChannelUses = Annotated[
-    tuple[ChannelUse, ...], each(_channel_use, "no channel; write it like display_in_aisle or display_in_aisle=0.3")
+    each(
+        "ID=FIXED[:PER_UNIT]",
+        _channel_price,
+        "no channel cost; write it like mailer_front_feature=40 or ...=40:0.05",
+    ),
 ]
 Sites = Annotated[
     tuple[StockSite, ...],
     each(
+        "ID[=WEIGHT[:MULTIPLE[:LEAST]]]",
         _stock_site,
         "no site; write it like store_7=2.5, with its order multiple store_7=2.5:6, or with its least stock, too, "
         "store_7=2.5:6:12",
@@ -134,17 +139,17 @@ Sites = Annotated[
 ]
 History = Annotated[
     tuple[HistoryEvent, ...],
-    each(_history_event, f"no event; write PRODUCT:KIND:DAYS, KIND one of {values_of(EventKind)}"),
+    each(
+        "PRODUCT[:KIND[:DAYS]]",
+        _history_event,
+        f"no event; write PRODUCT:KIND:DAYS, KIND one of {', '.join(kind.value for kind in EventKind)}",
+    ),
 ]
 WeeklyUnits = Annotated[
     tuple[int, ...],
     reads(
-        lambda text: tuple(int(part) for part in text.split(",")), "no list of weekly units; write it like 12,9"
+        "N[,N...]",
+        lambda text: tuple(int(part) for part in text.split(",")),
+        "no list of weekly units; write it like 12,9",
     ),
-]
-Metric = Annotated[
-    ObjectiveMetric | None, reads(ObjectiveMetric, f"no metric: it is one of {values_of(ObjectiveMetric)}")
-]
-Scope = Annotated[
-    RecommendationScope | None, reads(RecommendationScope, f"no scope: it is one of {values_of(RecommendationScope)}")
 ]
