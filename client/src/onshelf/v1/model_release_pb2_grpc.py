@@ -72,7 +72,7 @@ class ModelReleaseServiceServicer(object):
     """
 
     def ListModelReleases(self, request, context):
-        """The model releases that are published, newest first. Not served yet.
+        """The model releases that can answer, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -181,7 +181,7 @@ class ModelReleaseServiceStub(typing.Generic[_ModelReleaseServiceListModelReleas
     ], channel: grpc.aio.Channel) -> None: ...
 
     ListModelReleases: _ModelReleaseServiceListModelReleasesType
-    """The model releases that are published, newest first. Not served yet."""
+    """The model releases that can answer, newest first."""
 
     CompareModelReleases: _ModelReleaseServiceCompareModelReleasesType
     """Two model releases side by side: metrics, data, and plans in shadow. Not served yet."""
@@ -234,7 +234,7 @@ class ModelReleaseServiceServicer(metaclass=abc.ABCMeta):
         request: onshelf.v1.model_release_pb2.ListModelReleasesRequest,
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.model_release_pb2.ListModelReleasesResponse, collections.abc.Awaitable[onshelf.v1.model_release_pb2.ListModelReleasesResponse]]:
-        """The model releases that are published, newest first. Not served yet."""
+        """The model releases that can answer, newest first."""
 
     @abc.abstractmethod
     def CompareModelReleases(
