@@ -549,7 +549,7 @@ def test_options_of_fields_exist(run):
         (("plan", "--title", "x", "--attribute", "salt"), "write it like flavour=salt"),
         (
             ("plan", "--title", "x", "--metric", "joy"),
-            'value "joy" for --metric. Choose from: "gross_profit", "revenue", "units", "buyers" (see onshelf plan --help)',
+            'value "joy" for --metric. Choose from: "gross_profit", "revenue", "units", "buyers" (see onshelf plan',
         ),
         (("plan", "--title", "x", "--timeout", "0"), "--timeout is 0; give seconds above 0"),
         (("plan", "--title", "x", "--out", "p.csv"), "--out needs --file"),

@@ -10,6 +10,15 @@ from typing import Any, Self
 
 from onshelf._cli._usage import UsageError
 
+# From the first write on no other run can even read it.
+_BEGIN = """
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+CREATE TABLE IF NOT EXISTS run (only_one INTEGER PRIMARY KEY, id TEXT, form TEXT);
+CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, record TEXT);
+"""
+
 
 class Journal:
     """Results by key in a SQLite file, each kept for good when `add` returns. `run` is an id that all parts of one run
@@ -20,27 +29,22 @@ class Journal:
 
     def __init__(self, path: Path, form: str) -> None:
         self.path = path
-        self.run: str
         try:
             self._database = sqlite3.connect(path, timeout=0.0, isolation_level=None)
-            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.execute("BEGIN EXCLUSIVE")  # another run cannot even read it from here on
-            self._database.execute("CREATE TABLE IF NOT EXISTS run (id TEXT, form TEXT)")
-            self._database.execute("CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, record TEXT)")
-            found = self._database.execute("SELECT id, form FROM run").fetchone()
-            self.run, its_form = found or (uuid.uuid4().hex[:12], form)
-            if not found:
-                self._database.execute("INSERT INTO run VALUES (?, ?)", (self.run, form))
-            self._database.execute("COMMIT")
         except sqlite3.OperationalError as error:
+            raise UsageError(f"{path}: {error}; choose an --out elsewhere") from None
+        try:
+            self._database.executescript(_BEGIN)
+            self._database.execute("INSERT OR IGNORE INTO run VALUES (1, ?, ?)", (uuid.uuid4().hex[:12], form))
+            self.run, its_form = self._database.execute("SELECT id, form FROM run").fetchone()
+        except sqlite3.DatabaseError as error:
+            self._database.close()
             if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                 raise UsageError(
                     f"{path} is in use: another run writes the same --out; wait for it, or choose another --out"
                 ) from None
-            raise UsageError(f"{path}: {error}; choose an --out elsewhere") from None
-        except sqlite3.DatabaseError:
+            if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+                raise UsageError(f"{path}: {error}; choose an --out elsewhere") from None
             its_form = ""
         if its_form != form:
             self._database.close()
@@ -51,20 +55,19 @@ class Journal:
         text = json.dumps(record, ensure_ascii=False)
         self._database.execute("INSERT OR REPLACE INTO results VALUES (?, ?)", (key, text))
 
-    def __contains__(self, key: object) -> bool:
-        return self._record(key) is not None
+    def __contains__(self, key: str) -> bool:
+        return self.get(key) is not None
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """A result that was kept, from the file; None without one."""
+        found = self._database.execute("SELECT record FROM results WHERE key = ?", (key,)).fetchone()
+        return None if found is None else json.loads(found[0])
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """A result that was kept, from the file."""
-        text = self._record(key)
-        if text is None:
+        record = self.get(key)
+        if record is None:
             raise KeyError(key)
-        record: dict[str, Any] = json.loads(text)
         return record
-
-    def _record(self, key: object) -> str | None:
-        found = self._database.execute("SELECT record FROM results WHERE key = ?", (key,)).fetchone()
-        return None if found is None else str(found[0])
 
     def remove(self) -> None:
         """Ends the journal: the output is complete."""

@@ -9,78 +9,70 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from onshelf._cli._json_form import to_json
 from onshelf._cli._usage import UsageError
+from onshelf._inputs import ChannelUse
 from onshelf._money import Money
-from onshelf._results import LaunchPlan, MoneyForecast, OutcomeForecast, PlanLaunchResult
+from onshelf._results import LaunchPlan, OutcomeForecast, PlanLaunchResult
 
 FORMS = (".csv", ".json", ".parquet")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
 
 
-def _bare(money: Money | None) -> Decimal | None:
-    return money.amount if money else None
+class _Best(NamedTuple):
+    """What the columns of an answer are read from."""
+
+    answer: PlanLaunchResult
+    plan: LaunchPlan
+    forecast: OutcomeForecast
 
 
-def _mean(money: MoneyForecast | None) -> Decimal | None:
-    return _bare(money.mean) if money else None
-
-
-# The columns of CSV and Parquet: what a row has in any case, then what its best plan says. Money is in `currency`; units
-# and money are over `horizon_weeks`.
+# The columns of CSV and Parquet: what a row has in any case, then what its best plan says. Money is in `currency`;
+# units and money are over `horizon_weeks`.
 _ROW = {"row": "integer"} | dict.fromkeys(
     ("product_id", "title", "status", "error_reason", "error_field", "error_message"), "text"
 )
-_PLAN: dict[str, tuple[str, Callable[[PlanLaunchResult, LaunchPlan, OutcomeForecast], Any]]] = {
-    "launch_date": ("date", lambda a, p, f: p.action.launch_date),
-    "channels": (
-        "text",
-        lambda a, p, f: ";".join(
-            use.channel_id if use.coverage is None else f"{use.channel_id}={use.coverage:g}"
-            for use in p.action.channels
-        ),
-    ),
-    "discount": ("number", lambda a, p, f: p.action.discount),
-    "coupon": ("flag", lambda a, p, f: p.action.coupon),
-    "list_price": ("money", lambda a, p, f: _bare(p.action.list_price)),
-    "sale_price": ("money", lambda a, p, f: _bare(p.action.sale_price)),
-    "currency": ("text", lambda a, p, f: a.info.model_release.currency),
-    "horizon_weeks": ("integer", lambda a, p, f: f.horizon_weeks),
-    "units_mean": ("number", lambda a, p, f: f.units.mean),
-    "units_p10": ("number", lambda a, p, f: f.units.quantile(0.1)),
-    "units_p50": ("number", lambda a, p, f: f.units.quantile(0.5)),
-    "units_p90": ("number", lambda a, p, f: f.units.quantile(0.9)),
-    "buyers": ("number", lambda a, p, f: f.buyers),
-    "revenue": ("money", lambda a, p, f: _mean(f.revenue)),
-    "gross_profit": ("money", lambda a, p, f: _mean(f.gross_profit)),
-    "objective_metric": ("text", lambda a, p, f: a.objective_metric.value),
-    "objective_value": ("number", lambda a, p, f: p.objective_value),
-    "promotion_cost": ("money", lambda a, p, f: _bare(p.promotion_cost)),
-    "discount_cost": ("money", lambda a, p, f: _bare(p.discount_cost)),
-    "stock_units": ("integer", lambda a, p, f: p.stock and p.stock.units),
-    "stock_covers_days": ("integer", lambda a, p, f: p.stock and p.stock.covers_days),
-    "stock_sites": (
-        "text",
-        lambda a, p, f: p.stock and ";".join(f"{site.site_id}={site.units}" for site in p.stock.sites),
-    ),
-    "stock_central_units": ("integer", lambda a, p, f: p.stock and p.stock.central_units),
-    "price_path": (
-        "text",
-        lambda a, p, f: ";".join(f"{step.week}={step.price.amount:f}" for step in p.price_path if step.price),
-    ),
-    "support": ("text", lambda a, p, f: p.support and p.support.level.value),
-    "practice_launch_date": ("date", lambda a, p, f: a.practice_plan and a.practice_plan.action.launch_date),
+_PLAN: dict[str, tuple[str, Callable[[_Best], Any]]] = {
+    "launch_date": ("date", lambda b: b.plan.action.launch_date),
+    "channels": ("text", lambda b: ";".join(map(_use, b.plan.action.channels))),
+    "discount": ("number", lambda b: b.plan.action.discount),
+    "coupon": ("flag", lambda b: b.plan.action.coupon),
+    "list_price": ("money", lambda b: b.plan.action.list_price),
+    "sale_price": ("money", lambda b: b.plan.action.sale_price),
+    "currency": ("text", lambda b: b.answer.info.model_release.currency),
+    "horizon_weeks": ("integer", lambda b: b.forecast.horizon_weeks),
+    "units_mean": ("number", lambda b: b.forecast.units.mean),
+    "units_p10": ("number", lambda b: b.forecast.units.quantile(0.1)),
+    "units_p50": ("number", lambda b: b.forecast.units.quantile(0.5)),
+    "units_p90": ("number", lambda b: b.forecast.units.quantile(0.9)),
+    "buyers": ("number", lambda b: b.forecast.buyers),
+    "revenue": ("money", lambda b: b.forecast.revenue and b.forecast.revenue.mean),
+    "gross_profit": ("money", lambda b: b.forecast.gross_profit and b.forecast.gross_profit.mean),
+    "objective_metric": ("text", lambda b: b.answer.objective_metric),
+    "objective_value": ("number", lambda b: b.plan.objective_value),
+    "promotion_cost": ("money", lambda b: b.plan.promotion_cost),
+    "discount_cost": ("money", lambda b: b.plan.discount_cost),
+    "stock_units": ("integer", lambda b: b.plan.stock and b.plan.stock.units),
+    "stock_covers_days": ("integer", lambda b: b.plan.stock and b.plan.stock.covers_days),
+    "stock_sites": ("text", lambda b: b.plan.stock and ";".join(f"{s.site_id}={s.units}" for s in b.plan.stock.sites)),
+    "stock_central_units": ("integer", lambda b: b.plan.stock and b.plan.stock.central_units),
+    "price_path": ("text", lambda b: ";".join(f"{s.week}={s.price.amount:f}" for s in b.plan.price_path if s.price)),
+    "support": ("text", lambda b: b.plan.support and b.plan.support.level),
+    "practice_launch_date": ("date", lambda b: b.answer.practice_plan and b.answer.practice_plan.action.launch_date),
     "practice_units_mean": (
         "number",
-        lambda a, p, f: a.practice_plan and a.practice_plan.forecast(f.horizon_weeks).units.mean,
+        lambda b: b.answer.practice_plan and b.answer.practice_plan.forecast(b.forecast.horizon_weeks).units.mean,
     ),
-    "practice_breaks": ("text", lambda a, p, f: a.practice_plan and ";".join(a.practice_plan.broken_constraints)),
-    "frontier_instead_of_winner": ("flag", lambda a, p, f: a.frontier_instead_of_winner),
-    "notices": ("text", lambda a, p, f: ";".join(notice.code.value for notice in a.info.notices)),
-    "plan_id": ("text", lambda a, p, f: a.plan_id),
-    "model_release": ("integer", lambda a, p, f: a.info.model_release.version),
+    "practice_breaks": (
+        "text",
+        lambda b: b.answer.practice_plan and ";".join(b.answer.practice_plan.broken_constraints),
+    ),
+    "frontier_instead_of_winner": ("flag", lambda b: b.answer.frontier_instead_of_winner),
+    "notices": ("text", lambda b: ";".join(notice.code.value for notice in b.answer.info.notices)),
+    "plan_id": ("text", lambda b: b.answer.plan_id),
+    "model_release": ("integer", lambda b: b.answer.info.model_release.version),
 }
 COLUMNS = _ROW | {name: kind for name, (kind, _) in _PLAN.items()}
 
@@ -101,9 +93,18 @@ def record(answer: PlanLaunchResult, form: str, horizon: int) -> dict[str, Any]:
     if form == "json":
         return {"status": "ok", "answer": to_json(answer)}
     best = answer.plans[0]
-    values = {name: read(answer, best, best.forecast(horizon)) for name, (_, read) in _PLAN.items()}
+    read_from = _Best(answer, best, best.forecast(horizon))
+    values = {name: read(read_from) for name, (_, read) in _PLAN.items()}
     # As JSON has it, since the journal is JSON: money and dates are text.
-    return {"status": "ok"} | {name: to_json(value) for name, value in values.items() if value is not None}
+    return {"status": "ok"} | {
+        name: to_json(value.amount if isinstance(value, Money) else value)
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _use(use: ChannelUse) -> str:
+    return use.channel_id if use.coverage is None else f"{use.channel_id}={use.coverage:g}"
 
 
 def write(path: Path, form: str, rows: Iterable[dict[str, Any]]) -> None:
