@@ -19,7 +19,7 @@ from onshelf import (
     Unavailable,
 )
 from onshelf._config import read_answer
-from onshelf._rpcs import EVALUATE_PLAN
+from onshelf._rpcs import BY_METHOD
 from onshelf._status import from_rpc_error, to_status
 from onshelf.reasons import CODES, REASONS
 
@@ -107,8 +107,9 @@ def test_a_reason_of_another_domain_or_a_newer_service_falls_back_to_the_code():
 
 
 def test_an_answer_that_breaks_the_contract_is_the_services_fault():
+    rpc = BY_METHOD["evaluate_plan"]
     with pytest.raises(ServiceFault, match=r"the answer of a:1 to evaluate_plan cannot be read: objective_metric: 0"):
-        read_answer(EVALUATE_PLAN, EVALUATE_PLAN.response(), "a:1")
+        read_answer(rpc, rpc.response(), "a:1")
 
 
 def test_a_value_that_the_contract_cannot_hold_is_refused_before_sending(server):

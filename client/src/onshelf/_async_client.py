@@ -95,7 +95,7 @@ class AsyncClient:
             "calendar_events": calendar_events,
             "request_id": request_id or uuid.uuid4().hex,
         }
-        result: _results.PlanLaunchResult = await self._call(_rpcs.PLAN_LAUNCH, arguments, timeout)
+        result: _results.PlanLaunchResult = await self._call("plan_launch", arguments, timeout)
         return result
 
     async def stream_plans(
@@ -193,7 +193,7 @@ class AsyncClient:
             "model_release": model_release,
             "similar_launches": similar_launches,
         }
-        result: _results.EvaluatePlanResult = await self._call(_rpcs.EVALUATE_PLAN, arguments, timeout)
+        result: _results.EvaluatePlanResult = await self._call("evaluate_plan", arguments, timeout)
         return result
 
     async def update_forecast(
@@ -228,7 +228,7 @@ class AsyncClient:
             "time_zone": time_zone,
             "model_release": model_release,
         }
-        result: _results.UpdateForecastResult = await self._call(_rpcs.UPDATE_FORECAST, arguments, timeout)
+        result: _results.UpdateForecastResult = await self._call("update_forecast", arguments, timeout)
         return result
 
     async def recommend_products(
@@ -255,7 +255,7 @@ class AsyncClient:
             "new_product_share": new_product_share,
             "model_release": model_release,
         }
-        result: _results.RecommendProductsResult = await self._call(_rpcs.RECOMMEND_PRODUCTS, arguments, timeout)
+        result: _results.RecommendProductsResult = await self._call("recommend_products", arguments, timeout)
         return result
 
     async def find_audience(
@@ -274,7 +274,7 @@ class AsyncClient:
             "segments": segments,
             "model_release": model_release,
         }
-        result: _results.FindAudienceResult = await self._call(_rpcs.FIND_AUDIENCE, arguments, timeout)
+        result: _results.FindAudienceResult = await self._call("find_audience", arguments, timeout)
         return result
 
     async def find_similar_launches(
@@ -288,7 +288,7 @@ class AsyncClient:
     ) -> _results.FindSimilarLaunchesResult:
         """Past launches like a new product or one of the catalogue (product_id), most similar first."""
         arguments = _config.subject(product, product_id) | {"count": count, "model_release": model_release}
-        result: _results.FindSimilarLaunchesResult = await self._call(_rpcs.FIND_SIMILAR_LAUNCHES, arguments, timeout)
+        result: _results.FindSimilarLaunchesResult = await self._call("find_similar_launches", arguments, timeout)
         return result
 
     async def get_user_profile(
@@ -296,7 +296,7 @@ class AsyncClient:
     ) -> _results.GetUserProfileResult:
         """What the model release knows of a user."""
         arguments = {"user_id": user_id, "model_release": model_release}
-        result: _results.GetUserProfileResult = await self._call(_rpcs.GET_USER_PROFILE, arguments, timeout)
+        result: _results.GetUserProfileResult = await self._call("get_user_profile", arguments, timeout)
         return result
 
     async def upsert_products(
@@ -306,7 +306,7 @@ class AsyncClient:
 
         Products that break a rule are in the result's errors; the others are taken. Safe to repeat.
         """
-        result: _results.UpsertProductsResult = await self._call(_rpcs.UPSERT_PRODUCTS, {"products": products}, timeout)
+        result: _results.UpsertProductsResult = await self._call("upsert_products", {"products": products}, timeout)
         return result
 
     async def delete_products(
@@ -314,12 +314,12 @@ class AsyncClient:
     ) -> _results.DeleteProductsResult:
         """Removes 1 to 1,000 products from retrieval, those of the model release, too. Safe to repeat."""
         arguments = {"product_ids": product_ids}
-        result: _results.DeleteProductsResult = await self._call(_rpcs.DELETE_PRODUCTS, arguments, timeout)
+        result: _results.DeleteProductsResult = await self._call("delete_products", arguments, timeout)
         return result
 
     async def list_model_releases(self, *, timeout: float | None = None) -> _results.ListModelReleasesResult:
         """The model releases that can answer, newest first: currency, end of the data, which is in service."""
-        result: _results.ListModelReleasesResult = await self._call(_rpcs.LIST_MODEL_RELEASES, {}, timeout)
+        result: _results.ListModelReleasesResult = await self._call("list_model_releases", {}, timeout)
         return result
 
     async def health(self, service: str = "", *, timeout: float | None = None) -> _results.Health:
@@ -363,7 +363,8 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    async def _call(self, rpc: _rpcs.Rpc, arguments: dict[str, Any], timeout: float | None) -> Any:
+    async def _call(self, method: str, arguments: dict[str, Any], timeout: float | None) -> Any:
+        rpc = _rpcs.BY_METHOD[method]
         request = _config.build_request(rpc, arguments)
         deadline = Deadline(self._config.timeout if timeout is None else timeout)
         attempt = 1

@@ -106,7 +106,7 @@ class Client:
             "calendar_events": calendar_events,
             "request_id": request_id or uuid.uuid4().hex,
         }
-        result: _results.PlanLaunchResult = self._call(_rpcs.PLAN_LAUNCH, arguments, timeout)
+        result: _results.PlanLaunchResult = self._call("plan_launch", arguments, timeout)
         return result
 
     def stream_plans(
@@ -206,7 +206,7 @@ class Client:
             "model_release": model_release,
             "similar_launches": similar_launches,
         }
-        result: _results.EvaluatePlanResult = self._call(_rpcs.EVALUATE_PLAN, arguments, timeout)
+        result: _results.EvaluatePlanResult = self._call("evaluate_plan", arguments, timeout)
         return result
 
     def update_forecast(
@@ -241,7 +241,7 @@ class Client:
             "time_zone": time_zone,
             "model_release": model_release,
         }
-        result: _results.UpdateForecastResult = self._call(_rpcs.UPDATE_FORECAST, arguments, timeout)
+        result: _results.UpdateForecastResult = self._call("update_forecast", arguments, timeout)
         return result
 
     def recommend_products(
@@ -268,7 +268,7 @@ class Client:
             "new_product_share": new_product_share,
             "model_release": model_release,
         }
-        result: _results.RecommendProductsResult = self._call(_rpcs.RECOMMEND_PRODUCTS, arguments, timeout)
+        result: _results.RecommendProductsResult = self._call("recommend_products", arguments, timeout)
         return result
 
     def find_audience(
@@ -287,7 +287,7 @@ class Client:
             "segments": segments,
             "model_release": model_release,
         }
-        result: _results.FindAudienceResult = self._call(_rpcs.FIND_AUDIENCE, arguments, timeout)
+        result: _results.FindAudienceResult = self._call("find_audience", arguments, timeout)
         return result
 
     def find_similar_launches(
@@ -301,7 +301,7 @@ class Client:
     ) -> _results.FindSimilarLaunchesResult:
         """Past launches like a new product or one of the catalogue (product_id), most similar first."""
         arguments = _config.subject(product, product_id) | {"count": count, "model_release": model_release}
-        result: _results.FindSimilarLaunchesResult = self._call(_rpcs.FIND_SIMILAR_LAUNCHES, arguments, timeout)
+        result: _results.FindSimilarLaunchesResult = self._call("find_similar_launches", arguments, timeout)
         return result
 
     def get_user_profile(
@@ -309,7 +309,7 @@ class Client:
     ) -> _results.GetUserProfileResult:
         """What the model release knows of a user."""
         arguments = {"user_id": user_id, "model_release": model_release}
-        result: _results.GetUserProfileResult = self._call(_rpcs.GET_USER_PROFILE, arguments, timeout)
+        result: _results.GetUserProfileResult = self._call("get_user_profile", arguments, timeout)
         return result
 
     def upsert_products(
@@ -319,7 +319,7 @@ class Client:
 
         Products that break a rule are in the result's errors; the others are taken. Safe to repeat.
         """
-        result: _results.UpsertProductsResult = self._call(_rpcs.UPSERT_PRODUCTS, {"products": products}, timeout)
+        result: _results.UpsertProductsResult = self._call("upsert_products", {"products": products}, timeout)
         return result
 
     def delete_products(
@@ -327,12 +327,12 @@ class Client:
     ) -> _results.DeleteProductsResult:
         """Removes 1 to 1,000 products from retrieval, those of the model release, too. Safe to repeat."""
         arguments = {"product_ids": product_ids}
-        result: _results.DeleteProductsResult = self._call(_rpcs.DELETE_PRODUCTS, arguments, timeout)
+        result: _results.DeleteProductsResult = self._call("delete_products", arguments, timeout)
         return result
 
     def list_model_releases(self, *, timeout: float | None = None) -> _results.ListModelReleasesResult:
         """The model releases that can answer, newest first: currency, end of the data, which is in service."""
-        result: _results.ListModelReleasesResult = self._call(_rpcs.LIST_MODEL_RELEASES, {}, timeout)
+        result: _results.ListModelReleasesResult = self._call("list_model_releases", {}, timeout)
         return result
 
     def health(self, service: str = "", *, timeout: float | None = None) -> _results.Health:
@@ -373,7 +373,8 @@ class Client:
     ) -> None:
         self.close()
 
-    def _call(self, rpc: _rpcs.Rpc, arguments: dict[str, Any], timeout: float | None) -> Any:
+    def _call(self, method: str, arguments: dict[str, Any], timeout: float | None) -> Any:
+        rpc = _rpcs.BY_METHOD[method]
         request = _config.build_request(rpc, arguments)
         deadline = Deadline(self._config.timeout if timeout is None else timeout)
         attempt = 1

@@ -7,6 +7,7 @@ is to say; MESSAGES is the one table. A test compares both sides field by field 
 import dataclasses
 import enum
 import functools
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -25,62 +26,20 @@ from onshelf.v1 import catalog_pb2, launch_pb2, model_release_pb2, recommendatio
 
 T = TypeVar("T")
 
+_MODULES = (types_pb2, launch_pb2, recommendation_pb2, catalog_pb2, model_release_pb2)
+
+
+def _message(kind: str) -> type[Message] | None:
+    """The message that a dataclass of this name stands for: `Product` for Product, PlanLaunchResponse for ...Result."""
+    name = {"PlanRequest": "PlanLaunchRequest"}.get(kind, re.sub("Result$", "Response", kind))
+    return next((getattr(module, name) for module in _MODULES if name in module.DESCRIPTOR.message_types_by_name), None)
+
+
 MESSAGES: dict[type, type[Message]] = {
-    _inputs.FeatureVector: types_pb2.FeatureVector,
-    _inputs.Product: types_pb2.Product,
-    _inputs.DateWindow: types_pb2.DateWindow,
-    _inputs.ChannelUse: types_pb2.ChannelUse,
-    _inputs.Action: types_pb2.Action,
-    _inputs.ChannelCost: launch_pb2.ChannelCost,
-    _inputs.Costs: launch_pb2.Costs,
-    _inputs.PlanConstraints: launch_pb2.PlanConstraints,
-    _inputs.Objective: launch_pb2.Objective,
-    _inputs.StockSite: launch_pb2.StockSite,
-    _inputs.StockPolicy: launch_pb2.StockPolicy,
-    _inputs.MarketSignal: types_pb2.MarketSignal,
-    _inputs.CalendarEvent: types_pb2.CalendarEvent,
-    _inputs.PlanRequest: launch_pb2.PlanLaunchRequest,
-    _inputs.HistoryEvent: recommendation_pb2.HistoryEvent,
-    _results.Quantile: types_pb2.Quantile,
-    _results.CountForecast: types_pb2.CountForecast,
-    _results.MoneyForecast: types_pb2.MoneyForecast,
-    _results.OutcomeForecast: types_pb2.OutcomeForecast,
-    _stock_results.SiteStock: types_pb2.SiteStock,
-    _stock_results.StockAdvice: types_pb2.StockAdvice,
-    _results.Notice: types_pb2.Notice,
-    _results.Support: types_pb2.Support,
-    _results.UnitsBasis: types_pb2.UnitsBasis,
-    _results.StageTiming: types_pb2.StageTiming,
-    _results.ModelReleaseInfo: types_pb2.ModelReleaseInfo,
-    _results.ResponseInfo: types_pb2.ResponseInfo,
-    _results.CategoryResolution: types_pb2.CategoryResolution,
-    _results.PastLaunch: types_pb2.PastLaunch,
-    _results.AudienceMember: types_pb2.AudienceMember,
-    _results.AudienceSegment: types_pb2.AudienceSegment,
-    _results.ActionEffect: launch_pb2.ActionEffect,
-    _stock_results.PriceStep: launch_pb2.PriceStep,
-    _stock_results.PriceResponse: launch_pb2.PriceResponse,
-    _results.LaunchPlan: launch_pb2.LaunchPlan,
-    _results.FrontierPoint: launch_pb2.FrontierPoint,
-    _results.TimingEvidence: launch_pb2.TimingEvidence,
-    _results.PlanLaunchResult: launch_pb2.PlanLaunchResponse,
-    _results.EvaluatePlanResult: launch_pb2.EvaluatePlanResponse,
-    _stock_results.WeekForecast: launch_pb2.WeekForecast,
-    _stock_results.ReorderAdvice: launch_pb2.ReorderAdvice,
-    _results.UpdateForecastResult: launch_pb2.UpdateForecastResponse,
-    _results.RecommendedProduct: recommendation_pb2.RecommendedProduct,
-    _results.RecommendProductsResult: recommendation_pb2.RecommendProductsResponse,
-    _results.FindAudienceResult: recommendation_pb2.FindAudienceResponse,
-    _results.FindSimilarLaunchesResult: recommendation_pb2.FindSimilarLaunchesResponse,
-    _results.CategoryInterest: recommendation_pb2.CategoryInterest,
-    _results.UserProfile: recommendation_pb2.UserProfile,
-    _results.GetUserProfileResult: recommendation_pb2.GetUserProfileResponse,
-    _results.ProductError: catalog_pb2.ProductError,
-    _results.UpsertProductsResult: catalog_pb2.UpsertProductsResponse,
-    _results.DeleteProductsResult: catalog_pb2.DeleteProductsResponse,
-    _results.ReleaseMetric: model_release_pb2.ReleaseMetric,
-    _results.ModelRelease: model_release_pb2.ModelRelease,
-    _results.ListModelReleasesResult: model_release_pb2.ListModelReleasesResponse,
+    kind: message
+    for module in (_inputs, _results, _stock_results)
+    for kind in vars(module).values()
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type) and (message := _message(kind.__name__)) is not None
 }
 
 

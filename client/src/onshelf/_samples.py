@@ -6,17 +6,20 @@ from typing import Any
 
 from onshelf import _results as r
 from onshelf import _stock_results as stock
+from onshelf._convert import from_message
 from onshelf._enums import NoticeCode, ObjectiveMetric, PricePhase, ServingState, SupportLevel
 from onshelf._inputs import Action, ChannelUse
 from onshelf._money import Money
+from onshelf._rpcs import BY_METHOD
 
 _LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _SPREAD = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.05, 1.3, 1.6, 2.1, 2.7)
 
 
 def sample_answer(method: str) -> Any:
-    """A result of a client's method ("plan_launch"). Raises KeyError for an unknown method."""
-    return _SAMPLES[method]
+    """A result of a client's method ("plan_launch"); empty if none is made up. Raises KeyError for an unknown one."""
+    rpc = BY_METHOD[method]
+    return _SAMPLES[method] if method in _SAMPLES else from_message(rpc.result, rpc.response())
 
 
 def _dollars(amount: str) -> Money:
