@@ -80,7 +80,18 @@ def test_every_option_of_plan_reaches_the_service(server, run):
     status, _, err = run(
         *("plan", "--title", "Sea salt chips", "--category", "Snacks > Chips", "--price", "3.99", "--currency", "EUR"),
         *("--unit-cost", "1.90", "--brand", "Acme", "--private-label", "--size", "9 oz", "--attribute", "flavour=salt"),
-        *("--product-id", "p-1", "--language", "en", "--start", "2018-03-05", "--end", "2018-04-01"),
+        *(
+            "--product-id",
+            "p-1",
+            "--language",
+            "en",
+            "--case-units",
+            "12",
+            "--start",
+            "2018-03-05",
+            "--end",
+            "2018-04-01",
+        ),
         *(
             "--channel-cost",
             "mailer_front_feature=40:0.05",
@@ -110,6 +121,7 @@ def test_every_option_of_plan_reaches_the_service(server, run):
         brand_class=BrandClass.PRIVATE_LABEL,
         package_size="9 oz",
         language="en",
+        case_units=12,
     )
     assert arguments["window"] == DateWindow(date(2018, 3, 5), date(2018, 4, 1))
     assert arguments["costs"] == Costs(

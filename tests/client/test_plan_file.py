@@ -187,6 +187,7 @@ def test_amounts_are_read_as_people_write_them(tmp_path, cell, currency, amount)
         ("title,language", "chips,#REF!", "product.language", "'#REF!' is an error of a spreadsheet"),
         ("title,currency", "chips,#REF!", "product.list_price.currency_code", "'#REF!' is an error of a spreadsheet"),
         ("title,private label", "chips,maybe", "product.brand_class", "'maybe' is neither yes nor no"),
+        ("title,units per case", "chips,a dozen", "product.case_units", "'a dozen' is no number of units"),
         ("title,brand", ",Acme", "product.title", "is empty"),
     ],
 )

@@ -72,6 +72,7 @@ BAD = {
     "unknown brand class": (product(brand_class=9), "VALUE_OUT_OF_RANGE", "product.brand_class"),
     "long size": (product(package_size="o" * 65), "TEXT_TOO_LONG", "product.package_size"),
     "long seller": (product(seller_id=LONG), "TEXT_TOO_LONG", "product.seller_id"),
+    "negative case": (product(case_units=-1), "VALUE_OUT_OF_RANGE", "product.case_units"),
     "language": (product(language="english!"), "IDENTIFIER_INVALID", "product.language"),
     "vector without model": (product(image_vector={"values": [1.0]}), "FIELD_REQUIRED", "product.image_vector.model"),
     "vector with nan": (

@@ -230,6 +230,13 @@ async def test_stock_is_a_multiple_and_grows_with_the_fractile(running, words):
     response = await running.launch.EvaluatePlan(_with_policy(words, launch_pb2.StockPolicy(order_multiple=7)))
     assert response.plan.stock.units % 7 == 0
     assert 0 <= response.plan.stock.units - stocks[1] < 7
+    request = _with_policy(words, launch_pb2.StockPolicy())
+    request.product.case_units = 9
+    response = await running.launch.EvaluatePlan(request)
+    assert response.plan.stock.units % 9 == 0, "whole cases"
+    request.stock_policy.order_multiple = 7
+    response = await running.launch.EvaluatePlan(request)
+    assert response.plan.stock.units % 7 == 0, "unless the policy says otherwise"
     costed = launch_pb2.StockPolicy(underage_cost=words.money(3), overage_cost=words.money(1))
     response = await running.launch.EvaluatePlan(_with_policy(words, costed))
     assert response.plan.stock.critical_fractile == pytest.approx(0.75)

@@ -24,6 +24,7 @@ class Product:
 
     category_path goes from broad to narrow. list_price is the regular price per unit, unit_cost what one unit costs the
     retailer (needed for gross profit). attributes are further facts by name, read as text. language is a BCP 47 tag.
+    case_units is how many units a case holds: stock is advised in whole cases.
     """
 
     title: str
@@ -40,6 +41,7 @@ class Product:
     image_vector: FeatureVector | None = None
     audio_vector: FeatureVector | None = None
     language: str | None = None
+    case_units: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

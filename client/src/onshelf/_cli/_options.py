@@ -55,6 +55,7 @@ class ProductOptions:
     package_size: Annotated[Text, option('as printed on the package: "9 oz"', "--size")] = None
     attributes: Annotated[v.Attributes, option("another fact; repeatable", "--attribute")] = ()
     language: Annotated[Text, option("of the title, a BCP 47 tag (default: the encoder's)")] = None
+    case_units: Annotated[Count, option("units in a case: stock is advised in whole cases")] = None
     product_id: Annotated[Text, option("returned as given; in a search, one of the catalogue instead")] = None
 
     def product(self, price: Prices, unit_cost: Amount = None) -> _inputs.Product:
@@ -72,6 +73,7 @@ class ProductOptions:
             brand_class=BrandClass.PRIVATE_LABEL if self.private_label else None,
             package_size=self.package_size,
             language=self.language,
+            case_units=self.case_units,
         )
 
     def subject(self, price: Prices) -> dict[str, Any]:

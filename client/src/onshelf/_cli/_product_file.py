@@ -47,12 +47,20 @@ HEADERS = {
     "private_label": "privatelabel ownbrand storebrand 自有品牌",
     "size": "size packagesize packsize pack 规格 包装规格 包装 净含量",
     "language": "language lang 语言",
+    "case_units": "caseunits unitspercase casesize casepack 箱规 每箱数量",
 }
 _FIELD_OF = {name: field for field, names in HEADERS.items() for name in names.split()}
 BATCH = 1024  # rows made at a time
 # How a column is read, where it is no text; what a cell is called that was not understood, and why it may be.
-_READERS = {"price": "decimals", "unit_cost": "decimals", "product_id": "identifiers", "private_label": "yes_no"}
+_READERS = {
+    "price": "decimals",
+    "unit_cost": "decimals",
+    "product_id": "identifiers",
+    "private_label": "yes_no",
+    "case_units": "identifiers",
+}
 _ERROR = "is an error of a spreadsheet; mend its formula, or empty the cell where there is nothing to say"
+_COUNT = "is no number of units; write it like 12"
 _WRONG = {
     "title": ("product.title", _ERROR),
     "brand": ("product.brand", _ERROR),
@@ -67,6 +75,7 @@ _WRONG = {
         "has lost its digits, or is a spreadsheet's error; write the id as a text",
     ),
     "private_label": ("product.brand_class", "is neither yes nor no"),
+    "case_units": ("product.case_units", _COUNT),
 }
 
 
@@ -307,7 +316,15 @@ def to_product(row: ProductRow, currency: str) -> Product:
         brand_class=BrandClass.PRIVATE_LABEL if cells.get("private_label") else None,
         package_size=cells.get("size") or None,
         language=cells.get("language") or None,
+        case_units=_count(row, "case_units"),
     )
+
+
+def _count(row: ProductRow, name: str) -> int | None:
+    text = row.cells.get(name, "")
+    if text and not (text.isascii() and text.isdecimal()):
+        raise RowError(_WRONG[name][0], f"{text!r} {_WRONG[name][1]}")
+    return int(text) if text else None
 
 
 def _money(row: ProductRow, name: str, currency: str) -> Money | None:

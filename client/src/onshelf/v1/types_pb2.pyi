@@ -108,7 +108,7 @@ SUPPORT_LEVEL_LOW: SupportLevel
 SUPPORT_LEVEL_GOOD: SupportLevel
 
 class Product(_message.Message):
-    __slots__ = ("product_id", "title", "brand", "category_path", "attributes", "list_price", "unit_cost", "price_tax", "brand_class", "package_size", "seller_id", "image_vector", "audio_vector", "language")
+    __slots__ = ("product_id", "title", "brand", "category_path", "attributes", "list_price", "unit_cost", "price_tax", "brand_class", "package_size", "seller_id", "image_vector", "audio_vector", "language", "case_units")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -130,6 +130,7 @@ class Product(_message.Message):
     IMAGE_VECTOR_FIELD_NUMBER: _ClassVar[int]
     AUDIO_VECTOR_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    CASE_UNITS_FIELD_NUMBER: _ClassVar[int]
     product_id: str
     title: str
     brand: str
@@ -144,7 +145,8 @@ class Product(_message.Message):
     image_vector: FeatureVector
     audio_vector: FeatureVector
     language: str
-    def __init__(self, product_id: _Optional[str] = ..., title: _Optional[str] = ..., brand: _Optional[str] = ..., category_path: _Optional[_Iterable[str]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., list_price: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., unit_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., price_tax: _Optional[_Union[PriceTax, str]] = ..., brand_class: _Optional[_Union[BrandClass, str]] = ..., package_size: _Optional[str] = ..., seller_id: _Optional[str] = ..., image_vector: _Optional[_Union[FeatureVector, _Mapping]] = ..., audio_vector: _Optional[_Union[FeatureVector, _Mapping]] = ..., language: _Optional[str] = ...) -> None: ...
+    case_units: int
+    def __init__(self, product_id: _Optional[str] = ..., title: _Optional[str] = ..., brand: _Optional[str] = ..., category_path: _Optional[_Iterable[str]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., list_price: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., unit_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., price_tax: _Optional[_Union[PriceTax, str]] = ..., brand_class: _Optional[_Union[BrandClass, str]] = ..., package_size: _Optional[str] = ..., seller_id: _Optional[str] = ..., image_vector: _Optional[_Union[FeatureVector, _Mapping]] = ..., audio_vector: _Optional[_Union[FeatureVector, _Mapping]] = ..., language: _Optional[str] = ..., case_units: _Optional[int] = ...) -> None: ...
 
 class FeatureVector(_message.Message):
     __slots__ = ("model", "values")

@@ -85,7 +85,7 @@ def parse_plan(
     cost_known = product.unit_cost is not None or costs.assumed_margin is not None
     constraints = parse_constraints(check, request.constraints, release, cost_known)
     objective = parse_objective(check, request.objective, cost_known)
-    stock = parse_stock(check, request.stock_policy, release)
+    stock = parse_stock(check, request.stock_policy, release, product)
     max_plans = int(check.number("max_plans", request.max_plans, 0, 50)) or 5
     usual = min(DEFAULT_CANDIDATES, most_candidates)
     max_candidates = int(check.number("max_candidates", request.max_candidates, 0, most_candidates)) or usual

@@ -36,6 +36,7 @@ class ProductQuestion:
     private_label: float = -1.0  # unknown
     package_size: str = ""
     language: str = ""
+    case_units: int = 1
     ignored: tuple[str, ...] = ()
 
 
@@ -139,6 +140,7 @@ def parse_product(check: Checker, product: T.Product, release: ModelRelease, pat
     size = check.text(f"{path}.package_size", product.package_size, 64)
     check.text(f"{path}.seller_id", product.seller_id, 128)
     check.language(f"{path}.language", product.language)
+    case = int(check.number(f"{path}.case_units", product.case_units, 0, 1_000_000)) or 1
     ignored = [f"{path}.seller_id"] if product.seller_id else []
     for name in ("image_vector", "audio_vector"):
         if product.HasField(name):
@@ -162,6 +164,7 @@ def parse_product(check: Checker, product: T.Product, release: ModelRelease, pat
         private_label=private,
         package_size=size,
         language=product.language,
+        case_units=case,
         ignored=tuple(ignored),
     )
 
@@ -265,7 +268,9 @@ def _horizon(check: Checker, field: str, value: int) -> int:
     return value or 8
 
 
-def parse_stock(check: Checker, policy: launch_pb2.StockPolicy, release: ModelRelease) -> StockQuestion:
+def parse_stock(
+    check: Checker, policy: launch_pb2.StockPolicy, release: ModelRelease, product: ProductQuestion
+) -> StockQuestion:
     """Check a stock policy; the fractile is given, follows from both costs, or is 0.8 by assumption."""
     currency, path = release.manifest.currency, "stock_policy"
     under = check.optional_amount(policy, "underage_cost", path, currency, above_zero=True)
@@ -287,7 +292,7 @@ def parse_stock(check: Checker, policy: launch_pb2.StockPolicy, release: ModelRe
             f"{path}.underage_cost",
             "underage_cost and overage_cost belong together; send both or neither",
         )
-    multiple = int(check.number(f"{path}.order_multiple", policy.order_multiple, 0, 1_000_000)) or 1
+    multiple = int(check.number(f"{path}.order_multiple", policy.order_multiple, 0, 1_000_000)) or product.case_units
     covers = _horizon(check, f"{path}.covers_weeks", policy.covers_weeks)
     lead = int(check.number(f"{path}.lead_time_days", policy.lead_time_days, 0, 365))
     shelf_life = int(check.number(f"{path}.shelf_life_days", policy.shelf_life_days, 0, 3650))

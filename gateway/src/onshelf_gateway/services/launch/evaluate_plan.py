@@ -59,7 +59,7 @@ def parse_evaluation(
     objective = parse_objective(
         check, request.objective, product.unit_cost is not None or costs.assumed_margin is not None
     )
-    stock = parse_stock(check, request.stock_policy, release)
+    stock = parse_stock(check, request.stock_policy, release, product)
     scale = parse_scale(check, request.population_scale)
     check.time_zone("time_zone", request.time_zone)
     similar = (

@@ -84,7 +84,7 @@ def parse_update(request: L.UpdateForecastRequest, release: ModelRelease, today:
     cost_known = product.unit_cost is not None or costs.assumed_margin is not None
     objective = parse_objective(check, L.Objective(), cost_known)
     constraints = parse_constraints(check, request.constraints, release, cost_known)
-    stock = parse_stock(check, request.stock_policy, release)
+    stock = parse_stock(check, request.stock_policy, release, product)
     scale = parse_scale(check, request.population_scale)
     check.time_zone("time_zone", request.time_zone)
     check.done()
