@@ -40,8 +40,8 @@ ENV PATH=/opt/onshelf/bin:$PATH \
 WORKDIR /tmp
 USER 10001:10001
 EXPOSE 50051 8502
-# Ready, not just alive: unhealthy while Triton does not serve. `onshelf health` ends with 3 then, Docker knows 0 and 1 only.
+# Ready, not just alive: unhealthy while Triton does not serve. By the library: the command line's packages are not in the image.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["sh", "-c", "onshelf health --address 127.0.0.1:50051 --timeout 3 || exit 1"]
+    CMD ["python", "-c", "import onshelf; health = onshelf.Client('127.0.0.1:50051', timeout=3).health(); print(health.status.value); raise SystemExit(not health.serving)"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["onshelf-gateway"]
