@@ -84,6 +84,7 @@ ARGUMENTS = {
     "get_user_profile": {"user_id": "1364", "model_release": 7},
     "upsert_products": {"products": (CHIPS, Product(title="lime chips", product_id="p-2"))},
     "delete_products": {"product_ids": ("p-1", "p-2")},
+    "list_channels": {"model_release": 7},
     "list_model_releases": {},
 }
 

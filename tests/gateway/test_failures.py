@@ -347,7 +347,6 @@ UNSERVED = [
     (launch_pb2_grpc.LaunchServiceStub, "DecideLaunch", launch_pb2.DecideLaunchRequest()),
     (recommendation_pb2_grpc.RecommendationServiceStub, "FindRelatedProducts", R.FindRelatedProductsRequest()),
     (catalog_pb2_grpc.CatalogServiceStub, "SearchProducts", catalog_pb2.SearchProductsRequest()),
-    (catalog_pb2_grpc.CatalogServiceStub, "ListChannels", catalog_pb2.ListChannelsRequest()),
     (feedback_pb2_grpc.FeedbackServiceStub, "RecordEvents", feedback_pb2.RecordEventsRequest()),
     (feedback_pb2_grpc.FeedbackServiceStub, "ForgetUser", feedback_pb2.ForgetUserRequest()),
     (

@@ -317,6 +317,14 @@ class AsyncClient:
         result: _results.DeleteProductsResult = await self._call("delete_products", arguments, timeout)
         return result
 
+    async def list_channels(
+        self, *, model_release: int | None = None, timeout: float | None = None
+    ) -> _results.ListChannelsResult:
+        """The channels that plans may use."""
+        arguments = {"model_release": model_release}
+        result: _results.ListChannelsResult = await self._call("list_channels", arguments, timeout)
+        return result
+
     async def list_model_releases(self, *, timeout: float | None = None) -> _results.ListModelReleasesResult:
         """The model releases that can answer, newest first: currency, end of the data, which is in service."""
         result: _results.ListModelReleasesResult = await self._call("list_model_releases", {}, timeout)

@@ -330,6 +330,14 @@ class Client:
         result: _results.DeleteProductsResult = self._call("delete_products", arguments, timeout)
         return result
 
+    def list_channels(
+        self, *, model_release: int | None = None, timeout: float | None = None
+    ) -> _results.ListChannelsResult:
+        """The channels that plans may use."""
+        arguments = {"model_release": model_release}
+        result: _results.ListChannelsResult = self._call("list_channels", arguments, timeout)
+        return result
+
     def list_model_releases(self, *, timeout: float | None = None) -> _results.ListModelReleasesResult:
         """The model releases that can answer, newest first: currency, end of the data, which is in service."""
         result: _results.ListModelReleasesResult = self._call("list_model_releases", {}, timeout)

@@ -442,6 +442,30 @@ class ListModelReleasesResult:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Channel:
+    """A place of promotion: its median share of sites in the past launches that used it; what the retailer's table says
+    of its lead time and of the products that it takes in a week, 0 where it does not.
+    """
+
+    channel_id: str
+    name: str = ""
+    kind: str = ""
+    typical_coverage: float = 0.0
+    launches: int = 0
+    fixed_cost: Money | None = None
+    lead_time_days: int = 0
+    capacity: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ListChannelsResult:
+    """The channels of a model release."""
+
+    channels: tuple[Channel, ...] = ()
+    info: ResponseInfo = ResponseInfo()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class StreamedPlan:
     """The answer to one request of a stream: a plan, or why there is none."""
 

@@ -22,6 +22,8 @@ class Channel:
     Attributes:
         slot: its column among a candidate's coverages.
         lead_time_days: days from the decision until it runs, as the retailer's table says; None where it does not.
+        capacity: products at once in a week, as the retailer's table says.
+        n_launches: past launches that used it.
         typical_coverage, broad_coverage: median and 75th percentile of where launches had it; shares of sites, (0, 1].
     """
 
@@ -32,11 +34,14 @@ class Channel:
     typical_coverage: float
     broad_coverage: float
     lead_time_days: int | None = None
+    capacity: int | None = None
+    n_launches: int = 0
 
 
 _FIELDS = [field for field in dataclasses.fields(Channel) if field.name != "slot"]
 COLUMNS = ("channel_slot", *(field.name for field in _FIELDS if field.default is dataclasses.MISSING))
-ATTRIBUTES = tuple(field.name for field in _FIELDS if not field.name.endswith("_coverage"))
+LEARNED = ("typical_coverage", "broad_coverage", "n_launches")
+ATTRIBUTES = tuple(field.name for field in _FIELDS if field.name not in LEARNED)
 
 
 def read_channels(table: pa.Table) -> dict[str, Channel]:

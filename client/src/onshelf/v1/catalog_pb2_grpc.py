@@ -86,7 +86,7 @@ class CatalogServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListChannels(self, request, context):
-        """The model release's channels with what the history knows of them. Not served yet.
+        """The model release's channels with what the history and the retailer's table say of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

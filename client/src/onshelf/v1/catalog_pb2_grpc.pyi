@@ -146,7 +146,7 @@ class CatalogServiceStub(typing.Generic[_CatalogServiceUpsertProductsType, _Cata
     """Products by title, category or meaning. Not served yet."""
 
     ListChannels: _CatalogServiceListChannelsType
-    """The model release's channels with what the history knows of them. Not served yet."""
+    """The model release's channels with what the history and the retailer's table say of them."""
 
 CatalogServiceAsyncStub: typing_extensions.TypeAlias = CatalogServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -204,6 +204,6 @@ class CatalogServiceServicer(metaclass=abc.ABCMeta):
         request: onshelf.v1.catalog_pb2.ListChannelsRequest,
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.catalog_pb2.ListChannelsResponse, collections.abc.Awaitable[onshelf.v1.catalog_pb2.ListChannelsResponse]]:
-        """The model release's channels with what the history knows of them. Not served yet."""
+        """The model release's channels with what the history and the retailer's table say of them."""
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

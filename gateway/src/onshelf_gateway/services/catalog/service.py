@@ -5,6 +5,7 @@ from typing import Any
 from onshelf.v1 import catalog_pb2, catalog_pb2_grpc
 from onshelf_gateway.call.interceptor import current_call
 from onshelf_gateway.services.catalog.delete_products import delete_products
+from onshelf_gateway.services.catalog.list_channels import list_channels
 from onshelf_gateway.services.catalog.upsert_products import upsert_products
 from onshelf_gateway.services.gateway import Gateway
 
@@ -12,7 +13,7 @@ C = catalog_pb2
 
 
 class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
-    """UpsertProducts and DeleteProducts; SearchProducts and ListChannels are not served yet."""
+    """UpsertProducts, DeleteProducts and ListChannels; SearchProducts is not served yet."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -24,3 +25,7 @@ class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
     async def DeleteProducts(self, request: C.DeleteProductsRequest, context: Any) -> C.DeleteProductsResponse:  # noqa: ARG002
         """Remove products from retrieval."""
         return await delete_products(self._gateway, current_call(), request)
+
+    async def ListChannels(self, request: C.ListChannelsRequest, context: Any) -> C.ListChannelsResponse:  # noqa: ARG002
+        """The channels that plans may use."""
+        return await list_channels(self._gateway, current_call(), request)
