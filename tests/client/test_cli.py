@@ -47,8 +47,8 @@ from onshelf import (
     Unavailable,
 )
 from onshelf._cli import main
+from onshelf._cli._failures import OPTIONS
 from onshelf._cli._json_form import to_json
-from onshelf._cli._options import OPTIONS
 from onshelf._cli._trace_view import in_order
 from onshelf.testing import sample_answer
 

@@ -1,12 +1,10 @@
 """Options that several commands share: groups of them, each once, which say what they mean as values of the client.
 
-Fields are named as the contract's, so that a group also says which option holds a field of a request.
+Fields are named as the contract's: `_failures` reads from a group which option holds a field of a request.
 """
 
-import dataclasses
 import json
 import os
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -325,36 +323,3 @@ class Service:
                 f"{ADDRESS_FILE} holds no address; start the service anew with `make gateway`, or give --address"
             )
         return ADDRESS_FILE, str(written)
-
-
-def _named(kind: type, prefix: str = "") -> dict[str, str]:
-    """Option by field of a request."""
-    hints = typing.get_type_hints(kind, include_extras=True)
-    found = {}
-    for field in dataclasses.fields(kind):
-        names = [note.name for note in hints[field.name].__metadata__ if isinstance(note, Parameter) and note.name]
-        found[prefix + field.name] = next(iter(names[0])) if names else f"--{field.name.replace('_', '-')}"
-    return found
-
-
-# Which option holds a field of a request.
-OPTIONS = {
-    **_named(ProductOptions, "product."),
-    **_named(Constraints, "constraints."),
-    **_named(ObjectiveOptions, "costs."),
-    **_named(ObjectiveOptions, "objective."),
-    **_named(SpreadStockOptions, "stock_policy."),
-    **_named(ActionOptions, "action."),
-    **_named(PlanAnswerOptions),
-    "product.unit_cost": "--unit-cost",
-    "product_id": "--product-id",
-    "window": "--start/--end",
-    "window.start_date": "--start",
-    "window.end_date": "--end",
-    "observed_weekly_units": "--sold",
-    "stock_units": "--on-hand",
-    "user_id": "USER",
-    "history": "--history",
-    "categories": "--category",
-    "count": "--count",
-}
