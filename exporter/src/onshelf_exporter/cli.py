@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, cast
 
-from onshelf_exporter.process.console import prepare
+from onshelf.console import prepare
 from onshelf_exporter.process.progress_display import loading
 
 

@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Sequence
 
-from onshelf._cli._console import prepare
 from onshelf._cli._usage import BAD_INPUT
+from onshelf.console import prepare
 
 
 def main(argv: Sequence[str] | None = None) -> int:
