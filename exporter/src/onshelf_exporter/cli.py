@@ -41,7 +41,7 @@ STAGES = (
     Stage("data", "onshelf_exporter.data.prepare", "clean a retailer's history and prepare it for training"),
     Stage("train", "onshelf_exporter.training.train", "train all models of the model releases that a recipe names"),
     Stage("evaluate", "onshelf_research.evaluate", "measure a model release beside the baselines"),
-    Stage("study", "onshelf_research.studies.stage", "study the text models: encoders, wordings, compression"),
+    Stage("study", "onshelf_research.studies.stage", "study a part of the models: what it adds or costs"),
     Stage("export", "onshelf_exporter.release.export", "write trained models as ONNX, checked against PyTorch"),
     Stage("publish", "onshelf_exporter.release.publish", "make exported models visible as numbered model releases"),
     Stage("doctor", "onshelf_exporter.doctor", "say what a retailer's own files would give, and what is missing"),

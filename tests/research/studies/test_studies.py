@@ -9,54 +9,18 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from scipy import sparse
-from transformers import BertConfig, BertModel
 
 from onshelf_exporter.cli import main
-from onshelf_exporter.models.product_encoder import TextEncoder
-from onshelf_exporter.process.errors import ExporterError
 from onshelf_exporter.process.threads import usable
 from onshelf_exporter.release.graphs import quantise_words, run_graph, session
-from onshelf_exporter.training.recipe import LoopRecipe
-from onshelf_exporter.training.texts import Tokens
 from onshelf_research.studies.attributes import Softmax
-from onshelf_research.studies.compression import largest_losses
-from onshelf_research.studies.distil import distil, shortened
-from onshelf_research.studies.encoders import encoder
 from onshelf_research.studies.features import bag_of_words, components, said
 from onshelf_research.studies.head import forecast
 from onshelf_research.studies.inputs import HISTORY, LAST_WEEK, Setting, origin
-from onshelf_research.studies.lora import adapt, merge
-from onshelf_research.studies.masked import MaskedWords
 from onshelf_research.studies.recipe_cost import standard_error
 from onshelf_research.studies.served_metrics import loss
 from onshelf_research.studies.stage import STUDIES
 from onshelf_research.studies.table import Table, write
-
-
-def small_bert(layers: int = 4) -> TextEncoder:
-    torch.manual_seed(1)
-    config = BertConfig(
-        vocab_size=40,
-        hidden_size=16,
-        num_hidden_layers=layers,
-        num_attention_heads=2,
-        intermediate_size=32,
-        initializer_range=0.4,
-    )
-    return TextEncoder(BertModel(config, add_pooling_layer=False)).eval()
-
-
-def some_tokens(texts: int = 48, width: int = 6) -> Tokens:
-    generator = np.random.default_rng(1)
-    ids = generator.integers(4, 40, size=(1, texts, width)).astype(np.int32)
-    return Tokens(ids, np.full((1, texts), width), 0)
-
-
-def pooled(text: TextEncoder, tokens: Tokens) -> torch.Tensor:
-    ids, mask = tokens.batch(np.zeros(tokens.ids.shape[1], dtype=np.int64), np.arange(tokens.ids.shape[1]))
-    with torch.no_grad():
-        result: torch.Tensor = text(torch.from_numpy(ids), torch.from_numpy(mask))
-    return result
 
 
 def test_a_study_runs_with_a_recipe_that_names_no_threads(shop_data: Path, tmp_path: Path) -> None:
@@ -165,70 +129,6 @@ def test_the_predictor_learns_and_a_seed_settles_it() -> None:
     assert np.array_equal(found.median, np.round(found.median))
 
 
-@pytest.mark.parametrize("kind", ["convolution", "recurrent"])
-def test_padding_changes_nothing_for_other_encoders(kind: str) -> None:
-    text = encoder(kind, small_bert()).eval()
-    ids = torch.randint(4, 40, (2, 5))
-    mask = torch.ones(2, 5, dtype=torch.long)
-    with torch.no_grad():
-        short = text(ids, mask)
-        padded = torch.nn.functional.pad(ids, (0, 4)), torch.nn.functional.pad(mask, (0, 4))
-        assert torch.allclose(short, text(*padded), atol=1e-5)
-    assert not any(p.requires_grad for p in text.bert.embeddings.parameters())
-
-
-def test_adapters_start_without_effect_and_add_up_to_plain_weights() -> None:
-    text, tokens = small_bert(), some_tokens()
-    before = pooled(text, tokens)
-    trained = adapt(text, rank=2)
-    assert 0 < trained < sum(p.numel() for p in text.parameters()) / 5
-    assert torch.allclose(pooled(text, tokens), before, atol=1e-6)
-    with torch.no_grad():
-        for name, parameter in text.named_parameters():
-            if name.endswith(".up"):
-                parameter.add_(0.05)
-    changed = pooled(text, tokens)
-    assert not torch.allclose(changed, before, atol=1e-3)
-    merge(text)
-    assert text.state_dict().keys() == small_bert().state_dict().keys()
-    assert torch.allclose(pooled(text, tokens), changed, atol=1e-5)
-
-
-def test_a_student_comes_closer_to_its_teacher(tmp_path: Path) -> None:
-    teacher, tokens = small_bert(), some_tokens()
-    said_by_teacher = pooled(teacher, tokens)
-    student = shortened(teacher, 2)
-    assert len(student.bert.encoder.layer) == 2
-    last = [dict(t.bert.encoder.layer[-1].named_parameters()) for t in (teacher, student)]
-    assert all(torch.equal(value, last[1][name]) for name, value in last[0].items())
-    first = (pooled(student, tokens) * said_by_teacher).sum(1).mean()
-    table = said_by_teacher.numpy().astype(np.float16)[None]
-    loop = LoopRecipe(epochs=15, learning_rate=3e-3, batch_size=16)
-    distil(student, tokens, table, loop, bfloat16=False, sample=0, seed=1, folder=tmp_path)
-    after = (pooled(student.eval(), tokens) * said_by_teacher).sum(1).mean()
-    assert 1 - after < (1 - first) / 2, (first, after)
-    with pytest.raises(ExporterError, match=r"encoder\.layers = 9"):
-        shortened(teacher, 9)
-
-
-def test_masked_words_are_told_better_after_some_steps() -> None:
-    text, tokens = small_bert(2), some_tokens(16)
-    model = MaskedWords(text, types=3)
-    ids, mask = (torch.from_numpy(a) for a in tokens.batch(np.zeros(16, dtype=np.int64), np.arange(16)))
-    masked = torch.zeros_like(ids, dtype=torch.bool)
-    masked[:, 2] = True
-    kind = torch.arange(16) % 3
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    losses = []
-    for _ in range(50):
-        loss = model.losses(ids, mask, masked, 3, kind)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < losses[0] / 2
-
-
 def test_types_are_learned_from_dense_and_sparse_rows_alike() -> None:
     generator = np.random.default_rng(1)
     kind = generator.integers(1, 4, size=8000)
@@ -272,9 +172,3 @@ def test_a_loss_is_above_zero_where_int8_is_worse_whichever_way_is_better() -> N
     assert loss(fp32[:1], worse[:1], more=False) == pytest.approx([0.1])
     assert loss(fp32[1:], worse[1:], more=True) == pytest.approx([0.25])
     assert (loss(worse, fp32, more=False)[0], loss(worse, fp32, more=True)[1]) == pytest.approx((-1 / 11, -0.2))
-
-
-def test_the_largest_loss_is_against_the_first_row() -> None:
-    first, better, worse = [0.8, 5.0, 0.5, 0.9], [0.76, 4.9, 0.52, 0.9], [0.8, 5.5, 0.4, 0.9]
-    assert largest_losses([first, better, worse]) == pytest.approx([0.0, 0.0, 0.25])
-    assert largest_losses([first[:2], [0.88, 4.0]]) == pytest.approx([0.0, 0.1])

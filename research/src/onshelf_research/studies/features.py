@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +14,15 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
 from onshelf_exporter.models.product_encoder import TextEncoder
-from onshelf_exporter.process.errors import ExporterError
-from onshelf_exporter.training import precision
 from onshelf_exporter.training.content import fine_tune
 from onshelf_exporter.training.encode import encode_texts, load_bert
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.loop import finish
 from onshelf_exporter.training.recipe import EncoderRecipe
 from onshelf_exporter.training.runs import ENCODER
-from onshelf_exporter.training.texts import Tokens, load_tokenizer, model_folder, tokenise, wordings
+from onshelf_exporter.training.texts import load_tokenizer, model_folder, tokenise, wordings
 from onshelf_research.data.cache import code_hash
-from onshelf_research.studies.encoders import encoder
 from onshelf_research.studies.inputs import PARTS, Setting, parts
-from onshelf_research.studies.lora import adapt, merge
-from onshelf_research.studies.masked import pretrain
 
 RIDGE = (3.0, 10.0, 30.0, 100.0, 300.0)
 COLUMNS = 8  # of a text, whatever reads it
@@ -48,15 +43,12 @@ def trained_text(setting: Setting, history: History, kind: str, recipe: EncoderR
     Args:
         setting: where to keep them.
         history: the data up to the encoder's cut; the encoder is trained on nothing else.
-        kind: "frozen" (as pretrained), "transformer" (fine-tuned), "pretrained" (the same after masked words), "lora"
-            (adapters), "convolution" or "recurrent" (trained the same way).
+        kind: "frozen" (as pretrained) or "transformer" (fine-tuned).
         recipe: of the fine-tuning.
     """
     text = load_bert(model_folder(recipe))
     if kind == "frozen":
         return text.eval()
-    if kind in ("convolution", "recurrent"):
-        text = encoder(kind, text)
     folder = _folder(setting, history, kind, recipe)
     weights = folder / "text.pt"
     if weights.is_file():
@@ -64,38 +56,11 @@ def trained_text(setting: Setting, history: History, kind: str, recipe: EncoderR
         return text.eval()
     folder.mkdir(parents=True, exist_ok=True)
     tokens = tokenise(load_tokenizer(recipe), wordings(history, recipe.variants, setting.recipe.seed))
-    if kind == "lora":
-        adapt(text)
-    if kind == "pretrained":
-        masked_first(setting, text, history, tokens, recipe, folder)
     fine_tune(text, history, tokens, recipe, setting.recipe.content, setting.recipe.seed, folder)
-    if kind == "lora":
-        merge(text)
     text.requires_grad_(False)
     torch.save(text.state_dict(), weights)
-    finish(folder, ["masked", "product_encoder"])
+    finish(folder, ["product_encoder"])
     return text.eval()
-
-
-def masked_first(
-    setting: Setting, text: TextEncoder, history: History, tokens: Tokens, recipe: EncoderRecipe, folder: Path
-) -> None:
-    """One epoch of masked words and types, in place, with the recipe's rate and layers."""
-    mask_id = load_tokenizer(recipe).token_to_id("[MASK]")
-    if mask_id is None:
-        raise ExporterError(f"recipe key encoder.model = {recipe.model!r}: its tokenizer has no [MASK] token")
-    pretrain(
-        text,
-        history,
-        tokens,
-        mask_id,
-        loop=replace(recipe.loop, epochs=1, patience=0),
-        frozen_layers=recipe.frozen_layers,
-        bfloat16=precision.begun(folder, recipe.precision).bfloat16,
-        texts=recipe.texts,
-        seed=setting.recipe.seed,
-        folder=folder,
-    )
 
 
 def said(text: Floats | sparse.csr_matrix, units: Floats, learn: NDArray[np.bool_]) -> Floats:
@@ -153,6 +118,6 @@ def bag_components(bag: sparse.csr_matrix, known: NDArray[np.bool_], width: int 
 
 def _folder(setting: Setting, history: History, kind: str, recipe: EncoderRecipe) -> Path:
     parts = [setting.recipe.seed, history.cut, kind, asdict(recipe), history.dataset["data_hash"]]
-    code = code_hash(ENCODER, "onshelf_research.studies.lora", "onshelf_research.studies.masked")
+    code = code_hash(ENCODER)
     text = json.dumps([*parts, asdict(setting.recipe.content), code], sort_keys=True)
     return setting.runs / "studies" / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -22,9 +22,8 @@ from onshelf_exporter.training.runs import REPEAT, open_run
 from onshelf_exporter.training.workers import side_by_side
 from onshelf_research.data import dataset
 from onshelf_research.evaluation.release import exported_release
-from onshelf_research.studies.compression import CLOSE
 from onshelf_research.studies.inputs import Setting
-from onshelf_research.studies.served_metrics import loss, measured_metrics
+from onshelf_research.studies.served_metrics import CLOSE, loss, measured_metrics
 from onshelf_research.studies.table import Table
 
 LONGER = Path(__file__).with_name("longer.toml")

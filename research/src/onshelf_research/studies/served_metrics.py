@@ -9,6 +9,7 @@ from onshelf_research.report.cells import COLD, DEMAND
 from onshelf_research.studies.inputs import Floats
 
 OUTCOMES = {"units_8w": "units, 8 weeks", "units_4w": "units, 4 weeks", "buyers_8w": "buyers"}
+CLOSE = 0.01  # what loses at most this share in every metric is as good
 CATEGORY = "right category from the title alone"
 
 

@@ -31,17 +31,14 @@ class StudyRow(NamedTuple):
 
 
 STUDIES = (
-    StudyRow("text_encoders", "convolutional, recurrent and transformer encoders and trees, rolling origins"),
     StudyRow("bert_vs_tfidf", "what text, plan, history and BERT add; where text helps"),
     StudyRow("title_drift", "how far other wordings of a title move embedding, category and forecast"),
-    StudyRow("compression", "int8, three layers, LoRA: size, latency and what each loses"),
     StudyRow("encoder_precision", "what the served models lose behind the encoder in int8, several seeds"),
     StudyRow("multilingual", "Chinese titles through a multilingual encoder"),
     StudyRow("languages", "which titles in other languages, misread or mashed, are flagged or refused"),
     StudyRow("launch_forecast", "what the parts of launch_outcome add, beside boosted trees on identical inputs"),
     StudyRow("recommendation", "what the rankers' features add, and what room for new products costs"),
     StudyRow("recipe_cost", "what the recipe of `make run` loses beside a longer one"),
-    StudyRow("pretraining", "masked words and categories of all products before the launch tasks"),
 )
 
 
