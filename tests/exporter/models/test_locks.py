@@ -10,7 +10,7 @@ from onshelf_exporter.process.locks import exclusive
 HOLD = """
 import sys
 from pathlib import Path
-from onshelf_exporter.locks import exclusive
+from onshelf_exporter.process.locks import exclusive
 with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

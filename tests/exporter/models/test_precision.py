@@ -21,8 +21,8 @@ from onshelf_exporter.training.recipe import RecipeError, load_recipe
 
 MEASURE = """
 import torch
-from onshelf_exporter import devices
-from onshelf_exporter.precision import choose, layer_seconds
+from onshelf_exporter.training import devices
+from onshelf_exporter.training.precision import choose, layer_seconds
 torch.set_num_threads(1)
 chosen = choose("auto", devices.CPU, layer_seconds(devices.CPU))
 print(chosen.name, chosen.speedup)

@@ -12,7 +12,7 @@ from onshelf_exporter.process.progress_display import Lines, Piece, duration
 
 SCRIPT = """
 import io, sys, time
-from onshelf_exporter import progress_display as progress
+from onshelf_exporter.process import progress_display as progress
 
 class Kept(io.StringIO):
     def write(self, text):

@@ -33,7 +33,7 @@ def test_recipes_take_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_cores_that_a_process_may_not_run_on_do_not_count() -> None:
     code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-    code += "from onshelf_exporter import threads; print(threads.said(threads.usable()))"
+    code += "from onshelf_exporter.process import threads; print(threads.said(threads.usable()))"
     env = {name: value for name, value in os.environ.items() if name != threads.SETTING}
     out = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert out.stdout == "threads: 1 of 1 usable cores\n"
