@@ -142,7 +142,7 @@ def confined(folder: Path, store: Path) -> list[str]:
 
 def test_the_build_stage_does_the_same() -> None:
     (run,) = STAGES[0].values("RUN")
-    for part in ("pip wheel", "--no-deps", "./client ./gateway", "venv --without-pip", "--only-binary :all:"):
+    for part in ("pip wheel", "--no-deps", "./client ./release ./gateway", "venv --without-pip", "--only-binary :all:"):
         assert part in run
     assert environment(STAGES, STAGES[0])["PIP_CONSTRAINT"] == "/src/constraints.txt"
 
