@@ -9,7 +9,19 @@ import pytest
 from onshelf_exporter.process.errors import ExporterError
 from onshelf_exporter.release import publish as publishing
 from onshelf_exporter.release.publish import existing, load_model, publish
-from onshelf_release.signatures import SIGNATURES
+from onshelf_release.candidates import CANDIDATE_COLUMNS, HORIZONS
+from onshelf_release.signatures import QUANTILE_LEVELS, SIGNATURES
+
+MANIFEST = {
+    "schema_version": 1,
+    "currency": "USD",
+    "timezone": "Europe/Berlin",
+    "week_start": "monday",
+    "units_basis": {"description": "all users", "users": 3},
+    "horizons_weeks": HORIZONS,
+    "quantile_levels": QUANTILE_LEVELS,
+    "candidate_columns": CANDIDATE_COLUMNS,
+}
 
 
 class Place:
@@ -37,7 +49,7 @@ class Place:
             }
         (folder / "tokenizer.json").write_text("{}")
         (folder / "users.arrow").write_bytes(content.encode())
-        manifest = {
+        manifest = MANIFEST | {
             "role": role,
             "recipe": "test",
             "recipe_hash": "r",
@@ -62,6 +74,16 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
+
+
+def test_what_the_gateway_would_not_read_is_not_published(place: Place) -> None:
+    folder = place.exported("a")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"week_start": "someday"}))
+    with pytest.raises(ExporterError, match=r"(?s)manifest\.json: .*week_start.*export again"):
+        place.publish(folder)
+    assert place.visible()[""] == []
+    assert not list(place.releases.glob(".staging*"))
 
 
 def test_versions_count_up_and_carry_everything(place: Place) -> None:

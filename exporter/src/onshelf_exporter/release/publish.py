@@ -33,6 +33,7 @@ from onshelf_exporter.release.replay import write_replay
 from onshelf_exporter.training.history import load_dataset
 from onshelf_exporter.training.run_arguments import add_run_arguments, run_recipe
 from onshelf_exporter.training.runs import ROLES, Run, open_run
+from onshelf_release.manifest import Manifest
 from onshelf_release.signatures import SIGNATURES
 
 STAGING = ".staging-"
@@ -185,13 +186,17 @@ def publish_one(
 ) -> None:
     """Put one exported folder in place as `version`."""
     manifest = read_manifest(folder)
+    published = {**manifest, "version": version, "content_hash": digest}
+    published["created_at"] = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    try:
+        Manifest.model_validate_json(json.dumps(published))  # as the gateway will read it
+    except ValueError as error:
+        raise ExporterError(f"{folder / 'manifest.json'}: {error}; export again") from error
     staging = releases / f"{STAGING}{version}"
     staging.mkdir(parents=True)
     for file in sorted(folder.iterdir()):
         if file.suffix == ".arrow" or file.name == manifest["tokenizer"]["file"]:
             shutil.copyfile(file, staging / file.name)
-    published = {**manifest, "version": version, "content_hash": digest}
-    published["created_at"] = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     for name, model in published["models"].items():
         partial = repository / name / f"{STAGING}{version}"
         partial.mkdir(parents=True)

@@ -23,6 +23,7 @@ from onshelf_exporter.training.texts import load_tokenizer
 from onshelf_exporter.training.towers import TowerResult
 from onshelf_release.channels import ATTRIBUTES
 from onshelf_release.codes import LEVELS
+from onshelf_release.tables import check_columns
 
 TRAITS = ("purchases_per_week", "price_tier", "promotion_sensitivity", "new_product_share")
 
@@ -43,6 +44,7 @@ def write_tables(
         "familiarity": familiarity_table(load_tokenizer(encoder), known_titles(history), encoder.language),
     }
     for name, table in tables.items():
+        check_columns(name, table)
         feather.write_feather(table, str(folder / f"{name}.arrow"), compression="uncompressed")
 
 
