@@ -28,7 +28,7 @@ from onshelf_exporter.data.titles import LEVEL
 from onshelf_exporter.data.weeks import data_weeks, week_column
 from onshelf_exporter.process.errors import DataError, InvalidDataError, SettingError
 from onshelf_release.calendar import RetailCalendar
-from onshelf_release.channels import ATTRIBUTES
+from onshelf_release.channels import ATTRIBUTES, COUPON_KIND
 
 Tell = Callable[[str], None]
 
@@ -388,7 +388,7 @@ def _channels(channels: ir.Table | None, promoted: ir.Table, covered: ir.Table, 
     unsaid = [column for column in schema.columns("channels") if column.name not in table.columns]
     table = table.mutate(**{column.name: ibis.null(schema.TYPES[column.type]) for column in unsaid})
     last = (table.channel_id == coupon_channel) if coupon_channel is not None else ibis.literal(False)
-    kind = ibis.coalesce(table.kind, ibis.ifelse(last, "coupon", "other"))
+    kind = ibis.coalesce(table.kind, ibis.ifelse(last, COUPON_KIND, "other"))
     slot = ibis.row_number().over(order_by=[last.cast("int8"), kind, table.channel_id])
     return table.select(
         "channel_id",

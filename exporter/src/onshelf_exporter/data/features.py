@@ -23,10 +23,10 @@ from onshelf_exporter.data import engine
 from onshelf_exporter.data.engine import exact_sum
 from onshelf_exporter.data.weeks import Cut, weeks_covered
 from onshelf_exporter.process.errors import SettingError, SourceError
+from onshelf_release.codes import NEW_PRODUCT_WEEKS
 
 RECENT_WEEKS = 8  # popularity
 HABIT_WEEKS = 26  # user habits
-NEW_WEEKS = 8  # a product counts as new for so long after it was first seen
 INTEREST_HALF_LIFE = 26.0  # weeks
 TOP_INTERESTS = 10
 WEIGHT = "decimal(28, 8)"
@@ -197,7 +197,7 @@ def user_features(history: DatasetAsOf) -> pa.Table:
     products = history.products.select("product_index", "department", "category", "first_week")
     bands = engine_table(history.con, product_features(history).select(["product_index", "price_band"]))
     lines = bought.inner_join(products, "product_index").left_join(bands, "product_index").drop("product_index_right")
-    new = (lines.first_week > history.burn_in) & (lines.week - lines.first_week < NEW_WEEKS)
+    new = (lines.first_week > history.burn_in) & (lines.week - lines.first_week < NEW_PRODUCT_WEEKS)
     cheap = lines.discount > 0
     habit = lines.week > cut - span
     shares = lines.group_by("user_index").agg(

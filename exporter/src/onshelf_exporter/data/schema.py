@@ -227,8 +227,8 @@ COLUMNS: tuple[Column, ...] = (
         "number",
         "currency per week at full coverage",
         "not_negative",
-        "fixed cost",
-        "the channel is assumed to be free unless a request states its cost",
+        "fixed cost; without effect so far: a request states costs",
+        "none: a request states costs",
     ),
     _c(
         "channels",
@@ -236,8 +236,8 @@ COLUMNS: tuple[Column, ...] = (
         "number",
         "currency per unit sold",
         "not_negative",
-        "variable cost",
-        "the channel is assumed to have no variable cost",
+        "variable cost; without effect so far: a request states costs",
+        "none: a request states costs",
     ),
     _c(
         "channels",

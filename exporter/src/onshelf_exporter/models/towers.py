@@ -23,7 +23,8 @@ from onshelf_exporter.models.neighbourhood import (
     neighbour_limits,
 )
 from onshelf_exporter.models.scorer import NONE
-from onshelf_exporter.models.user_tables import REASONS, UserTables
+from onshelf_exporter.models.user_tables import UserTables
+from onshelf_release.signatures import REASONS
 
 KINDS = 6  # 0 pad, 1 purchase, 2 view, 3 click, 4 cart, 5 review
 CANDIDATES = 200  # products without purchases by the user that are scored one by one

@@ -13,8 +13,8 @@ from onshelf_exporter.models.kin import find
 from onshelf_exporter.models.lookups import BRAND, CATEGORY
 from onshelf_exporter.models.neighbourhood import EDGE, MATCHES, NEIGHBOURS, counted_limits, nearness
 from onshelf_release.codes import LEVELS
+from onshelf_release.signatures import REASONS
 
-REASONS = 2  # products of a history that are named as reasons
 ID_SPACE = 2**20  # ids of one level
 BLOCK = 1024  # rows at a time: what is computed of them stays in a core's cache
 FIGURES = 3  # purchases, recent purchases, products

@@ -18,6 +18,7 @@ from onshelf_exporter.data.weeks import Cut
 from onshelf_exporter.process.errors import ExporterError
 from onshelf_exporter.training.vocabulary import TrainingVocabulary, build_vocabulary
 from onshelf_release.candidates import CHANNEL_SLOTS
+from onshelf_release.channels import COUPON_KIND
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -199,7 +200,7 @@ def _as_known(
     now = now[row[now["product_index"].to_numpy(dtype=np.int64)] >= 0]
     at = row[now["product_index"].to_numpy(dtype=np.int64)]
     launches.plan[at, now["slot"].to_numpy(dtype=np.int64)] = now["coverage"].to_numpy(dtype=np.float32)
-    for slot in channels.loc[channels["kind"] == "coupon", "channel_slot"]:
+    for slot in channels.loc[channels["kind"] == COUPON_KIND, "channel_slot"]:
         launches.plan[newest, int(slot)] = frame["coupon"].to_numpy(dtype=np.float32)[newest]
 
 

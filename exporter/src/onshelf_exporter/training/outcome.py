@@ -28,6 +28,7 @@ from onshelf_exporter.training.recipe import OutcomeRecipe
 from onshelf_exporter.training.response import estimate_response
 from onshelf_exporter.training.runs import MIN_LAUNCHES
 from onshelf_release.candidates import CHANNEL_SLOTS, HORIZONS, candidate_rows
+from onshelf_release.channels import COUPON_KIND
 from onshelf_release.signatures import UNITS_SUPPORT
 
 Floats = NDArray[np.float64]
@@ -273,7 +274,7 @@ def channel_kinds(history: History) -> Tensor:
     kinds = torch.zeros(CHANNEL_SLOTS, KINDS)
     slot, kind = history.channels["channel_slot"].to_numpy(dtype=np.int64), history.channels["kind"].to_numpy(str)
     kinds[slot[kind == "display"], 0] = 1.0
-    kinds[slot[(kind != "display") & (kind != "coupon")], 1] = 1.0
+    kinds[slot[(kind != "display") & (kind != COUPON_KIND)], 1] = 1.0
     return kinds
 
 

@@ -19,6 +19,7 @@ from onshelf_exporter.models.lookups import BRAND, CategoryTable
 from onshelf_exporter.models.practice_rates import PracticeRates
 from onshelf_exporter.training.history import History
 from onshelf_release.candidates import CHANNEL_SLOTS
+from onshelf_release.channels import COUPON_KIND
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -123,7 +124,7 @@ def features(rates: list[SourceRates], ids: Ints) -> Floats:
 
 def _carried(history: History) -> _Carried:
     promotions, coupons = history.promotions, history.coupons
-    slots = history.channels.loc[history.channels["kind"] == "coupon", "channel_slot"].to_numpy(dtype=np.int64)
+    slots = history.channels.loc[history.channels["kind"] == COUPON_KIND, "channel_slot"].to_numpy(dtype=np.int64)
     if not len(slots):
         coupons = coupons.iloc[:0]
     slot = np.full(len(coupons), slots[0] if len(slots) else 0, dtype=np.int64)
@@ -140,7 +141,7 @@ def _sources(history: History, carried: _Carried, week: int) -> list[RateSource]
     row = np.full(len(history.products), -1, dtype=np.int64)
     row[launched] = np.arange(len(launched))
     of = row[carried.product]
-    coupon = history.channels.loc[history.channels["kind"] == "coupon", "channel_slot"].to_numpy(dtype=np.int64)
+    coupon = history.channels.loc[history.channels["kind"] == COUPON_KIND, "channel_slot"].to_numpy(dtype=np.int64)
     span = np.where(np.isin(carried.slot, coupon), COUPON_WEEKS, LABEL_WEEKS)
     offset = carried.week - at[np.maximum(of, 0)] if len(at) else carried.week
     seen = (of >= 0) & (offset >= 0) & (offset < span) & (carried.week <= week)

@@ -20,6 +20,7 @@ from onshelf_exporter.training.context import product_week_frame, seasonality_le
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.recipe import OutcomeRecipe
 from onshelf_release.candidates import CHANNEL_SLOTS
+from onshelf_release.channels import COUPON_KIND
 
 OVERDISPERSION = 4.0  # variance of weekly units over their mean, by which the likelihood counts less
 PRIOR_STRENGTH = 50.0
@@ -158,7 +159,7 @@ def estimate_response(history: History, recipe: OutcomeRecipe) -> tuple[Response
         effect = F.softplus(torch.cat([shop + own, shop + own[above] + special]))
         effect[0] = F.softplus(shop)
         kinds = history.channels
-        coupons = kinds.loc[kinds["kind"] == "coupon", "channel_slot"].to_numpy(dtype=np.int64)
+        coupons = kinds.loc[kinds["kind"] == COUPON_KIND, "channel_slot"].to_numpy(dtype=np.int64)
         used = set(kinds["channel_slot"].tolist())
         unused = [slot for slot in range(CHANNEL_SLOTS) if slot not in used]
         # a coupon acts through its own column; a slot without a channel does nothing

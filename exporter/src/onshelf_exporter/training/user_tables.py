@@ -7,7 +7,8 @@ from torch import Tensor
 
 from onshelf_exporter.models.neighbourhood import MATCHES
 from onshelf_exporter.models.towers import Catalogue
-from onshelf_exporter.models.user_tables import FIGURES, REASONS, KinPurchases, SimilarPurchases, UserTables, level_keys
+from onshelf_exporter.models.user_tables import FIGURES, KinPurchases, SimilarPurchases, UserTables, level_keys
+from onshelf_release.signatures import REASONS
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -9,8 +9,7 @@ from tokenizers import Encoding
 
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests.questions import ProductQuestion
-
-TOKEN_BUCKETS = (16, 24, 32, 64)
+from onshelf_release.signatures import TOKEN_BUCKETS
 
 
 @dataclass(frozen=True)
