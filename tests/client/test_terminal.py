@@ -88,6 +88,7 @@ def test_bars_lie_where_their_values_are(printed):
     assert printed(bar(0, 5.5, 10, 8)) == ["████▍"]
     assert printed(bar(5, 10, 10, 8)) == ["    ████"]
     assert printed(bar(0, 0.001, 10, 8)) == ["▏"]
+    assert printed(bar(0, 0, 10, 8)) == [""]
     assert len(printed(bar(10, 10, 10, 8))[0]) == 8
 
 

@@ -18,6 +18,8 @@ SOURCES = {
     "onshelf_gateway": "gateway",
     "onshelf_local_triton": "local_triton",
     "onshelf_release": "release",
+    "onshelf_research": "research",
+    "onshelf_benchmarks": "benchmarks",
 }
 # The stages and servers that the menu's `run` starts. Stages name adapters and models by import alone.
 STARTS = [

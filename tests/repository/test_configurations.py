@@ -10,7 +10,15 @@ from tritonclient.grpc import model_config_pb2
 
 from onshelf_exporter.release import repository
 from onshelf_exporter.release.graphs import session
-from onshelf_release.signatures import CPU_ENCODERS, SIGNATURES
+from onshelf_release.signatures import (
+    CANDIDATE_BUCKETS,
+    CPU_ENCODERS,
+    HISTORY_BUCKETS,
+    NEIGHBOURS_AT_ONCE,
+    PRODUCT_BUCKETS,
+    SIGNATURES,
+    TOKEN_BUCKETS,
+)
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = ROOT / "model_repository"
@@ -132,3 +140,17 @@ def test_opsets_name_no_other_domain_that_tensorrt_does_not_know(small_release: 
     for name in sorted(set(SIGNATURES) - {"product_encoder_int8"}):
         model = onnx.load(str(small_release.repository / name / str(small_release.version) / "model.onnx"))
         assert {node.domain for node in model.graph.node} <= {"", "ai.onnx"}, name
+
+
+def test_every_bucket_that_callers_pad_to_is_warmed_up_and_fits_the_profile() -> None:
+    for name, tensor, buckets in (
+        *((name, "input_ids", TOKEN_BUCKETS) for name in ("product_encoder", *CPU_ENCODERS)),
+        *((name, "history_products", HISTORY_BUCKETS) for name in ("user_encoder", "product_retrieval", "product_fit")),
+        ("product_fit", "embeddings", PRODUCT_BUCKETS),
+        ("launch_outcome", "candidates", (1, *CANDIDATE_BUCKETS)),
+    ):
+        config = read(name)
+        assert {warm.inputs[tensor].dims[0] for warm in config.model_warmup} == set(buckets), name
+        if name not in CPU_ENCODERS:
+            assert shapes(accelerator(config)["trt_profile_max_shapes"])[tensor][1] == max(buckets), name
+    assert read("product_neighbours").max_batch_size >= NEIGHBOURS_AT_ONCE

@@ -26,11 +26,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from onshelf_benchmarks.command import command
 from onshelf_benchmarks.packed import load_run, newest_run, unpack
 from onshelf_benchmarks.record import Document, table
+from onshelf_release.candidates import CANDIDATE_COLUMNS
 
 HISTORY = 64  # events of a user
 ROUNDS = 30
 COMPILED = ("product_encoder",)  # measured as torch.compile fuses it, too
-CANDIDATES = 37
 VECTORS = "1,000,000 vectors of 64"
 WHOLE = {  # buffers that a retrieval multiplies as a whole; rows of all other tables are looked up
     "product_retrieval": ("factors", "content", "embeddings"),
@@ -79,7 +79,7 @@ def cases(quick: bool) -> list[Case]:
         add("product_encoder", f"batch {batch}, {tokens} tokens", batch, (*texts, *about), "fp32", "fp16")
     for batch, count in ((1, 1024), (8, 1024), (1, 10_240)):
         about = torch.zeros((batch, 4), dtype=torch.int64), torch.ones((batch, 2))
-        actions = torch.rand(batch, count, CANDIDATES)
+        actions = torch.rand(batch, count, len(CANDIDATE_COLUMNS))
         add("launch_outcome", f"batch {batch}, {count:,} candidates", batch, (torch.randn(batch, 128), *about, actions))
     for batch in (1, 16):
         size = f"batch {batch}"

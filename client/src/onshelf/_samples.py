@@ -200,7 +200,7 @@ _SAMPLES: dict[str, Any] = {
                 units=units,
                 revenue=_dollars(f"{units * 3.99:.2f}"),
                 promotion_cost=_dollars("0"),
-                discount_cost=_dollars("0"),
+                discount_cost=_dollars("0.50") if used else _dollars("0"),
                 promotion_effort=sum(used.values()),
                 marginal_units=gain,
             )

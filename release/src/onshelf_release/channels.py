@@ -6,6 +6,7 @@ carried through preparation and training as it is (ATTRIBUTES); the other fields
 
 import dataclasses
 from dataclasses import dataclass
+from typing import get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -41,17 +42,21 @@ class Channel:
 _FIELDS = [field for field in dataclasses.fields(Channel) if field.name != "slot"]
 COLUMNS = ("channel_slot", *(field.name for field in _FIELDS if field.default is dataclasses.MISSING))
 LEARNED = ("typical_coverage", "broad_coverage", "n_launches")
-ATTRIBUTES = tuple(field.name for field in _FIELDS if field.name not in LEARNED)
+_ARROW = {str: pa.string(), int: pa.int64(), int | None: pa.int64()}
+_TYPES = get_type_hints(Channel)
+# by name: its type in the table
+ATTRIBUTES = {field.name: _ARROW[_TYPES[field.name]] for field in _FIELDS if field.name not in LEARNED}
 
 
 def read_channels(table: pa.Table) -> dict[str, Channel]:
     """Channels by id. One that was never used gets the coverage that is usual for its kind.
 
     Raises:
-        ValueError: a slot is not unique, or outside the candidates' columns.
+        ValueError: an attribute has another type, a slot is not unique, or outside the candidates' columns.
     """
     names = [field.name for field in _FIELDS if field.name in table.column_names]
-    rows = table.select(["channel_slot", *names]).to_pylist()
+    columns = {name: table[name].cast(ATTRIBUTES.get(name, table[name].type)) for name in ("channel_slot", *names)}
+    rows = pa.table(columns).to_pylist()
     channels = {row["channel_id"]: Channel(slot=row.pop("channel_slot"), **row) for row in rows}
     for channel_id, channel in channels.items():
         if channel.typical_coverage <= 0:

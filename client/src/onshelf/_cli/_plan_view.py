@@ -1,6 +1,7 @@
 """A plan as a merchandiser reads it, in sections."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -12,6 +13,7 @@ from onshelf._cli._stock_view import price_section, site_section, stock_sentence
 from onshelf._cli._terminal import Section, bar, bold, clean, hanging, screen, shortened, sparkline, table
 from onshelf._enums import NoticeCode, ObjectiveMetric, SupportLevel
 from onshelf._inputs import Product
+from onshelf._money import Money
 
 _MONEY = (ObjectiveMetric.GROSS_PROFIT, ObjectiveMetric.REVENUE)
 _GRAVE = (NoticeCode.DEGRADED, NoticeCode.LOW_SUPPORT, NoticeCode.TITLE_STRANGE)
@@ -179,9 +181,10 @@ def _frontier(answer: r.PlanLaunchResult, horizon: int) -> Section:
     if not answer.frontier:
         return []
     largest = max(point.units for point in answer.frontier)
-    costs = any(point.promotion_cost is not None and point.promotion_cost.amount for point in answer.frontier)
+    spent = [_spent(point) for point in answer.frontier]
+    costs = any(amount.amount for amount in spent if amount is not None)
     rows: list[Row] = []
-    for before, point in zip((None, *answer.frontier), answer.frontier, strict=False):
+    for before, point, amount in zip((None, *answer.frontier), answer.frontier, spent, strict=False):
         promoted = [w.channel_list(point.action.channels)] if point.action.channels else []
         promoted += [w.promotion(point.action)] if w.promotion(point.action) != "none" else []
         rows.append(
@@ -190,11 +193,17 @@ def _frontier(answer: r.PlanLaunchResult, horizon: int) -> Section:
                 bar(0, point.units, largest, min(_BAR, screen().width // 5)),
                 w.count(point.units),
                 "" if before is None else w.difference(point.units - before.units),
-                w.bare(point.promotion_cost) if costs else "",
+                w.bare(amount) if costs else "",
             ]
         )
     headers = ["~promotion", "", ">units", ">more", f">cost with discounts {answer.info.model_release.currency}"]
     return [bold(f"What more promotion buys: expected units in {horizon} weeks"), table(headers, rows)]
+
+
+def _spent(point: r.FrontierPoint) -> Money | None:
+    """What promotion and discounts cost together."""
+    parts = [money for money in (point.promotion_cost, point.discount_cost) if money is not None]
+    return Money(sum((money.amount for money in parts), Decimal(0)), parts[0].currency) if parts else None
 
 
 def _timing(answer: r.PlanLaunchResult) -> Section:

@@ -113,6 +113,8 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[RenderableType]], styl
 
 def bar(begin: float, end: float, largest: float, columns: int) -> RenderableType:
     """A bar from begin to end of a scale of so many columns; never quite nothing where there is something."""
+    if end <= 0:
+        return ""
     least = largest / columns / 8
     return Bar(largest, min(begin, largest - least), max(end, begin + least), width=columns, color="green")
 

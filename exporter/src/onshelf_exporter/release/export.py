@@ -25,12 +25,13 @@ import onnx
 import torch
 from torch import nn
 
+import onshelf_release
 from onshelf_exporter.data.weeks import as_of_cut
 from onshelf_exporter.models.product_encoder import ProductEncoder
 from onshelf_exporter.models.unpadding import unpadded
 from onshelf_exporter.process import threads
 from onshelf_exporter.process.errors import ExporterError
-from onshelf_exporter.process.imported import code_hash
+from onshelf_exporter.process.imported import PACKAGE, code_hash
 from onshelf_exporter.process.json_file import write_json
 from onshelf_exporter.process.locks import exclusive
 from onshelf_exporter.process.progress_display import working
@@ -277,13 +278,18 @@ def tool_versions() -> dict[str, str]:
 
 def git_commit() -> str | None:
     """The commit of the code, with "+changes" where files differ from it; None outside a repository."""
-    here = Path(__file__).parent
+    here, beside = PACKAGE, Path(onshelf_release.__file__).parent
+    status = ["git", "status", "--porcelain", "--", ".", str(beside)]
     try:
         commit = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
         ).stdout.strip()
         changed = subprocess.run(
-            ["git", "status", "--porcelain", "--", "."], cwd=here, capture_output=True, text=True, check=True
+            status,
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -166,36 +166,39 @@ def publish(
         hashes = [content_hash(folder) for folder in exports]
         if all(role in newest and newest[role][0] == digest for role, digest in zip(roles, hashes, strict=True)):
             return [newest[role][1] for role in roles]
-        versions = []
-        for folder, digest in zip(exports, hashes, strict=True):
-            last += 1
-            publish_one(folder, digest, last, releases, repository, evaluation)
-            versions.append(last)
+        versions = [last + number for number in range(1, len(exports) + 1)]
+        manifests = [_published(*one) for one in zip(exports, hashes, versions, strict=True)]  # all, or none is
+        for folder, manifest in zip(exports, manifests, strict=True):
+            publish_one(folder, manifest, releases, repository, evaluation)
         for old in existing(releases)[:-keep]:
             remove(old, releases, repository)
     return versions
 
 
-def publish_one(
-    folder: Path,
-    digest: str,
-    version: int,
-    releases: Path,
-    repository: Path,
-    evaluation: dict[str, Any] | None = None,
-) -> None:
-    """Put one exported folder in place as `version`."""
-    manifest = read_manifest(folder)
-    published = {**manifest, "version": version, "content_hash": digest}
+def _published(folder: Path, digest: str, version: int) -> dict[str, Any]:
+    """The manifest of an exported folder as a version; raises ExporterError where the gateway would not read it."""
+    published = {**read_manifest(folder), "version": version, "content_hash": digest}
     published["created_at"] = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     try:
         Manifest.model_validate_json(json.dumps(published))  # as the gateway will read it
     except ValueError as error:
         raise ExporterError(f"{folder / 'manifest.json'}: {error}; export again") from error
+    return published
+
+
+def publish_one(
+    folder: Path,
+    published: dict[str, Any],
+    releases: Path,
+    repository: Path,
+    evaluation: dict[str, Any] | None = None,
+) -> None:
+    """Put one exported folder in place; `published` is its manifest, with the version."""
+    version = published["version"]
     staging = releases / f"{STAGING}{version}"
     staging.mkdir(parents=True)
     for file in sorted(folder.iterdir()):
-        if file.suffix == ".arrow" or file.name == manifest["tokenizer"]["file"]:
+        if file.suffix == ".arrow" or file.name == published["tokenizer"]["file"]:
             shutil.copyfile(file, staging / file.name)
     for name, model in published["models"].items():
         partial = repository / name / f"{STAGING}{version}"

@@ -23,6 +23,7 @@ from onshelf_release.signatures import (
     LAUNCH_OUTCOME,
     LAUNCH_RETRIEVAL,
     NEIGHBOURS_AT_ONCE,
+    PRODUCT_BUCKETS,
     PRODUCT_ENCODERS,
     PRODUCT_FIT,
     PRODUCT_NEIGHBOURS,
@@ -48,7 +49,7 @@ class Serving:
         batch: rows at once, at most. usual_batch: rows for which TensorRT optimises.
         warm: sizes that are computed once before the model serves.
         usual: sizes for which TensorRT optimises.
-        instances, threads: copies of the model, and threads of each; docs/decisions.md has how they were chosen.
+        instances, threads: copies of the model, and threads of each; see docs/decisions/serving.md.
         on_gpu: whether a GPU may serve it.
     """
 
@@ -135,7 +136,11 @@ SERVING = {
         batch=4,
         warm=tuple(
             {"events": events, "products": products}
-            for events, products in ((16, 16), (64, 16), (256, 16), (64, 64), (64, 256), (256, 1024))
+            for events, products in (
+                *((events, PRODUCT_BUCKETS[0]) for events in HISTORY_BUCKETS),
+                *((HISTORY_BUCKETS[1], products) for products in PRODUCT_BUCKETS[1:-1]),
+                (HISTORY_BUCKETS[-1], PRODUCT_BUCKETS[-1]),
+            )
         ),
         usual={"events": 64, "products": 256},
     ),

@@ -30,7 +30,7 @@ class ForestFit:
 
 
 def count_support(highest: float) -> NDArray[np.float64]:
-    """SUPPORT increasing counts: 0..8, then geometric to a little above the highest outcome."""
+    """UNITS_SUPPORT increasing counts: 0..8, then geometric to a little above the highest outcome."""
     first = np.arange(9, dtype=np.float64)
     last = max(1.25 * highest, 90.0)
     rest = np.round(8.0 * (last / 8.0) ** (np.arange(1, UNITS_SUPPORT - 8) / (UNITS_SUPPORT - 9)))

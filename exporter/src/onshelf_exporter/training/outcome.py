@@ -27,7 +27,7 @@ from onshelf_exporter.training.partial import life_shapes, likely_totals
 from onshelf_exporter.training.recipe import OutcomeRecipe
 from onshelf_exporter.training.response import estimate_response
 from onshelf_exporter.training.runs import MIN_LAUNCHES
-from onshelf_release.candidates import CHANNEL_SLOTS, HORIZONS, candidate_rows
+from onshelf_release.candidates import CHANNEL_SLOTS, ENTERED_BY_SALE, HORIZONS, candidate_rows
 from onshelf_release.channels import COUPON_KIND
 from onshelf_release.signatures import UNITS_SUPPORT
 
@@ -306,7 +306,7 @@ def fit_action(
     units = targets[:, : 2 * UNITS_SUPPORT].reshape(n, 2, UNITS_SUPPORT)
     buyers = targets[:, 2 * UNITS_SUPPORT : -2].reshape(n, 2, -1)
     weight = weight / weight.mean()
-    entered = rows.candidates[:, 0, 4]
+    entered = rows.candidates[:, 0, ENTERED_BY_SALE]
     ridge, soft = recipe.action_ridge, torch.nn.functional.softplus
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.LBFGS(parameters, max_iter=recipe.action_steps, line_search_fn="strong_wolfe")

@@ -112,7 +112,7 @@ def channels_table(history: History) -> pa.Table:
     return pa.table(
         {
             "channel_slot": pa.array(channels["channel_slot"].astype(np.int64), pa.int64()),
-            **{name: pa.array(channels[name], from_pandas=True) for name in ATTRIBUTES},
+            **{name: pa.array(channels[name], from_pandas=True).cast(kind) for name, kind in ATTRIBUTES.items()},
             "typical_coverage": pa.array(typical, pa.float64()),
             "broad_coverage": pa.array(broad, pa.float64()),
             "n_launches": pa.array(count, pa.int64()),

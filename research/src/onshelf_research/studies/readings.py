@@ -13,7 +13,6 @@ from onshelf_research.studies.inputs import ORIGINS, Floats, Origin, Setting, or
 
 TEXTS = 6000  # distinct titles that each encoder is trained on here, and two epochs: the same for all of them
 EPOCHS = 2
-BLOCKS = ("product", "plan", "history")
 
 
 @dataclass(frozen=True)
