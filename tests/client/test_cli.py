@@ -318,6 +318,27 @@ def test_a_plan_reads_as_a_recommendation(run):
     assert max(len(line) for line in out.splitlines()) <= 120
 
 
+@pytest.mark.parametrize("columns", ["1", "80", "400"])
+def test_help_fits_its_screen(run, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    status, out, _ = run("plan", "--help")
+    assert status == 0
+    assert max(len(line) for line in out.splitlines()) <= max(60, min(int(columns), 140))
+
+
+def test_a_value_that_begins_with_a_dash_is_no_option(run):
+    assert "--title=VALUE (see onshelf plan --help)" in run("plan", "--title", "-50 g")[2]
+    assert run("plan", "--title=-50 g")[0] == 0
+    status, _, err = run("plan", "--file", "--out", "plans.csv")
+    assert status == 2
+    assert "--file: '--out' is no file but an option" in err
+
+
+def test_a_word_too_many_is_shown_without_control_characters(run):
+    assert run("plan", "")[2].startswith("onshelf: '': there is nothing")
+    assert "\x1b" not in run("plan", "\x1b[2J")[2]
+
+
 @pytest.mark.parametrize(
     "argv",
     [

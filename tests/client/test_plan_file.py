@@ -1,5 +1,6 @@
 """`onshelf plan --file`: any headers, a status for each row, the order of the file, and nothing lost on the way."""
 
+import contextlib
 import csv
 import importlib
 import io
@@ -8,6 +9,7 @@ import os
 import queue
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -401,6 +403,34 @@ def test_an_interrupted_run_goes_on_where_it_was(server, run):
     assert set(again) | set(titles(server)[:before]) == {f"chips {n}" for n in range(10)}
 
 
+def test_a_service_that_is_away_when_the_run_goes_on_loses_nothing(server, run):
+    def gone_after_three(arguments):
+        if arguments["product"].title == "chips 3":
+            raise Unavailable("shutting down", reason=ErrorReason.DRAINING)
+        return sample_answer("plan_launch")
+
+    server.answer("plan_launch", gone_after_three)
+    write(TEN)
+    assert run("--out", "plans.csv", "--concurrency", "1")[0] == 3
+    server.fail("list_model_releases", Unavailable("away", reason=ErrorReason.MODEL_UNAVAILABLE), times=9)
+    status, err = run("--out", "plans.csv")
+    assert status == 3
+    assert "away [MODEL_UNAVAILABLE]" in err
+    assert left_over() == ["plans.csv.journal"]
+    server.answer("plan_launch", sample_answer("plan_launch"))
+    status, err = run("--out", "plans.csv", "--currency", "USD")
+    assert status == 0
+    assert "going on: 3 of 10 products were planned before" in err
+
+
+def test_a_model_release_that_is_not_served_is_told_once(server, run):
+    write(TEN)
+    status, err = run("--out", "plans.csv", "--model-release", "99")
+    assert status == 2
+    assert "99 is not served" in err
+    assert left_over() == []
+
+
 def test_a_service_that_goes_away_stops_the_run_and_loses_nothing(server, run):
     def gone_after_three(arguments):
         if arguments["product"].title == "chips 3":
@@ -524,12 +554,22 @@ def test_a_file_that_is_another_journal_or_none_is_left_alone(tmp_path, content)
     assert path.read_text() == content
 
 
+def test_a_database_of_another_program_is_left_alone(tmp_path):
+    path = tmp_path / "plans.csv.journal"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE results (key TEXT PRIMARY KEY, record TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="is no journal of a run that writes csv"):
+        Journal(path, "csv")
+    assert path.read_bytes() == before
+
+
 def test_a_journal_belongs_to_one_run_at_a_time(server, run):
     write("title\nchips\n")
     with Journal(Path("plans.csv.journal"), "csv") as journal:
         journal.add("a", {"status": "ok"})
         status, err = run("--out", "plans.csv")
-        assert (status, server.calls) == (2, [])
+        assert (status, titles(server)) == (2, [])
         assert "plans.csv.journal is in use: another run writes the same --out" in err
         assert journal["a"] == {"status": "ok"}
         assert run("--out", "other.csv")[0] == 0

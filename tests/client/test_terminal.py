@@ -67,7 +67,7 @@ def test_a_paragraph_hangs_behind_its_mark(printed):
 def test_shortening_says_so():
     assert shortened("海盐薯片", 8) == "海盐薯片"
     assert shortened("海盐薯片", 7) == "海盐薯…"
-    assert shortened("sea salt chips", 9) == "sea salt…"
+    assert shortened("sea salt chips", 9) == shortened("sea salt chips", 10) == "sea salt…"
 
 
 def test_control_characters_are_taken_out():

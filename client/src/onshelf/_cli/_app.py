@@ -10,6 +10,7 @@ from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Pa
 from onshelf._cli import _catalog, _launch, _plan, _replay, _search, _users
 from onshelf._cli._failures import describe, exit_status
 from onshelf._cli._health import health
+from onshelf._cli._terminal import clean, screen
 from onshelf._cli._usage import BAD_INPUT, INTERRUPTED, OK, OTHER, STATUSES, UsageError
 from onshelf._errors import OnshelfError
 
@@ -48,7 +49,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         if not argv or list(argv) == ["catalog"]:
             raise UsageError(f"a COMMAND is required (see {' '.join(['onshelf', *argv])} --help)")
-        status = app(list(argv))
+        status = app(list(argv), console=screen())
         sys.stdout.flush()
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else OTHER
@@ -70,14 +71,19 @@ def _told(error: CycloptsError) -> str:
     """What is wrong with the command line: the option, its value and the rule."""
     name = error.argument.name if error.argument is not None else ""
     if isinstance(error, MissingArgumentError):
-        said = f"{error.keyword} needs a value" if error.keyword else f"{name} is required"
+        said = (
+            f"{error.keyword} needs a value; one that begins with a dash is written {error.keyword}=VALUE"
+            if error.keyword
+            else f"{name} is required"
+        )
     elif isinstance(error, CoercionError) and error.msg:
         said = f"{name}: {error.msg}"
     elif isinstance(error, UnusedCliTokensError):
-        said = f"{' '.join(error.unused_tokens or ())}: there is nothing that it could be"
+        unused = " ".join(token or repr(token) for token in error.unused_tokens or ())
+        said = f"{unused}: there is nothing that it could be"
     else:
         said = " ".join(str(error).split()).removesuffix(".")
-    return f"{said} (see {' '.join(['onshelf', *(error.command_chain or ())])} --help)"
+    return f"{clean(said)} (see {' '.join(['onshelf', *(error.command_chain or ())])} --help)"
 
 
 def _fail(lines: Sequence[str], status: int) -> int:

@@ -46,12 +46,12 @@ def upsert(
     refused: list[tuple[int, ProductError]] = []
     told: dict[Notice, None] = {}
     with service.connect() as client:
-        price = Prices(client, currency)
+        currency = Prices(client, currency).currency
         for part in _parts(file.rows):
             ready: list[tuple[int, Product]] = []
             for row in part:
                 try:
-                    ready.append((row.row, to_product(row, price.currency)))
+                    ready.append((row.row, to_product(row, currency)))
                 except RowError as error:
                     refused.append((row.row, ProductError(reason="INVALID", field=error.field, message=error.message)))
             if ready:

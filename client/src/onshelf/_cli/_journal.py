@@ -10,8 +10,11 @@ from typing import Any, Self
 
 from onshelf._cli._usage import UsageError
 
+_OURS = int.from_bytes(b"OnsJ")  # tells a journal from the SQLite files of other programs
+
 # From the first write on no other run can even read it.
-_BEGIN = """
+_BEGIN = f"""
+PRAGMA application_id = {_OURS};
 PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
@@ -34,9 +37,12 @@ class Journal:
         except sqlite3.OperationalError as error:
             raise UsageError(f"{path}: {error}; choose an --out elsewhere") from None
         try:
-            self._database.executescript(_BEGIN)
-            self._database.execute("INSERT OR IGNORE INTO run VALUES (1, ?, ?)", (uuid.uuid4().hex[:12], form))
-            self.run, its_form = self._database.execute("SELECT id, form FROM run").fetchone()
+            ours = self._ask("PRAGMA application_id") == (_OURS,) or self._ask("SELECT 1 FROM sqlite_schema") is None
+            if ours:
+                self._database.executescript(_BEGIN)
+                self._database.execute("INSERT OR IGNORE INTO run VALUES (1, ?, ?)", (uuid.uuid4().hex[:12], form))
+            self.run: str
+            self.run, its_form = self._ask("SELECT id, form FROM run") if ours else ("", "")
         except sqlite3.DatabaseError as error:
             self._database.close()
             if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
@@ -50,6 +56,10 @@ class Journal:
             self._database.close()
             raise UsageError(f"{path} is no journal of a run that writes {form}; move it away, or choose another --out")
 
+    def _ask(self, query: str, *values: str) -> Any:
+        """The first row of an answer; None without one."""
+        return self._database.execute(query, values).fetchone()
+
     def add(self, key: str, record: dict[str, Any]) -> None:
         """Keeps a result for good."""
         text = json.dumps(record, ensure_ascii=False)
@@ -60,7 +70,7 @@ class Journal:
 
     def get(self, key: str) -> dict[str, Any] | None:
         """A result that was kept, from the file; None without one."""
-        found = self._database.execute("SELECT record FROM results WHERE key = ?", (key,)).fetchone()
+        found = self._ask("SELECT record FROM results WHERE key = ?", key)
         return None if found is None else json.loads(found[0])
 
     def __getitem__(self, key: str) -> dict[str, Any]:

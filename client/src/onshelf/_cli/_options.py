@@ -164,7 +164,10 @@ class ObjectiveOptions(CostOptions):
 
     metric: Annotated[
         ObjectiveMetric | None,
-        option("(default: gross profit where the unit cost is known, or else revenue)", name_transform=str.lower),
+        option(
+            "what is optimised (default: gross profit where the unit cost is known, or else revenue)",
+            name_transform=str.lower,
+        ),
     ] = None
     horizon_weeks: Annotated[Weeks, option("weeks that count (default: 8)", "--horizon")] = None
     risk_quantile: Annotated[Share, option("optimise this quantile, not the expected value; 0.2 is careful")] = None
@@ -201,7 +204,12 @@ class StockOptions:
 class SpreadStockOptions(StockOptions):
     """How the first stock is chosen, and spread over sites."""
 
-    sites: Annotated[v.Sites, option("site that gets a part of the stock; repeatable", "--site")] = ()
+    sites: Annotated[
+        v.Sites,
+        option(
+            "site that gets a part of the stock, with its weight, order multiple and least units; repeatable", "--site"
+        ),
+    ] = ()
 
 
 @flat(ACTION)
@@ -273,11 +281,10 @@ class FileOptions:
     """A file of products."""
 
     file: Annotated[
-        Path | None,
+        v.InputFile,
         option(
             "a table with a header (.csv, .tsv, .txt with any delimiter, also .gz; .xlsx; .parquet), or a JSON object "
-            "a line (.jsonl); - is a table on standard input",
-            allow_leading_hyphen=True,
+            "a line (.jsonl); - is a table on standard input"
         ),
     ] = None
     encoding: Annotated[Text, option("of the file, as cp1252 or gb18030 (default: found from it)")] = None

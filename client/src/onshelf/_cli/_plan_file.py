@@ -22,7 +22,7 @@ from onshelf._cli._terminal import progress
 from onshelf._cli._usage import BAD_INPUT, INTERRUPTED, OK, UNAVAILABLE, UsageError
 from onshelf._client import Client
 from onshelf._config import build_request
-from onshelf._errors import DeadlineExceeded, OnshelfError, Overloaded, Unavailable
+from onshelf._errors import DeadlineExceeded, InvalidRequest, OnshelfError, Overloaded, Unavailable
 from onshelf._inputs import PlanRequest, Product
 from onshelf._results import StreamedPlan
 from onshelf._rpcs import PLAN_LAUNCH
@@ -55,8 +55,9 @@ class Job:
         assert source.file is not None
         file = read_products(source.file, source.encoding, source.decimal)
         _report_headers(file)
+        currency = self.price.currency  # a service that is away ends the run here, before any row is judged
         with Journal(path.with_name(f"{path.name}.journal"), form) as journal:
-            running = _Run(self, journal, form, file.rows)
+            running = _Run(self, currency, journal, form, file.rows)
             if running.planned:
                 _tell(f"going on: {running.planned:,} of {len(file.rows):,} products were planned before")
             try:
@@ -75,6 +76,7 @@ class _Run:
     """One run over a file: what each row became. Results lie in the journal; rows refused here lie in memory."""
 
     job: Job
+    currency: str
     journal: Journal
     form: str
     rows: Rows
@@ -89,13 +91,15 @@ class _Run:
     releases: set[Any] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        """Sorts rows into done before, wrong, and waiting; equal questions wait together."""
+        """Sorts rows into done before, wrong, and waiting; equal questions wait together. Raises OnshelfError where
+        the service is asked and does not answer: no row is wrong for that.
+        """
         for row in self.rows:
             try:
                 key = fingerprint(self._arguments(row))
             except RowError as error:
                 self._refuse(row.row, failed("INVALID", error.field, error.message))
-            except OnshelfError as error:
+            except InvalidRequest as error:
                 self._refuse(row.row, failure(error))
             else:
                 self.keys[row.row] = key
@@ -106,7 +110,7 @@ class _Run:
 
     def _arguments(self, row: ProductRow) -> dict[str, Any]:
         """What is asked for a row. Raises RowError or OnshelfError where it cannot be."""
-        arguments = dict(self.job.asked(to_product(row, self.job.price.currency)))
+        arguments = dict(self.job.asked(to_product(row, self.currency)))
         if self.form != "json":  # not in the columns; asking for them would only take time
             unused = {"audience_size": 0, "similar_launches": 0}
             arguments |= {name: value for name, value in unused.items() if arguments[name] is None}

@@ -36,7 +36,7 @@ def shortened(text: str, columns: int) -> str:
     """A text cut to a number of columns, with an ellipsis where something is missing."""
     cut = Text(text)
     cut.truncate(columns, overflow="ellipsis")
-    return cut.plain
+    return text if cut.plain == text else f"{cut.plain.removesuffix('…').rstrip()}…"
 
 
 def screen(file: TextIO | None = None) -> Console:
@@ -131,9 +131,10 @@ def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[str], N
 
     Yields what counts one more, with a remark.
     """
-    if sys.stderr.isatty():
+    console = screen(sys.stderr)
+    if sys.stderr.isatty() and not console.is_dumb_terminal:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, TextColumn("{task.fields[remark]}"), console=Console(file=sys.stderr)) as shown:
+        with Progress(*columns, TextColumn("{task.fields[remark]}"), console=console) as shown:
             task = shown.add_task(what, total=total, completed=done, remark="")
             yield lambda remark: shown.update(task, advance=1, remark=remark)
         return

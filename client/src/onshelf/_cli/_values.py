@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Parameter, Token
@@ -44,6 +45,12 @@ def _checked(read: Callable[[str], Any], rule: str) -> Callable[[Token], Any]:
 
 def _amount(text: str) -> Decimal:
     return Money(text.strip(), "").amount
+
+
+def _path(text: str) -> Path:
+    if text.startswith("-") and text != "-":
+        raise ValueError(text)
+    return Path(text)
 
 
 def _share(text: str) -> float:
@@ -110,6 +117,11 @@ Amount = Annotated[Decimal | None, reads("AMOUNT", _amount, "no amount of money;
 Share = Annotated[float | None, reads("SHARE", _share, "no share; write it like 0.1 or 10%")]
 Day = Annotated[date | None, reads("DATE", date.fromisoformat, "no date; write it like 2018-03-05")]
 CategoryPath = Annotated[tuple[str, ...], reads("PATH", category_path, "no path")]
+InputFile = Annotated[
+    Path | None,
+    reads("FILE", _path, "no file but an option; of a file whose name begins with a dash, write ./NAME"),
+    Parameter(allow_leading_hyphen=True),  # - is standard input
+]
 Attributes = Annotated[
     tuple[tuple[str, str], ...], each("NAME=VALUE", _pair, "no attribute; write it like flavour=salt")
 ]
