@@ -51,7 +51,7 @@ def test_the_readme_says_these_sizes() -> None:
     said = re.search(r"([\d.]+ GB) to download, ([\d.]+ GB) of disk", sizes(machine(), ["run", "triton"], HERE))
     assert said is not None
     text = " ".join((ROOT / "README.md").read_text().split())
-    assert f"what it downloads, up to {said[1]}, and what it takes on disk, {said[2]}" in text
+    assert f"what it downloads (up to {said[1]}) and takes on disk ({said[2]})" in text
 
 
 @pytest.mark.parametrize("python", [(3, 12), (3, 11)])

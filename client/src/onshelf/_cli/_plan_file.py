@@ -57,7 +57,7 @@ class Job:
         _report_headers(file)
         currency = self.price.currency  # a service that is away ends the run here, before any row is judged
         with Journal(path.with_name(f"{path.name}.journal"), form) as journal:
-            running = _Run(self, currency, journal, form, file.rows)
+            running = _Run(job=self, currency=currency, journal=journal, form=form, rows=file.rows)
             if running.planned:
                 _tell(f"going on: {running.planned:,} of {len(file.rows):,} products were planned before")
             try:
@@ -71,7 +71,7 @@ class Job:
             return _finish(running, file, path)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Run:
     """One run over a file: what each row became. Results lie in the journal; rows refused here lie in memory."""
 

@@ -105,7 +105,7 @@ class ProductRow:
     wrong: dict[str, str]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ProductFile:
     """The rows of a file.
 

@@ -13,7 +13,7 @@ from onshelf._enums import BrandClass
 from onshelf._money import Money
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class PastCase:
     """A launch as it was: the product, what was done, and the units it sold in 8 weeks. price is without currency."""
 
