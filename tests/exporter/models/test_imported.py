@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import onshelf_release
 from onshelf_exporter.process.imported import (
     NAME,
     PACKAGE,
@@ -70,6 +71,20 @@ def test_a_change_counts_where_it_is_imported(package: Path, file: str, text: st
     append(package, file, text)
     before, after = hashes(PACKAGE), hashes(package)
     assert {stage for stage in STAGES if before[stage] != after[stage]} == changed
+
+
+def test_it_is_the_same_wherever_the_packages_are(tmp_path: Path) -> None:
+    code = f"from onshelf_exporter.process.imported import code_hash; print(code_hash({TRAINING!r}))"
+    found = set()
+    for folders in (("a", "b"), ("b", "a")):
+        for name, package in zip(folders, (PACKAGE, Path(onshelf_release.__file__).parent), strict=True):
+            shutil.rmtree(tmp_path / name, ignore_errors=True)
+            shutil.copytree(package, tmp_path / name / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        path = os.pathsep.join(str(tmp_path / name) for name in folders)
+        environment = os.environ | {"PYTHONPATH": path}
+        out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        found.add(out.stdout)
+    assert found == {code_hash(TRAINING) + "\n"}
 
 
 @pytest.mark.parametrize("stage", ["export", "publish"])

@@ -46,7 +46,7 @@ def code_hash(
         if _file(name, package) is None:
             raise ValueError(f"code_hash: no source of module {name!r}")
     for path in sources(modules, within=within, without=without, package=package):
-        digest.update(path.relative_to(_root(path, package)).as_posix().encode() + b"\0")
+        digest.update(_name(path, package).encode() + b"\0")
         content = path.read_bytes()
         digest.update(_code(content) if path.suffix == ".py" else content)
     return digest.hexdigest()[:16]
@@ -71,7 +71,9 @@ def sources(
     without: tuple[str, ...] = WITHOUT_EFFECT,
     package: Path = PACKAGE,
 ) -> list[Path]:
-    """The files of modules and of what they import and name, sorted; see `code_hash`."""
+    """The files of modules and of what they import and name, sorted by package and place in it, wherever the packages
+    are installed; see `code_hash`.
+    """
     waiting, seen, files = list(modules), set[str](), set[Path]()
     while waiting:
         name = waiting.pop()
@@ -86,7 +88,7 @@ def sources(
         parents = (".".join(name.split(".")[:depth]) for depth in range(1, name.count(".") + 1))
         reached = [*parents, *_imports(tree)]
         waiting += [found for found in reached if _below(found, within)]
-    return sorted(files)
+    return sorted(files, key=lambda path: _name(path, package))
 
 
 def _below(name: str, packages: Iterable[str]) -> bool:
@@ -114,6 +116,12 @@ def _root(path: Path, package: Path) -> Path:
     if path.is_relative_to(package):
         return package
     return next(folder for folder in path.parents if not (folder.parent / "__init__.py").is_file())
+
+
+def _name(path: Path, package: Path) -> str:
+    """A file's package and place in it, such as "onshelf_release/tables.py"."""
+    root = _root(path, package)
+    return f"{root.name}/{path.relative_to(root).as_posix()}"
 
 
 @cache
