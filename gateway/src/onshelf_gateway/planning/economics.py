@@ -51,7 +51,7 @@ class Economics:
         return self.list_price * (1.0 - self.discount * self.forecasts.early_share(weeks))
 
     def promotion_cost(self, weeks: int) -> Floats:
-        """Expected cost of channels and coupons [n]."""
+        """Expected cost of channels and coupons [n], as shown and budgeted; `value` has its parts."""
         return self.upfront + self.per_unit * self.forecasts.mean(weeks)
 
     def discount_cost(self, weeks: int) -> Floats:
@@ -59,7 +59,10 @@ class Economics:
         return self.list_price * self.discount * self.forecasts.early_share(weeks) * self.forecasts.mean(weeks)
 
     def value(self, objective: ObjectiveQuestion) -> Floats:
-        """The value that is ranked by [n]: expected, or at the risk quantile of units."""
+        """The value that is ranked by [n], after promotion cost: expected, or at the risk quantile of units.
+
+        Gross profit here is after promotion; that of a forecast (`OutcomeForecast`) is before.
+        """
         weeks, risk = objective.horizon_weeks, objective.risk_quantile
         mean = self.forecasts.mean(weeks)
         if objective.metric in (T.OBJECTIVE_METRIC_UNITS, T.OBJECTIVE_METRIC_BUYERS):

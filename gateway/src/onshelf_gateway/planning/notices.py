@@ -1,4 +1,4 @@
-"""Remarks that change how plans must be read: what was assumed, scaled, extrapolated or ignored."""
+"""Notices: remarks that change how plans must be read: what was assumed, scaled, extrapolated or ignored."""
 
 import datetime as dt
 
@@ -12,13 +12,17 @@ T = types_pb2
 
 
 def notice_launch(
-    call: Call, question: PlanQuestion, release: ModelRelease, plans: list[launch_pb2.LaunchPlan], free: bool
+    call: Call,
+    question: PlanQuestion,
+    release: ModelRelease,
+    plans: list[launch_pb2.LaunchPlan],
+    promotion_is_free: bool,
 ) -> None:
-    """Remarks of PlanLaunch. free: promotion has neither a cost nor a budget."""
+    """Notices of PlanLaunch. promotion_is_free: it has neither a cost nor a budget."""
     notice_projection(call, release, question.start, question.end)
     for path in question.ignored:
         call.notice(T.NOTICE_CODE_FIELD_IGNORED, f"{path} is kept but has no effect in this model release", path)
-    if free:
+    if promotion_is_free:
         call.notice(
             T.NOTICE_CODE_PROMOTION_COST_ASSUMED_ZERO,
             "no promotion costs and no budget were given: read the frontier; plans start where more "

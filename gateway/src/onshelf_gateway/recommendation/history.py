@@ -52,7 +52,7 @@ def read_history(call: Call, release: ModelRelease, row: int | None, events: lis
     added: dict[str, list[Any]] = {
         "products": [release.product_rows[event.product_id] + 1 for event in usable],
         "ages": [event.age_days / 7.0 for event in usable],
-        "quantities": [event.quantity or 1.0 for event in usable],
+        "quantities": [max(event.quantity, 1.0) for event in usable],
         "kinds": [_KINDS[event.kind] for event in usable],
     }
     merged = {name: np.concatenate([np.asarray(added[name], dtype=np.float64), known[name]]) for name in known}

@@ -197,11 +197,7 @@ async def _plans(
         economics, value, stocking = score(release, product, candidates, raw, costing)
     with call.stage("constraints", len(candidates)):
         feasible = feasibility(question, candidates, economics, stocking, today)
-        open_rows = feasible.mask.copy()
-        open_rows[len(grid.candidates) :] = False  # practice's own is shown apart, unless it is all that is left
-        if not open_rows.any():
-            open_rows = feasible.mask
-        if not open_rows.any():
+        if not feasible.mask.any():
             raise no_plan(feasible)
     nearest = float(launches.scores[0]) if launches is not None and len(launches.scores) else None
     scored = Scored(
@@ -217,7 +213,7 @@ async def _plans(
         price_limits=price_limits(question.constraints),
     )
     with call.stage("ranking"):
-        frontier, rows, free = _rank(question, product, scored, open_rows)
+        frontier, rows, free = _rank(question, product, scored)
     with call.stage("explanation"):
         practice = list(range(len(grid.candidates), len(candidates)))
         scored.prepare([*rows, *practice])
@@ -256,11 +252,10 @@ async def _explain(scored: Scored, rows: list[int], ranks: list[int]) -> list[la
     return plans
 
 
-def _rank(
-    question: PlanQuestion, product: UnderstoodProduct, scored: Scored, open_rows: NDArray[np.bool_]
-) -> tuple[list[int], list[int], bool]:
+def _rank(question: PlanQuestion, product: UnderstoodProduct, scored: Scored) -> tuple[list[int], list[int], bool]:
     """Rows of the frontier, rows of the plans, and whether promotion is free."""
     candidates, objective, value = scored.candidates, question.objective, scored.value
+    open_rows = scored.feasible.mask  # practice's own action among them, where it breaks no constraint
     free = not question.costs.stated and question.constraints.budget is None
     units = scored.economics.forecasts.mean(objective.horizon_weeks)
     balanced = objective.metric == T.OBJECTIVE_METRIC_GROSS_PROFIT
