@@ -15,7 +15,7 @@ from onshelf import Action, ChannelUse, Client, Money, MoneyForecast, NoticeCode
 from onshelf._convert import MESSAGES, enum_prefix, fill, from_message, to_message
 from onshelf._rpcs import RPCS
 from onshelf.testing import sample_answer
-from onshelf.v1 import errors_pb2, launch_pb2, recommendation_pb2, types_pb2
+from onshelf.v1 import errors_pb2, feedback_pb2, launch_pb2, recommendation_pb2, types_pb2
 
 SPECIAL = {"google.type.Money", "google.protobuf.Duration", "google.protobuf.Timestamp"}
 MAPPED = {message.DESCRIPTOR.full_name: kind for kind, message in MESSAGES.items()}
@@ -26,6 +26,7 @@ def reachable_messages():
     """Descriptors of all messages that the client's calls can carry."""
     found = {}
     waiting = [side.DESCRIPTOR for rpc in RPCS for side in (rpc.request, rpc.response)]
+    waiting.append(feedback_pb2.StreamEventsResponse.DESCRIPTOR)
     while waiting:
         descriptor = waiting.pop()
         if descriptor.full_name in found or descriptor.full_name in SPECIAL:

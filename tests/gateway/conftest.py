@@ -3,7 +3,9 @@
 import datetime as dt
 import io
 import json
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,9 +122,24 @@ class Running:
 
 
 @pytest.fixture(scope="session")
-async def _shared(releases: Path) -> AsyncIterator[Running]:
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL of its own, which comes with the package pgserver.
+
+    Where the tests run as root it runs as another user, who may not enter pytest's folders.
+    """
+    with tempfile.TemporaryDirectory(prefix="onshelf-store-") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        import pgserver
+
+        server = pgserver.get_server(Path(folder) / "postgresql")
+        yield str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
+        server.cleanup()
+
+
+@asynccontextmanager
+async def _gateway(releases: Path, **settings: Any) -> AsyncIterator[Running]:
     async with (
-        running_gateway(releases, encoder_cache_entries=0) as (server, backend),
+        running_gateway(releases, encoder_cache_entries=0, **settings) as (server, backend),
         grpc.aio.insecure_channel(server.address) as channel,
     ):
         yield Running(
@@ -132,6 +149,19 @@ async def _shared(releases: Path) -> AsyncIterator[Running]:
             launch_pb2_grpc.LaunchServiceStub(channel),
             recommendation_pb2_grpc.RecommendationServiceStub(channel),
         )
+
+
+@pytest.fixture(scope="session")
+async def _shared(releases: Path) -> AsyncIterator[Running]:
+    async with _gateway(releases) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def on_postgresql(releases: Path, postgresql: str) -> AsyncIterator[Running]:
+    """A gateway whose store is PostgreSQL."""
+    async with _gateway(releases, store=postgresql) as running:
+        yield running
 
 
 @pytest.fixture

@@ -342,13 +342,9 @@ async def test_a_product_is_encoded_once_for_several_questions(releases, words):
 
 UNSERVED = [
     (launch_pb2_grpc.LaunchServiceStub, "PlanCalendar", launch_pb2.PlanCalendarRequest()),
-    (launch_pb2_grpc.LaunchServiceStub, "GetPlan", launch_pb2.GetPlanRequest()),
-    (launch_pb2_grpc.LaunchServiceStub, "ListPlans", launch_pb2.ListPlansRequest()),
-    (launch_pb2_grpc.LaunchServiceStub, "DecideLaunch", launch_pb2.DecideLaunchRequest()),
     (recommendation_pb2_grpc.RecommendationServiceStub, "FindRelatedProducts", R.FindRelatedProductsRequest()),
     (catalog_pb2_grpc.CatalogServiceStub, "SearchProducts", catalog_pb2.SearchProductsRequest()),
-    (feedback_pb2_grpc.FeedbackServiceStub, "RecordEvents", feedback_pb2.RecordEventsRequest()),
-    (feedback_pb2_grpc.FeedbackServiceStub, "ForgetUser", feedback_pb2.ForgetUserRequest()),
+    (feedback_pb2_grpc.FeedbackServiceStub, "GetLaunchReport", feedback_pb2.GetLaunchReportRequest()),
     (
         model_release_pb2_grpc.ModelReleaseServiceStub,
         "CompareModelReleases",
@@ -366,10 +362,6 @@ async def test_calls_of_later_versions_are_unimplemented(stub, method, request_,
 
 
 async def test_streams_of_later_versions_are_unimplemented(running, words):
-    events = feedback_pb2_grpc.FeedbackServiceStub(running.channel).StreamEvents(
-        iter([feedback_pb2.StreamEventsRequest()])
-    )
-    assert (await words.refusal(events)).reason == "NOT_IMPLEMENTED"
     inference = service_pb2_grpc.GRPCInferenceServiceStub(running.channel)
     call = inference.ModelStreamInfer(iter([service_pb2.ModelInferRequest()]))
     assert (await words.refusal(call.read())).reason == "NOT_IMPLEMENTED"

@@ -89,6 +89,7 @@ async def test_the_same_request_gives_the_same_plans(running, words):
     for response in (first, second):
         response.plan_id = ""
         response.info.ClearField("timings")
+        response.info.ClearField("attribution_token")
     assert first == second
 
 
@@ -514,6 +515,23 @@ async def test_evaluate_plan_prices_an_action(running, words):
     default = await running.launch.EvaluatePlan(words.evaluate(channels=[T.ChannelUse(channel_id="display_in_aisle")]))
     assert default.plan.action.channels[0].coverage == pytest.approx(0.15)
     assert len(default.plan.forecasts) == 2
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_channels": 1}, {"max_discount": 0.0}], ids=str)
+@pytest.mark.parametrize("candidates", [2, 40, 2048])
+async def test_no_plan_is_worth_less_than_a_past_practice_that_is_allowed(running, words, candidates, limits):
+    request = words.plan(
+        product=words.product(unit_cost=words.money(1)),
+        costs=costs(words, display_in_aisle=2),
+        constraints=L.PlanConstraints(**limits),
+        max_candidates=candidates,
+    )
+    response = await running.launch.PlanLaunch(request)
+    practice = response.practice_plan
+    assert list(practice.broken_constraints) == []
+    assert response.plans[0].objective_value >= practice.objective_value * (1 - 1e-9)
+    if candidates == 2:  # one candidate beside practice: both are ranked
+        assert practice.action in [plan.action for plan in response.plans]
 
 
 async def test_past_practice_says_which_constraints_it_breaks(running, words):

@@ -4,18 +4,19 @@ import asyncio
 import collections
 import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from onshelf import _config, _inputs, _results, _rpcs, _streams
-from onshelf._enums import RecommendationScope
+from onshelf import _config, _event_stream, _feedback_results, _inputs, _results, _rpcs, _streams
+from onshelf._enums import LaunchState, RecommendationScope
 from onshelf._errors import InvalidRequest
 from onshelf._retry import Deadline, RetryPolicy
 from onshelf._status import from_rpc_error
-from onshelf.v1 import launch_pb2
+from onshelf.v1 import feedback_pb2, launch_pb2
 
 
 class AsyncClient:
@@ -328,6 +329,126 @@ class AsyncClient:
     async def list_model_releases(self, *, timeout: float | None = None) -> _results.ListModelReleasesResult:
         """The model releases that can answer, newest first: currency, end of the data, which is in service."""
         result: _results.ListModelReleasesResult = await self._call("list_model_releases", {}, timeout)
+        return result
+
+    async def get_plan(self, plan_id: str, *, timeout: float | None = None) -> _feedback_results.GetPlanResult:
+        """A remembered plan, with what was decided."""
+        result: _feedback_results.GetPlanResult = await self._call("get_plan", {"plan_id": plan_id}, timeout)
+        return result
+
+    async def list_plans(
+        self,
+        *,
+        product_id: str | None = None,
+        state: LaunchState | None = None,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout: float | None = None,
+    ) -> _feedback_results.ListPlansResult:
+        """A page of remembered plans, newest first; ask for the next one with its page_token and the same filters."""
+        arguments = {
+            "product_id": product_id,
+            "state": state,
+            "created_from": created_from,
+            "created_before": created_before,
+            "page_size": page_size,
+            "page_token": page_token,
+        }
+        result: _feedback_results.ListPlansResult = await self._call("list_plans", arguments, timeout)
+        return result
+
+    async def decide_launch(
+        self,
+        plan_id: str,
+        decision: _inputs.LaunchDecision,
+        *,
+        last_revision: int | None = None,
+        timeout: float | None = None,
+    ) -> _feedback_results.DecideLaunchResult:
+        """Records what was decided about a plan. last_revision: refuse, if somebody has decided since that revision."""
+        arguments = {"plan_id": plan_id, "decision": decision, "last_revision": last_revision}
+        result: _feedback_results.DecideLaunchResult = await self._call("decide_launch", arguments, timeout)
+        return result
+
+    async def replay_plan(self, plan_id: str, *, timeout: float | None = None) -> _feedback_results.ReplayPlanResult:
+        """Computes a remembered plan again, and says whether it is the same bit for bit."""
+        result: _feedback_results.ReplayPlanResult = await self._call("replay_plan", {"plan_id": plan_id}, timeout)
+        return result
+
+    async def record_events(
+        self, events: Sequence[_inputs.Event], *, timeout: float | None = None
+    ) -> _feedback_results.RecordEventsResult:
+        """Records 1 to 10,000 events; those that were taken are durable. Safe to repeat.
+
+        Events that break a rule are in the result's errors; the others are taken.
+        """
+        result: _feedback_results.RecordEventsResult = await self._call("record_events", {"events": events}, timeout)
+        return result
+
+    async def stream_events(
+        self,
+        events: Iterable[_inputs.Event],
+        *,
+        together: int = _event_stream.TOGETHER,
+        timeout: float | None = None,
+    ) -> AsyncIterator[_feedback_results.StreamEventsResponse]:
+        """Records events as they come from an iterable; answers say how many of them, from the start, are done with.
+
+        What is acknowledged is durable, or refused and in the answer's errors. A stream that breaks raises; send what
+        was not acknowledged again. together: events of one message, 1 to 1,000. timeout: seconds for the whole stream.
+        """
+        failures: list[BaseException] = []
+
+        async def outgoing() -> AsyncIterator[feedback_pb2.StreamEventsRequest]:
+            try:
+                for message in _event_stream.messages(events, together):
+                    yield message
+            except Exception as error:  # noqa: BLE001  (the caller's, who gets it below)
+                failures.append(error)
+
+        stream = self._connected().stream_stream(
+            _event_stream.PATH,
+            request_serializer=feedback_pb2.StreamEventsRequest.SerializeToString,
+            response_deserializer=feedback_pb2.StreamEventsResponse.FromString,
+        )
+        seconds = None if timeout is None else Deadline(timeout).left()
+        call = stream(outgoing(), timeout=seconds, metadata=self._config.call_metadata())
+        try:
+            async for answer in call:
+                yield _event_stream.acknowledged(answer)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, self.address, timeout) from error
+        finally:
+            call.cancel()
+        if failures:
+            raise failures[0]
+
+    async def list_events(
+        self,
+        *,
+        product_id: str | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout: float | None = None,
+    ) -> _feedback_results.ListEventsResult:
+        """A page of recorded events, in the order in which they were recorded."""
+        arguments = {"product_id": product_id, "page_size": page_size, "page_token": page_token}
+        result: _feedback_results.ListEventsResult = await self._call("list_events", arguments, timeout)
+        return result
+
+    async def list_refused_events(
+        self, *, page_size: int | None = None, page_token: str | None = None, timeout: float | None = None
+    ) -> _feedback_results.ListRefusedEventsResult:
+        """A page of the events that were refused and not recorded since, newest first."""
+        arguments = {"page_size": page_size, "page_token": page_token}
+        result: _feedback_results.ListRefusedEventsResult = await self._call("list_refused_events", arguments, timeout)
+        return result
+
+    async def forget_user(self, user_id: str, *, timeout: float | None = None) -> _feedback_results.ForgetUserResult:
+        """Deletes a user's events and answers at once; the next model release leaves the user out."""
+        result: _feedback_results.ForgetUserResult = await self._call("forget_user", {"user_id": user_id}, timeout)
         return result
 
     async def health(self, service: str = "", *, timeout: float | None = None) -> _results.Health:

@@ -5,18 +5,19 @@ import threading
 import time
 import uuid
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from onshelf import _config, _inputs, _results, _rpcs, _streams
-from onshelf._enums import RecommendationScope
+from onshelf import _config, _event_stream, _feedback_results, _inputs, _results, _rpcs, _streams
+from onshelf._enums import LaunchState, RecommendationScope
 from onshelf._errors import InvalidRequest
 from onshelf._retry import Deadline, RetryPolicy
 from onshelf._status import from_rpc_error
-from onshelf.v1 import launch_pb2
+from onshelf.v1 import feedback_pb2, launch_pb2
 
 
 class Client:
@@ -341,6 +342,127 @@ class Client:
     def list_model_releases(self, *, timeout: float | None = None) -> _results.ListModelReleasesResult:
         """The model releases that can answer, newest first: currency, end of the data, which is in service."""
         result: _results.ListModelReleasesResult = self._call("list_model_releases", {}, timeout)
+        return result
+
+    def get_plan(self, plan_id: str, *, timeout: float | None = None) -> _feedback_results.GetPlanResult:
+        """A remembered plan, with what was decided."""
+        result: _feedback_results.GetPlanResult = self._call("get_plan", {"plan_id": plan_id}, timeout)
+        return result
+
+    def list_plans(
+        self,
+        *,
+        product_id: str | None = None,
+        state: LaunchState | None = None,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout: float | None = None,
+    ) -> _feedback_results.ListPlansResult:
+        """A page of remembered plans, newest first; ask for the next one with its page_token and the same filters."""
+        arguments = {
+            "product_id": product_id,
+            "state": state,
+            "created_from": created_from,
+            "created_before": created_before,
+            "page_size": page_size,
+            "page_token": page_token,
+        }
+        result: _feedback_results.ListPlansResult = self._call("list_plans", arguments, timeout)
+        return result
+
+    def decide_launch(
+        self,
+        plan_id: str,
+        decision: _inputs.LaunchDecision,
+        *,
+        last_revision: int | None = None,
+        timeout: float | None = None,
+    ) -> _feedback_results.DecideLaunchResult:
+        """Records what was decided about a plan. last_revision: refuse, if somebody has decided since that revision."""
+        arguments = {"plan_id": plan_id, "decision": decision, "last_revision": last_revision}
+        result: _feedback_results.DecideLaunchResult = self._call("decide_launch", arguments, timeout)
+        return result
+
+    def replay_plan(self, plan_id: str, *, timeout: float | None = None) -> _feedback_results.ReplayPlanResult:
+        """Computes a remembered plan again, and says whether it is the same bit for bit."""
+        result: _feedback_results.ReplayPlanResult = self._call("replay_plan", {"plan_id": plan_id}, timeout)
+        return result
+
+    def record_events(
+        self, events: Sequence[_inputs.Event], *, timeout: float | None = None
+    ) -> _feedback_results.RecordEventsResult:
+        """Records 1 to 10,000 events; those that were taken are durable. Safe to repeat.
+
+        Events that break a rule are in the result's errors; the others are taken.
+        """
+        result: _feedback_results.RecordEventsResult = self._call("record_events", {"events": events}, timeout)
+        return result
+
+    def stream_events(
+        self,
+        events: Iterable[_inputs.Event],
+        *,
+        together: int = _event_stream.TOGETHER,
+        timeout: float | None = None,
+    ) -> Generator[_feedback_results.StreamEventsResponse]:
+        """Records events as they come from an iterable; answers say how many of them, from the start, are done with.
+
+        What is acknowledged is durable, or refused and in the answer's errors. A stream that breaks raises; send what
+        was not acknowledged again. together: events of one message, 1 to 1,000. timeout: seconds for the whole stream.
+        """
+        failures: list[BaseException] = []
+
+        def outgoing() -> Iterator[feedback_pb2.StreamEventsRequest]:  # gRPC reads it in a thread of its own
+            try:
+                yield from _event_stream.messages(events, together)
+            except GeneratorExit:  # gRPC reads no further
+                raise
+            except BaseException as error:  # noqa: BLE001  (the caller's, who gets it below)
+                failures.append(error)
+
+        stream = self._channel.stream_stream(
+            _event_stream.PATH,
+            request_serializer=feedback_pb2.StreamEventsRequest.SerializeToString,
+            response_deserializer=feedback_pb2.StreamEventsResponse.FromString,
+        )
+        seconds = None if timeout is None else Deadline(timeout).left()
+        call = stream(outgoing(), timeout=seconds, metadata=self._config.call_metadata())
+        try:
+            for answer in call:
+                yield _event_stream.acknowledged(answer)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self.address, timeout) from error
+        finally:
+            call.cancel()  # type: ignore[no-untyped-call]
+        if failures:
+            raise failures[0]
+
+    def list_events(
+        self,
+        *,
+        product_id: str | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout: float | None = None,
+    ) -> _feedback_results.ListEventsResult:
+        """A page of recorded events, in the order in which they were recorded."""
+        arguments = {"product_id": product_id, "page_size": page_size, "page_token": page_token}
+        result: _feedback_results.ListEventsResult = self._call("list_events", arguments, timeout)
+        return result
+
+    def list_refused_events(
+        self, *, page_size: int | None = None, page_token: str | None = None, timeout: float | None = None
+    ) -> _feedback_results.ListRefusedEventsResult:
+        """A page of the events that were refused and not recorded since, newest first."""
+        arguments = {"page_size": page_size, "page_token": page_token}
+        result: _feedback_results.ListRefusedEventsResult = self._call("list_refused_events", arguments, timeout)
+        return result
+
+    def forget_user(self, user_id: str, *, timeout: float | None = None) -> _feedback_results.ForgetUserResult:
+        """Deletes a user's events and answers at once; the next model release leaves the user out."""
+        result: _feedback_results.ForgetUserResult = self._call("forget_user", {"user_id": user_id}, timeout)
         return result
 
     def health(self, service: str = "", *, timeout: float | None = None) -> _results.Health:

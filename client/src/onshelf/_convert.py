@@ -20,13 +20,13 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money as MoneyMessage  # type: ignore[import-untyped]
 
-from onshelf import _inputs, _results, _stock_results
+from onshelf import _feedback_results, _inputs, _results, _stock_results
 from onshelf._money import Money
-from onshelf.v1 import catalog_pb2, launch_pb2, model_release_pb2, recommendation_pb2, types_pb2
+from onshelf.v1 import catalog_pb2, feedback_pb2, launch_pb2, model_release_pb2, recommendation_pb2, types_pb2
 
 T = TypeVar("T")
 
-_MODULES = (types_pb2, launch_pb2, recommendation_pb2, catalog_pb2, model_release_pb2)
+_MODULES = (types_pb2, launch_pb2, recommendation_pb2, catalog_pb2, model_release_pb2, feedback_pb2)
 
 
 def _message(kind: str) -> type[Message] | None:
@@ -37,7 +37,7 @@ def _message(kind: str) -> type[Message] | None:
 
 MESSAGES: dict[type, type[Message]] = {
     kind: message
-    for module in (_inputs, _results, _stock_results)
+    for module in (_inputs, _results, _stock_results, _feedback_results)
     for kind in vars(module).values()
     if dataclasses.is_dataclass(kind) and isinstance(kind, type) and (message := _message(kind.__name__)) is not None
 }
@@ -89,6 +89,8 @@ def _encode(value: Any, field: Any) -> Any:
     if isinstance(value, Money):
         return _encode_money(value)
     if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError(f"{value.isoformat()} has no time zone; give a time that has one")
         stamp = Timestamp()
         stamp.FromDatetime(value)
         return stamp

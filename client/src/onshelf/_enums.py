@@ -56,6 +56,7 @@ class NoticeCode(enum.Enum):
     CATALOGUE_INCOMPLETE = "catalogue_incomplete"
     TITLE_STRANGE = "title_strange"
     NOT_LEARNED = "not_learned"
+    NOT_REMEMBERED = "not_remembered"
 
 
 class SupportLevel(enum.Enum):
@@ -153,3 +154,45 @@ class ErrorReason(enum.Enum):
     STORE_UNAVAILABLE = "store_unavailable"
     MODEL_RELEASE_TOO_OLD = "model_release_too_old"
     NOT_LEARNED = "not_learned"
+    EVENT_ID_REUSED = "event_id_reused"
+    DECISION_CHANGED = "decision_changed"
+    PAGE_TOKEN_INVALID = "page_token_invalid"
+
+
+class LaunchState(enum.Enum):
+    """State of a launch."""
+
+    UNKNOWN = "unknown"
+    PLANNED = "planned"
+    DECIDED = "decided"
+    ON_SALE = "on_sale"
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    POSTPONED = "postponed"
+
+
+class DecisionKind(enum.Enum):
+    """What was decided about a plan."""
+
+    UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
+    CHANGED = "changed"
+    REJECTED = "rejected"
+    POSTPONED = "postponed"
+
+
+class DecisionReason(enum.Enum):
+    """Why a plan was decided as it was."""
+
+    UNKNOWN = "unknown"
+    FORECAST_TOO_HIGH = "forecast_too_high"
+    FORECAST_TOO_LOW = "forecast_too_low"
+    CHANNEL_UNAVAILABLE = "channel_unavailable"
+    PRICE = "price"
+    BUDGET = "budget"
+    SUPPLY = "supply"
+    TIMING = "timing"
+    AGREEMENT = "agreement"
+    PRODUCT_CHANGED = "product_changed"
+    EXPERIMENT = "experiment"
+    OTHER = "other"

@@ -4,9 +4,9 @@ not given.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 
-from onshelf._enums import BrandClass, EventKind, ObjectiveMetric, PriceTax
+from onshelf._enums import BrandClass, DecisionKind, DecisionReason, EventKind, ObjectiveMetric, PriceTax
 from onshelf._money import Money
 
 
@@ -213,3 +213,61 @@ class PlanRequest:
     model_release: int | None = None
     market_signals: Sequence[MarketSignal] = ()
     calendar_events: Sequence[CalendarEvent] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluatePlanRequest:
+    """A what-if question as it is remembered: what `evaluate_plan` takes."""
+
+    product: Product
+    action: Action
+    costs: Costs | None = None
+    objective: Objective | None = None
+    stock_policy: StockPolicy | None = None
+    population_scale: float | None = None
+    model_release: int | None = None
+    time_zone: str | None = None
+    similar_launches: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LaunchDecision:
+    """What was decided about a plan. decided_at and revision are set by the service.
+
+    executed_action belongs to a changed plan; of an accepted one it is the chosen plan's (plan_rank). product_id is the
+    id that the product got, by default the one that it was planned with. reason is required unless it is accepted.
+    """
+
+    kind: DecisionKind
+    decided_by: str
+    executed_action: Action | None = None
+    plan_rank: int | None = None
+    product_id: str | None = None
+    reason: DecisionReason | None = None
+    comment: str | None = None
+    postponed_until: date | None = None
+    decided_at: datetime | None = None
+    revision: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that a user did. event_id is the caller's: a repeated one is stored once.
+
+    time is aware of its zone. quantity (default 1), revenue and discount belong to purchases and returns, rating (1 to
+    5) and text to reviews. attribution_token is that of the answer by which the user met the product.
+    """
+
+    event_id: str
+    kind: EventKind
+    product_id: str
+    time: datetime
+    user_id: str | None = None
+    attribution_token: str | None = None
+    quantity: float | None = None
+    revenue: Money | None = None
+    discount: Money | None = None
+    rating: float | None = None
+    text: str | None = None
+    site_id: str | None = None
+    channel_id: str | None = None

@@ -127,13 +127,17 @@ class ModelReleaseInfo:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ResponseInfo:
-    """What every answer carries besides its content. degraded: part of it is missing, and a notice says which."""
+    """What every answer carries besides its content. degraded: part of it is missing, and a notice says which.
+
+    attribution_token: by which events name a remembered answer; empty where nothing is remembered.
+    """
 
     model_release: ModelReleaseInfo = ModelReleaseInfo()
     units_basis: UnitsBasis = UnitsBasis()
     timings: tuple[StageTiming, ...] = ()
     notices: tuple[Notice, ...] = ()
     degraded: bool = False
+    attribution_token: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

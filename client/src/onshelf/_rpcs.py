@@ -1,5 +1,5 @@
 """The calls that the client makes, read by both clients and by the fake server: every unary call of the contract for
-which `_results` has a result (`PlanLaunchResult` for PlanLaunch).
+which `_results` or `_feedback_results` has a result (`PlanLaunchResult` for PlanLaunch).
 """
 
 import dataclasses
@@ -9,7 +9,7 @@ from types import ModuleType
 
 from google.protobuf.message import Message
 
-from onshelf import _results
+from onshelf import _feedback_results, _results
 from onshelf.v1 import catalog_pb2, feedback_pb2, launch_pb2, model_release_pb2, recommendation_pb2
 
 
@@ -25,10 +25,13 @@ class Rpc:
     retry_safe: bool
 
 
+_RESULTS = (_results, _feedback_results)
+
+
 def _served(module: ModuleType) -> Iterator[Rpc]:
     for service in module.DESCRIPTOR.services_by_name.values():
         for call in service.methods:
-            result = getattr(_results, f"{call.name}Result", None)
+            result = next((kind for one in _RESULTS if (kind := getattr(one, f"{call.name}Result", None))), None)
             if result is not None:
                 yield Rpc(
                     method=re.sub(r"(?<=[a-z])(?=[A-Z])", "_", call.name).lower(),
@@ -36,9 +39,10 @@ def _served(module: ModuleType) -> Iterator[Rpc]:
                     request=getattr(module, call.input_type.name),
                     response=getattr(module, call.output_type.name),
                     result=result,
-                    # PlanLaunch is safe because the client always sends a request id; changes of the catalogue leave
-                    # the same when they are made twice; the others only read.
-                    retry_safe=True,
+                    # PlanLaunch is safe because the client always sends a request id; changes of the catalogue,
+                    # decisions and events leave the same when they are made twice; a second ForgetUser has an empty
+                    # receipt; the others only read.
+                    retry_safe=call.name != "ForgetUser",
                 )
 
 

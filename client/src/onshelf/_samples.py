@@ -4,11 +4,21 @@ import dataclasses
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from onshelf import _feedback_results as f
 from onshelf import _results as r
 from onshelf import _stock_results as stock
 from onshelf._convert import from_message
-from onshelf._enums import NoticeCode, ObjectiveMetric, PricePhase, ServingState, SupportLevel
-from onshelf._inputs import Action, ChannelUse
+from onshelf._enums import (
+    DecisionKind,
+    EventKind,
+    LaunchState,
+    NoticeCode,
+    ObjectiveMetric,
+    PricePhase,
+    ServingState,
+    SupportLevel,
+)
+from onshelf._inputs import Action, ChannelUse, Event, LaunchDecision, PlanRequest, Product
 from onshelf._money import Money
 from onshelf._rpcs import BY_METHOD
 
@@ -187,6 +197,37 @@ _PLANS = (
     _plan(3, _action(_WEEKS[3], _END_CAP, 0.0, "3.59"), 6.4),
 )
 
+_GIVEN = datetime(2018, 1, 3, 9, 30, tzinfo=UTC)
+_DECISION = LaunchDecision(
+    kind=DecisionKind.ACCEPTED,
+    decided_by="kim",
+    executed_action=_PLANS[0].action,
+    plan_rank=1,
+    product_id="15500000",
+    decided_at=_GIVEN + timedelta(hours=2),
+    revision=1,
+)
+_STORED = f.StoredPlan(
+    plan_id="plan-0001",
+    created_at=_GIVEN,
+    state=LaunchState.DECIDED,
+    request=PlanRequest(request_id="row-1", product=Product(title="potato chips sea salt 9 oz"), model_release=7),
+    response=r.PlanLaunchResult(
+        plan_id="plan-0001", objective_metric=ObjectiveMetric.REVENUE, plans=_PLANS, info=_INFO
+    ),
+    decision=_DECISION,
+    executed_plan=_PLANS[0],
+    executed_weekly_units=(1.6, 1.4, 1.2, 1.1, 0.9, 0.8, 0.7, 0.7),
+)
+_EVENT = Event(
+    event_id="e-1",
+    kind=EventKind.PURCHASE,
+    product_id="15500000",
+    time=datetime(2018, 2, 6, 12, tzinfo=UTC),
+    user_id="1364",
+    quantity=2.0,
+    revenue=_dollars("7.98"),
+)
 _SAMPLES: dict[str, Any] = {
     "plan_launch": r.PlanLaunchResult(
         plan_id="plan-0001",
@@ -321,6 +362,59 @@ _SAMPLES: dict[str, Any] = {
             ),
         ),
         info=_INFO,
+    ),
+    "get_plan": f.GetPlanResult(plan=_STORED),
+    "list_plans": f.ListPlansResult(
+        plans=(
+            f.PlanSummary(
+                plan_id="plan-0001",
+                created_at=_GIVEN,
+                state=LaunchState.DECIDED,
+                product_id="15500000",
+                title="potato chips sea salt 9 oz",
+                model_release=7,
+                action=_PLANS[0].action,
+                units=8.4,
+                decision=_DECISION,
+            ),
+            f.PlanSummary(
+                plan_id="plan-0000",
+                created_at=_GIVEN - timedelta(hours=1),
+                state=LaunchState.PLANNED,
+                title="green tea 20 bags",
+                model_release=7,
+                action=_PLANS[1].action,
+                units=5.9,
+            ),
+        ),
+    ),
+    "decide_launch": f.DecideLaunchResult(plan=_STORED, revised=True, info=_INFO),
+    "replay_plan": f.ReplayPlanResult(same=True, info=_INFO),
+    "record_events": f.RecordEventsResult(stored=1),
+    "list_events": f.ListEventsResult(events=(_EVENT,)),
+    "list_refused_events": f.ListRefusedEventsResult(
+        events=(
+            f.RefusedEvent(
+                event=dataclasses.replace(_EVENT, event_id="e-2", quantity=-1.0),
+                error=f.EventError(
+                    event_id="e-2",
+                    reason="VALUE_OUT_OF_RANGE",
+                    field="quantity",
+                    message="-1 is refused: above 0 and at most 1,000,000",
+                ),
+                refused_at=_GIVEN,
+            ),
+        ),
+        total=1,
+    ),
+    "forget_user": f.ForgetUserResult(
+        receipt_id="forgotten-0001",
+        forgotten_at=_GIVEN,
+        events_deleted=12,
+        refused_events_deleted=1,
+        answers_deleted=3,
+        audiences_changed=2,
+        in_served_release=True,
     ),
     "delete_products": r.DeleteProductsResult(deleted=2, unknown=1),
     "list_model_releases": r.ListModelReleasesResult(

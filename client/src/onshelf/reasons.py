@@ -61,6 +61,9 @@ REASONS: dict[ErrorReason, tuple[StatusCode, Error]] = {
     ErrorReason.STORE_UNAVAILABLE: (StatusCode.UNAVAILABLE, Unavailable),
     ErrorReason.MODEL_RELEASE_TOO_OLD: (StatusCode.FAILED_PRECONDITION, InvalidRequest),
     ErrorReason.NOT_LEARNED: (StatusCode.FAILED_PRECONDITION, InvalidRequest),
+    ErrorReason.EVENT_ID_REUSED: (StatusCode.ALREADY_EXISTS, Conflict),
+    ErrorReason.DECISION_CHANGED: (StatusCode.ABORTED, Conflict),
+    ErrorReason.PAGE_TOKEN_INVALID: (StatusCode.INVALID_ARGUMENT, InvalidRequest),
 }
 
 # For errors without a reason that this version knows: those of gRPC itself, of proxies and of newer services.

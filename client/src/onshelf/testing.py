@@ -6,7 +6,7 @@
         assert [call.method for call in server.calls] == ["plan_launch", "plan_launch"]
 
 Calls that were not told what to answer get `sample_answer(method)`. A row of `stream_plans` is a call of "plan_launch":
-answered, failed and recorded as one.
+answered, failed and recorded as one; so is a message of `stream_events` of "record_events".
 """
 
 from __future__ import annotations
@@ -27,15 +27,17 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 from grpc_status import rpc_status
 
+from onshelf import _event_stream
 from onshelf._client import Client
 from onshelf._convert import read_field, to_message
 from onshelf._enums import HealthStatus
 from onshelf._errors import OnshelfError, ServiceFault
-from onshelf._rpcs import PLAN_LAUNCH, RPCS, STREAM_PLANS, Rpc
+from onshelf._rpcs import BY_METHOD, PLAN_LAUNCH, RPCS, STREAM_PLANS, Rpc
 from onshelf._samples import sample_answer
 from onshelf._status import to_status, to_stream_error
-from onshelf.v1 import launch_pb2
+from onshelf.v1 import feedback_pb2, launch_pb2
 
+RECORD_EVENTS = BY_METHOD["record_events"]
 __all__ = ["Call", "FakeServer", "sample_answer"]
 
 
@@ -119,7 +121,35 @@ class FakeServer:
             request_deserializer=launch_pb2.StreamPlansRequest.FromString,
             response_serializer=launch_pb2.StreamPlansResponse.SerializeToString,
         )
+        service, name = _event_stream.PATH.strip("/").split("/")
+        services[service][name] = grpc.stream_stream_rpc_method_handler(
+            self._events,
+            request_deserializer=feedback_pb2.StreamEventsRequest.FromString,
+            response_serializer=feedback_pb2.StreamEventsResponse.SerializeToString,
+        )
         return services
+
+    def _events(
+        self, requests: Iterator[feedback_pb2.StreamEventsRequest], context: grpc.ServicerContext
+    ) -> Iterator[feedback_pb2.StreamEventsResponse]:
+        """Each message answered as a call of "record_events"."""
+        metadata = {key: str(value) for key, value in context.invocation_metadata()}
+        total = feedback_pb2.StreamEventsResponse()
+        for request in requests:
+            batch = feedback_pb2.RecordEventsRequest(events=request.events)
+            try:
+                answer = self._answered(RECORD_EVENTS, batch, metadata, threading.Event())
+            except OnshelfError as told:
+                _abort(context, told)
+            total.acknowledged += len(request.events)
+            total.stored += answer.stored
+            total.duplicates += answer.duplicates
+            yield feedback_pb2.StreamEventsResponse(
+                acknowledged=total.acknowledged,
+                stored=total.stored,
+                duplicates=total.duplicates,
+                errors=answer.errors,
+            )
 
     def _stream(
         self, requests: Iterator[launch_pb2.StreamPlansRequest], context: grpc.ServicerContext

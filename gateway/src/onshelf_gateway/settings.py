@@ -45,6 +45,25 @@ class Settings(BaseSettings):
     catalogue_poll_ms: int = _row(
         200, "ms", "How often the store is asked whether other processes changed the catalogue.", ge=10, le=60_000
     )
+    remember: bool = _row(
+        True,
+        "",
+        "Whether plans, recommendations and audiences are remembered: to be read back, decided and joined to events.",
+    )
+    remember_days: int = _row(
+        400, "days", "Remembered answers that nobody decided about are deleted after this long.", ge=1, le=36_500
+    )
+    refused_events: int = _row(
+        10_000, "events", "Events that broke a rule and are kept; the oldest go first.", ge=0, le=1_000_000
+    )
+    attribution_days: float = _row(
+        7.0,
+        "days",
+        "A purchase without a token belongs to the last impression or click of the same user and product before it, if "
+        "that is no older than this.",
+        ge=0,
+        le=365,
+    )
     triton: str = _row("localhost:8001", "host:port", "Triton's gRPC address.")
     listen: str = _row("127.0.0.1:50051", "host:port", "Where the gateway listens. Port 0 picks a free one.")
     processes: int = _row(

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
-from onshelf._cli import _catalog, _launch, _plan, _replay, _search, _users
+from onshelf._cli import _catalog, _events, _launch, _plan, _plans, _replay, _search, _users
 from onshelf._cli._failures import describe, exit_status
 from onshelf._cli._health import health
 from onshelf._cli._terminal import clean, screen
@@ -38,6 +38,11 @@ for command in (
     _search.similar,
     _users.profile,
     _catalog.app,
+    _plans.plans,
+    _plans.decide,
+    _plans.replay_plan,
+    _events.app,
+    _events.forget,
     _replay.replay,
     health,
 ):
@@ -47,7 +52,7 @@ for command in (
 def run(argv: Sequence[str]) -> int:
     """Runs a command; the exit status."""
     try:
-        if not argv or list(argv) == ["catalog"]:
+        if not argv or list(argv) in (["catalog"], ["events"]):
             raise UsageError(f"a COMMAND is required (see {' '.join(['onshelf', *argv])} --help)")
         status = app(list(argv), console=screen())
         sys.stdout.flush()

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 from cyclopts import App
 
 from onshelf._cli._json_form import to_json
-from onshelf._cli._options import FileOptions, Service
+from onshelf._cli._options import AsJson, FileOptions, Service
 from onshelf._cli._plan_view import notices
 from onshelf._cli._prices import Prices
 from onshelf._cli._product_file import RowError, read_products, to_product
@@ -21,7 +21,6 @@ from onshelf._results import Notice, ProductError
 
 T = TypeVar("T")
 AT_ONCE = 500  # products or ids of one call
-AsJson = Annotated[bool, option("print the counts as JSON", "--json")]
 
 app = App(name="catalog", help="Add products to the catalogue, replace or delete them.")
 

@@ -27,11 +27,20 @@ from onshelf._errors import ServiceFault
 
 ADDRESS_FILE = Path("var/run/gateway.address")
 Weeks = Literal[4, 8] | None
+AsJson = Annotated[bool, option("print the answer as JSON", "--json")]
 
 PRODUCT, ACTION, HAPPENED, CONSTRAINTS, COSTS = map(
     Group.create_ordered, ("Product", "Action", "What happened", "Window and constraints", "Costs and objective")
 )
 STOCK, ANSWER, FILES, SERVICE = map(Group.create_ordered, ("Stock", "Answer", "Files", "Service"))
+
+
+def print_answer(answer: Any, sections: Callable[[], list[Section]], as_json: bool) -> None:
+    """Prints an answer as JSON, or its sections."""
+    if as_json:
+        print(json.dumps(to_json(answer), ensure_ascii=False, indent=2))
+    else:
+        show(*sections())
 
 
 def flat(group: Group) -> Parameter:
@@ -241,10 +250,7 @@ class AnswerOptions:
 
     def print(self, answer: Any, sections: Callable[[], list[Section]]) -> None:
         """Prints an answer as JSON, or its sections."""
-        if self.as_json:
-            print(json.dumps(to_json(answer), ensure_ascii=False, indent=2))
-        else:
-            show(*sections())
+        print_answer(answer, sections, self.as_json)
 
 
 @flat(ANSWER)

@@ -172,6 +172,15 @@ def read_products(path: Path, encoding: str | None = None, decimal: str | None =
     )
 
 
+def read_raw(path: Path) -> "RawFile":
+    """The rows of a file of any kind as texts. Raises UsageError where it is no table."""
+    files = _files()
+    try:
+        return _json_lines(path, files, None) if path.suffix == ".jsonl" else _table(path, files, None)
+    except files.FileError as error:
+        raise UsageError(str(error)) from None
+
+
 def _column(files: Any, field: str, values: Any, decimal: str | None) -> "Reading":
     reader = _READERS.get(field, "texts")
     read: Reading = files.decimals(values, decimal) if reader == "decimals" else getattr(files, reader)(values)

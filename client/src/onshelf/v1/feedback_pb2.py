@@ -29,45 +29,57 @@ from onshelf.v1 import recommendation_pb2 as onshelf_dot_v1_dot_recommendation__
 from onshelf.v1 import types_pb2 as onshelf_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19onshelf/v1/feedback.proto\x12\nonshelf.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x17onshelf/v1/launch.proto\x1a\x1fonshelf/v1/recommendation.proto\x1a\x16onshelf/v1/types.proto\"\xbe\x02\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12#\n\x04kind\x18\x02 \x01(\x0e\x32\x15.onshelf.v1.EventKind\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x12\n\nproduct_id\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07plan_id\x18\x06 \x01(\t\x12\x10\n\x08quantity\x18\x07 \x01(\x01\x12#\n\x07revenue\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12$\n\x08\x64iscount\x18\t \x01(\x0b\x32\x12.google.type.Money\x12\x0e\n\x06rating\x18\n \x01(\x01\x12\x0c\n\x04text\x18\x0b \x01(\t\x12\x0f\n\x07site_id\x18\x0c \x01(\t\x12\x12\n\nchannel_id\x18\r \x01(\t\"8\n\x13RecordEventsRequest\x12!\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x11.onshelf.v1.Event\"K\n\nEventError\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"b\n\x14RecordEventsResponse\x12\x0e\n\x06stored\x18\x01 \x01(\x03\x12\x12\n\nduplicates\x18\x02 \x01(\x03\x12&\n\x06\x65rrors\x18\x03 \x03(\x0b\x32\x16.onshelf.v1.EventError\"7\n\x13StreamEventsRequest\x12 \n\x05\x65vent\x18\x01 \x01(\x0b\x32\x11.onshelf.v1.Event\"b\n\x14StreamEventsResponse\x12\x0e\n\x06stored\x18\x01 \x01(\x03\x12\x12\n\nduplicates\x18\x02 \x01(\x03\x12&\n\x06\x65rrors\x18\x03 \x03(\x0b\x32\x16.onshelf.v1.EventError\"d\n\x13ListLaunchesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.onshelf.v1.LaunchState\"\x97\x01\n\x06Launch\x12\x0f\n\x07plan_id\x18\x01 \x01(\t\x12\x12\n\nproduct_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12&\n\x05state\x18\x04 \x01(\x0e\x32\x17.onshelf.v1.LaunchState\x12\"\n\x06\x61\x63tion\x18\x05 \x01(\x0b\x32\x12.onshelf.v1.Action\x12\r\n\x05units\x18\x06 \x01(\x01\"U\n\x14ListLaunchesResponse\x12$\n\x08launches\x18\x01 \x03(\x0b\x32\x12.onshelf.v1.Launch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\")\n\x16GetLaunchReportRequest\x12\x0f\n\x07plan_id\x18\x01 \x01(\t\"\x97\x01\n\x10LaunchReportWeek\x12\x17\n\x0fweek_start_date\x18\x01 \x01(\t\x12\r\n\x05units\x18\x02 \x01(\x01\x12#\n\x07revenue\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\x13\n\x0bimpressions\x18\x04 \x01(\x03\x12\x0e\n\x06\x63licks\x18\x05 \x01(\x03\x12\x11\n\tpurchases\x18\x06 \x01(\x03\"@\n\x0bReviewTopic\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x0f\n\x07reviews\x18\x02 \x01(\x03\x12\x11\n\tsentiment\x18\x03 \x01(\x01\"\xe3\x02\n\x17GetLaunchReportResponse\x12\"\n\x06launch\x18\x01 \x01(\x0b\x32\x12.onshelf.v1.Launch\x12-\n\x08\x66orecast\x18\x02 \x01(\x0b\x32\x1b.onshelf.v1.OutcomeForecast\x12\x13\n\x0bwithin_band\x18\x03 \x01(\x08\x12+\n\x05weeks\x18\x04 \x03(\x0b\x32\x1c.onshelf.v1.LaunchReportWeek\x12\x1a\n\x12\x63lick_through_rate\x18\x05 \x01(\x01\x12\x17\n\x0f\x63onversion_rate\x18\x06 \x01(\x01\x12\'\n\x06topics\x18\x07 \x03(\x0b\x32\x17.onshelf.v1.ReviewTopic\x12-\n\x0bsuggestions\x18\x08 \x03(\x0b\x32\x18.onshelf.v1.ActionEffect\x12&\n\x04info\x18\t \x01(\x0b\x32\x18.onshelf.v1.ResponseInfo\"$\n\x11\x46orgetUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"G\n\x12\x46orgetUserResponse\x12\x16\n\x0e\x65vents_deleted\x18\x01 \x01(\x03\x12\x19\n\x11in_served_release\x18\x02 \x01(\x08*\xb0\x01\n\x0bLaunchState\x12\x1c\n\x18LAUNCH_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14LAUNCH_STATE_PLANNED\x10\x01\x12\x18\n\x14LAUNCH_STATE_DECIDED\x10\x02\x12\x18\n\x14LAUNCH_STATE_ON_SALE\x10\x03\x12\x1a\n\x16LAUNCH_STATE_COMPLETED\x10\x04\x12\x19\n\x15LAUNCH_STATE_REJECTED\x10\x05\x32\xb5\x03\n\x0f\x46\x65\x65\x64\x62\x61\x63kService\x12Q\n\x0cRecordEvents\x12\x1f.onshelf.v1.RecordEventsRequest\x1a .onshelf.v1.RecordEventsResponse\x12S\n\x0cStreamEvents\x12\x1f.onshelf.v1.StreamEventsRequest\x1a .onshelf.v1.StreamEventsResponse(\x01\x12Q\n\x0cListLaunches\x12\x1f.onshelf.v1.ListLaunchesRequest\x1a .onshelf.v1.ListLaunchesResponse\x12Z\n\x0fGetLaunchReport\x12\".onshelf.v1.GetLaunchReportRequest\x1a#.onshelf.v1.GetLaunchReportResponse\x12K\n\nForgetUser\x12\x1d.onshelf.v1.ForgetUserRequest\x1a\x1e.onshelf.v1.ForgetUserResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19onshelf/v1/feedback.proto\x12\nonshelf.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x17onshelf/v1/launch.proto\x1a\x1fonshelf/v1/recommendation.proto\x1a\x16onshelf/v1/types.proto\"\xc8\x02\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12#\n\x04kind\x18\x02 \x01(\x0e\x32\x15.onshelf.v1.EventKind\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x12\n\nproduct_id\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11\x61ttribution_token\x18\x06 \x01(\t\x12\x10\n\x08quantity\x18\x07 \x01(\x01\x12#\n\x07revenue\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12$\n\x08\x64iscount\x18\t \x01(\x0b\x32\x12.google.type.Money\x12\x0e\n\x06rating\x18\n \x01(\x01\x12\x0c\n\x04text\x18\x0b \x01(\t\x12\x0f\n\x07site_id\x18\x0c \x01(\t\x12\x12\n\nchannel_id\x18\r \x01(\t\"8\n\x13RecordEventsRequest\x12!\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x11.onshelf.v1.Event\"]\n\nEventError\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\"b\n\x14RecordEventsResponse\x12\x0e\n\x06stored\x18\x01 \x01(\x03\x12\x12\n\nduplicates\x18\x02 \x01(\x03\x12&\n\x06\x65rrors\x18\x03 \x03(\x0b\x32\x16.onshelf.v1.EventError\"8\n\x13StreamEventsRequest\x12!\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x11.onshelf.v1.Event\"x\n\x14StreamEventsResponse\x12\x14\n\x0c\x61\x63knowledged\x18\x01 \x01(\x03\x12\x0e\n\x06stored\x18\x02 \x01(\x03\x12\x12\n\nduplicates\x18\x03 \x01(\x03\x12&\n\x06\x65rrors\x18\x04 \x03(\x0b\x32\x16.onshelf.v1.EventError\"N\n\x11ListEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x12\n\nproduct_id\x18\x03 \x01(\t\"P\n\x12ListEventsResponse\x12!\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x11.onshelf.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\x18ListRefusedEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x87\x01\n\x0cRefusedEvent\x12 \n\x05\x65vent\x18\x01 \x01(\x0b\x32\x11.onshelf.v1.Event\x12%\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x16.onshelf.v1.EventError\x12.\n\nrefused_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"~\n\x19ListRefusedEventsResponse\x12(\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x18.onshelf.v1.RefusedEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05total\x18\x03 \x01(\x03\x12\x0f\n\x07\x64ropped\x18\x04 \x01(\x03\"d\n\x13ListLaunchesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.onshelf.v1.LaunchState\"\xe0\x01\n\x06Launch\x12\x0f\n\x07plan_id\x18\x01 \x01(\t\x12\x12\n\nproduct_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12&\n\x05state\x18\x04 \x01(\x0e\x32\x17.onshelf.v1.LaunchState\x12\"\n\x06\x61\x63tion\x18\x05 \x01(\x0b\x32\x12.onshelf.v1.Action\x12\r\n\x05units\x18\x06 \x01(\x01\x12\x16\n\x0e\x65xpected_units\x18\x07 \x01(\x01\x12/\n\nexceptions\x18\x08 \x03(\x0e\x32\x1b.onshelf.v1.LaunchException\"U\n\x14ListLaunchesResponse\x12$\n\x08launches\x18\x01 \x03(\x0b\x32\x12.onshelf.v1.Launch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\")\n\x16GetLaunchReportRequest\x12\x0f\n\x07plan_id\x18\x01 \x01(\t\"\x9e\x02\n\x10LaunchReportWeek\x12\x0c\n\x04week\x18\x01 \x01(\x05\x12\x17\n\x0fweek_start_date\x18\x02 \x01(\t\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\x12\x30\n\rplanned_units\x18\x04 \x01(\x0b\x32\x19.onshelf.v1.CountForecast\x12\r\n\x05units\x18\x05 \x01(\x01\x12\x13\n\x0bwithin_band\x18\x06 \x01(\x08\x12#\n\x07revenue\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12\x13\n\x0bimpressions\x18\x08 \x01(\x03\x12\x0e\n\x06\x63licks\x18\t \x01(\x03\x12\r\n\x05\x63\x61rts\x18\n \x01(\x03\x12\x11\n\tpurchases\x18\x0b \x01(\x03\x12\x0f\n\x07returns\x18\x0c \x01(\x03\"@\n\x0bReviewTopic\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x0f\n\x07reviews\x18\x02 \x01(\x03\x12\x11\n\tsentiment\x18\x03 \x01(\x01\"L\n\x0b\x41ttribution\x12\x10\n\x08\x62y_token\x18\x01 \x01(\x03\x12\x15\n\rby_last_touch\x18\x02 \x01(\x03\x12\x14\n\x0cunattributed\x18\x03 \x01(\x03\"\xae\x06\n\x17GetLaunchReportResponse\x12\"\n\x06launch\x18\x01 \x01(\x0b\x32\x12.onshelf.v1.Launch\x12,\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x1a.onshelf.v1.LaunchDecision\x12.\n\tforecasts\x18\x03 \x03(\x0b\x32\x1b.onshelf.v1.OutcomeForecast\x12\x16\n\x0eobserved_until\x18\x04 \x01(\t\x12\x18\n\x0bwithin_band\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12+\n\x05weeks\x18\x06 \x03(\x0b\x32\x1c.onshelf.v1.LaunchReportWeek\x12,\n\tremaining\x18\x07 \x01(\x0b\x32\x19.onshelf.v1.CountForecast\x12(\n\x05total\x18\x08 \x01(\x0b\x32\x19.onshelf.v1.CountForecast\x12\x17\n\nstock_left\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rstock_ends_on\x18\n \x01(\t\x12\x1f\n\x12\x63lick_through_rate\x18\x0b \x01(\x01H\x02\x88\x01\x01\x12\x1c\n\x0f\x63onversion_rate\x18\x0c \x01(\x01H\x03\x88\x01\x01\x12\x0e\n\x06\x62uyers\x18\r \x01(\x03\x12\x18\n\x0brepeat_rate\x18\x0e \x01(\x01H\x04\x88\x01\x01\x12,\n\x0b\x61ttribution\x18\x0f \x01(\x0b\x32\x17.onshelf.v1.Attribution\x12\x0f\n\x07reviews\x18\x10 \x01(\x03\x12\x18\n\x0bmean_rating\x18\x11 \x01(\x01H\x05\x88\x01\x01\x12\'\n\x06topics\x18\x12 \x03(\x0b\x32\x17.onshelf.v1.ReviewTopic\x12-\n\x0bsuggestions\x18\x13 \x03(\x0b\x32\x18.onshelf.v1.ActionEffect\x12&\n\x04info\x18\x14 \x01(\x0b\x32\x18.onshelf.v1.ResponseInfoB\x0e\n\x0c_within_bandB\r\n\x0b_stock_leftB\x15\n\x13_click_through_rateB\x12\n\x10_conversion_rateB\x0e\n\x0c_repeat_rateB\x0e\n\x0c_mean_rating\"$\n\x11\x46orgetUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"\xe1\x01\n\x12\x46orgetUserResponse\x12\x12\n\nreceipt_id\x18\x01 \x01(\t\x12\x30\n\x0c\x66orgotten_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x65vents_deleted\x18\x03 \x01(\x03\x12\x1e\n\x16refused_events_deleted\x18\x04 \x01(\x03\x12\x17\n\x0f\x61nswers_deleted\x18\x05 \x01(\x03\x12\x19\n\x11\x61udiences_changed\x18\x06 \x01(\x03\x12\x19\n\x11in_served_release\x18\x07 \x01(\x08*\xdc\x01\n\x0fLaunchException\x12 \n\x1cLAUNCH_EXCEPTION_UNSPECIFIED\x10\x00\x12\x1f\n\x1bLAUNCH_EXCEPTION_BELOW_BAND\x10\x01\x12\x1f\n\x1bLAUNCH_EXCEPTION_ABOVE_BAND\x10\x02\x12\x1f\n\x1bLAUNCH_EXCEPTION_STOCK_ENDS\x10\x03\x12!\n\x1dLAUNCH_EXCEPTION_REVIEWS_TURN\x10\x04\x12!\n\x1dLAUNCH_EXCEPTION_DATA_MISSING\x10\x05\x32\xe6\x04\n\x0f\x46\x65\x65\x64\x62\x61\x63kService\x12Q\n\x0cRecordEvents\x12\x1f.onshelf.v1.RecordEventsRequest\x1a .onshelf.v1.RecordEventsResponse\x12U\n\x0cStreamEvents\x12\x1f.onshelf.v1.StreamEventsRequest\x1a .onshelf.v1.StreamEventsResponse(\x01\x30\x01\x12K\n\nListEvents\x12\x1d.onshelf.v1.ListEventsRequest\x1a\x1e.onshelf.v1.ListEventsResponse\x12`\n\x11ListRefusedEvents\x12$.onshelf.v1.ListRefusedEventsRequest\x1a%.onshelf.v1.ListRefusedEventsResponse\x12Q\n\x0cListLaunches\x12\x1f.onshelf.v1.ListLaunchesRequest\x1a .onshelf.v1.ListLaunchesResponse\x12Z\n\x0fGetLaunchReport\x12\".onshelf.v1.GetLaunchReportRequest\x1a#.onshelf.v1.GetLaunchReportResponse\x12K\n\nForgetUser\x12\x1d.onshelf.v1.ForgetUserRequest\x1a\x1e.onshelf.v1.ForgetUserResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'onshelf.v1.feedback_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LAUNCHSTATE']._serialized_start=1970
-  _globals['_LAUNCHSTATE']._serialized_end=2146
+  _globals['_LAUNCHEXCEPTION']._serialized_start=3416
+  _globals['_LAUNCHEXCEPTION']._serialized_end=3636
   _globals['_EVENT']._serialized_start=182
-  _globals['_EVENT']._serialized_end=500
-  _globals['_RECORDEVENTSREQUEST']._serialized_start=502
-  _globals['_RECORDEVENTSREQUEST']._serialized_end=558
-  _globals['_EVENTERROR']._serialized_start=560
-  _globals['_EVENTERROR']._serialized_end=635
-  _globals['_RECORDEVENTSRESPONSE']._serialized_start=637
-  _globals['_RECORDEVENTSRESPONSE']._serialized_end=735
-  _globals['_STREAMEVENTSREQUEST']._serialized_start=737
-  _globals['_STREAMEVENTSREQUEST']._serialized_end=792
-  _globals['_STREAMEVENTSRESPONSE']._serialized_start=794
-  _globals['_STREAMEVENTSRESPONSE']._serialized_end=892
-  _globals['_LISTLAUNCHESREQUEST']._serialized_start=894
-  _globals['_LISTLAUNCHESREQUEST']._serialized_end=994
-  _globals['_LAUNCH']._serialized_start=997
-  _globals['_LAUNCH']._serialized_end=1148
-  _globals['_LISTLAUNCHESRESPONSE']._serialized_start=1150
-  _globals['_LISTLAUNCHESRESPONSE']._serialized_end=1235
-  _globals['_GETLAUNCHREPORTREQUEST']._serialized_start=1237
-  _globals['_GETLAUNCHREPORTREQUEST']._serialized_end=1278
-  _globals['_LAUNCHREPORTWEEK']._serialized_start=1281
-  _globals['_LAUNCHREPORTWEEK']._serialized_end=1432
-  _globals['_REVIEWTOPIC']._serialized_start=1434
-  _globals['_REVIEWTOPIC']._serialized_end=1498
-  _globals['_GETLAUNCHREPORTRESPONSE']._serialized_start=1501
-  _globals['_GETLAUNCHREPORTRESPONSE']._serialized_end=1856
-  _globals['_FORGETUSERREQUEST']._serialized_start=1858
-  _globals['_FORGETUSERREQUEST']._serialized_end=1894
-  _globals['_FORGETUSERRESPONSE']._serialized_start=1896
-  _globals['_FORGETUSERRESPONSE']._serialized_end=1967
-  _globals['_FEEDBACKSERVICE']._serialized_start=2149
-  _globals['_FEEDBACKSERVICE']._serialized_end=2586
+  _globals['_EVENT']._serialized_end=510
+  _globals['_RECORDEVENTSREQUEST']._serialized_start=512
+  _globals['_RECORDEVENTSREQUEST']._serialized_end=568
+  _globals['_EVENTERROR']._serialized_start=570
+  _globals['_EVENTERROR']._serialized_end=663
+  _globals['_RECORDEVENTSRESPONSE']._serialized_start=665
+  _globals['_RECORDEVENTSRESPONSE']._serialized_end=763
+  _globals['_STREAMEVENTSREQUEST']._serialized_start=765
+  _globals['_STREAMEVENTSREQUEST']._serialized_end=821
+  _globals['_STREAMEVENTSRESPONSE']._serialized_start=823
+  _globals['_STREAMEVENTSRESPONSE']._serialized_end=943
+  _globals['_LISTEVENTSREQUEST']._serialized_start=945
+  _globals['_LISTEVENTSREQUEST']._serialized_end=1023
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=1025
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1105
+  _globals['_LISTREFUSEDEVENTSREQUEST']._serialized_start=1107
+  _globals['_LISTREFUSEDEVENTSREQUEST']._serialized_end=1172
+  _globals['_REFUSEDEVENT']._serialized_start=1175
+  _globals['_REFUSEDEVENT']._serialized_end=1310
+  _globals['_LISTREFUSEDEVENTSRESPONSE']._serialized_start=1312
+  _globals['_LISTREFUSEDEVENTSRESPONSE']._serialized_end=1438
+  _globals['_LISTLAUNCHESREQUEST']._serialized_start=1440
+  _globals['_LISTLAUNCHESREQUEST']._serialized_end=1540
+  _globals['_LAUNCH']._serialized_start=1543
+  _globals['_LAUNCH']._serialized_end=1767
+  _globals['_LISTLAUNCHESRESPONSE']._serialized_start=1769
+  _globals['_LISTLAUNCHESRESPONSE']._serialized_end=1854
+  _globals['_GETLAUNCHREPORTREQUEST']._serialized_start=1856
+  _globals['_GETLAUNCHREPORTREQUEST']._serialized_end=1897
+  _globals['_LAUNCHREPORTWEEK']._serialized_start=1900
+  _globals['_LAUNCHREPORTWEEK']._serialized_end=2186
+  _globals['_REVIEWTOPIC']._serialized_start=2188
+  _globals['_REVIEWTOPIC']._serialized_end=2252
+  _globals['_ATTRIBUTION']._serialized_start=2254
+  _globals['_ATTRIBUTION']._serialized_end=2330
+  _globals['_GETLAUNCHREPORTRESPONSE']._serialized_start=2333
+  _globals['_GETLAUNCHREPORTRESPONSE']._serialized_end=3147
+  _globals['_FORGETUSERREQUEST']._serialized_start=3149
+  _globals['_FORGETUSERREQUEST']._serialized_end=3185
+  _globals['_FORGETUSERRESPONSE']._serialized_start=3188
+  _globals['_FORGETUSERRESPONSE']._serialized_end=3413
+  _globals['_FEEDBACKSERVICE']._serialized_start=3639
+  _globals['_FEEDBACKSERVICE']._serialized_end=4253
 # @@protoc_insertion_point(module_scope)

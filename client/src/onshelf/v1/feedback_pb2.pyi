@@ -14,29 +14,29 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class LaunchState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class LaunchException(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    LAUNCH_STATE_UNSPECIFIED: _ClassVar[LaunchState]
-    LAUNCH_STATE_PLANNED: _ClassVar[LaunchState]
-    LAUNCH_STATE_DECIDED: _ClassVar[LaunchState]
-    LAUNCH_STATE_ON_SALE: _ClassVar[LaunchState]
-    LAUNCH_STATE_COMPLETED: _ClassVar[LaunchState]
-    LAUNCH_STATE_REJECTED: _ClassVar[LaunchState]
-LAUNCH_STATE_UNSPECIFIED: LaunchState
-LAUNCH_STATE_PLANNED: LaunchState
-LAUNCH_STATE_DECIDED: LaunchState
-LAUNCH_STATE_ON_SALE: LaunchState
-LAUNCH_STATE_COMPLETED: LaunchState
-LAUNCH_STATE_REJECTED: LaunchState
+    LAUNCH_EXCEPTION_UNSPECIFIED: _ClassVar[LaunchException]
+    LAUNCH_EXCEPTION_BELOW_BAND: _ClassVar[LaunchException]
+    LAUNCH_EXCEPTION_ABOVE_BAND: _ClassVar[LaunchException]
+    LAUNCH_EXCEPTION_STOCK_ENDS: _ClassVar[LaunchException]
+    LAUNCH_EXCEPTION_REVIEWS_TURN: _ClassVar[LaunchException]
+    LAUNCH_EXCEPTION_DATA_MISSING: _ClassVar[LaunchException]
+LAUNCH_EXCEPTION_UNSPECIFIED: LaunchException
+LAUNCH_EXCEPTION_BELOW_BAND: LaunchException
+LAUNCH_EXCEPTION_ABOVE_BAND: LaunchException
+LAUNCH_EXCEPTION_STOCK_ENDS: LaunchException
+LAUNCH_EXCEPTION_REVIEWS_TURN: LaunchException
+LAUNCH_EXCEPTION_DATA_MISSING: LaunchException
 
 class Event(_message.Message):
-    __slots__ = ("event_id", "kind", "user_id", "product_id", "time", "plan_id", "quantity", "revenue", "discount", "rating", "text", "site_id", "channel_id")
+    __slots__ = ("event_id", "kind", "user_id", "product_id", "time", "attribution_token", "quantity", "revenue", "discount", "rating", "text", "site_id", "channel_id")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
-    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTION_TOKEN_FIELD_NUMBER: _ClassVar[int]
     QUANTITY_FIELD_NUMBER: _ClassVar[int]
     REVENUE_FIELD_NUMBER: _ClassVar[int]
     DISCOUNT_FIELD_NUMBER: _ClassVar[int]
@@ -49,7 +49,7 @@ class Event(_message.Message):
     user_id: str
     product_id: str
     time: _timestamp_pb2.Timestamp
-    plan_id: str
+    attribution_token: str
     quantity: float
     revenue: _money_pb2.Money
     discount: _money_pb2.Money
@@ -57,7 +57,7 @@ class Event(_message.Message):
     text: str
     site_id: str
     channel_id: str
-    def __init__(self, event_id: _Optional[str] = ..., kind: _Optional[_Union[_recommendation_pb2.EventKind, str]] = ..., user_id: _Optional[str] = ..., product_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., plan_id: _Optional[str] = ..., quantity: _Optional[float] = ..., revenue: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., discount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., rating: _Optional[float] = ..., text: _Optional[str] = ..., site_id: _Optional[str] = ..., channel_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, event_id: _Optional[str] = ..., kind: _Optional[_Union[_recommendation_pb2.EventKind, str]] = ..., user_id: _Optional[str] = ..., product_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attribution_token: _Optional[str] = ..., quantity: _Optional[float] = ..., revenue: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., discount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., rating: _Optional[float] = ..., text: _Optional[str] = ..., site_id: _Optional[str] = ..., channel_id: _Optional[str] = ...) -> None: ...
 
 class RecordEventsRequest(_message.Message):
     __slots__ = ("events",)
@@ -66,16 +66,18 @@ class RecordEventsRequest(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
 
 class EventError(_message.Message):
-    __slots__ = ("index", "reason", "field", "message")
+    __slots__ = ("index", "event_id", "reason", "field", "message")
     INDEX_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     FIELD_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     index: int
+    event_id: str
     reason: str
     field: str
     message: str
-    def __init__(self, index: _Optional[int] = ..., reason: _Optional[str] = ..., field: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+    def __init__(self, index: _Optional[int] = ..., event_id: _Optional[str] = ..., reason: _Optional[str] = ..., field: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class RecordEventsResponse(_message.Message):
     __slots__ = ("stored", "duplicates", "errors")
@@ -88,20 +90,70 @@ class RecordEventsResponse(_message.Message):
     def __init__(self, stored: _Optional[int] = ..., duplicates: _Optional[int] = ..., errors: _Optional[_Iterable[_Union[EventError, _Mapping]]] = ...) -> None: ...
 
 class StreamEventsRequest(_message.Message):
-    __slots__ = ("event",)
-    EVENT_FIELD_NUMBER: _ClassVar[int]
-    event: Event
-    def __init__(self, event: _Optional[_Union[Event, _Mapping]] = ...) -> None: ...
+    __slots__ = ("events",)
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[Event]
+    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
 
 class StreamEventsResponse(_message.Message):
-    __slots__ = ("stored", "duplicates", "errors")
+    __slots__ = ("acknowledged", "stored", "duplicates", "errors")
+    ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     STORED_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
     ERRORS_FIELD_NUMBER: _ClassVar[int]
+    acknowledged: int
     stored: int
     duplicates: int
     errors: _containers.RepeatedCompositeFieldContainer[EventError]
-    def __init__(self, stored: _Optional[int] = ..., duplicates: _Optional[int] = ..., errors: _Optional[_Iterable[_Union[EventError, _Mapping]]] = ...) -> None: ...
+    def __init__(self, acknowledged: _Optional[int] = ..., stored: _Optional[int] = ..., duplicates: _Optional[int] = ..., errors: _Optional[_Iterable[_Union[EventError, _Mapping]]] = ...) -> None: ...
+
+class ListEventsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "product_id")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    product_id: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., product_id: _Optional[str] = ...) -> None: ...
+
+class ListEventsResponse(_message.Message):
+    __slots__ = ("events", "next_page_token")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[Event]
+    next_page_token: str
+    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListRefusedEventsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class RefusedEvent(_message.Message):
+    __slots__ = ("event", "error", "refused_at")
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_AT_FIELD_NUMBER: _ClassVar[int]
+    event: Event
+    error: EventError
+    refused_at: _timestamp_pb2.Timestamp
+    def __init__(self, event: _Optional[_Union[Event, _Mapping]] = ..., error: _Optional[_Union[EventError, _Mapping]] = ..., refused_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListRefusedEventsResponse(_message.Message):
+    __slots__ = ("events", "next_page_token", "total", "dropped")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[RefusedEvent]
+    next_page_token: str
+    total: int
+    dropped: int
+    def __init__(self, events: _Optional[_Iterable[_Union[RefusedEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., total: _Optional[int] = ..., dropped: _Optional[int] = ...) -> None: ...
 
 class ListLaunchesRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "state")
@@ -110,24 +162,28 @@ class ListLaunchesRequest(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
-    state: LaunchState
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., state: _Optional[_Union[LaunchState, str]] = ...) -> None: ...
+    state: _launch_pb2.LaunchState
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., state: _Optional[_Union[_launch_pb2.LaunchState, str]] = ...) -> None: ...
 
 class Launch(_message.Message):
-    __slots__ = ("plan_id", "product_id", "title", "state", "action", "units")
+    __slots__ = ("plan_id", "product_id", "title", "state", "action", "units", "expected_units", "exceptions")
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
     PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     UNITS_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_UNITS_FIELD_NUMBER: _ClassVar[int]
+    EXCEPTIONS_FIELD_NUMBER: _ClassVar[int]
     plan_id: str
     product_id: str
     title: str
-    state: LaunchState
+    state: _launch_pb2.LaunchState
     action: _types_pb2.Action
     units: float
-    def __init__(self, plan_id: _Optional[str] = ..., product_id: _Optional[str] = ..., title: _Optional[str] = ..., state: _Optional[_Union[LaunchState, str]] = ..., action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., units: _Optional[float] = ...) -> None: ...
+    expected_units: float
+    exceptions: _containers.RepeatedScalarFieldContainer[LaunchException]
+    def __init__(self, plan_id: _Optional[str] = ..., product_id: _Optional[str] = ..., title: _Optional[str] = ..., state: _Optional[_Union[_launch_pb2.LaunchState, str]] = ..., action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., units: _Optional[float] = ..., expected_units: _Optional[float] = ..., exceptions: _Optional[_Iterable[_Union[LaunchException, str]]] = ...) -> None: ...
 
 class ListLaunchesResponse(_message.Message):
     __slots__ = ("launches", "next_page_token")
@@ -144,20 +200,32 @@ class GetLaunchReportRequest(_message.Message):
     def __init__(self, plan_id: _Optional[str] = ...) -> None: ...
 
 class LaunchReportWeek(_message.Message):
-    __slots__ = ("week_start_date", "units", "revenue", "impressions", "clicks", "purchases")
+    __slots__ = ("week", "week_start_date", "complete", "planned_units", "units", "within_band", "revenue", "impressions", "clicks", "carts", "purchases", "returns")
+    WEEK_FIELD_NUMBER: _ClassVar[int]
     WEEK_START_DATE_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    PLANNED_UNITS_FIELD_NUMBER: _ClassVar[int]
     UNITS_FIELD_NUMBER: _ClassVar[int]
+    WITHIN_BAND_FIELD_NUMBER: _ClassVar[int]
     REVENUE_FIELD_NUMBER: _ClassVar[int]
     IMPRESSIONS_FIELD_NUMBER: _ClassVar[int]
     CLICKS_FIELD_NUMBER: _ClassVar[int]
+    CARTS_FIELD_NUMBER: _ClassVar[int]
     PURCHASES_FIELD_NUMBER: _ClassVar[int]
+    RETURNS_FIELD_NUMBER: _ClassVar[int]
+    week: int
     week_start_date: str
+    complete: bool
+    planned_units: _types_pb2.CountForecast
     units: float
+    within_band: bool
     revenue: _money_pb2.Money
     impressions: int
     clicks: int
+    carts: int
     purchases: int
-    def __init__(self, week_start_date: _Optional[str] = ..., units: _Optional[float] = ..., revenue: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., impressions: _Optional[int] = ..., clicks: _Optional[int] = ..., purchases: _Optional[int] = ...) -> None: ...
+    returns: int
+    def __init__(self, week: _Optional[int] = ..., week_start_date: _Optional[str] = ..., complete: bool = ..., planned_units: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., units: _Optional[float] = ..., within_band: bool = ..., revenue: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., impressions: _Optional[int] = ..., clicks: _Optional[int] = ..., carts: _Optional[int] = ..., purchases: _Optional[int] = ..., returns: _Optional[int] = ...) -> None: ...
 
 class ReviewTopic(_message.Message):
     __slots__ = ("topic", "reviews", "sentiment")
@@ -169,27 +237,59 @@ class ReviewTopic(_message.Message):
     sentiment: float
     def __init__(self, topic: _Optional[str] = ..., reviews: _Optional[int] = ..., sentiment: _Optional[float] = ...) -> None: ...
 
+class Attribution(_message.Message):
+    __slots__ = ("by_token", "by_last_touch", "unattributed")
+    BY_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    BY_LAST_TOUCH_FIELD_NUMBER: _ClassVar[int]
+    UNATTRIBUTED_FIELD_NUMBER: _ClassVar[int]
+    by_token: int
+    by_last_touch: int
+    unattributed: int
+    def __init__(self, by_token: _Optional[int] = ..., by_last_touch: _Optional[int] = ..., unattributed: _Optional[int] = ...) -> None: ...
+
 class GetLaunchReportResponse(_message.Message):
-    __slots__ = ("launch", "forecast", "within_band", "weeks", "click_through_rate", "conversion_rate", "topics", "suggestions", "info")
+    __slots__ = ("launch", "decision", "forecasts", "observed_until", "within_band", "weeks", "remaining", "total", "stock_left", "stock_ends_on", "click_through_rate", "conversion_rate", "buyers", "repeat_rate", "attribution", "reviews", "mean_rating", "topics", "suggestions", "info")
     LAUNCH_FIELD_NUMBER: _ClassVar[int]
-    FORECAST_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    FORECASTS_FIELD_NUMBER: _ClassVar[int]
+    OBSERVED_UNTIL_FIELD_NUMBER: _ClassVar[int]
     WITHIN_BAND_FIELD_NUMBER: _ClassVar[int]
     WEEKS_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    STOCK_LEFT_FIELD_NUMBER: _ClassVar[int]
+    STOCK_ENDS_ON_FIELD_NUMBER: _ClassVar[int]
     CLICK_THROUGH_RATE_FIELD_NUMBER: _ClassVar[int]
     CONVERSION_RATE_FIELD_NUMBER: _ClassVar[int]
+    BUYERS_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_RATE_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTION_FIELD_NUMBER: _ClassVar[int]
+    REVIEWS_FIELD_NUMBER: _ClassVar[int]
+    MEAN_RATING_FIELD_NUMBER: _ClassVar[int]
     TOPICS_FIELD_NUMBER: _ClassVar[int]
     SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
     launch: Launch
-    forecast: _types_pb2.OutcomeForecast
+    decision: _launch_pb2.LaunchDecision
+    forecasts: _containers.RepeatedCompositeFieldContainer[_types_pb2.OutcomeForecast]
+    observed_until: str
     within_band: bool
     weeks: _containers.RepeatedCompositeFieldContainer[LaunchReportWeek]
+    remaining: _types_pb2.CountForecast
+    total: _types_pb2.CountForecast
+    stock_left: float
+    stock_ends_on: str
     click_through_rate: float
     conversion_rate: float
+    buyers: int
+    repeat_rate: float
+    attribution: Attribution
+    reviews: int
+    mean_rating: float
     topics: _containers.RepeatedCompositeFieldContainer[ReviewTopic]
     suggestions: _containers.RepeatedCompositeFieldContainer[_launch_pb2.ActionEffect]
     info: _types_pb2.ResponseInfo
-    def __init__(self, launch: _Optional[_Union[Launch, _Mapping]] = ..., forecast: _Optional[_Union[_types_pb2.OutcomeForecast, _Mapping]] = ..., within_band: bool = ..., weeks: _Optional[_Iterable[_Union[LaunchReportWeek, _Mapping]]] = ..., click_through_rate: _Optional[float] = ..., conversion_rate: _Optional[float] = ..., topics: _Optional[_Iterable[_Union[ReviewTopic, _Mapping]]] = ..., suggestions: _Optional[_Iterable[_Union[_launch_pb2.ActionEffect, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
+    def __init__(self, launch: _Optional[_Union[Launch, _Mapping]] = ..., decision: _Optional[_Union[_launch_pb2.LaunchDecision, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., observed_until: _Optional[str] = ..., within_band: bool = ..., weeks: _Optional[_Iterable[_Union[LaunchReportWeek, _Mapping]]] = ..., remaining: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., total: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., stock_left: _Optional[float] = ..., stock_ends_on: _Optional[str] = ..., click_through_rate: _Optional[float] = ..., conversion_rate: _Optional[float] = ..., buyers: _Optional[int] = ..., repeat_rate: _Optional[float] = ..., attribution: _Optional[_Union[Attribution, _Mapping]] = ..., reviews: _Optional[int] = ..., mean_rating: _Optional[float] = ..., topics: _Optional[_Iterable[_Union[ReviewTopic, _Mapping]]] = ..., suggestions: _Optional[_Iterable[_Union[_launch_pb2.ActionEffect, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
 
 class ForgetUserRequest(_message.Message):
     __slots__ = ("user_id",)
@@ -198,9 +298,19 @@ class ForgetUserRequest(_message.Message):
     def __init__(self, user_id: _Optional[str] = ...) -> None: ...
 
 class ForgetUserResponse(_message.Message):
-    __slots__ = ("events_deleted", "in_served_release")
+    __slots__ = ("receipt_id", "forgotten_at", "events_deleted", "refused_events_deleted", "answers_deleted", "audiences_changed", "in_served_release")
+    RECEIPT_ID_FIELD_NUMBER: _ClassVar[int]
+    FORGOTTEN_AT_FIELD_NUMBER: _ClassVar[int]
     EVENTS_DELETED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_EVENTS_DELETED_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_DELETED_FIELD_NUMBER: _ClassVar[int]
+    AUDIENCES_CHANGED_FIELD_NUMBER: _ClassVar[int]
     IN_SERVED_RELEASE_FIELD_NUMBER: _ClassVar[int]
+    receipt_id: str
+    forgotten_at: _timestamp_pb2.Timestamp
     events_deleted: int
+    refused_events_deleted: int
+    answers_deleted: int
+    audiences_changed: int
     in_served_release: bool
-    def __init__(self, events_deleted: _Optional[int] = ..., in_served_release: bool = ...) -> None: ...
+    def __init__(self, receipt_id: _Optional[str] = ..., forgotten_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., events_deleted: _Optional[int] = ..., refused_events_deleted: _Optional[int] = ..., answers_deleted: _Optional[int] = ..., audiences_changed: _Optional[int] = ..., in_served_release: bool = ...) -> None: ...

@@ -40,10 +40,20 @@ class FeedbackServiceStub(object):
                 request_serializer=onshelf_dot_v1_dot_feedback__pb2.RecordEventsRequest.SerializeToString,
                 response_deserializer=onshelf_dot_v1_dot_feedback__pb2.RecordEventsResponse.FromString,
                 _registered_method=True)
-        self.StreamEvents = channel.stream_unary(
+        self.StreamEvents = channel.stream_stream(
                 '/onshelf.v1.FeedbackService/StreamEvents',
                 request_serializer=onshelf_dot_v1_dot_feedback__pb2.StreamEventsRequest.SerializeToString,
                 response_deserializer=onshelf_dot_v1_dot_feedback__pb2.StreamEventsResponse.FromString,
+                _registered_method=True)
+        self.ListEvents = channel.unary_unary(
+                '/onshelf.v1.FeedbackService/ListEvents',
+                request_serializer=onshelf_dot_v1_dot_feedback__pb2.ListEventsRequest.SerializeToString,
+                response_deserializer=onshelf_dot_v1_dot_feedback__pb2.ListEventsResponse.FromString,
+                _registered_method=True)
+        self.ListRefusedEvents = channel.unary_unary(
+                '/onshelf.v1.FeedbackService/ListRefusedEvents',
+                request_serializer=onshelf_dot_v1_dot_feedback__pb2.ListRefusedEventsRequest.SerializeToString,
+                response_deserializer=onshelf_dot_v1_dot_feedback__pb2.ListRefusedEventsResponse.FromString,
                 _registered_method=True)
         self.ListLaunches = channel.unary_unary(
                 '/onshelf.v1.FeedbackService/ListLaunches',
@@ -67,35 +77,52 @@ class FeedbackServiceServicer(object):
     """
 
     def RecordEvents(self, request, context):
-        """Records a batch of events; acknowledged when durable. Not served yet.
+        """Records a batch of events; answered when those that were taken are durable. Safe to repeat. An event that breaks a rule is refused by
+        itself, and kept (ListRefusedEvents).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamEvents(self, request_iterator, context):
-        """Records a stream of events, acknowledged at its end when all are durable. Not served yet.
+        """Records events as they happen. Each answer says how many of the stream's events, from its start, are done with: durable, or refused. The
+        gateway reads on when fewer than a few batches wait for the disk. A stream that breaks off loses nothing that was acknowledged; the
+        others can be sent again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEvents(self, request, context):
+        """Recorded events, in the order in which they were recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRefusedEvents(self, request, context):
+        """Events that were refused and not recorded since, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListLaunches(self, request, context):
-        """Launches that were planned and decided, with their state. Not served yet.
+        """Launches that were decided to be executed, those that need attention first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetLaunchReport(self, request, context):
-        """Plan against actual. Not served yet.
+        """Plan against actual.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ForgetUser(self, request, context):
-        """Deletes a user's events; honoured by the next model release. Not served yet.
+        """Deletes a user's events and answers at once, and takes the user out of remembered audiences; honoured by the next model release.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,10 +136,20 @@ def add_FeedbackServiceServicer_to_server(servicer, server):
                     request_deserializer=onshelf_dot_v1_dot_feedback__pb2.RecordEventsRequest.FromString,
                     response_serializer=onshelf_dot_v1_dot_feedback__pb2.RecordEventsResponse.SerializeToString,
             ),
-            'StreamEvents': grpc.stream_unary_rpc_method_handler(
+            'StreamEvents': grpc.stream_stream_rpc_method_handler(
                     servicer.StreamEvents,
                     request_deserializer=onshelf_dot_v1_dot_feedback__pb2.StreamEventsRequest.FromString,
                     response_serializer=onshelf_dot_v1_dot_feedback__pb2.StreamEventsResponse.SerializeToString,
+            ),
+            'ListEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEvents,
+                    request_deserializer=onshelf_dot_v1_dot_feedback__pb2.ListEventsRequest.FromString,
+                    response_serializer=onshelf_dot_v1_dot_feedback__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'ListRefusedEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRefusedEvents,
+                    request_deserializer=onshelf_dot_v1_dot_feedback__pb2.ListRefusedEventsRequest.FromString,
+                    response_serializer=onshelf_dot_v1_dot_feedback__pb2.ListRefusedEventsResponse.SerializeToString,
             ),
             'ListLaunches': grpc.unary_unary_rpc_method_handler(
                     servicer.ListLaunches,
@@ -179,12 +216,66 @@ class FeedbackService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.stream_unary(
+        return grpc.experimental.stream_stream(
             request_iterator,
             target,
             '/onshelf.v1.FeedbackService/StreamEvents',
             onshelf_dot_v1_dot_feedback__pb2.StreamEventsRequest.SerializeToString,
             onshelf_dot_v1_dot_feedback__pb2.StreamEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onshelf.v1.FeedbackService/ListEvents',
+            onshelf_dot_v1_dot_feedback__pb2.ListEventsRequest.SerializeToString,
+            onshelf_dot_v1_dot_feedback__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRefusedEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onshelf.v1.FeedbackService/ListRefusedEvents',
+            onshelf_dot_v1_dot_feedback__pb2.ListRefusedEventsRequest.SerializeToString,
+            onshelf_dot_v1_dot_feedback__pb2.ListRefusedEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

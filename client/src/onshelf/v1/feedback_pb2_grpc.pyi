@@ -43,17 +43,49 @@ _FeedbackServiceRecordEventsType = typing_extensions.TypeVar(
 
 _FeedbackServiceStreamEventsType = typing_extensions.TypeVar(
     '_FeedbackServiceStreamEventsType',
-    grpc.StreamUnaryMultiCallable[
+    grpc.StreamStreamMultiCallable[
         onshelf.v1.feedback_pb2.StreamEventsRequest,
         onshelf.v1.feedback_pb2.StreamEventsResponse,
     ],
-    grpc.aio.StreamUnaryMultiCallable[
+    grpc.aio.StreamStreamMultiCallable[
         onshelf.v1.feedback_pb2.StreamEventsRequest,
         onshelf.v1.feedback_pb2.StreamEventsResponse,
     ],
-    default=grpc.StreamUnaryMultiCallable[
+    default=grpc.StreamStreamMultiCallable[
         onshelf.v1.feedback_pb2.StreamEventsRequest,
         onshelf.v1.feedback_pb2.StreamEventsResponse,
+    ],
+)
+
+_FeedbackServiceListEventsType = typing_extensions.TypeVar(
+    '_FeedbackServiceListEventsType',
+    grpc.UnaryUnaryMultiCallable[
+        onshelf.v1.feedback_pb2.ListEventsRequest,
+        onshelf.v1.feedback_pb2.ListEventsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        onshelf.v1.feedback_pb2.ListEventsRequest,
+        onshelf.v1.feedback_pb2.ListEventsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        onshelf.v1.feedback_pb2.ListEventsRequest,
+        onshelf.v1.feedback_pb2.ListEventsResponse,
+    ],
+)
+
+_FeedbackServiceListRefusedEventsType = typing_extensions.TypeVar(
+    '_FeedbackServiceListRefusedEventsType',
+    grpc.UnaryUnaryMultiCallable[
+        onshelf.v1.feedback_pb2.ListRefusedEventsRequest,
+        onshelf.v1.feedback_pb2.ListRefusedEventsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        onshelf.v1.feedback_pb2.ListRefusedEventsRequest,
+        onshelf.v1.feedback_pb2.ListRefusedEventsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        onshelf.v1.feedback_pb2.ListRefusedEventsRequest,
+        onshelf.v1.feedback_pb2.ListRefusedEventsResponse,
     ],
 )
 
@@ -105,7 +137,7 @@ _FeedbackServiceForgetUserType = typing_extensions.TypeVar(
     ],
 )
 
-class FeedbackServiceStub(typing.Generic[_FeedbackServiceRecordEventsType, _FeedbackServiceStreamEventsType, _FeedbackServiceListLaunchesType, _FeedbackServiceGetLaunchReportType, _FeedbackServiceForgetUserType]):
+class FeedbackServiceStub(typing.Generic[_FeedbackServiceRecordEventsType, _FeedbackServiceStreamEventsType, _FeedbackServiceListEventsType, _FeedbackServiceListRefusedEventsType, _FeedbackServiceListLaunchesType, _FeedbackServiceGetLaunchReportType, _FeedbackServiceForgetUserType]):
     """What users and shops did, and what came of plans."""
 
     @typing.overload
@@ -114,9 +146,17 @@ class FeedbackServiceStub(typing.Generic[_FeedbackServiceRecordEventsType, _Feed
             onshelf.v1.feedback_pb2.RecordEventsRequest,
             onshelf.v1.feedback_pb2.RecordEventsResponse,
         ],
-        grpc.StreamUnaryMultiCallable[
+        grpc.StreamStreamMultiCallable[
             onshelf.v1.feedback_pb2.StreamEventsRequest,
             onshelf.v1.feedback_pb2.StreamEventsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            onshelf.v1.feedback_pb2.ListEventsRequest,
+            onshelf.v1.feedback_pb2.ListEventsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            onshelf.v1.feedback_pb2.ListRefusedEventsRequest,
+            onshelf.v1.feedback_pb2.ListRefusedEventsResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             onshelf.v1.feedback_pb2.ListLaunchesRequest,
@@ -138,9 +178,17 @@ class FeedbackServiceStub(typing.Generic[_FeedbackServiceRecordEventsType, _Feed
             onshelf.v1.feedback_pb2.RecordEventsRequest,
             onshelf.v1.feedback_pb2.RecordEventsResponse,
         ],
-        grpc.aio.StreamUnaryMultiCallable[
+        grpc.aio.StreamStreamMultiCallable[
             onshelf.v1.feedback_pb2.StreamEventsRequest,
             onshelf.v1.feedback_pb2.StreamEventsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            onshelf.v1.feedback_pb2.ListEventsRequest,
+            onshelf.v1.feedback_pb2.ListEventsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            onshelf.v1.feedback_pb2.ListRefusedEventsRequest,
+            onshelf.v1.feedback_pb2.ListRefusedEventsResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             onshelf.v1.feedback_pb2.ListLaunchesRequest,
@@ -157,28 +205,47 @@ class FeedbackServiceStub(typing.Generic[_FeedbackServiceRecordEventsType, _Feed
     ], channel: grpc.aio.Channel) -> None: ...
 
     RecordEvents: _FeedbackServiceRecordEventsType
-    """Records a batch of events; acknowledged when durable. Not served yet."""
+    """Records a batch of events; answered when those that were taken are durable. Safe to repeat. An event that breaks a rule is refused by
+    itself, and kept (ListRefusedEvents).
+    """
 
     StreamEvents: _FeedbackServiceStreamEventsType
-    """Records a stream of events, acknowledged at its end when all are durable. Not served yet."""
+    """Records events as they happen. Each answer says how many of the stream's events, from its start, are done with: durable, or refused. The
+    gateway reads on when fewer than a few batches wait for the disk. A stream that breaks off loses nothing that was acknowledged; the
+    others can be sent again.
+    """
+
+    ListEvents: _FeedbackServiceListEventsType
+    """Recorded events, in the order in which they were recorded."""
+
+    ListRefusedEvents: _FeedbackServiceListRefusedEventsType
+    """Events that were refused and not recorded since, newest first."""
 
     ListLaunches: _FeedbackServiceListLaunchesType
-    """Launches that were planned and decided, with their state. Not served yet."""
+    """Launches that were decided to be executed, those that need attention first."""
 
     GetLaunchReport: _FeedbackServiceGetLaunchReportType
-    """Plan against actual. Not served yet."""
+    """Plan against actual."""
 
     ForgetUser: _FeedbackServiceForgetUserType
-    """Deletes a user's events; honoured by the next model release. Not served yet."""
+    """Deletes a user's events and answers at once, and takes the user out of remembered audiences; honoured by the next model release."""
 
 FeedbackServiceAsyncStub: typing_extensions.TypeAlias = FeedbackServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         onshelf.v1.feedback_pb2.RecordEventsRequest,
         onshelf.v1.feedback_pb2.RecordEventsResponse,
     ],
-    grpc.aio.StreamUnaryMultiCallable[
+    grpc.aio.StreamStreamMultiCallable[
         onshelf.v1.feedback_pb2.StreamEventsRequest,
         onshelf.v1.feedback_pb2.StreamEventsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        onshelf.v1.feedback_pb2.ListEventsRequest,
+        onshelf.v1.feedback_pb2.ListEventsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        onshelf.v1.feedback_pb2.ListRefusedEventsRequest,
+        onshelf.v1.feedback_pb2.ListRefusedEventsResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         onshelf.v1.feedback_pb2.ListLaunchesRequest,
@@ -203,15 +270,36 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         request: onshelf.v1.feedback_pb2.RecordEventsRequest,
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.feedback_pb2.RecordEventsResponse, collections.abc.Awaitable[onshelf.v1.feedback_pb2.RecordEventsResponse]]:
-        """Records a batch of events; acknowledged when durable. Not served yet."""
+        """Records a batch of events; answered when those that were taken are durable. Safe to repeat. An event that breaks a rule is refused by
+        itself, and kept (ListRefusedEvents).
+        """
 
     @abc.abstractmethod
     def StreamEvents(
         self,
         request_iterator: _MaybeAsyncIterator[onshelf.v1.feedback_pb2.StreamEventsRequest],
         context: _ServicerContext,
-    ) -> typing.Union[onshelf.v1.feedback_pb2.StreamEventsResponse, collections.abc.Awaitable[onshelf.v1.feedback_pb2.StreamEventsResponse]]:
-        """Records a stream of events, acknowledged at its end when all are durable. Not served yet."""
+    ) -> typing.Union[collections.abc.Iterator[onshelf.v1.feedback_pb2.StreamEventsResponse], collections.abc.AsyncIterator[onshelf.v1.feedback_pb2.StreamEventsResponse]]:
+        """Records events as they happen. Each answer says how many of the stream's events, from its start, are done with: durable, or refused. The
+        gateway reads on when fewer than a few batches wait for the disk. A stream that breaks off loses nothing that was acknowledged; the
+        others can be sent again.
+        """
+
+    @abc.abstractmethod
+    def ListEvents(
+        self,
+        request: onshelf.v1.feedback_pb2.ListEventsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[onshelf.v1.feedback_pb2.ListEventsResponse, collections.abc.Awaitable[onshelf.v1.feedback_pb2.ListEventsResponse]]:
+        """Recorded events, in the order in which they were recorded."""
+
+    @abc.abstractmethod
+    def ListRefusedEvents(
+        self,
+        request: onshelf.v1.feedback_pb2.ListRefusedEventsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[onshelf.v1.feedback_pb2.ListRefusedEventsResponse, collections.abc.Awaitable[onshelf.v1.feedback_pb2.ListRefusedEventsResponse]]:
+        """Events that were refused and not recorded since, newest first."""
 
     @abc.abstractmethod
     def ListLaunches(
@@ -219,7 +307,7 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         request: onshelf.v1.feedback_pb2.ListLaunchesRequest,
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.feedback_pb2.ListLaunchesResponse, collections.abc.Awaitable[onshelf.v1.feedback_pb2.ListLaunchesResponse]]:
-        """Launches that were planned and decided, with their state. Not served yet."""
+        """Launches that were decided to be executed, those that need attention first."""
 
     @abc.abstractmethod
     def GetLaunchReport(
@@ -227,7 +315,7 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         request: onshelf.v1.feedback_pb2.GetLaunchReportRequest,
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.feedback_pb2.GetLaunchReportResponse, collections.abc.Awaitable[onshelf.v1.feedback_pb2.GetLaunchReportResponse]]:
-        """Plan against actual. Not served yet."""
+        """Plan against actual."""
 
     @abc.abstractmethod
     def ForgetUser(
@@ -235,6 +323,6 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         request: onshelf.v1.feedback_pb2.ForgetUserRequest,
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.feedback_pb2.ForgetUserResponse, collections.abc.Awaitable[onshelf.v1.feedback_pb2.ForgetUserResponse]]:
-        """Deletes a user's events; honoured by the next model release. Not served yet."""
+        """Deletes a user's events and answers at once, and takes the user out of remembered audiences; honoured by the next model release."""
 
 def add_FeedbackServiceServicer_to_server(servicer: FeedbackServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

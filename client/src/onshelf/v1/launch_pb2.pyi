@@ -26,12 +26,38 @@ class CalendarDecision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CALENDAR_DECISION_HOLD: _ClassVar[CalendarDecision]
     CALENDAR_DECISION_DROP: _ClassVar[CalendarDecision]
 
+class LaunchState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LAUNCH_STATE_UNSPECIFIED: _ClassVar[LaunchState]
+    LAUNCH_STATE_PLANNED: _ClassVar[LaunchState]
+    LAUNCH_STATE_DECIDED: _ClassVar[LaunchState]
+    LAUNCH_STATE_ON_SALE: _ClassVar[LaunchState]
+    LAUNCH_STATE_COMPLETED: _ClassVar[LaunchState]
+    LAUNCH_STATE_REJECTED: _ClassVar[LaunchState]
+    LAUNCH_STATE_POSTPONED: _ClassVar[LaunchState]
+
 class DecisionKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DECISION_KIND_UNSPECIFIED: _ClassVar[DecisionKind]
     DECISION_KIND_ACCEPTED: _ClassVar[DecisionKind]
     DECISION_KIND_CHANGED: _ClassVar[DecisionKind]
     DECISION_KIND_REJECTED: _ClassVar[DecisionKind]
+    DECISION_KIND_POSTPONED: _ClassVar[DecisionKind]
+
+class DecisionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DECISION_REASON_UNSPECIFIED: _ClassVar[DecisionReason]
+    DECISION_REASON_FORECAST_TOO_HIGH: _ClassVar[DecisionReason]
+    DECISION_REASON_FORECAST_TOO_LOW: _ClassVar[DecisionReason]
+    DECISION_REASON_CHANNEL_UNAVAILABLE: _ClassVar[DecisionReason]
+    DECISION_REASON_PRICE: _ClassVar[DecisionReason]
+    DECISION_REASON_BUDGET: _ClassVar[DecisionReason]
+    DECISION_REASON_SUPPLY: _ClassVar[DecisionReason]
+    DECISION_REASON_TIMING: _ClassVar[DecisionReason]
+    DECISION_REASON_AGREEMENT: _ClassVar[DecisionReason]
+    DECISION_REASON_PRODUCT_CHANGED: _ClassVar[DecisionReason]
+    DECISION_REASON_EXPERIMENT: _ClassVar[DecisionReason]
+    DECISION_REASON_OTHER: _ClassVar[DecisionReason]
 PRICE_PHASE_UNSPECIFIED: PricePhase
 PRICE_PHASE_LAUNCH_PROMOTION: PricePhase
 PRICE_PHASE_REGULAR: PricePhase
@@ -40,10 +66,30 @@ CALENDAR_DECISION_UNSPECIFIED: CalendarDecision
 CALENDAR_DECISION_LAUNCH: CalendarDecision
 CALENDAR_DECISION_HOLD: CalendarDecision
 CALENDAR_DECISION_DROP: CalendarDecision
+LAUNCH_STATE_UNSPECIFIED: LaunchState
+LAUNCH_STATE_PLANNED: LaunchState
+LAUNCH_STATE_DECIDED: LaunchState
+LAUNCH_STATE_ON_SALE: LaunchState
+LAUNCH_STATE_COMPLETED: LaunchState
+LAUNCH_STATE_REJECTED: LaunchState
+LAUNCH_STATE_POSTPONED: LaunchState
 DECISION_KIND_UNSPECIFIED: DecisionKind
 DECISION_KIND_ACCEPTED: DecisionKind
 DECISION_KIND_CHANGED: DecisionKind
 DECISION_KIND_REJECTED: DecisionKind
+DECISION_KIND_POSTPONED: DecisionKind
+DECISION_REASON_UNSPECIFIED: DecisionReason
+DECISION_REASON_FORECAST_TOO_HIGH: DecisionReason
+DECISION_REASON_FORECAST_TOO_LOW: DecisionReason
+DECISION_REASON_CHANNEL_UNAVAILABLE: DecisionReason
+DECISION_REASON_PRICE: DecisionReason
+DECISION_REASON_BUDGET: DecisionReason
+DECISION_REASON_SUPPLY: DecisionReason
+DECISION_REASON_TIMING: DecisionReason
+DECISION_REASON_AGREEMENT: DecisionReason
+DECISION_REASON_PRODUCT_CHANGED: DecisionReason
+DECISION_REASON_EXPERIMENT: DecisionReason
+DECISION_REASON_OTHER: DecisionReason
 
 class ChannelCost(_message.Message):
     __slots__ = ("channel_id", "fixed_cost", "cost_per_unit", "lead_time_days", "coverage_cost")
@@ -532,18 +578,30 @@ class GetPlanRequest(_message.Message):
     def __init__(self, plan_id: _Optional[str] = ...) -> None: ...
 
 class StoredPlan(_message.Message):
-    __slots__ = ("plan_id", "request", "response", "created_at", "decision")
+    __slots__ = ("plan_id", "created_at", "state", "request", "response", "evaluate_request", "evaluate_response", "decision", "earlier_decisions", "executed_plan", "executed_weekly_units")
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_FIELD_NUMBER: _ClassVar[int]
-    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    EVALUATE_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    EVALUATE_RESPONSE_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
+    EARLIER_DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    EXECUTED_PLAN_FIELD_NUMBER: _ClassVar[int]
+    EXECUTED_WEEKLY_UNITS_FIELD_NUMBER: _ClassVar[int]
     plan_id: str
+    created_at: _timestamp_pb2.Timestamp
+    state: LaunchState
     request: PlanLaunchRequest
     response: PlanLaunchResponse
-    created_at: _timestamp_pb2.Timestamp
+    evaluate_request: EvaluatePlanRequest
+    evaluate_response: EvaluatePlanResponse
     decision: LaunchDecision
-    def __init__(self, plan_id: _Optional[str] = ..., request: _Optional[_Union[PlanLaunchRequest, _Mapping]] = ..., response: _Optional[_Union[PlanLaunchResponse, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decision: _Optional[_Union[LaunchDecision, _Mapping]] = ...) -> None: ...
+    earlier_decisions: _containers.RepeatedCompositeFieldContainer[LaunchDecision]
+    executed_plan: LaunchPlan
+    executed_weekly_units: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, plan_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[LaunchState, str]] = ..., request: _Optional[_Union[PlanLaunchRequest, _Mapping]] = ..., response: _Optional[_Union[PlanLaunchResponse, _Mapping]] = ..., evaluate_request: _Optional[_Union[EvaluatePlanRequest, _Mapping]] = ..., evaluate_response: _Optional[_Union[EvaluatePlanResponse, _Mapping]] = ..., decision: _Optional[_Union[LaunchDecision, _Mapping]] = ..., earlier_decisions: _Optional[_Iterable[_Union[LaunchDecision, _Mapping]]] = ..., executed_plan: _Optional[_Union[LaunchPlan, _Mapping]] = ..., executed_weekly_units: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class GetPlanResponse(_message.Message):
     __slots__ = ("plan",)
@@ -552,51 +610,117 @@ class GetPlanResponse(_message.Message):
     def __init__(self, plan: _Optional[_Union[StoredPlan, _Mapping]] = ...) -> None: ...
 
 class ListPlansRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "product_id", "undecided_only")
+    __slots__ = ("page_size", "page_token", "product_id", "state", "created_from", "created_before")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
-    UNDECIDED_ONLY_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FROM_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     product_id: str
-    undecided_only: bool
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., product_id: _Optional[str] = ..., undecided_only: bool = ...) -> None: ...
+    state: LaunchState
+    created_from: _timestamp_pb2.Timestamp
+    created_before: _timestamp_pb2.Timestamp
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., product_id: _Optional[str] = ..., state: _Optional[_Union[LaunchState, str]] = ..., created_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class PlanSummary(_message.Message):
+    __slots__ = ("plan_id", "created_at", "product_id", "title", "state", "model_release", "action", "units", "decision")
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_RELEASE_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    plan_id: str
+    created_at: _timestamp_pb2.Timestamp
+    product_id: str
+    title: str
+    state: LaunchState
+    model_release: int
+    action: _types_pb2.Action
+    units: float
+    decision: LaunchDecision
+    def __init__(self, plan_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., product_id: _Optional[str] = ..., title: _Optional[str] = ..., state: _Optional[_Union[LaunchState, str]] = ..., model_release: _Optional[int] = ..., action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., units: _Optional[float] = ..., decision: _Optional[_Union[LaunchDecision, _Mapping]] = ...) -> None: ...
 
 class ListPlansResponse(_message.Message):
     __slots__ = ("plans", "next_page_token")
     PLANS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    plans: _containers.RepeatedCompositeFieldContainer[StoredPlan]
+    plans: _containers.RepeatedCompositeFieldContainer[PlanSummary]
     next_page_token: str
-    def __init__(self, plans: _Optional[_Iterable[_Union[StoredPlan, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, plans: _Optional[_Iterable[_Union[PlanSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class LaunchDecision(_message.Message):
-    __slots__ = ("kind", "executed_action", "plan_rank", "product_id", "reason", "decided_at")
+    __slots__ = ("kind", "executed_action", "plan_rank", "product_id", "reason", "comment", "decided_by", "postponed_until", "decided_at", "revision")
     KIND_FIELD_NUMBER: _ClassVar[int]
     EXECUTED_ACTION_FIELD_NUMBER: _ClassVar[int]
     PLAN_RANK_FIELD_NUMBER: _ClassVar[int]
     PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_BY_FIELD_NUMBER: _ClassVar[int]
+    POSTPONED_UNTIL_FIELD_NUMBER: _ClassVar[int]
     DECIDED_AT_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
     kind: DecisionKind
     executed_action: _types_pb2.Action
     plan_rank: int
     product_id: str
-    reason: str
+    reason: DecisionReason
+    comment: str
+    decided_by: str
+    postponed_until: str
     decided_at: _timestamp_pb2.Timestamp
-    def __init__(self, kind: _Optional[_Union[DecisionKind, str]] = ..., executed_action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., plan_rank: _Optional[int] = ..., product_id: _Optional[str] = ..., reason: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    revision: int
+    def __init__(self, kind: _Optional[_Union[DecisionKind, str]] = ..., executed_action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., plan_rank: _Optional[int] = ..., product_id: _Optional[str] = ..., reason: _Optional[_Union[DecisionReason, str]] = ..., comment: _Optional[str] = ..., decided_by: _Optional[str] = ..., postponed_until: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class DecideLaunchRequest(_message.Message):
-    __slots__ = ("plan_id", "decision")
+    __slots__ = ("plan_id", "decision", "last_revision")
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
+    LAST_REVISION_FIELD_NUMBER: _ClassVar[int]
     plan_id: str
     decision: LaunchDecision
-    def __init__(self, plan_id: _Optional[str] = ..., decision: _Optional[_Union[LaunchDecision, _Mapping]] = ...) -> None: ...
+    last_revision: int
+    def __init__(self, plan_id: _Optional[str] = ..., decision: _Optional[_Union[LaunchDecision, _Mapping]] = ..., last_revision: _Optional[int] = ...) -> None: ...
 
 class DecideLaunchResponse(_message.Message):
-    __slots__ = ("plan",)
+    __slots__ = ("plan", "revised", "info")
     PLAN_FIELD_NUMBER: _ClassVar[int]
+    REVISED_FIELD_NUMBER: _ClassVar[int]
+    INFO_FIELD_NUMBER: _ClassVar[int]
     plan: StoredPlan
-    def __init__(self, plan: _Optional[_Union[StoredPlan, _Mapping]] = ...) -> None: ...
+    revised: bool
+    info: _types_pb2.ResponseInfo
+    def __init__(self, plan: _Optional[_Union[StoredPlan, _Mapping]] = ..., revised: bool = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
+
+class ReplayPlanRequest(_message.Message):
+    __slots__ = ("plan_id",)
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    plan_id: str
+    def __init__(self, plan_id: _Optional[str] = ...) -> None: ...
+
+class PlanDifference(_message.Message):
+    __slots__ = ("field", "remembered", "replayed")
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    REMEMBERED_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    field: str
+    remembered: str
+    replayed: str
+    def __init__(self, field: _Optional[str] = ..., remembered: _Optional[str] = ..., replayed: _Optional[str] = ...) -> None: ...
+
+class ReplayPlanResponse(_message.Message):
+    __slots__ = ("same", "differences", "info")
+    SAME_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    same: bool
+    differences: _containers.RepeatedCompositeFieldContainer[PlanDifference]
+    info: _types_pb2.ResponseInfo
+    def __init__(self, same: bool = ..., differences: _Optional[_Iterable[_Union[PlanDifference, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...

@@ -75,6 +75,11 @@ class LaunchServiceStub(object):
                 request_serializer=onshelf_dot_v1_dot_launch__pb2.DecideLaunchRequest.SerializeToString,
                 response_deserializer=onshelf_dot_v1_dot_launch__pb2.DecideLaunchResponse.FromString,
                 _registered_method=True)
+        self.ReplayPlan = channel.unary_unary(
+                '/onshelf.v1.LaunchService/ReplayPlan',
+                request_serializer=onshelf_dot_v1_dot_launch__pb2.ReplayPlanRequest.SerializeToString,
+                response_deserializer=onshelf_dot_v1_dot_launch__pb2.ReplayPlanResponse.FromString,
+                _registered_method=True)
 
 
 class LaunchServiceServicer(object):
@@ -121,21 +126,30 @@ class LaunchServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetPlan(self, request, context):
-        """A stored plan. Not served yet.
+        """A remembered plan, with what was decided.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPlans(self, request, context):
-        """Stored plans, newest first. Not served yet.
+        """Remembered plans, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideLaunch(self, request, context):
-        """Records what was decided about a plan. Not served yet.
+        """Records what was decided about a plan. The same content again is the same decision; other content is a new revision, and the earlier
+        ones are kept. The product of an accepted or changed plan is in the catalogue at once, as by UpsertProducts, under the id that it got;
+        a later revision that rejects or postpones the plan takes it out again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayPlan(self, request, context):
+        """Computes a remembered plan again, from what was stored and by the model release that made it, and compares. Nothing is remembered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,6 +197,11 @@ def add_LaunchServiceServicer_to_server(servicer, server):
                     servicer.DecideLaunch,
                     request_deserializer=onshelf_dot_v1_dot_launch__pb2.DecideLaunchRequest.FromString,
                     response_serializer=onshelf_dot_v1_dot_launch__pb2.DecideLaunchResponse.SerializeToString,
+            ),
+            'ReplayPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayPlan,
+                    request_deserializer=onshelf_dot_v1_dot_launch__pb2.ReplayPlanRequest.FromString,
+                    response_serializer=onshelf_dot_v1_dot_launch__pb2.ReplayPlanResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -402,6 +421,33 @@ class LaunchService(object):
             '/onshelf.v1.LaunchService/DecideLaunch',
             onshelf_dot_v1_dot_launch__pb2.DecideLaunchRequest.SerializeToString,
             onshelf_dot_v1_dot_launch__pb2.DecideLaunchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onshelf.v1.LaunchService/ReplayPlan',
+            onshelf_dot_v1_dot_launch__pb2.ReplayPlanRequest.SerializeToString,
+            onshelf_dot_v1_dot_launch__pb2.ReplayPlanResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -153,7 +153,23 @@ _LaunchServiceDecideLaunchType = typing_extensions.TypeVar(
     ],
 )
 
-class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServiceEvaluatePlanType, _LaunchServiceUpdateForecastType, _LaunchServiceStreamPlansType, _LaunchServicePlanCalendarType, _LaunchServiceGetPlanType, _LaunchServiceListPlansType, _LaunchServiceDecideLaunchType]):
+_LaunchServiceReplayPlanType = typing_extensions.TypeVar(
+    '_LaunchServiceReplayPlanType',
+    grpc.UnaryUnaryMultiCallable[
+        onshelf.v1.launch_pb2.ReplayPlanRequest,
+        onshelf.v1.launch_pb2.ReplayPlanResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        onshelf.v1.launch_pb2.ReplayPlanRequest,
+        onshelf.v1.launch_pb2.ReplayPlanResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        onshelf.v1.launch_pb2.ReplayPlanRequest,
+        onshelf.v1.launch_pb2.ReplayPlanResponse,
+    ],
+)
+
+class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServiceEvaluatePlanType, _LaunchServiceUpdateForecastType, _LaunchServiceStreamPlansType, _LaunchServicePlanCalendarType, _LaunchServiceGetPlanType, _LaunchServiceListPlansType, _LaunchServiceDecideLaunchType, _LaunchServiceReplayPlanType]):
     """Plans launches of new products."""
 
     @typing.overload
@@ -189,6 +205,10 @@ class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServ
         grpc.UnaryUnaryMultiCallable[
             onshelf.v1.launch_pb2.DecideLaunchRequest,
             onshelf.v1.launch_pb2.DecideLaunchResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            onshelf.v1.launch_pb2.ReplayPlanRequest,
+            onshelf.v1.launch_pb2.ReplayPlanResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -226,6 +246,10 @@ class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServ
             onshelf.v1.launch_pb2.DecideLaunchRequest,
             onshelf.v1.launch_pb2.DecideLaunchResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            onshelf.v1.launch_pb2.ReplayPlanRequest,
+            onshelf.v1.launch_pb2.ReplayPlanResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     PlanLaunch: _LaunchServicePlanLaunchType
@@ -249,13 +273,19 @@ class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServ
     """Plans many products that compete for slots and budget: one joint optimum. Not served yet."""
 
     GetPlan: _LaunchServiceGetPlanType
-    """A stored plan. Not served yet."""
+    """A remembered plan, with what was decided."""
 
     ListPlans: _LaunchServiceListPlansType
-    """Stored plans, newest first. Not served yet."""
+    """Remembered plans, newest first."""
 
     DecideLaunch: _LaunchServiceDecideLaunchType
-    """Records what was decided about a plan. Not served yet."""
+    """Records what was decided about a plan. The same content again is the same decision; other content is a new revision, and the earlier
+    ones are kept. The product of an accepted or changed plan is in the catalogue at once, as by UpsertProducts, under the id that it got;
+    a later revision that rejects or postpones the plan takes it out again.
+    """
+
+    ReplayPlan: _LaunchServiceReplayPlanType
+    """Computes a remembered plan again, from what was stored and by the model release that made it, and compares. Nothing is remembered."""
 
 LaunchServiceAsyncStub: typing_extensions.TypeAlias = LaunchServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -289,6 +319,10 @@ LaunchServiceAsyncStub: typing_extensions.TypeAlias = LaunchServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         onshelf.v1.launch_pb2.DecideLaunchRequest,
         onshelf.v1.launch_pb2.DecideLaunchResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        onshelf.v1.launch_pb2.ReplayPlanRequest,
+        onshelf.v1.launch_pb2.ReplayPlanResponse,
     ],
 ]
 
@@ -346,7 +380,7 @@ class LaunchServiceServicer(metaclass=abc.ABCMeta):
         request: onshelf.v1.launch_pb2.GetPlanRequest,
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.launch_pb2.GetPlanResponse, collections.abc.Awaitable[onshelf.v1.launch_pb2.GetPlanResponse]]:
-        """A stored plan. Not served yet."""
+        """A remembered plan, with what was decided."""
 
     @abc.abstractmethod
     def ListPlans(
@@ -354,7 +388,7 @@ class LaunchServiceServicer(metaclass=abc.ABCMeta):
         request: onshelf.v1.launch_pb2.ListPlansRequest,
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.launch_pb2.ListPlansResponse, collections.abc.Awaitable[onshelf.v1.launch_pb2.ListPlansResponse]]:
-        """Stored plans, newest first. Not served yet."""
+        """Remembered plans, newest first."""
 
     @abc.abstractmethod
     def DecideLaunch(
@@ -362,6 +396,17 @@ class LaunchServiceServicer(metaclass=abc.ABCMeta):
         request: onshelf.v1.launch_pb2.DecideLaunchRequest,
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.launch_pb2.DecideLaunchResponse, collections.abc.Awaitable[onshelf.v1.launch_pb2.DecideLaunchResponse]]:
-        """Records what was decided about a plan. Not served yet."""
+        """Records what was decided about a plan. The same content again is the same decision; other content is a new revision, and the earlier
+        ones are kept. The product of an accepted or changed plan is in the catalogue at once, as by UpsertProducts, under the id that it got;
+        a later revision that rejects or postpones the plan takes it out again.
+        """
+
+    @abc.abstractmethod
+    def ReplayPlan(
+        self,
+        request: onshelf.v1.launch_pb2.ReplayPlanRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[onshelf.v1.launch_pb2.ReplayPlanResponse, collections.abc.Awaitable[onshelf.v1.launch_pb2.ReplayPlanResponse]]:
+        """Computes a remembered plan again, from what was stored and by the model release that made it, and compares. Nothing is remembered."""
 
 def add_LaunchServiceServicer_to_server(servicer: LaunchServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

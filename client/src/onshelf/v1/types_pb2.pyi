@@ -59,6 +59,7 @@ class NoticeCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NOTICE_CODE_CATALOGUE_INCOMPLETE: _ClassVar[NoticeCode]
     NOTICE_CODE_TITLE_STRANGE: _ClassVar[NoticeCode]
     NOTICE_CODE_NOT_LEARNED: _ClassVar[NoticeCode]
+    NOTICE_CODE_NOT_REMEMBERED: _ClassVar[NoticeCode]
 
 class SupportLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -102,6 +103,7 @@ NOTICE_CODE_SALES_FOR_DEMAND: NoticeCode
 NOTICE_CODE_CATALOGUE_INCOMPLETE: NoticeCode
 NOTICE_CODE_TITLE_STRANGE: NoticeCode
 NOTICE_CODE_NOT_LEARNED: NoticeCode
+NOTICE_CODE_NOT_REMEMBERED: NoticeCode
 SUPPORT_LEVEL_UNSPECIFIED: SupportLevel
 SUPPORT_LEVEL_NONE: SupportLevel
 SUPPORT_LEVEL_LOW: SupportLevel
@@ -333,18 +335,20 @@ class ModelReleaseInfo(_message.Message):
     def __init__(self, version: _Optional[int] = ..., as_of: _Optional[str] = ..., role: _Optional[str] = ..., dataset: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., price_tax: _Optional[_Union[PriceTax, str]] = ...) -> None: ...
 
 class ResponseInfo(_message.Message):
-    __slots__ = ("model_release", "units_basis", "timings", "notices", "degraded")
+    __slots__ = ("model_release", "units_basis", "timings", "notices", "degraded", "attribution_token")
     MODEL_RELEASE_FIELD_NUMBER: _ClassVar[int]
     UNITS_BASIS_FIELD_NUMBER: _ClassVar[int]
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
     NOTICES_FIELD_NUMBER: _ClassVar[int]
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTION_TOKEN_FIELD_NUMBER: _ClassVar[int]
     model_release: ModelReleaseInfo
     units_basis: UnitsBasis
     timings: _containers.RepeatedCompositeFieldContainer[StageTiming]
     notices: _containers.RepeatedCompositeFieldContainer[Notice]
     degraded: bool
-    def __init__(self, model_release: _Optional[_Union[ModelReleaseInfo, _Mapping]] = ..., units_basis: _Optional[_Union[UnitsBasis, _Mapping]] = ..., timings: _Optional[_Iterable[_Union[StageTiming, _Mapping]]] = ..., notices: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., degraded: bool = ...) -> None: ...
+    attribution_token: str
+    def __init__(self, model_release: _Optional[_Union[ModelReleaseInfo, _Mapping]] = ..., units_basis: _Optional[_Union[UnitsBasis, _Mapping]] = ..., timings: _Optional[_Iterable[_Union[StageTiming, _Mapping]]] = ..., notices: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., degraded: bool = ..., attribution_token: _Optional[str] = ...) -> None: ...
 
 class CategoryResolution(_message.Message):
     __slots__ = ("category_path", "matched", "confidence", "nearest")

@@ -120,3 +120,7 @@ class Answers(Generic[M]):
         """Keep an answer."""
         if request_id:
             self._kept.put(request_id, (content, answer), answer.ByteSize())
+
+    def clear(self) -> None:
+        """Keep nothing of what was answered so far."""
+        self._kept.clear()

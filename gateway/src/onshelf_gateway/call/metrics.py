@@ -111,6 +111,14 @@ catalogue_lag = Histogram(
     registry=REGISTRY,
 )
 
+remembered = Counter("onshelf_answers_remembered", "Answers written to the store.", registry=REGISTRY)
+not_remembered = Counter(
+    "onshelf_answers_not_remembered", "Answers that the store did not take; they say so.", registry=REGISTRY
+)
+events = Counter(
+    "onshelf_events", "Events by what became of them: stored, duplicate or refused.", ["result"], registry=REGISTRY
+)
+
 
 def encoder_cache(hits: int, misses: int) -> None:
     """Count products that were looked up."""

@@ -42,3 +42,8 @@ class Recent(Generic[K, V]):
         self._weight += weight
         while len(self._kept) > self._size or self._weight > self._room:
             self._weight -= self._kept.popitem(last=False)[1][1]
+
+    def clear(self) -> None:
+        """Keep nothing."""
+        self._kept.clear()
+        self._weight = 0

@@ -40,12 +40,11 @@ PATIENCE = 1.0  # s between attempts to read what could not be read, and after w
 class Catalogue:
     """Upserted and deleted products. Used on one event loop; the store is asked in threads of its own."""
 
-    def __init__(self, settings: Settings, models: Models, releases: ReleaseSet) -> None:
+    def __init__(self, settings: Settings, models: Models, releases: ReleaseSet, store: Store) -> None:
         self._settings = settings
         self._models = models
         self._releases = releases
-        self._database = Store(settings.store)
-        self._store = CatalogueStore(self._database, settings.catalogue_entries)
+        self._store = CatalogueStore(store, settings.catalogue_entries)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="store")
         self._writing = asyncio.Lock()
         self._entries: dict[str, Entry] = {}
@@ -56,12 +55,11 @@ class Catalogue:
         self._work = asyncio.Event()  # something may have to be read
 
     async def start(self) -> None:
-        """Open the store and load what it holds.
+        """Load what the store, which is open, holds.
 
         Raises:
             StoreError: it cannot be used.
         """
-        await self._in_thread(self._database.open)
         self._activate_production()
         await self._fetch()
         log.info("catalogue_loaded", entries=self._live, last_change=self._seen)
@@ -78,9 +76,8 @@ class Catalogue:
             await asyncio.gather(reading, return_exceptions=True)
 
     async def close(self) -> None:
-        """Let go of the store, after what is being written."""
+        """Wait for what is being written."""
         await asyncio.to_thread(self._threads.shutdown)
-        self._database.close()
 
     # For calls.
 

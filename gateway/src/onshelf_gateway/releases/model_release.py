@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -260,6 +261,11 @@ class ModelRelease:
         )
         info.created_at.FromDatetime(manifest.created_at)
         return info
+
+    @cached_property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The zone of the retailer's local dates."""
+        return zoneinfo.ZoneInfo(self.manifest.timezone)
 
     @cached_property
     def trait_frequency(self) -> Floats:

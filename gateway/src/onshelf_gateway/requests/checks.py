@@ -57,7 +57,7 @@ class Checker:
                 self.fail("FIELD_REQUIRED", field, "is empty and required")
         elif len(value) > limit:
             self.fail("TEXT_TOO_LONG", field, f"has {len(value)} characters; at most {limit}")
-        elif any(unicodedata.category(char) == "Cc" for char in value):
+        elif not value.isprintable() and any(unicodedata.category(char) == "Cc" for char in value):
             self.fail("TEXT_INVALID", field, f"{shown(value)} holds control characters; send plain text")
         elif not value.strip():
             self.fail("TEXT_INVALID", field, "holds nothing but white space")

@@ -29,12 +29,13 @@ from onshelf_gateway.call import metrics
 from onshelf_gateway.call.interceptor import CallInterceptor
 from onshelf_gateway.call.permits import Permits
 from onshelf_gateway.catalogue.catalogue import Catalogue
+from onshelf_gateway.feedback.memory import Memory
 from onshelf_gateway.inference.backend import InferenceBackend
 from onshelf_gateway.inference.models import Models
 from onshelf_gateway.releases.release_set import ReleaseSet
 from onshelf_gateway.server import heap, reflection
 from onshelf_gateway.services.catalog.service import CatalogService
-from onshelf_gateway.services.feedback import FeedbackService
+from onshelf_gateway.services.feedback.service import FeedbackService
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.health import Health, Monitor
 from onshelf_gateway.services.kserve.service import InferenceService
@@ -42,7 +43,7 @@ from onshelf_gateway.services.launch.service import LaunchService
 from onshelf_gateway.services.model_release import ModelReleaseService
 from onshelf_gateway.services.recommendation.service import RecommendationService
 from onshelf_gateway.settings import Settings
-from onshelf_gateway.store.database import StoreError
+from onshelf_gateway.store.database import Store, StoreError
 
 log = structlog.get_logger(__name__)
 LEAST_PING_MS = 100  # callers that ping more often, on a stream that says nothing, are cut off
@@ -70,7 +71,9 @@ class Server:
             encoder_cache_bytes=settings.encoder_cache_mib << 20,
             trial_seconds=settings.probe_interval_ms / 1000,
         )
-        self.catalogue = Catalogue(settings, self.models, self.releases)
+        self.store = Store(settings.store)
+        self.catalogue = Catalogue(settings, self.models, self.releases, self.store)
+        self.memory = Memory(settings, self.store)
         self.monitor = Monitor(
             settings=settings, backend=backend, models=self.models, releases=self.releases, health=self.health
         )
@@ -91,6 +94,7 @@ class Server:
         settings = self.settings
         await asyncio.to_thread(self.releases.refresh)
         try:
+            await asyncio.to_thread(self.store.open)
             await self.catalogue.start()
         except StoreError as error:
             raise OSError(f"--store: cannot be used: {error}") from error
@@ -100,6 +104,7 @@ class Server:
             models=self.models,
             permits=Permits(settings.max_in_flight, settings.retry_after_ms),
             catalogue=self.catalogue,
+            memory=self.memory,
         )
         size = settings.max_message_mib << 20
         self._server = server = grpc.aio.server(
@@ -116,7 +121,7 @@ class Server:
         launch_pb2_grpc.add_LaunchServiceServicer_to_server(LaunchService(gateway), server)  # type: ignore[abstract]
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(RecommendationService(gateway), server)  # type: ignore[abstract]
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(gateway), server)  # type: ignore[abstract]
-        feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackService(), server)  # type: ignore[abstract]
+        feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackService(gateway), server)  # type: ignore[abstract]
         model_release_pb2_grpc.add_ModelReleaseServiceServicer_to_server(ModelReleaseService(gateway), server)  # type: ignore[abstract]
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(InferenceService(gateway, self.health), server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
@@ -135,6 +140,7 @@ class Server:
         await server.start()
         self._tasks.append(asyncio.create_task(self.monitor.run()))
         self._tasks.append(asyncio.create_task(self.catalogue.run()))
+        self._tasks.append(asyncio.create_task(self.memory.run()))
         if settings.reload_seconds:
             self._tasks.append(asyncio.create_task(self.releases.watch(settings.reload_seconds)))
         if settings.address_file is not None:
@@ -162,6 +168,8 @@ class Server:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.models.trials.close()
         await self.catalogue.close()
+        await self.memory.close()
+        self.store.close()
         await self.backend.close()
         if self._metrics is not None:
             await asyncio.to_thread(self._metrics.shutdown)

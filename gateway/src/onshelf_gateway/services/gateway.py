@@ -1,4 +1,4 @@
-"""What the services share: settings, model releases, models, permits, the catalogue and kept answers."""
+"""What the services share: settings, model releases, models, permits, the catalogue, remembered and kept answers."""
 
 import asyncio
 import datetime as dt
@@ -10,6 +10,7 @@ from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.idempotency import Answers, Shared
 from onshelf_gateway.call.permits import Permits
 from onshelf_gateway.catalogue.catalogue import Catalogue
+from onshelf_gateway.feedback.memory import Memory
 from onshelf_gateway.inference.models import Models
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.releases.release_set import ReleaseSet
@@ -25,6 +26,7 @@ class Gateway:
     models: Models
     permits: Permits
     catalogue: Catalogue
+    memory: Memory
     answers: Answers[launch_pb2.PlanLaunchResponse] = field(init=False)
     shared: Shared[launch_pb2.PlanLaunchResponse] = field(init=False, default_factory=Shared)
     draining: asyncio.Event = field(init=False, default_factory=asyncio.Event)

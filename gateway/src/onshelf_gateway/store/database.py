@@ -5,6 +5,7 @@ processes that start at once one does it while the others wait.
 """
 
 import random
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ class Store:
         except CommandError as error:
             raise StoreError(f"its schema is none that this version knows: {error}") from error
         except (SQLAlchemyError, OSError) as error:
-            raise StoreError(_reason(error)) from error
+            raise StoreError(reason_of(error)) from error
         finally:
             if not opened:
                 self.close()
@@ -97,6 +98,21 @@ class Store:
         with self._failures(), self._opened().execution_options(**{WRITES: True}).begin() as connection:
             yield connection
 
+    def wipe(self) -> None:
+        """Let nothing of what was deleted stay in SQLite's log; PostgreSQL's vacuum does so in its own time.
+
+        Raises:
+            StoreError: the database failed.
+        """
+        if self.dialect == "sqlite":
+            connection = self._opened().raw_connection()  # outside of a transaction
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                raise StoreError(reason_of(error)) from error
+            finally:
+                connection.close()
+
     def _opened(self) -> Engine:
         if self._engine is None:
             raise StoreError("it is not open")
@@ -107,7 +123,7 @@ class Store:
         try:
             yield
         except SQLAlchemyError as error:
-            raise StoreError(_reason(error)) from error
+            raise StoreError(reason_of(error)) from error
 
     def _migrate(self) -> None:
         with self.writing() as connection:
@@ -128,7 +144,12 @@ def _sqlite(database: str | None) -> Engine:
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # BEGIN is sent below, not by sqlite3 when it thinks fit
-        for pragma in (f"busy_timeout={int(BUSY_SECONDS * 1000)}", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in (
+            f"busy_timeout={int(BUSY_SECONDS * 1000)}",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "secure_delete=ON",
+        ):
             connection.execute(f"PRAGMA {pragma}")
         _write_ahead(connection)
 
@@ -142,8 +163,6 @@ def _sqlite(database: str | None) -> Engine:
 
 def _write_ahead(connection: Any) -> None:
     """WAL mode: readers do not wait for a writer. SQLite does not wait by itself for others that switch to it."""
-    import sqlite3
-
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
@@ -155,6 +174,6 @@ def _write_ahead(connection: Any) -> None:
             time.sleep(0.01 + random.random() / 20)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """What went wrong in one line: the driver's own words, without SQLAlchemy's statement and parameters."""
     return str(getattr(error, "orig", None) or error).strip().splitlines()[0]

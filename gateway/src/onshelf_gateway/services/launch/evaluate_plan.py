@@ -35,15 +35,15 @@ from onshelf_gateway.requests.questions import (
 )
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.response import response_info
+from onshelf_gateway.store.answers import EVALUATION
 from onshelf_release.calendar import WEEK, first_day_of_week
 from onshelf_release.candidates import CHANNEL_SLOTS
 
 MORE_CHANNELS = 3
+Evaluation = tuple[ProductQuestion, ActionQuestion, Costing, int]
 
 
-def parse_evaluation(
-    request: launch_pb2.EvaluatePlanRequest, release: ModelRelease, today: dt.date
-) -> tuple[ProductQuestion, ActionQuestion, Costing, int]:
+def parse_evaluation(request: launch_pb2.EvaluatePlanRequest, release: ModelRelease, today: dt.date) -> Evaluation:
     """Check a request.
 
     Raises:
@@ -115,51 +115,78 @@ async def evaluate_plan(
     with call.stage("validate"):
         release = gateway.release(call, request.model_release)
         today = gateway.today(release)
-        question, action, costing, similar = parse_evaluation(request, release, today)
+        question = parse_evaluation(request, release, today)
     with gateway.permits.hold(call):
-        product = await understand(call, release, gateway.models, gateway.settings, question)
-        encoded = product.encoded
-        candidates = star(action, release, product, today)
-        features = candidates.features(release)
-        finding = asyncio.create_task(
-            optional(call, gateway.models.find_launches(call, release, encoded.embedding), "similar launches are")
+        response = await _evaluate(gateway, call, question, release, today)
+        response.plan_id = plan_id("", "", release.version)
+        gateway.memory.remember(
+            call,
+            release,
+            kind=EVALUATION,
+            today=today,
+            request=request,
+            response=response,
+            offered=[{"launch_date": response.plan.action.launch_date}],
+            answer_id=response.plan_id,
+            product_id=request.product.product_id,
+            title=request.product.title,
         )
-        try:
-            raw = await gateway.models.score_candidates(
-                call, release, encoded.embedding, product.ids, product.attributes, features
-            )
-            launches = await finding
-        finally:
-            await side_by_side.end([finding], call.remaining())
-        metrics.candidates.inc(len(candidates))
-        with call.stage("objective", len(candidates)):
-            economics, value, stocking = score(release, product, candidates, raw, costing)
-        with call.stage("explanation"):
-            nearest = float(launches.scores[0]) if launches is not None and len(launches.scores) else None
-            feasible = too_early(candidates, costing.costs, costing.stock, today)
-            scored = Scored(
-                release=release,
-                candidates=candidates,
-                economics=economics,
-                objective=costing.objective,
-                stocking=stocking,
-                value=value,
-                feasible=feasible,
-                history=ComparableLaunches(release, product),
-                nearest=nearest,
-                price_limits=PriceLimits(0.0, max(DEFAULT_MAX_DISCOUNT, action.discount), None, None),
-            )
-            plan = scored.plan(0, 0)
-        with call.stage("response"):
-            notices.notice_projection(call, release, action.day, action.day)
-            notices.notice_plan(call, release, [plan], costing)
-            response = launch_pb2.EvaluatePlanResponse(
-                plan_id=plan_id("", "", release.version),
-                plan=plan,
-                objective_metric=costing.objective.metric,  # type: ignore[arg-type]
-                category=product.category.message(),
-            )
-            if launches is not None:
-                response.similar_launches.extend(messages.past_launches(release, launches, similar))
+    return response
+
+
+async def evaluate(
+    gateway: Gateway, call: Call, request: launch_pb2.EvaluatePlanRequest, release: ModelRelease, today: dt.date
+) -> launch_pb2.EvaluatePlanResponse:
+    """The answer as it would be given on a day; without an id, a permit, and what is kept."""
+    return await _evaluate(gateway, call, parse_evaluation(request, release, today), release, today)
+
+
+async def _evaluate(
+    gateway: Gateway, call: Call, asked: Evaluation, release: ModelRelease, today: dt.date
+) -> launch_pb2.EvaluatePlanResponse:
+    question, action, costing, similar = asked
+    product = await understand(call, release, gateway.models, gateway.settings, question)
+    encoded = product.encoded
+    candidates = star(action, release, product, today)
+    features = candidates.features(release)
+    finding = asyncio.create_task(
+        optional(call, gateway.models.find_launches(call, release, encoded.embedding), "similar launches are")
+    )
+    try:
+        raw = await gateway.models.score_candidates(
+            call, release, encoded.embedding, product.ids, product.attributes, features
+        )
+        launches = await finding
+    finally:
+        await side_by_side.end([finding], call.remaining())
+    metrics.candidates.inc(len(candidates))
+    with call.stage("objective", len(candidates)):
+        economics, value, stocking = score(release, product, candidates, raw, costing)
+    with call.stage("explanation"):
+        nearest = float(launches.scores[0]) if launches is not None and len(launches.scores) else None
+        feasible = too_early(candidates, costing.costs, costing.stock, today)
+        scored = Scored(
+            release=release,
+            candidates=candidates,
+            economics=economics,
+            objective=costing.objective,
+            stocking=stocking,
+            value=value,
+            feasible=feasible,
+            history=ComparableLaunches(release, product),
+            nearest=nearest,
+            price_limits=PriceLimits(0.0, max(DEFAULT_MAX_DISCOUNT, action.discount), None, None),
+        )
+        plan = scored.plan(0, 0)
+    with call.stage("response"):
+        notices.notice_projection(call, release, action.day, action.day)
+        notices.notice_plan(call, release, [plan], costing)
+        response = launch_pb2.EvaluatePlanResponse(
+            plan=plan,
+            objective_metric=costing.objective.metric,  # type: ignore[arg-type]
+            category=product.category.message(),
+        )
+        if launches is not None:
+            response.similar_launches.extend(messages.past_launches(release, launches, similar))
     response.info.CopyFrom(response_info(call, release, costing.scale))
     return response

@@ -32,6 +32,7 @@ from onshelf_gateway.requests.plan_question import PlanQuestion, parse_plan
 from onshelf_gateway.requests.questions import needs_buyers
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.response import response_info
+from onshelf_gateway.store.answers import PLAN
 
 STEPS_TO_SEND = 3  # of the event loop, until a call of the model server is on its way
 T = types_pb2
@@ -64,6 +65,22 @@ async def plan_launch(
     if known is not None:
         return known
 
+    def remembered(response: launch_pb2.PlanLaunchResponse) -> launch_pb2.PlanLaunchResponse:
+        response.plan_id = plan_id(request.request_id, content, release.version)
+        gateway.memory.remember(
+            call,
+            release,
+            kind=PLAN,
+            today=today,
+            request=request,
+            response=response,
+            offered=[{"launch_date": one.action.launch_date} for one in response.plans],
+            answer_id=response.plan_id,
+            product_id=request.product.product_id,
+            title=request.product.title,
+        )
+        return response
+
     async def make() -> launch_pb2.PlanLaunchResponse:
         if patient:
             async with gateway.permits.wait(call):
@@ -74,9 +91,7 @@ async def plan_launch(
             return await _plan(gateway, call, question, release, today)
 
     if patient or call.trace:
-        response = await make()
-        response.plan_id = plan_id(request.request_id, content, release.version)
-        return response
+        return remembered(await make())
     async with gateway.answers.claim(request.request_id, content) as known:
         if known is not None:
             return known
@@ -95,8 +110,7 @@ async def plan_launch(
                     cached=True,
                 )
             )
-        response = _own(call, made) if shared else made
-        response.plan_id = plan_id(request.request_id, content, release.version)
+        response = remembered(_own(call, made) if shared else made)
         if not response.info.degraded:  # the same request may get the missing part a moment later
             gateway.answers.put(request.request_id, content, response)
         return response
@@ -111,6 +125,14 @@ def _own(call: Call, made: launch_pb2.PlanLaunchResponse) -> launch_pb2.PlanLaun
     del response.info.timings[:]
     response.info.timings.extend(call.timings())
     return response
+
+
+async def plan(
+    gateway: Gateway, call: Call, request: launch_pb2.PlanLaunchRequest, release: ModelRelease, today: dt.date
+) -> launch_pb2.PlanLaunchResponse:
+    """A plan as it would be made on a day; without an id, a permit, and what is kept."""
+    question = parse_plan(request, release, today, gateway.settings.max_candidates)
+    return await _plan(gateway, call, question, release, today)
 
 
 async def _plan(

@@ -6,14 +6,18 @@ from typing import Any
 from onshelf.v1 import launch_pb2, launch_pb2_grpc
 from onshelf_gateway.call.interceptor import current_call
 from onshelf_gateway.services.gateway import Gateway
+from onshelf_gateway.services.launch.decide_launch import decide_launch
 from onshelf_gateway.services.launch.evaluate_plan import evaluate_plan
+from onshelf_gateway.services.launch.get_plan import get_plan
+from onshelf_gateway.services.launch.list_plans import list_plans
 from onshelf_gateway.services.launch.plan_launch import plan_launch
+from onshelf_gateway.services.launch.replay_plan import replay_plan
 from onshelf_gateway.services.launch.stream_plans import stream_plans
 from onshelf_gateway.services.launch.update_forecast import update_forecast
 
 
 class LaunchService(launch_pb2_grpc.LaunchServiceServicer):
-    """PlanLaunch, StreamPlans, EvaluatePlan and UpdateForecast; the other calls are not served yet."""
+    """All calls but PlanCalendar, which is not served yet."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -46,3 +50,23 @@ class LaunchService(launch_pb2_grpc.LaunchServiceServicer):
     ) -> launch_pb2.UpdateForecastResponse:
         """The forecast after the first weeks."""
         return await update_forecast(self._gateway, current_call(), request)
+
+    async def GetPlan(self, request: launch_pb2.GetPlanRequest, context: Any) -> launch_pb2.GetPlanResponse:  # noqa: ARG002
+        """A remembered plan."""
+        return await get_plan(self._gateway, current_call(), request)
+
+    async def ListPlans(self, request: launch_pb2.ListPlansRequest, context: Any) -> launch_pb2.ListPlansResponse:  # noqa: ARG002
+        """Remembered plans."""
+        return await list_plans(self._gateway, current_call(), request)
+
+    async def DecideLaunch(
+        self,
+        request: launch_pb2.DecideLaunchRequest,
+        context: Any,  # noqa: ARG002
+    ) -> launch_pb2.DecideLaunchResponse:
+        """What was decided about a plan."""
+        return await decide_launch(self._gateway, current_call(), request)
+
+    async def ReplayPlan(self, request: launch_pb2.ReplayPlanRequest, context: Any) -> launch_pb2.ReplayPlanResponse:  # noqa: ARG002
+        """A remembered plan, computed again."""
+        return await replay_plan(self._gateway, current_call(), request)

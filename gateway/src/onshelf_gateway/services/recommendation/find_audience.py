@@ -8,6 +8,7 @@ from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.recommendation.subjects import parse_subject, read_subject
 from onshelf_gateway.services.response import response_info
+from onshelf_gateway.store.answers import AUDIENCE
 
 
 async def find_audience(
@@ -34,4 +35,15 @@ async def find_audience(
             if request.segments or count == 0:
                 response.segments.extend(audience.segments(release, found, count))
     response.info.CopyFrom(response_info(call, release))
+    gateway.memory.remember(
+        call,
+        release,
+        kind=AUDIENCE,
+        today=gateway.today(release),
+        request=request,
+        response=response,
+        offered=[],  # its users are in the response alone, where those who asked to be forgotten are taken out
+        product_id=request.product_id or request.product.product_id,
+        title=request.product.title,
+    )
     return response

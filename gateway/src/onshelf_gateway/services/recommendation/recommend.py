@@ -21,6 +21,7 @@ from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.response import response_info
+from onshelf_gateway.store.answers import RECOMMENDATION
 from onshelf_release.codes import CATEGORY_LEVELS
 
 R = recommendation_pb2
@@ -122,6 +123,16 @@ async def recommend_products(
                     "count",
                 )
     response.info.CopyFrom(response_info(call, release))
+    gateway.memory.remember(
+        call,
+        release,
+        kind=RECOMMENDATION,
+        today=gateway.today(release),
+        request=request,
+        response=response,
+        offered=[{"product_id": product.product_id} for product in response.products],
+        user_id=request.user_id,
+    )
     return response
 
 

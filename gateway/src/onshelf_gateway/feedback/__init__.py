@@ -1,0 +1,1 @@
+"""What was offered, decided and done: answers remembered, decisions, events."""

@@ -1,0 +1,152 @@
+"""RecordEvents and StreamEvents: events that keep the rules become durable, the others are refused one by one."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from onshelf.v1 import feedback_pb2
+from onshelf_gateway.call import metrics
+from onshelf_gateway.call.call import Call
+from onshelf_gateway.call.errors import GatewayError, draining
+from onshelf_gateway.requests.checks import Checker
+from onshelf_gateway.requests.event import check_event, event_row
+from onshelf_gateway.services.gateway import Gateway
+from onshelf_gateway.store.events import Recorded, RefusedRow, add_events
+
+F = feedback_pb2
+MOST = 10_000  # events of a call
+MOST_STREAMED = 1_000  # of a message of a stream
+WAITING = 4  # messages of a stream that may wait for the disk
+IDLE = 0.5  # seconds without a message after which a draining gateway ends a stream
+
+
+async def record_events(gateway: Gateway, call: Call, request: F.RecordEventsRequest) -> F.RecordEventsResponse:
+    """Answer RecordEvents."""
+    with call.stage("validate", len(request.events)):
+        _check_size("events", request.events, MOST)
+    with gateway.permits.hold(call):
+        recorded = await _record(gateway, call, request.events)
+    return F.RecordEventsResponse(
+        stored=recorded.stored, duplicates=recorded.duplicates, errors=[_error(row) for row in recorded.refused]
+    )
+
+
+async def stream_events(
+    gateway: Gateway, call: Call, requests: AsyncIterator[F.StreamEventsRequest]
+) -> AsyncIterator[F.StreamEventsResponse]:
+    """Answer StreamEvents: an answer for each message, in order, once its events are durable.
+
+    Raises:
+        GatewayError: of a message that is no batch, once those before it are answered; DRAINING where nothing more
+            comes; STORE_UNAVAILABLE.
+    """
+    source = aiter(requests)
+    waiting: deque[tuple[int, asyncio.Task[Recorded]]] = deque()
+    total = F.StreamEventsResponse()
+    stopping = asyncio.create_task(gateway.draining.wait())
+    reading: asyncio.Task[F.StreamEventsRequest | None] | None = None
+    ended, failure = False, None
+    try:
+        while waiting or not ended:
+            if reading is None and not ended and len(waiting) < WAITING:
+                reading = asyncio.create_task(_next(source))
+            tasks: set[asyncio.Task[Any]] = {*([reading] if reading else []), *([waiting[0][1]] if waiting else [])}
+            stop = gateway.draining.is_set()
+            if not stop:
+                tasks.add(stopping)
+            done, _ = await asyncio.wait(tasks, timeout=IDLE if stop else None, return_when=asyncio.FIRST_COMPLETED)
+            if stop and not done and not waiting:  # nothing comes: its sender would keep it open for ever
+                raise draining(gateway.settings.retry_after_ms)
+            if reading is not None and reading.done():
+                try:
+                    request = reading.result()
+                    if request is not None:
+                        _check_size("events", request.events, MOST_STREAMED)
+                        part = asyncio.create_task(_record(gateway, call, request.events))
+                        waiting.append((len(request.events), part))
+                    ended = request is None
+                except GatewayError as error:
+                    ended, failure = True, error
+                reading = None
+            while waiting and waiting[0][1].done():
+                count, part = waiting.popleft()
+                yield _acknowledged(total, count, part.result())
+        if failure is not None:
+            raise failure
+    finally:
+        left: list[asyncio.Task[Any]] = [stopping, *([reading] if reading else []), *(part for _, part in waiting)]
+        for one in left:
+            one.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+
+async def _next(source: AsyncIterator[F.StreamEventsRequest]) -> F.StreamEventsRequest | None:
+    return await anext(source, None)
+
+
+def _acknowledged(total: F.StreamEventsResponse, count: int, recorded: Recorded) -> F.StreamEventsResponse:
+    """Add a message's events to the stream's total; returns the answer."""
+    errors = [_error(row, total.acknowledged) for row in recorded.refused]
+    total.acknowledged += count
+    total.stored += recorded.stored
+    total.duplicates += recorded.duplicates
+    return F.StreamEventsResponse(
+        acknowledged=total.acknowledged, stored=total.stored, duplicates=total.duplicates, errors=errors
+    )
+
+
+async def _record(gateway: Gateway, call: Call, events: Sequence[F.Event]) -> Recorded:
+    """Check events, write them, and count what became of them."""
+    release = gateway.release(call, 0)
+    zone, now = release.zone, time.time()
+    rows: list[tuple[int, dict[str, Any], bytes]] = []
+    refused: list[RefusedRow] = []
+    with call.stage("events", len(events)):
+        for index, event in enumerate(events):
+            check = Checker()
+            check_event(check, event, release, now)
+            if check.violations:
+                refused.append(_refused(index, event, check))
+            else:
+                rows.append((index, event_row(event, zone), event.SerializeToString()))
+    most = gateway.settings.refused_events
+    with call.stage("store", len(rows)):
+        recorded = await gateway.memory.write(lambda connection: add_events(connection, rows, refused, most))
+    metrics.events.labels("stored").inc(recorded.stored)
+    metrics.events.labels("duplicate").inc(recorded.duplicates)
+    metrics.events.labels("refused").inc(len(recorded.refused))
+    return recorded
+
+
+def _check_size(field: str, events: Sequence[F.Event], most: int) -> None:
+    check = Checker()
+    if not events:
+        check.fail("FIELD_REQUIRED", field, "is empty and required")
+    check.count(field, events, most)
+    check.done()
+
+
+def _refused(index: int, event: F.Event, check: Checker) -> RefusedRow:
+    """The event as it is kept: without a user id that must not be stored."""
+    first = check.violations[0]
+    kept = F.Event()
+    kept.CopyFrom(event)
+    if any(v.reason == "USER_ID_PERSONAL" for v in check.violations):
+        kept.user_id = ""
+    return RefusedRow(
+        index=index,
+        event_id=event.event_id[:128],
+        user_id=kept.user_id[:128],
+        reason=first.reason,
+        field=first.field,
+        message=first.message,
+        event=kept.SerializeToString(),
+    )
+
+
+def _error(row: RefusedRow, start: int = 0) -> F.EventError:
+    return F.EventError(
+        index=start + row.index, event_id=row.event_id, reason=row.reason, field=row.field, message=row.message
+    )

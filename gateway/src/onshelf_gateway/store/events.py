@@ -1,0 +1,236 @@
+"""The tables of events: what users did, what was refused, and who asked to be forgotten.
+
+    events           one row for each event that was taken
+    refused_events   the newest events that broke a rule, as they came
+    forgotten_users  keyed hashes of users whose data were deleted
+    feedback_state   one row: the newest event's day, refused events that were dropped, the key of these hashes
+
+docs/data.md documents their columns; the exporter reads them.
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from onshelf_gateway.store.answers import ANSWERS, AUDIENCE, PLANS, utc_now
+
+metadata = sa.MetaData()
+Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+LOCK = 0x6576656E  # of PostgreSQL's advisory locks: one writer of events at a time
+AT_ONCE = 1_000  # ids in one statement
+
+EVENTS = sa.Table(
+    "events",
+    metadata,
+    sa.Column("sequence", Number, primary_key=True),  # in order of writing
+    sa.Column("event_id", sa.Text, nullable=False, unique=True),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),  # BLAKE2b of the event, 16 bytes
+    sa.Column("kind", sa.Text, nullable=False),  # purchase, view, click, cart, review, impression, return
+    sa.Column("user_id", sa.Text, nullable=False),  # empty: a guest
+    sa.Column("product_id", sa.Text, nullable=False),
+    sa.Column("time", sa.DateTime, nullable=False),  # UTC
+    sa.Column("day", sa.Text, nullable=False),  # the same as the retailer's local date, ISO 8601
+    sa.Column("recorded_at", sa.DateTime, nullable=False),  # UTC
+    sa.Column("attribution_token", sa.Text, nullable=False),
+    sa.Column("quantity", sa.Float, nullable=False),  # units; 0 of kinds that have none
+    sa.Column("revenue_nanos", sa.BigInteger),  # billionths of a unit of the currency; NULL: not stated
+    sa.Column("discount_nanos", sa.BigInteger),
+    sa.Column("rating", sa.Float),  # stars; NULL: none
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("site_id", sa.Text, nullable=False),
+    sa.Column("channel_id", sa.Text, nullable=False),
+)
+REFUSED = sa.Table(
+    "refused_events",
+    metadata,
+    sa.Column("sequence", Number, primary_key=True),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("refused_at", sa.DateTime, nullable=False),  # UTC
+    sa.Column("reason", sa.Text, nullable=False),  # an ErrorReason
+    sa.Column("field", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("event", sa.LargeBinary, nullable=False),  # onshelf.v1.Event, serialized
+)
+FORGOTTEN = sa.Table(
+    "forgotten_users",
+    metadata,
+    sa.Column("receipt_id", sa.Text, primary_key=True),
+    sa.Column("user_hash", sa.Text, nullable=False),  # hash_user
+    sa.Column("forgotten_at", sa.DateTime, nullable=False),  # UTC
+)
+STATE = sa.Table(
+    "feedback_state",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("newest_day", sa.Text, nullable=False),  # of all events, ISO 8601; empty before there is one
+    sa.Column("refused_dropped", sa.BigInteger, nullable=False),
+    sa.Column("user_hash_key", sa.Text, nullable=False),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedRow:
+    """An event that broke a rule; see the table. `index`: its position in the batch."""
+
+    index: int
+    event_id: str
+    user_id: str
+    reason: str
+    field: str
+    message: str
+    event: bytes
+
+
+@dataclass(kw_only=True)
+class Recorded:
+    """What became of a batch."""
+
+    stored: int = 0
+    duplicates: int = 0
+    refused: list[RefusedRow] = field(default_factory=list)
+
+
+def add_events(
+    connection: sa.Connection,
+    rows: Sequence[tuple[int, dict[str, Any], bytes]],
+    refused: Sequence[RefusedRow],
+    most: int,
+) -> Recorded:
+    """Write a batch.
+
+    Args:
+        connection: of a transaction.
+        rows: events that keep the rules: position in the batch, columns of `EVENTS`, the event serialized.
+        refused: those that do not.
+        most: refused events kept; the oldest go first.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    result = Recorded(refused=list(refused))
+    known = _fingerprints(connection, [row["event_id"] for _, row, _ in rows])
+    new: list[dict[str, Any]] = []
+    now = utc_now()
+    for index, row, event in rows:
+        before = known.get(row["event_id"])
+        if before is None:
+            known[row["event_id"]] = row["fingerprint"]
+            new.append({**row, "recorded_at": now})
+        elif before == row["fingerprint"]:
+            result.duplicates += 1
+        else:
+            result.refused.append(_reused(index, row, before, event))
+    if new:
+        connection.execute(sa.insert(EVENTS), new)
+        newest = max(row["day"] for row in new)
+        connection.execute(sa.update(STATE).where(STATE.c.newest_day < newest).values(newest_day=newest))
+    result.stored = len(new)
+    _keep_refused(connection, result.refused, {row["event_id"] for _, row, _ in rows}, most)
+    result.refused.sort(key=lambda one: one.index)
+    return result
+
+
+def newest_day(connection: sa.Connection) -> dt.date | None:
+    """The local day of the newest event; None before there is one."""
+    day = connection.execute(sa.select(STATE.c.newest_day)).scalar_one()
+    return dt.date.fromisoformat(day) if day else None
+
+
+def list_events(connection: sa.Connection, most: int, after: int | None, product_id: str) -> list[Any]:
+    """Rows of events in order of writing: those after a sequence, of one product where it is named."""
+    query = sa.select(EVENTS).order_by(EVENTS.c.sequence).limit(most)
+    if after is not None:
+        query = query.where(EVENTS.c.sequence > after)
+    if product_id:
+        query = query.where(EVENTS.c.product_id == product_id)
+    return list(connection.execute(query).all())
+
+
+def list_refused(connection: sa.Connection, most: int, before: int | None) -> tuple[list[Any], int, int]:
+    """Refused events, newest first: rows, how many there are in all, and how many were dropped."""
+    query = sa.select(REFUSED).order_by(REFUSED.c.sequence.desc()).limit(most)
+    if before is not None:
+        query = query.where(REFUSED.c.sequence < before)
+    total = connection.execute(sa.select(sa.func.count()).select_from(REFUSED)).scalar_one()
+    dropped = connection.execute(sa.select(STATE.c.refused_dropped)).scalar_one()
+    return list(connection.execute(query).all()), int(total), int(dropped)
+
+
+def hash_user(key: str, user_id: str) -> str:
+    """The hash that stands for a forgotten user: BLAKE2b-256 with the store's own key."""
+    return hashlib.blake2b(user_id.encode(), key=key.encode(), digest_size=32).hexdigest()
+
+
+def forget_user(connection: sa.Connection, user_id: str, receipt_id: str) -> dict[str, int]:
+    """Delete a user's events and the recommendations to the user; returns the rows deleted by table."""
+    key = connection.execute(sa.select(STATE.c.user_hash_key)).scalar_one()
+    deleted = {
+        table.name: connection.execute(
+            sa.delete(table).where(table.c.user_id == user_id, table.c.user_id != "")
+        ).rowcount
+        for table in (EVENTS, REFUSED, ANSWERS)
+    }
+    connection.execute(
+        sa.insert(FORGOTTEN),
+        {"receipt_id": receipt_id, "user_hash": hash_user(key, user_id), "forgotten_at": utc_now()},
+    )
+    return deleted
+
+
+def audiences_with(connection: sa.Connection, user_id: str) -> list[Any]:
+    """Remembered plans and audiences in whose bytes a user id occurs."""
+    needle = sa.literal(user_id.encode(), sa.LargeBinary)
+    if connection.dialect.name == "sqlite":
+        found = sa.func.instr(ANSWERS.c.response, needle)
+    else:
+        found = sa.func.position(needle.op("IN")(ANSWERS.c.response))
+    query = sa.select(ANSWERS.c.answer_id, ANSWERS.c.kind, ANSWERS.c.response)
+    return list(connection.execute(query.where(ANSWERS.c.kind.in_((*PLANS, AUDIENCE)), found > 0)).all())
+
+
+def replace_response(connection: sa.Connection, answer_id: str, response: bytes) -> None:
+    """Put another response in the place of a remembered one."""
+    connection.execute(sa.update(ANSWERS).where(ANSWERS.c.answer_id == answer_id).values(response=response))
+
+
+def _fingerprints(connection: sa.Connection, ids: Sequence[str]) -> dict[str, bytes]:
+    columns = sa.select(EVENTS.c.event_id, EVENTS.c.fingerprint)
+    found: dict[str, bytes] = {}
+    for start in range(0, len(ids), AT_ONCE):
+        query = columns.where(EVENTS.c.event_id.in_(ids[start : start + AT_ONCE]))
+        found |= {row.event_id: row.fingerprint for row in connection.execute(query)}
+    return found
+
+
+def _reused(index: int, row: dict[str, Any], before: bytes, event: bytes) -> RefusedRow:
+    return RefusedRow(
+        index=index,
+        event_id=row["event_id"],
+        user_id=row["user_id"],
+        reason="EVENT_ID_REUSED",
+        field="event_id",
+        message=f"was recorded with other content: its fingerprint is {before.hex()}, this event's is "
+        f"{row['fingerprint'].hex()}; the first one stands",
+        event=event,
+    )
+
+
+def _keep_refused(connection: sa.Connection, refused: Sequence[RefusedRow], taken: set[str], most: int) -> None:
+    """Keep the refused events, drop what is too many, and those that were sent again and taken."""
+    again = {one.event_id for one in refused}
+    ids = sorted({name for name in (taken | again) if name})
+    for start in range(0, len(ids), AT_ONCE):
+        connection.execute(sa.delete(REFUSED).where(REFUSED.c.event_id.in_(ids[start : start + AT_ONCE])))
+    if not refused:
+        return
+    now = utc_now()
+    rows = [{name: value for name, value in vars(one).items() if name != "index"} for one in refused]
+    connection.execute(sa.insert(REFUSED), [{**row, "refused_at": now} for row in rows])
+    newest = sa.select(REFUSED.c.sequence).order_by(REFUSED.c.sequence.desc()).limit(1).offset(most).scalar_subquery()
+    dropped = connection.execute(sa.delete(REFUSED).where(REFUSED.c.sequence <= newest)).rowcount
+    if dropped:
+        connection.execute(sa.update(STATE).values(refused_dropped=STATE.c.refused_dropped + dropped))
