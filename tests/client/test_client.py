@@ -127,6 +127,8 @@ ARGUMENTS = {
     },
     "list_events": {"product_id": "p-1", "page_size": 5},
     "list_refused_events": {"page_size": 5},
+    "list_launches": {"state": LaunchState.ON_SALE, "page_size": 5},
+    "get_launch_report": {"plan_id": "plan-1"},
     "forget_user": {"user_id": "1364"},
 }
 

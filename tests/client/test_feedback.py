@@ -38,6 +38,7 @@ def event(name, **fields):
 @pytest.fixture
 def run(server, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("ONSHELF_ADDRESS", server.address)
+    monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.chdir(tmp_path)
 
     def call(*argv):
@@ -72,7 +73,7 @@ def test_plans_are_listed_by_filters(server, run):
 def test_one_plan_is_shown_with_its_decision(run):
     status, out, _ = run("plans", "plan-0001")
     assert status == 0
-    assert "Plan plan-0001 was accepted by kim at 2018-01-03 11:30 UTC (revision 1)." in out
+    assert "Plan plan-0001\nAccepted by kim at 2018-01-03 11:30 UTC (revision 1)." in out
     assert "Product 15500000: in the week of" in out
     assert '"potato chips sea salt 9 oz"' in out
 
@@ -80,7 +81,7 @@ def test_one_plan_is_shown_with_its_decision(run):
 def test_a_plan_is_accepted(server, run):
     status, out, _ = run("decide", "plan-0001", "accepted", "--rank", 2, "--product-id", "p-9", "--by", "kim")
     assert status == 0
-    assert "was accepted by kim" in out
+    assert "Accepted by kim" in out
     (asked,) = sent(server, "decide_launch")
     decision = asked["decision"]
     assert (decision.kind, decision.plan_rank, decision.product_id) == (DecisionKind.ACCEPTED, 2, "p-9")
@@ -128,6 +129,33 @@ def test_a_replay_that_differs_names_the_values_and_fails(server, run):
     assert status == 1
     assert "1 value differs" in out
     assert "plans[0].forecasts[1].units.mean" in out
+
+
+# Launches.
+
+
+def test_launches_are_listed_with_what_needs_attention(server, run):
+    status, out, _ = run("launches", "--state", "on_sale")
+    assert status == 0
+    assert "potato chips sea salt 9 oz" in out
+    assert "stock ends early" in out
+    (asked,) = sent(server, "list_launches")
+    assert asked["state"].value == "on_sale"
+
+
+def test_a_report_shows_plan_and_actual(run):
+    status, out, _ = run("report", "plan-0001")
+    assert status == 0
+    for words in (
+        "Accepted by kim",
+        "Attention: stock ends early.",
+        "not over",
+        "2 by token, 1 by the last touch, 1 not attributed",
+        "2 reviews, 3.5 of 5 stars",
+        "order 3 more units",
+        "Expect 4.2 more units",
+    ):
+        assert words in out
 
 
 # Events.

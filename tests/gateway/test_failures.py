@@ -13,8 +13,6 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from onshelf.v1 import (
     catalog_pb2,
     catalog_pb2_grpc,
-    feedback_pb2,
-    feedback_pb2_grpc,
     launch_pb2,
     launch_pb2_grpc,
     model_release_pb2,
@@ -344,7 +342,6 @@ UNSERVED = [
     (launch_pb2_grpc.LaunchServiceStub, "PlanCalendar", launch_pb2.PlanCalendarRequest()),
     (recommendation_pb2_grpc.RecommendationServiceStub, "FindRelatedProducts", R.FindRelatedProductsRequest()),
     (catalog_pb2_grpc.CatalogServiceStub, "SearchProducts", catalog_pb2.SearchProductsRequest()),
-    (feedback_pb2_grpc.FeedbackServiceStub, "GetLaunchReport", feedback_pb2.GetLaunchReportRequest()),
     (
         model_release_pb2_grpc.ModelReleaseServiceStub,
         "CompareModelReleases",

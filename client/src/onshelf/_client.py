@@ -460,6 +460,26 @@ class Client:
         result: _feedback_results.ListRefusedEventsResult = self._call("list_refused_events", arguments, timeout)
         return result
 
+    def list_launches(
+        self,
+        *,
+        state: LaunchState | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout: float | None = None,
+    ) -> _feedback_results.ListLaunchesResult:
+        """A page of the launches that are executed, those that need attention first."""
+        arguments = {"state": state, "page_size": page_size, "page_token": page_token}
+        result: _feedback_results.ListLaunchesResult = self._call("list_launches", arguments, timeout)
+        return result
+
+    def get_launch_report(
+        self, plan_id: str, *, timeout: float | None = None
+    ) -> _feedback_results.GetLaunchReportResult:
+        """What was planned of a launch beside what came of it, week by week, and what to change now."""
+        result: _feedback_results.GetLaunchReportResult = self._call("get_launch_report", {"plan_id": plan_id}, timeout)
+        return result
+
     def forget_user(self, user_id: str, *, timeout: float | None = None) -> _feedback_results.ForgetUserResult:
         """Deletes a user's events and answers at once; the next model release leaves the user out."""
         result: _feedback_results.ForgetUserResult = self._call("forget_user", {"user_id": user_id}, timeout)

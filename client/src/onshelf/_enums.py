@@ -57,6 +57,7 @@ class NoticeCode(enum.Enum):
     TITLE_STRANGE = "title_strange"
     NOT_LEARNED = "not_learned"
     NOT_REMEMBERED = "not_remembered"
+    NO_EVENTS = "no_events"
 
 
 class SupportLevel(enum.Enum):
@@ -157,6 +158,7 @@ class ErrorReason(enum.Enum):
     EVENT_ID_REUSED = "event_id_reused"
     DECISION_CHANGED = "decision_changed"
     PAGE_TOKEN_INVALID = "page_token_invalid"
+    NOT_EXECUTED = "not_executed"
 
 
 class LaunchState(enum.Enum):
@@ -196,3 +198,14 @@ class DecisionReason(enum.Enum):
     PRODUCT_CHANGED = "product_changed"
     EXPERIMENT = "experiment"
     OTHER = "other"
+
+
+class LaunchException(enum.Enum):
+    """Why a launch needs attention."""
+
+    UNKNOWN = "unknown"
+    BELOW_BAND = "below_band"
+    ABOVE_BAND = "above_band"
+    STOCK_ENDS = "stock_ends"
+    REVIEWS_TURN = "reviews_turn"
+    DATA_MISSING = "data_missing"

@@ -1,14 +1,24 @@
 """What the service answers about remembered plans, decisions and events. Dates are local dates, times UTC."""
 
 import dataclasses
-from datetime import datetime
+from datetime import date, datetime
 
-from onshelf._enums import LaunchState
+from onshelf._enums import LaunchException, LaunchState
 from onshelf._inputs import Action, EvaluatePlanRequest, Event, LaunchDecision, PlanRequest
-from onshelf._results import EvaluatePlanResult, LaunchPlan, PlanLaunchResult, ResponseInfo
+from onshelf._money import Money
+from onshelf._results import (
+    ActionEffect,
+    CountForecast,
+    EvaluatePlanResult,
+    LaunchPlan,
+    OutcomeForecast,
+    PlanLaunchResult,
+    ResponseInfo,
+)
 
 _NO_ACTION = Action()
 _NO_INFO = ResponseInfo()
+_NO_COUNT = CountForecast()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -160,3 +170,95 @@ class ForgetUserResult:
     answers_deleted: int = 0
     audiences_changed: int = 0
     in_served_release: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Launch:
+    """A launch that is executed. units were sold so far, less those returned; expected_units by the end of the complete
+    weeks. exceptions say why it needs attention, gravest first.
+    """
+
+    plan_id: str
+    product_id: str = ""
+    title: str = ""
+    state: LaunchState = LaunchState.UNKNOWN
+    action: Action = _NO_ACTION
+    units: float = 0.0
+    expected_units: float = 0.0
+    exceptions: tuple[LaunchException, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ListLaunchesResult:
+    """A page of launches: those that need attention first, then the newest."""
+
+    launches: tuple[Launch, ...] = ()
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LaunchReportWeek:
+    """Planned and actual values of one week. within_band counts in complete weeks only."""
+
+    week: int
+    week_start_date: date
+    complete: bool = False
+    planned_units: CountForecast = _NO_COUNT
+    units: float = 0.0
+    within_band: bool = False
+    revenue: Money | None = None
+    impressions: int = 0
+    clicks: int = 0
+    carts: int = 0
+    purchases: int = 0
+    returns: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReviewTopic:
+    """A topic of the reviews; sentiment is -1 to 1."""
+
+    topic: str
+    reviews: int = 0
+    sentiment: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Attribution:
+    """Purchases by how they are joined to answers: by token, by the last touch within the window, or not."""
+
+    by_token: int = 0
+    by_last_touch: int = 0
+    unattributed: int = 0
+
+
+_NO_ATTRIBUTION = Attribution()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GetLaunchReportResult:
+    """Plan against actual. observed_until is the day of the newest event of all products; None before there is one.
+
+    Rates, stock_left, within_band, remaining and total are None where there is nothing to tell them from.
+    """
+
+    launch: Launch
+    decision: LaunchDecision
+    forecasts: tuple[OutcomeForecast, ...] = ()
+    observed_until: date | None = None
+    within_band: bool | None = None
+    weeks: tuple[LaunchReportWeek, ...] = ()
+    remaining: CountForecast | None = None
+    total: CountForecast | None = None
+    stock_left: float | None = None
+    stock_ends_on: date | None = None
+    click_through_rate: float | None = None
+    conversion_rate: float | None = None
+    buyers: int = 0
+    repeat_rate: float | None = None
+    attribution: Attribution = _NO_ATTRIBUTION
+    reviews: int = 0
+    mean_rating: float | None = None
+    topics: tuple[ReviewTopic, ...] = ()
+    suggestions: tuple[ActionEffect, ...] = ()
+    info: ResponseInfo = _NO_INFO

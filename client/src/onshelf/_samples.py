@@ -11,6 +11,7 @@ from onshelf._convert import from_message
 from onshelf._enums import (
     DecisionKind,
     EventKind,
+    LaunchException,
     LaunchState,
     NoticeCode,
     ObjectiveMetric,
@@ -219,6 +220,16 @@ _STORED = f.StoredPlan(
     executed_plan=_PLANS[0],
     executed_weekly_units=(1.6, 1.4, 1.2, 1.1, 0.9, 0.8, 0.7, 0.7),
 )
+_LAUNCH = f.Launch(
+    plan_id="plan-0001",
+    product_id="15500000",
+    title="potato chips sea salt 9 oz",
+    state=LaunchState.ON_SALE,
+    action=_PLANS[0].action,
+    units=4.0,
+    expected_units=3.0,
+    exceptions=(LaunchException.STOCK_ENDS,),
+)
 _EVENT = Event(
     event_id="e-1",
     kind=EventKind.PURCHASE,
@@ -406,6 +417,50 @@ _SAMPLES: dict[str, Any] = {
             ),
         ),
         total=1,
+    ),
+    "list_launches": f.ListLaunchesResult(launches=(_LAUNCH,)),
+    "get_launch_report": f.GetLaunchReportResult(
+        launch=_LAUNCH,
+        decision=_DECISION,
+        forecasts=_PLANS[0].forecasts,
+        observed_until=_WEEKS[3] + timedelta(days=15),
+        within_band=False,
+        weeks=tuple(
+            f.LaunchReportWeek(
+                week=n + 1,
+                week_start_date=_WEEKS[3] + timedelta(weeks=n),
+                complete=n < 2,
+                planned_units=_forecast(8, mean, 3.99).units,
+                units=(3.0, 0.0, 1.0)[n] if n < 3 else 0.0,
+                within_band=n == 0,
+                revenue=_dollars(("11.97", "0", "3.99")[n] if n < 3 else "0"),
+                impressions=240 - 20 * n if n < 3 else 0,
+                clicks=9 - 2 * n if n < 3 else 0,
+                purchases=(3, 0, 1)[n] if n < 3 else 0,
+            )
+            for n, mean in enumerate((1.6, 1.4, 1.2, 1.1, 0.9, 0.8, 0.7, 0.7))
+        ),
+        remaining=_forecast(8, 4.2, 3.99).units,
+        total=_forecast(8, 7.2, 3.99).units,
+        stock_left=5.0,
+        stock_ends_on=_WEEKS[8],
+        click_through_rate=0.03,
+        conversion_rate=0.19,
+        buyers=4,
+        repeat_rate=0.0,
+        attribution=f.Attribution(by_token=2, by_last_touch=1, unattributed=1),
+        reviews=2,
+        mean_rating=3.5,
+        suggestions=(
+            r.ActionEffect(
+                change="order 3 more units",
+                field="stock",
+                units_difference=1.4,
+                objective_difference=5.59,
+                feasible=True,
+            ),
+        ),
+        info=_INFO,
     ),
     "forget_user": f.ForgetUserResult(
         receipt_id="forgotten-0001",

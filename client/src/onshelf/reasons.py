@@ -63,6 +63,7 @@ REASONS: dict[ErrorReason, tuple[StatusCode, Error]] = {
     ErrorReason.NOT_LEARNED: (StatusCode.FAILED_PRECONDITION, InvalidRequest),
     ErrorReason.EVENT_ID_REUSED: (StatusCode.ALREADY_EXISTS, Conflict),
     ErrorReason.DECISION_CHANGED: (StatusCode.ABORTED, Conflict),
+    ErrorReason.NOT_EXECUTED: (StatusCode.FAILED_PRECONDITION, InvalidRequest),
     ErrorReason.PAGE_TOKEN_INVALID: (StatusCode.INVALID_ARGUMENT, InvalidRequest),
 }
 

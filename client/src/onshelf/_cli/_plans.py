@@ -194,13 +194,17 @@ def _stored(stored: StoredPlan) -> list[Section]:
 
 
 def _decision(stored: StoredPlan) -> Section:
-    decision = stored.decision
-    if decision is None:
+    if stored.decision is None:
         return [bold("Not decided yet.")]
-    head = f"Plan {clean(stored.plan_id)} was {decision.kind.value} by {clean(decision.decided_by)}"
+    return [bold(f"Plan {clean(stored.plan_id)}"), *decision_lines(stored.decision)]
+
+
+def decision_lines(decision: _inputs.LaunchDecision) -> list[RenderableType]:
+    """What was decided, by whom, and why."""
+    head = f"{decision.kind.value.capitalize()} by {clean(decision.decided_by)}"
     if decision.decided_at is not None:
         head += f" at {decision.decided_at:%Y-%m-%d %H:%M} UTC"
-    lines: list[RenderableType] = [bold(f"{head} (revision {decision.revision}).")]
+    lines: list[RenderableType] = [f"{head} (revision {decision.revision})."]
     action = decision.executed_action
     if action is not None:
         lines.append(

@@ -60,6 +60,7 @@ class NoticeCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NOTICE_CODE_TITLE_STRANGE: _ClassVar[NoticeCode]
     NOTICE_CODE_NOT_LEARNED: _ClassVar[NoticeCode]
     NOTICE_CODE_NOT_REMEMBERED: _ClassVar[NoticeCode]
+    NOTICE_CODE_NO_EVENTS: _ClassVar[NoticeCode]
 
 class SupportLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -104,6 +105,7 @@ NOTICE_CODE_CATALOGUE_INCOMPLETE: NoticeCode
 NOTICE_CODE_TITLE_STRANGE: NoticeCode
 NOTICE_CODE_NOT_LEARNED: NoticeCode
 NOTICE_CODE_NOT_REMEMBERED: NoticeCode
+NOTICE_CODE_NO_EVENTS: NoticeCode
 SUPPORT_LEVEL_UNSPECIFIED: SupportLevel
 SUPPORT_LEVEL_NONE: SupportLevel
 SUPPORT_LEVEL_LOW: SupportLevel

@@ -121,7 +121,7 @@ class Server:
         launch_pb2_grpc.add_LaunchServiceServicer_to_server(LaunchService(gateway), server)  # type: ignore[abstract]
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(RecommendationService(gateway), server)  # type: ignore[abstract]
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(gateway), server)  # type: ignore[abstract]
-        feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackService(gateway), server)  # type: ignore[abstract]
+        feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackService(gateway), server)
         model_release_pb2_grpc.add_ModelReleaseServiceServicer_to_server(ModelReleaseService(gateway), server)  # type: ignore[abstract]
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(InferenceService(gateway, self.health), server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)

@@ -187,6 +187,36 @@ def list_plans(
     return list(connection.execute(query).all())
 
 
+def executed_launches(connection: sa.Connection, plan_id: str = "") -> list[Any]:
+    """Launches that were decided to be executed, newest plan first, or that of one plan.
+
+    Rows of the answer's columns without its bytes, and of its last decision's: decision_blob, plan, weekly_units.
+    """
+    a, d, other = ANSWERS.c, DECISIONS.c, DECISIONS.alias("other").c
+    last = sa.select(sa.func.max(other.revision)).where(other.plan_id == a.answer_id).scalar_subquery()
+    query = (
+        sa.select(
+            a.sequence,
+            a.answer_id,
+            a.title,
+            a.model_release,
+            a.decision,
+            a.launch_date,
+            a.decided_product_id,
+            d.decision.label("decision_blob"),
+            d.plan,
+            d.weekly_units,
+        )
+        .select_from(ANSWERS)
+        .join(DECISIONS, (d.plan_id == a.answer_id) & (d.revision == last))
+        .where(a.decision.in_(EXECUTED))
+        .order_by(a.sequence.desc())
+    )
+    if plan_id:
+        query = query.where(a.answer_id == plan_id)
+    return list(connection.execute(query).all())
+
+
 def state_of(row: Any, today: dt.date) -> str:
     """The state of a plan's row on a day."""
     if not row.decision:

@@ -150,6 +150,79 @@ def list_events(connection: sa.Connection, most: int, after: int | None, product
     return list(connection.execute(query).all())
 
 
+def daily_counts(connection: sa.Connection, product_ids: Sequence[str], first_day: str) -> list[Any]:
+    """Events of products from a day on: rows of product_id, day, kind, events, units, revenue in nanos."""
+    e = EVENTS.c
+    found: list[Any] = []
+    for start in range(0, len(product_ids), AT_ONCE):
+        query = (
+            sa.select(
+                e.product_id,
+                e.day,
+                e.kind,
+                sa.func.count().label("events"),
+                sa.func.sum(e.quantity).label("units"),
+                sa.func.sum(sa.func.coalesce(e.revenue_nanos, 0)).label("revenue_nanos"),
+            )
+            .where(e.product_id.in_(product_ids[start : start + AT_ONCE]), e.day >= first_day)
+            .group_by(e.product_id, e.day, e.kind)
+        )
+        found += connection.execute(query).all()
+    return found
+
+
+def rated_reviews(connection: sa.Connection, product_ids: Sequence[str], first_day: str) -> list[Any]:
+    """Stars of products' reviews from a day on, by time: rows of product_id, rating."""
+    e = EVENTS.c
+    found: list[Any] = []
+    for start in range(0, len(product_ids), AT_ONCE):
+        mine = e.product_id.in_(product_ids[start : start + AT_ONCE])
+        query = sa.select(e.product_id, e.rating).where(mine, e.kind == "review", e.rating.is_not(None))
+        found += connection.execute(query.where(e.day >= first_day).order_by(e.time, e.sequence)).all()
+    return found
+
+
+def count_buyers(connection: sa.Connection, product_id: str, first_day: str, until: str) -> tuple[int, int]:
+    """Users who bought a product from a day on and before another, and how many of them on more than one day."""
+    e = EVENTS.c
+    days = (
+        sa.select(sa.func.count(sa.distinct(e.day)).label("days"))
+        .where(e.product_id == product_id, e.kind == "purchase", e.user_id != "", e.day >= first_day, e.day < until)
+        .group_by(e.user_id)
+        .subquery()
+    )
+    again = sa.func.coalesce(sa.func.sum(sa.case((days.c.days > 1, 1), else_=0)), 0)
+    row = connection.execute(sa.select(sa.func.count(), again).select_from(days)).one()
+    return int(row[0]), int(row[1])
+
+
+def count_attributed(
+    connection: sa.Connection, product_id: str, first_day: str, until: str, window_days: float
+) -> tuple[int, int, int]:
+    """Purchases by how they are joined to answers: by token, by last touch within the window, and not at all."""
+    e, t = EVENTS.c, EVENTS.alias("touch").c
+    if connection.dialect.name == "sqlite":
+        age = sa.func.julianday(e.time) - sa.func.julianday(t.time)
+    else:
+        age = sa.func.extract("epoch", e.time - t.time) / 86_400.0
+    touched = sa.exists().where(
+        t.user_id == e.user_id,
+        t.product_id == e.product_id,
+        t.kind.in_(("impression", "click")),
+        t.attribution_token != "",
+        t.time <= e.time,
+        age <= window_days,
+    )
+    kind = sa.case((e.attribution_token != "", 0), (sa.and_(e.user_id != "", touched), 1), else_=2)
+    query = (
+        sa.select(kind.label("joined"), sa.func.count().label("purchases"))
+        .where(e.product_id == product_id, e.kind == "purchase", e.day >= first_day, e.day < until)
+        .group_by(sa.text("joined"))
+    )
+    counts = {row.joined: int(row.purchases) for row in connection.execute(query)}
+    return counts.get(0, 0), counts.get(1, 0), counts.get(2, 0)
+
+
 def list_refused(connection: sa.Connection, most: int, before: int | None) -> tuple[list[Any], int, int]:
     """Refused events, newest first: rows, how many there are in all, and how many were dropped."""
     query = sa.select(REFUSED).order_by(REFUSED.c.sequence.desc()).limit(most)

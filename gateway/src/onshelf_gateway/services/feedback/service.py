@@ -6,7 +6,9 @@ from typing import Any
 from onshelf.v1 import feedback_pb2, feedback_pb2_grpc
 from onshelf_gateway.call.interceptor import current_call
 from onshelf_gateway.services.feedback.forget_user import forget
+from onshelf_gateway.services.feedback.get_launch_report import get_launch_report
 from onshelf_gateway.services.feedback.list_events import list_recorded
+from onshelf_gateway.services.feedback.list_launches import list_launches
 from onshelf_gateway.services.feedback.list_refused_events import list_refused_events
 from onshelf_gateway.services.feedback.record_events import record_events, stream_events
 from onshelf_gateway.services.gateway import Gateway
@@ -15,7 +17,7 @@ F = feedback_pb2
 
 
 class FeedbackService(feedback_pb2_grpc.FeedbackServiceServicer):
-    """Events and forgetting; ListLaunches and GetLaunchReport are not served yet."""
+    """What users did, and what came of plans."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -44,6 +46,18 @@ class FeedbackService(feedback_pb2_grpc.FeedbackServiceServicer):
     ) -> F.ListRefusedEventsResponse:
         """Events that broke a rule."""
         return await list_refused_events(self._gateway, current_call(), request)
+
+    async def ListLaunches(self, request: F.ListLaunchesRequest, context: Any) -> F.ListLaunchesResponse:  # noqa: ARG002
+        """Launches that are executed."""
+        return await list_launches(self._gateway, current_call(), request)
+
+    async def GetLaunchReport(
+        self,
+        request: F.GetLaunchReportRequest,
+        context: Any,  # noqa: ARG002
+    ) -> F.GetLaunchReportResponse:
+        """Plan against actual."""
+        return await get_launch_report(self._gateway, current_call(), request)
 
     async def ForgetUser(self, request: F.ForgetUserRequest, context: Any) -> F.ForgetUserResponse:  # noqa: ARG002
         """A user's data deleted."""

@@ -1,0 +1,196 @@
+"""GetLaunchReport: what was planned of a launch beside what came of it, and what to change now."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from onshelf.v1 import feedback_pb2, launch_pb2, types_pb2
+from onshelf_gateway.call.call import Call
+from onshelf_gateway.call.errors import refuse
+from onshelf_gateway.planning.stock import rounded_up
+from onshelf_gateway.releases.model_release import ModelRelease
+from onshelf_gateway.requests import money
+from onshelf_gateway.services.feedback.launch_course import (
+    KINDS,
+    Course,
+    Launch,
+    band,
+    count_forecast,
+    exceptions,
+    launch_message,
+    read_courses,
+    read_launch,
+    remaining,
+    stock_end,
+)
+from onshelf_gateway.services.gateway import Gateway
+from onshelf_gateway.services.launch.executed_plan import request_of
+from onshelf_gateway.services.launch.stored_plan import check_plan_id, day_of_states, not_found
+from onshelf_gateway.services.launch.update_forecast import Remaining
+from onshelf_gateway.services.response import response_info
+from onshelf_gateway.store import answers, events
+from onshelf_release.calendar import WEEK
+from onshelf_release.life_cycle import WEEKS
+
+F, L, T = feedback_pb2, launch_pb2, types_pb2
+Floats = NDArray[np.float64]
+DEMAND_LEVELS = (np.arange(199) + 0.5) / 199  # of demand, to take the mean of lost sales over
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """What the store says of a launch, of one moment."""
+
+    launch: Launch
+    course: Course
+    buyers: int
+    again: int
+    attributed: tuple[int, int, int]
+
+
+async def get_launch_report(
+    gateway: Gateway, call: Call, request: F.GetLaunchReportRequest
+) -> F.GetLaunchReportResponse:
+    """Answer GetLaunchReport.
+
+    Raises:
+        GatewayError: PLAN_NOT_FOUND, or NOT_EXECUTED where nothing is to be reported of the plan.
+    """
+    with call.stage("validate"):
+        check_plan_id(request.plan_id)
+        row = await gateway.memory.find_plan(request.plan_id)
+        if row is None:
+            raise not_found(request.plan_id)
+        if row.decision not in answers.EXECUTED:
+            state = f"was {row.decision}" if row.decision else "is not decided"
+            raise refuse("NOT_EXECUTED", "plan_id", f"the plan {state}: there is no launch to report of")
+        serving = gateway.release(call, 0)
+        release = gateway.releases.loaded.get(row.model_release, serving)
+        call.release_version = release.version
+    with call.stage("store"):
+        today = await day_of_states(gateway, gateway.memory)
+        window = gateway.settings.attribution_days
+        counted = await gateway.memory.read(lambda c: _count(c, request.plan_id, release, window))
+    with call.stage("report"):
+        asked = request_of(row)
+        response = _report(counted, release, today, asked.population_scale or 1.0)
+        call.notice(
+            T.NOTICE_CODE_SALES_FOR_DEMAND,
+            "sales are taken for demand: weeks in which the product was sold out understate it",
+        )
+        if counted.course.until is None:
+            call.notice(T.NOTICE_CODE_NO_EVENTS, "no event was recorded yet, of whatever product")
+        elif not counted.course.any_event:
+            call.notice(
+                T.NOTICE_CODE_NO_EVENTS,
+                f"no event of product {counted.launch.row.decided_product_id} was recorded since its launch",
+            )
+    response.info.CopyFrom(response_info(call, release, asked.population_scale or 1.0))
+    return response
+
+
+def _count(connection: Connection, plan_id: str, release: ModelRelease, window_days: float) -> Counted:
+    (row,) = answers.executed_launches(connection, plan_id)
+    launch = read_launch(row, release)
+    (course,) = read_courses(connection, [launch])
+    product, first, end = row.decided_product_id, launch.first.isoformat(), launch.end.isoformat()
+    buyers, again = events.count_buyers(connection, product, first, end)
+    attributed = events.count_attributed(connection, product, first, end, window_days)
+    return Counted(launch=launch, course=course, buyers=buyers, again=again, attributed=attributed)
+
+
+def _report(counted: Counted, release: ModelRelease, today: dt.date, scale: float) -> F.GetLaunchReportResponse:
+    launch, course = counted.launch, counted.course
+    levels = np.array(release.manifest.quantile_levels)
+    seen = course.complete(launch)
+    rest = remaining(launch, course, release, scale)
+    left, ends = stock_end(launch, course, rest)
+    totals = dict(zip(KINDS, course.counts.sum(axis=0).tolist(), strict=True))
+    by_token, by_touch, unattributed = counted.attributed
+    response = F.GetLaunchReportResponse(
+        launch=launch_message(launch, course, exceptions(launch, course, rest, today), today),
+        decision=launch.decision,
+        forecasts=launch.plan.forecasts,
+        observed_until="" if course.until is None else course.until.isoformat(),
+        weeks=[_week(n, launch, course, release, levels) for n in range(WEEKS)],
+        buyers=counted.buyers,
+        attribution=F.Attribution(by_token=by_token, by_last_touch=by_touch, unattributed=unattributed),
+        reviews=totals["review"],
+        suggestions=_suggestions(launch, course, rest, left),
+    )
+    sold = float(course.units[:seen].sum())
+    if seen:
+        low, high = band(float(launch.weekly[:seen].sum()), launch.size)
+        response.within_band = low <= sold <= high
+    if rest is not None:
+        response.remaining.CopyFrom(rest.forecast(levels, 0.0))
+        response.total.CopyFrom(rest.forecast(levels, sold))
+    if left is not None:
+        response.stock_left = left
+    if ends is not None:
+        response.stock_ends_on = ends.isoformat()
+    if totals["impression"]:
+        response.click_through_rate = totals["click"] / totals["impression"]
+    if totals["click"]:
+        response.conversion_rate = totals["purchase"] / totals["click"]
+    if counted.buyers:
+        response.repeat_rate = counted.again / counted.buyers
+    if course.ratings:
+        response.mean_rating = float(np.mean(course.ratings))
+    return response
+
+
+def _week(n: int, launch: Launch, course: Course, release: ModelRelease, levels: Floats) -> F.LaunchReportWeek:
+    counts = dict(zip(KINDS, course.counts[n].tolist(), strict=True))
+    complete = n < course.complete(launch)
+    low, high = band(float(launch.weekly[n]), launch.size)
+    return F.LaunchReportWeek(
+        week=n + 1,
+        week_start_date=(launch.first + WEEK * n).isoformat(),
+        complete=complete,
+        planned_units=count_forecast(float(launch.weekly[n]), launch.size, levels),
+        units=float(course.units[n]),
+        within_band=complete and low <= course.units[n] <= high,
+        revenue=money.to_money(float(course.revenue[n]), release.manifest.currency),
+        impressions=counts["impression"],
+        clicks=counts["click"],
+        carts=counts["cart"],
+        purchases=counts["purchase"],
+        returns=counts["return"],
+    )
+
+
+def _suggestions(launch: Launch, course: Course, rest: Remaining | None, left: float | None) -> list[L.ActionEffect]:
+    """What to change now, with its expected effect on units and money until the end of the 8 weeks.
+
+    Restock: up to the plan's own critical fractile of what remains. Its effect is the mean of the sales that are lost
+    otherwise, at the average price paid so far (or the planned one).
+    """
+    if rest is None or left is None:
+        return []
+    fractile = launch.plan.stock.critical_fractile
+    order = float(rounded_up(max(0.0, rest.quantile(fractile) - left), 1))
+    if order <= 0:
+        return []
+    demand = np.array([rest.quantile(level) for level in DEMAND_LEVELS.tolist()])
+    saved = float((np.maximum(demand - left, 0.0) - np.maximum(demand - left - order, 0.0)).mean())
+    sold = float(course.units.sum())
+    price = float(course.revenue.sum()) / sold if sold > 0 and course.revenue.sum() > 0 else _planned_price(launch)
+    effect = L.ActionEffect(
+        change=f"order {order:,.0f} more units",
+        field="stock",
+        units_difference=saved,
+        objective_difference=saved * price,
+        action=launch.plan.action,
+        feasible=True,
+    )
+    return [effect]
+
+
+def _planned_price(launch: Launch) -> float:
+    planned: Any = launch.plan.action.list_price
+    return float(money.to_decimal(planned))

@@ -1,0 +1,213 @@
+"""How a launch goes: what its weeks sold beside what was expected of them, and what needs attention."""
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onshelf.v1 import feedback_pb2, launch_pb2, types_pb2
+from onshelf_gateway.planning.forecasts import nb_quantile
+from onshelf_gateway.releases.model_release import ModelRelease
+from onshelf_gateway.services.launch.stored_plan import STATES
+from onshelf_gateway.services.launch.update_forecast import Remaining
+from onshelf_gateway.store import answers, events
+from onshelf_release.calendar import WEEK, first_day_of_week
+from onshelf_release.life_cycle import DAYS, WEEKS
+
+F, L, T = feedback_pb2, launch_pb2, types_pb2
+Floats = NDArray[np.float64]
+KINDS = ("impression", "click", "cart", "purchase", "return", "review")
+LOW, HIGH = 0.1, 0.9
+LEAST_REVIEWS = 10
+TURNED = 2.0  # standard errors by which the latest third of the reviews is worse than those before
+MISSING_DAYS = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """A launch that was decided to be executed.
+
+    Attributes:
+        first: first day of its first retail week. weekly: [8] units expected of each week. size: dispersion of their
+            sum. stock: units that were advised for the first day; None where none were.
+    """
+
+    row: Any
+    decision: L.LaunchDecision
+    plan: L.LaunchPlan
+    first: dt.date
+    weekly: Floats
+    size: float
+    stock: int | None
+
+    @property
+    def end(self) -> dt.date:
+        """The day after its 8 weeks."""
+        return self.first + WEEK * WEEKS
+
+    @property
+    def shares(self) -> Floats:
+        """Share [8] of the expected units that each week has."""
+        return self.weekly / max(float(self.weekly.sum()), 1e-12)
+
+
+@dataclass(kw_only=True)
+class Course:
+    """What happened so far.
+
+    Attributes:
+        until: the day of the newest event of all products: what is before it is in.
+        counts: [8, kinds] events. units, revenue: [8] sold less returned; revenue in the currency.
+        ratings: stars of the reviews, by time. any_event: whether there is one of this product since the launch.
+    """
+
+    until: dt.date | None
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((WEEKS, len(KINDS)), dtype=np.int64))
+    units: Floats = field(default_factory=lambda: np.zeros(WEEKS))
+    revenue: Floats = field(default_factory=lambda: np.zeros(WEEKS))
+    ratings: list[float] = field(default_factory=list)
+    any_event: bool = False
+
+    def complete(self, launch: Launch) -> int:
+        """Weeks of which all events are in, 0..8."""
+        if self.until is None:
+            return 0
+        return max(0, min(WEEKS, (self.until - launch.first).days // DAYS))
+
+
+def read_launch(row: Any, release: ModelRelease) -> Launch:
+    """The launch of a row of `answers.executed_launches`."""
+    plan = L.LaunchPlan.FromString(row.plan)
+    units = plan.forecasts[-1].units
+    return Launch(
+        row=row,
+        decision=L.LaunchDecision.FromString(row.decision_blob),
+        plan=plan,
+        first=first_day_of_week(dt.date.fromisoformat(row.launch_date), release.manifest.week_start),
+        weekly=np.array(json.loads(row.weekly_units)),
+        size=units.dispersion,
+        stock=plan.stock.units if plan.HasField("stock") else None,
+    )
+
+
+def read_courses(connection: Any, launches: Sequence[Launch]) -> list[Course]:
+    """What happened to each launch; a product that was launched twice counts for both while both are on sale."""
+    until = events.newest_day(connection)
+    courses = [Course(until=until) for _ in launches]
+    if not launches:
+        return courses
+    by_product: dict[str, list[int]] = {}
+    for n, launch in enumerate(launches):
+        by_product.setdefault(launch.row.decided_product_id, []).append(n)
+    first_day = min(launch.first for launch in launches).isoformat()
+    for row in events.daily_counts(connection, list(by_product), first_day):
+        day = dt.date.fromisoformat(row.day)
+        for n in by_product[row.product_id]:
+            week = (day - launches[n].first).days // DAYS
+            if not 0 <= week < WEEKS:
+                continue
+            course = courses[n]
+            course.any_event = True
+            if row.kind in KINDS:
+                course.counts[week, KINDS.index(row.kind)] += row.events
+            sign = {"purchase": 1.0, "return": -1.0}.get(row.kind, 0.0)
+            course.units[week] += sign * row.units
+            course.revenue[week] += sign * int(row.revenue_nanos) / 1e9
+    for row in events.rated_reviews(connection, list(by_product), first_day):
+        for n in by_product[row.product_id]:
+            courses[n].ratings.append(row.rating)
+    return courses
+
+
+def band(mean: float, size: float) -> tuple[int, int]:
+    """The 10 % and 90 % quantiles as whole units: a continuous quantile q stands for the count above it."""
+    levels = nb_quantile(np.array([LOW, HIGH]), np.full(2, mean), np.full(2, size))
+    low, high = np.maximum(np.ceil(levels - 1e-9), 0.0).astype(int).tolist()
+    return int(low), int(high)
+
+
+def count_forecast(mean: float, size: float, levels: Floats) -> T.CountForecast:
+    """The contract's forecast of a part of a launch's units: a share of a Gamma-Poisson count keeps its dispersion."""
+    values = nb_quantile(levels, np.full(len(levels), mean), np.full(len(levels), size))
+    quantiles = [T.Quantile(level=a, value=b) for a, b in zip(levels.tolist(), values.tolist(), strict=True)]
+    return T.CountForecast(mean=mean, quantiles=quantiles, dispersion=size)
+
+
+def remaining(launch: Launch, course: Course, release: ModelRelease, scale: float = 1.0) -> Remaining | None:
+    """The weeks after the complete ones, by UpdateForecast's formula; None before the first of these and at the end."""
+    seen = course.complete(launch)
+    if not 1 <= seen < WEEKS:
+        return None
+    after = release.life_cycle.after(
+        launch.shares,
+        mean=float(launch.weekly.sum()) / scale,
+        size=launch.size,
+        observed=np.maximum(course.units[:seen], 0.0).tolist(),
+        scale=scale,
+    )
+    return Remaining(after, launch.shares, seen)
+
+
+def stock_end(launch: Launch, course: Course, rest: Remaining | None) -> tuple[float | None, dt.date | None]:
+    """Units left of the first stock, and the day on which it ends as it sells now; None: not within the 8 weeks."""
+    if launch.stock is None:
+        return None, None
+    left = launch.stock - float(course.units.sum())
+    seen = course.complete(launch)
+    day = launch.first + WEEK * seen
+    if left <= 0:
+        return 0.0, course.until or day
+    weekly = launch.weekly[seen:] if rest is None else rest.weekly()
+    sold_since = float(course.units[seen:].sum())
+    daily = np.cumsum(np.repeat(weekly / DAYS, DAYS)) - sold_since
+    empty = np.flatnonzero(daily >= left)
+    return left, day + dt.timedelta(days=int(empty[0])) if len(empty) else None
+
+
+def exceptions(launch: Launch, course: Course, rest: Remaining | None, today: dt.date) -> list[int]:
+    """Why a launch needs attention, gravest first: values of LaunchException."""
+    found: list[int] = []
+    seen = course.complete(launch)
+    if today >= launch.first + dt.timedelta(days=MISSING_DAYS) and not course.any_event:
+        return [F.LAUNCH_EXCEPTION_DATA_MISSING]
+    if seen:
+        low, high = band(float(launch.weekly[:seen].sum()), launch.size)
+        sold = float(course.units[:seen].sum())
+        if sold < low:
+            found.append(F.LAUNCH_EXCEPTION_BELOW_BAND)
+        elif sold > high:
+            found.append(F.LAUNCH_EXCEPTION_ABOVE_BAND)
+    if course.any_event and stock_end(launch, course, rest)[1] is not None and seen < WEEKS:
+        found.append(F.LAUNCH_EXCEPTION_STOCK_ENDS)
+    if _turned(course.ratings):
+        found.append(F.LAUNCH_EXCEPTION_REVIEWS_TURN)
+    return found
+
+
+def launch_message(launch: Launch, course: Course, found: Sequence[int], today: dt.date) -> F.Launch:
+    """The contract's launch."""
+    seen = course.complete(launch)
+    return F.Launch(
+        plan_id=launch.row.answer_id,
+        product_id=launch.row.decided_product_id,
+        title=launch.row.title,
+        state=STATES[answers.state_of(launch.row, today)],  # type: ignore[arg-type]
+        action=launch.plan.action,
+        units=float(course.units.sum()),
+        expected_units=float(launch.weekly[:seen].sum()),
+        exceptions=found,  # type: ignore[arg-type]
+    )
+
+
+def _turned(ratings: Sequence[float]) -> bool:
+    """Whether the latest third of the reviews is clearly worse than those before."""
+    if len(ratings) < LEAST_REVIEWS:
+        return False
+    values = np.array(ratings)
+    before, latest = np.split(values, [len(values) - len(values) // 3])
+    error = np.sqrt(before.var(ddof=1) / len(before) + latest.var(ddof=1) / len(latest))
+    return bool(before.mean() - latest.mean() > TURNED * max(error, 1e-9))
