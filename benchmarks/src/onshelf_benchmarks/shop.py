@@ -25,6 +25,7 @@ from pathlib import Path
 
 from onshelf_benchmarks.command import application
 from onshelf_benchmarks.record import RESULTS, ROOT, Document, circumstances
+from onshelf_exporter.process.memory import LIMITS
 
 sys.path[:0] = [str(ROOT / "setup"), str(ROOT / "tests")]  # the generator is that of the tests
 from fresh import Memory, free_port, processes_below  # noqa: E402
@@ -35,23 +36,13 @@ WORK = ROOT / "var/benchmarks/own_files"
 LINES = 500_000
 GOAL_SECONDS, GOAL_GB = 900, 4.0
 MAY_DIFFER = 0.01  # of the launches: STRAY_CHANCE of onshelf_exporter.data.launch_rule
-OLD_GROUPS, GROUPS = "memory.limit_in_bytes", "memory.max"  # control groups 1 and 2
 
 
-def memory_limit(cgroup: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
-    """The least memory in GB that this process's control group, or one above it, allows; None where none limits it."""
-    found = []
-    for line in own.read_text(encoding="utf-8").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        folder, name = (cgroup / "memory", OLD_GROUPS) if controllers else (cgroup, GROUPS)
-        parts = Path(path).parts[1:]
-        for depth in range(len(parts) + 1):
-            limit = folder.joinpath(*parts[:depth], name)
-            text = limit.read_text(encoding="utf-8").strip() if limit.exists() else "max"
-            if text.isdigit() and int(text) < 1 << 60:  # control groups 1 say a huge number for none
-                found.append(int(text))
+def memory_limit(cgroup: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """GB of memory that the control group allows which this process sees as its own; None where it allows any."""
+    files = [cgroup / limit for limit, *_ in LIMITS]
+    texts = [file.read_text(encoding="utf-8").strip() for file in files if file.exists()]
+    found = [int(text) for text in texts if text != "max" and int(text) < 1 << 60]  # version 1: huge for none
     return round(min(found) / 1e9, 2) if found else None
 
 
