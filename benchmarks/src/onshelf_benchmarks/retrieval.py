@@ -2,11 +2,11 @@
 
     make bench-retrieval        1,000,000 vectors
 
-Vectors are synthetic: 64 numbers, normally distributed, of L2 norm 1; products for a user's vector and users for a
-product's. The graph is a PyTorch module that the exporter's own `export_graph` writes; it runs in ONNX Runtime with one
-and two threads and must find what numpy finds by comparing all. A query of one vector reads the whole matrix once, so
-that its limit is the matrix's bytes over the bandwidth of a large read, which is measured in turn with the graphs.
-Beyond what one machine holds, an existing distributed vector engine is the way.
+Vectors are synthetic: 64 numbers, normally distributed, of L2 norm 1. The graph is a PyTorch module that the exporter's
+own `export_graph` writes; it runs in ONNX Runtime with one and two threads and must find what numpy finds by comparing
+all. A query of one vector reads the whole matrix once, so that its limit is the matrix's bytes over the bandwidth of a
+large read, which is measured in turn with the graph. Beyond what one machine holds, an existing distributed vector
+engine is the way.
 """
 
 import statistics
@@ -127,40 +127,13 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-class Reading:
-    """Bandwidth of reading a buffer far larger than the cache: the best of three ways."""
-
-    def __init__(self, megabytes: int) -> None:
-        self.buffer = torch.ones(megabytes * 2**20 // 4).reshape(-1, WIDTH)
-        self.vector = torch.ones(WIDTH)
-        self.best = dict.fromkeys(THREADS, 0.0)
-
-    def measure(self, threads: int) -> None:
-        """Read it once in each way: a sum, a maximum, a product with a vector."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(threads)
-        size = self.buffer.numel() * 4
-        for work in (self.buffer.sum, self.buffer.max, lambda: torch.mv(self.buffer, self.vector)):
-            self.best[threads] = max(self.best[threads], size / timed(work))
-        torch.set_num_threads(before)
-
-
-def rows_of(path: Path, vectors: Floats, reading: Reading, rounds: int, of: str) -> list[Document]:
-    """Rows of one graph: a query of one vector, by each number of threads."""
-    rows: list[Document] = []
-    queries = synthetic(CHECKED, 77)
-    best = brute_force(vectors, queries, K)
-    for threads in THREADS:
-        running = session(path, threads)
-        taken = []
-        for turn in range(-2, rounds):
-            reading.measure(threads)
-            taken.append(1e3 * timed(partial(run_graph, running, {"query": synthetic(1, 1000 + turn)})))
-        share = recall(run_graph(running, {"query": queries})["indices"], best)
-        median = statistics.median(taken[2:])  # the first answers are slower
-        rows.append({"of": of, "threads": threads, "median_ms": median, "best_ms": min(taken[2:]), "recall": share})
-        print(f"{of}, {threads} threads: {median:.2f} ms", file=sys.stderr)
-    return rows
+def bandwidth(buffer: Tensor, threads: int) -> float:
+    """Bytes a second of reading a buffer far larger than the cache: the best of a sum, a maximum and a product."""
+    vector, before = torch.ones(WIDTH), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    seconds = min(timed(work) for work in (buffer.sum, buffer.max, partial(torch.mv, buffer, vector)))
+    torch.set_num_threads(before)
+    return buffer.numel() * 4 / seconds
 
 
 def measure(*, size: int = 1_000_000, rounds: int = 10, read_megabytes: int = 512) -> Document:
@@ -168,34 +141,36 @@ def measure(*, size: int = 1_000_000, rounds: int = 10, read_megabytes: int = 51
 
     Args:
         size: number of vectors.
-        rounds: answers timed per graph and number of threads.
+        rounds: answers timed per number of threads.
         read_megabytes: size of the buffer read for the bandwidth.
     """
-    reading = Reading(read_megabytes)
+    buffer = torch.ones(read_megabytes * 2**20 // 4).reshape(-1, WIDTH)
+    vectors, queries = synthetic(size, 1), synthetic(CHECKED, 77)
+    best = brute_force(vectors, queries, K)
     rows: list[Document] = []
+    read = dict.fromkeys(THREADS, 0.0)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        for seed, of in enumerate(("products", "users"), 1):
-            vectors = synthetic(size, seed)
-            path = write(ExactRetrieval(torch.from_numpy(vectors), K), Path(folder) / f"{of}.onnx")
-            rows += rows_of(path, vectors, reading, rounds, of)
-    limit = 1e3 * 4 * WIDTH * size / max(reading.best.values())
-    for row in rows:
-        row["times_limit"] = row["median_ms"] / limit
+        path = write(ExactRetrieval(torch.from_numpy(vectors), K), Path(folder) / "graph.onnx")
+        for threads in THREADS:
+            running, taken = session(path, threads), []
+            for turn in range(-2, rounds):
+                read[threads] = max(read[threads], bandwidth(buffer, threads))
+                taken.append(1e3 * timed(partial(run_graph, running, {"query": synthetic(1, 1000 + turn)})))
+            share = recall(run_graph(running, {"query": queries})["indices"], best)
+            median = statistics.median(taken[2:])  # the first answers are slower
+            rows.append({"threads": threads, "median_ms": median, "best_ms": min(taken[2:]), "recall": share})
+            print(f"{threads} threads: {median:.2f} ms", file=sys.stderr)
+    limit = 1e3 * 4 * WIDTH * size / max(read.values())
     return {
         "vectors": size,
         "k": K,
         "rounds": rounds,
-        "gigabytes_per_second": {str(threads): value / 1e9 for threads, value in reading.best.items()},
+        "gigabytes_per_second": {str(threads): value / 1e9 for threads, value in read.items()},
         "limit_ms": limit,
-        "ratios": {"retrieval_vs_bandwidth": worst_of_best_threads(rows)},
+        "ratios": {"retrieval_vs_bandwidth": min(row["median_ms"] for row in rows) / limit},
         "exact": min(row["recall"] for row in rows) == 1.0,
-        "rows": rows,
+        "rows": [row | {"times_limit": row["median_ms"] / limit} for row in rows],
     }
-
-
-def worst_of_best_threads(rows: list[Document]) -> float:
-    """Medians over the limit: of products and users the worse, at the number of threads that is best for it."""
-    return float(max(min(row["times_limit"] for row in rows if row["of"] == of) for of in ("products", "users")))
 
 
 def complaint(result: Document) -> str:
