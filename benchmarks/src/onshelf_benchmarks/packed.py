@@ -43,12 +43,9 @@ def load_run(folder: Path) -> Modules:
 def _with_weights(modules: Modules, change: Callable[[Tensor], Tensor]) -> Modules:
     """Modules with their weights, and what else is not whole numbers, changed."""
     for module in modules.values():
-        for owner in module.modules():
-            for name, value in [*owner._parameters.items(), *owner._buffers.items()]:
-                if value is not None and value.is_floating_point() and value.numel() > 1:
-                    changed = change(value)
-                    is_weight = name in owner._parameters
-                    setattr(owner, name, nn.Parameter(changed, requires_grad=False) if is_weight else changed)
+        state = module.state_dict().items()
+        changed = {name: change(value) for name, value in state if value.is_floating_point() and value.numel() > 1}
+        module.load_state_dict(changed, strict=False, assign=True)
     return modules
 
 
