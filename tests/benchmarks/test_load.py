@@ -7,7 +7,7 @@ from itertools import repeat
 import numpy as np
 import pytest
 
-from onshelf_benchmarks.load import closed_loop, open_loop, percentiles, steady, whole
+from onshelf_benchmarks.load import closed_loop, medians, open_loop, percentiles, steady, turns, whole
 
 
 async def slow(_: bytes) -> bytes:
@@ -75,3 +75,12 @@ def test_few_answers_count_all() -> None:
 
 def test_percentiles() -> None:
     assert percentiles(np.arange(101.0)) == {"p50_ms": 50, "p95_ms": 95, "p99_ms": 99}
+
+
+def test_rounds_alternate() -> None:
+    assert list(turns("abc", 2, "x")) == [(0, "a"), (0, "b"), (0, "c"), (1, "c"), (1, "b"), (1, "a")]
+    assert list(turns("ab", 1, "x", warm_up=1)) == [(-1, "b"), (-1, "a"), (0, "a"), (0, "b")]
+
+
+def test_medians_of_each_figure() -> None:
+    assert medians([{"rps": rps, "p99_ms": 10.0} for rps in (5.0, 90.0, 7.0)]) == {"rps": 7.0, "p99_ms": 10.0}

@@ -12,12 +12,11 @@ import statistics
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 
 from onshelf import AsyncClient, Product
 from onshelf_benchmarks import pages
 from onshelf_benchmarks.command import command
-from onshelf_benchmarks.load import FEWEST, Milliseconds, closed_loop, open_loop, percentiles, steady
+from onshelf_benchmarks.load import FEWEST, Milliseconds, closed_loop, open_loop, percentiles, steady, turns
 from onshelf_benchmarks.products import products_of
 from onshelf_benchmarks.record import RELEASES, Document, newest_release, running_gateway
 
@@ -66,16 +65,15 @@ async def measure(
         ]
         rates: list[list[float]] = [[] for _ in loads]
         taken: list[list[Milliseconds]] = [[] for _ in loads]
-        for turn in track(range(rounds), description="rounds"):
-            for place in range(len(loads)) if turn % 2 == 0 else reversed(range(len(loads))):
-                load, seed = loads[place], 100 * (turn + 1) + place
-                if "callers" in load:
-                    rate, latencies = await closed(load["callers"], seed)
-                else:
-                    rate = load["share"] * saturation
-                    latencies = await open_loop(ask, products_of(release, requests, seed), rate, seed)
-                rates[place].append(rate)
-                taken[place].append(latencies)
+        for turn, (place, load) in turns(list(enumerate(loads)), rounds, "rounds"):
+            seed = 100 * (turn + 1) + place
+            if "callers" in load:
+                rate, latencies = await closed(load["callers"], seed)
+            else:
+                rate = load["share"] * saturation
+                latencies = await open_loop(ask, products_of(release, requests, seed), rate, seed)
+            rates[place].append(rate)
+            taken[place].append(latencies)
     return {
         "model_release": probe.info.model_release.version,
         "candidates": probe.candidates_scored,

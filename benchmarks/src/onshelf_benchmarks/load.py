@@ -1,4 +1,4 @@
-"""The load that benchmarks make: callers in a closed loop, or Poisson arrivals in an open one.
+"""The load that benchmarks make: callers in a closed loop, or Poisson arrivals in an open one; rounds of it.
 
 Closed loop: a number of callers, each sending its next request when the last is answered. Open loop: requests are sent
 at their planned time whether or not earlier ones are answered, and latency counts from the planned time, so that a
@@ -7,12 +7,14 @@ stall is not hidden by the requests that it delays.
 
 import asyncio
 import math
+import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import track
 
 PERCENTILES = (50, 95, 99)
 FEWEST = 4  # requests of a caller, so that some count in `steady`
@@ -72,3 +74,15 @@ def steady(callers: Sequence[Sequence[Span]]) -> tuple[float, Milliseconds]:
 def percentiles(latencies: Milliseconds, of: Sequence[int] = PERCENTILES) -> dict[str, float]:
     """`p50_ms` and so on."""
     return {f"p{p}_ms": float(np.percentile(latencies, p)) for p in of}
+
+
+def turns(cases: Sequence[R], rounds: int, what: str, *, warm_up: int = 0) -> Iterator[tuple[int, R]]:
+    """Round and case: all cases in each round, in every second one from the last on; rounds below 0 warm up."""
+    for turn in track(range(-warm_up, rounds), description=what):
+        for case in cases if turn % 2 == 0 else reversed(cases):
+            yield turn, case
+
+
+def medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The median of each figure."""
+    return {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
