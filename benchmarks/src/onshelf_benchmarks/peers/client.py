@@ -35,27 +35,15 @@ class Http:
         self.idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def __call__(self, body: bytes) -> bytes:
-        """The body of the answer; raises ConnectionError where the status is not 200.
-
-        A kept connection that the server closed meanwhile, as servers do after some idle seconds, is replaced: where no
-        byte of an answer came, the request is sent again.
-        """
-        while True:
-            kept = bool(self.idle)
-            reader, writer = self.idle.pop() if kept else await asyncio.open_connection(self.host, int(self.port))
-            head = b""
-            try:
-                writer.write(b"%b%d\r\n\r\n%b" % (self.head, len(body), body))
-                head = await reader.readuntil(b"\r\n\r\n")
-                answer = await self._body(reader, head.lower())
-                break
-            except BaseException as error:
-                writer.close()
-                closed = isinstance(error, ConnectionError) or (
-                    isinstance(error, asyncio.IncompleteReadError) and not error.partial
-                )
-                if head or not kept or not closed:
-                    raise
+        """The body of the answer; raises ConnectionError where the status is not 200, or the server closes."""
+        reader, writer = self.idle.pop() if self.idle else await asyncio.open_connection(self.host, int(self.port))
+        try:
+            writer.write(b"%b%d\r\n\r\n%b" % (self.head, len(body), body))
+            head = await reader.readuntil(b"\r\n\r\n")
+            answer = await self._body(reader, head.lower())
+        except BaseException:
+            writer.close()
+            raise
         self.idle.append((reader, writer))
         if not head.startswith(b"HTTP/1.1 200"):
             raise ConnectionError(f"{head.splitlines()[0].decode()}: {answer[:500].decode(errors='replace')}")

@@ -5,7 +5,6 @@ the environment of a peer that runs on it names that folder in a .pth file. Ever
 own: its packages come before the shared ones. An environment whose requirements have not changed is left alone.
 """
 
-import hashlib
 import subprocess
 import sys
 import venv
@@ -35,7 +34,7 @@ def make(name: str) -> None:
         NotMeasuredError: pip failed.
     """
     requirements = REQUIREMENTS / f"{name}.txt"
-    wanted = hashlib.sha256(requirements.read_bytes() + SHARED.read_bytes()).hexdigest()
+    wanted = requirements.read_text() + SHARED.read_text()
     done = ENVIRONMENTS / name / ".installed"
     if done.exists() and done.read_text() == wanted:
         return

@@ -26,7 +26,6 @@ SIGNATURE = Signature(
     (Tensor("input_ids", "INT64", ("tokens",)), Tensor("attention_mask", "INT64", ("tokens",))),
     (Tensor("pooled_text", "FP32", (384,)),),
 )
-MODULES = ("Transformer", "Pooling", "Normalize")
 
 
 def newest_weights(runs: Path) -> Path:
@@ -52,17 +51,15 @@ def write(folder: Path, weights: Path, release: Path) -> None:
     if mark.exists() and json.loads(mark.read_text()) == source:
         return
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     recipe = EncoderRecipe()
     pretrained = model_folder(recipe)
+    shutil.copytree(pretrained, folder)  # it says how sentence-transformers pools, too
     text = load_bert(pretrained).eval()
     text.load_state_dict(torch.load(weights, weights_only=True))
     state = {name: tensor.contiguous() for name, tensor in text.bert.state_dict().items()}
     save_file(state, str(folder / "model.safetensors"), metadata={"format": "pt"})
-    for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
-        shutil.copyfile(pretrained / name, folder / name)
     load_tokenizer(recipe).save(str(folder / "tokenizer.json"))
-    _describe(folder, recipe.max_length)
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": recipe.max_length}))
     (folder / "titles.json").write_text(json.dumps(titles(release)))
     _export(text, folder / "model.onnx")
     texts = titles(release)[-CHECKED:]
@@ -80,21 +77,6 @@ def reference(text: TextEncoder, recipe: EncoderRecipe, texts: list[str]) -> NDA
             rows.append(text(ids, torch.ones_like(ids))[0].numpy())
     assert pad_token(tokenizer) == 0, "the servers pad with 0"
     return np.stack(rows).astype(np.float32)
-
-
-def _describe(folder: Path, max_length: int) -> None:
-    """The files by which sentence-transformers knows what stands behind the BERT."""
-    paths = [f"{place}_{name}" if place else "" for place, name in enumerate(MODULES)]
-    modules = [
-        {"idx": place, "name": str(place), "path": path, "type": f"sentence_transformers.models.{name}"}
-        for place, (name, path) in enumerate(zip(MODULES, paths, strict=True))
-    ]
-    (folder / "modules.json").write_text(json.dumps(modules))
-    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": max_length}))
-    for path in paths[1:]:
-        (folder / path).mkdir()
-    pooling = {"word_embedding_dimension": 384, "pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}
-    (folder / "1_Pooling/config.json").write_text(json.dumps(pooling))
 
 
 def _export(text: TextEncoder, path: Path) -> None:

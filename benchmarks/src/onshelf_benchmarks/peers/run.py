@@ -15,7 +15,6 @@ import os
 import re
 import signal
 import socket
-import statistics
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -28,10 +27,11 @@ from rich.progress import track
 
 from onshelf_benchmarks import pages
 from onshelf_benchmarks.command import command
+from onshelf_benchmarks.load import medians
 from onshelf_benchmarks.memory import family
 from onshelf_benchmarks.peers import environments, model
 from onshelf_benchmarks.peers.client import client
-from onshelf_benchmarks.peers.table import PEERS, WIRES
+from onshelf_benchmarks.peers.table import PEERS, SERVERS, WIRES
 from onshelf_benchmarks.record import RUNS, Document, NotMeasuredError, child, newest_release
 
 MODEL = environments.ENVIRONMENTS / "model"
@@ -164,12 +164,6 @@ def measured(server: Server, first: int, seconds: float) -> Document:
         return child("peers.client", json.dumps(asked | {"seconds": seconds, "callers": CALLERS}))
 
 
-def medians(rounds: list[Document]) -> Document:
-    """The median of each figure; answers are summed."""
-    result: Document = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
-    return result | {"answers": sum(one["answers"] for one in rounds), "rounds": len(rounds)}
-
-
 def compared(figures: dict[str, Document], gateways: Sequence[str]) -> Document:
     """Each gateway beside the best peer, the one of the most texts a second."""
     peers = {name: one for name, one in figures.items() if name not in gateways}
@@ -197,7 +191,7 @@ def gateway(word: str) -> Server:
 
 def start_peer(name: str) -> Server:
     """Start a peer in its environment."""
-    return start(name, [str(environments.python(name)), str(PEERS[name].script), "--model", str(MODEL)])
+    return start(name, [str(environments.python(name)), str(SERVERS / PEERS[name].script), "--model", str(MODEL)])
 
 
 @contextmanager
@@ -262,7 +256,9 @@ def measure(
             for server in servers:
                 taken.setdefault(server.name, []).append(measured(server, number, seconds))
     figures: dict[str, Document] = {
-        name: medians(found) | {"rps_of_rounds": [one["rps"] for one in found], **checks[name]}
+        name: medians(found)
+        | {"answers": sum(one["answers"] for one in found), "rounds": rounds}
+        | {"rps_of_rounds": [one["rps"] for one in found], **checks[name]}
         for name, found in taken.items()
     }
     names = [server.name for server in ours]

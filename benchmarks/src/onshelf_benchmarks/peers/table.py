@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -17,7 +16,6 @@ Vector = NDArray[np.float32]
 SERVERS = ROOT / "benchmarks/peers/servers"  # what runs in the peers' own environments
 REQUIREMENTS = ROOT / "benchmarks/peers/requirements"
 KSERVE = "/inference.GRPCInferenceService/ModelInfer"
-GATEWAY_MODEL = "product_text"
 
 
 @dataclass(frozen=True)
@@ -32,21 +30,10 @@ class Wire:
 
 @dataclass(frozen=True)
 class Peer:
-    """A way to serve the model: the server's script, in an environment of its own."""
+    """A way to serve the model, in an environment of its own."""
 
-    name: str
-    server: str  # below servers/
+    script: str  # below SERVERS
     wire: Wire
-
-    @property
-    def script(self) -> Path:
-        """The script that runs in the peer's environment."""
-        return SERVERS / self.server
-
-    @property
-    def requirements(self) -> Path:
-        """What the environment holds."""
-        return REQUIREMENTS / f"{self.name}.txt"
 
 
 def _json(key: str, many: bool = False) -> Callable[[str], bytes]:
@@ -57,28 +44,22 @@ def _vector(value: object) -> Vector:
     return np.asarray(value, dtype=np.float32).reshape(-1)
 
 
-def kserve(model: str, output: str) -> Wire:
-    """KServe's ModelInfer with one text: `text` BYTES [1, 1] in, FP32 [1, dim] out."""
-
-    def encode(text: str) -> bytes:
-        content = text.encode()
-        request = service_pb2.ModelInferRequest(model_name=model)
-        request.inputs.add(name="text", datatype="BYTES", shape=[1, 1])
-        request.outputs.add(name=output)
-        request.raw_input_contents.append(len(content).to_bytes(4, "little") + content)
-        return bytes(request.SerializeToString())
-
-    def decode(answer: bytes) -> Vector:
-        response = service_pb2.ModelInferResponse.FromString(answer)
-        place = [tensor.name for tensor in response.outputs].index(output)
-        if response.raw_output_contents:
-            return np.frombuffer(response.raw_output_contents[place], dtype=np.float32)
-        return _vector(response.outputs[place].contents.fp32_contents)
-
-    return Wire("grpc", KSERVE, encode, decode)
+def _kserve(text: str) -> bytes:
+    """KServe's ModelInfer with one text: `text` BYTES [1, 1] in, `embedding` FP32 [1, 128] out."""
+    content = text.encode()
+    request = service_pb2.ModelInferRequest(model_name="product_text")
+    request.inputs.add(name="text", datatype="BYTES", shape=[1, 1])
+    request.outputs.add(name="embedding")
+    request.raw_input_contents.append(len(content).to_bytes(4, "little") + content)
+    return bytes(request.SerializeToString())
 
 
-GATEWAY = kserve(GATEWAY_MODEL, "embedding")
+GATEWAY = Wire(
+    "grpc",
+    KSERVE,
+    _kserve,
+    lambda answer: np.frombuffer(service_pb2.ModelInferResponse.FromString(answer).raw_output_contents[0], np.float32),
+)
 _EMBED = Wire("http", "/embed", _json("text"), lambda answer: _vector(json.loads(answer)["embedding"]))
 _ONNX = Wire(
     "grpc",
@@ -89,13 +70,10 @@ _ONNX = Wire(
 _BENTO = Wire("http", "/embed", _json("texts", many=True), lambda answer: _vector(json.loads(answer)))
 
 PEERS = {
-    peer.name: peer
-    for peer in (
-        Peer("onnx_grpc", "onnx_grpc.py", _ONNX),  # ONNX Runtime in grpc.aio
-        Peer("fastapi_torch", "fastapi_torch.py", _EMBED),
-        Peer("sentence_transformers", "fastapi_sentence.py", _EMBED),  # behind FastAPI
-        Peer("litserve", "lit.py", _EMBED),
-        Peer("bentoml", "bento.py", _BENTO),
-    )
+    "onnx_grpc": Peer("onnx_grpc.py", _ONNX),  # ONNX Runtime in grpc.aio
+    "fastapi_torch": Peer("fastapi_torch.py", _EMBED),
+    "sentence_transformers": Peer("fastapi_sentence.py", _EMBED),  # behind FastAPI
+    "litserve": Peer("lit.py", _EMBED),
+    "bentoml": Peer("bento.py", _BENTO),
 }
 WIRES = {"gateway": GATEWAY} | {name: peer.wire for name, peer in PEERS.items()}
