@@ -9,13 +9,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from onshelf_benchmarks.perf_analyzer import page, run
 from onshelf_benchmarks.perf_analyzer import requests as inputs
 from onshelf_benchmarks.perf_analyzer import tool as program
-from onshelf_benchmarks.perf_analyzer.requests import Catalogue, Signature, Tensor
 from onshelf_benchmarks.perf_analyzer.run import Load, Rig
 from onshelf_benchmarks.perf_analyzer.tool import PerfAnalyzerError, PerfAnalyzerHangsError
+from onshelf_benchmarks.products import TOKENS, Catalogue
 
 EXPORT = (  # as it writes it, shortened; an answer's bytes need not be UTF-8
     b'{"experiments":[{"experiment":{"mode":"concurrency","value":2},"requests":['
@@ -34,25 +35,30 @@ CSV = (
     "Server Compute Infer,Server Compute Output,Client Recv,p50 latency,p90 latency,p95 latency,p99 latency\n"
     "4,999.756,2,409,575,31,730,292,0,1666,2761,4036,8780\n"
 )
-PLAN = Signature(
+
+
+def config(model: str, *inputs: tuple, optional: tuple[str, ...] = ()) -> ModelConfig:
+    """A model's configuration; an input is its name, type and dimensions."""
+    result = ModelConfig(name=model, max_batch_size=8)
+    for name, kind, *dims in inputs:
+        result.input.add(name=name, data_type=f"TYPE_{kind}", dims=dims, optional=name in optional)
+    return result
+
+
+PLAN = config(
     "launch_plan",
-    (
-        Tensor("title", "BYTES", (1,)),
-        Tensor("category", "BYTES", (1,), optional=True),
-        Tensor("list_price", "FP64", (1,), optional=True),
-        Tensor("max_candidates", "INT32", (1,), optional=True),
-    ),
-    batched=True,
+    ("title", "STRING", 1),
+    ("category", "STRING", 1),
+    ("list_price", "FP64", 1),
+    ("max_candidates", "INT32", 1),
+    optional=("category", "list_price", "max_candidates"),
 )
-ENCODER = Signature(
+ENCODER = config(
     "product_encoder",
-    (
-        Tensor("input_ids", "INT64", (-1,)),
-        Tensor("attention_mask", "INT64", (-1,)),
-        Tensor("categorical_ids", "INT64", (4,)),
-        Tensor("attributes", "FP32", (2,)),
-    ),
-    batched=True,
+    ("input_ids", "INT64", -1),
+    ("attention_mask", "INT64", -1),
+    ("categorical_ids", "INT64", 4),
+    ("attributes", "FP32", 2),
 )
 
 
@@ -80,7 +86,7 @@ def test_what_cannot_be_fetched_is_named(tmp_path, monkeypatch):
     with pytest.raises(PerfAnalyzerError, match=r"libb64\.so\.0d; without apt-get and dpkg"):
         program._b64(tmp_path, tmp_path)
     with pytest.raises(PerfAnalyzerError, match="no-such-package==1 could not be fetched"):
-        program._wheel("./no-such-package==1", "any", tmp_path)
+        program._packages(tmp_path, "./no-such-package==1")
 
 
 def test_a_failed_run_says_why(tool):
@@ -224,26 +230,26 @@ def test_no_product_comes_twice(catalogue):
 def test_input_file_of_the_encoder_fits(catalogue, tmp_path):
     count = 300
     path = tmp_path / "input.json"
-    inputs.write(inputs.rows(ENCODER, catalogue, catalogue.take(count, inputs.TOKENS)), path)
+    inputs.write(inputs.rows(ENCODER, catalogue, catalogue.take(count, TOKENS)), path)
     data = json.loads(path.read_text())["data"]
     ids = np.stack([_numbers(row["input_ids"], np.int64) for row in data])
     lengths = np.stack([_numbers(row["attention_mask"], np.int64) for row in data]).sum(axis=1)
-    assert ids.shape == (count, inputs.TOKENS)
+    assert ids.shape == (count, TOKENS)
     assert len(np.unique(ids, axis=0)) == count
-    assert 0 < lengths.min() <= lengths.max() <= inputs.TOKENS
+    assert 0 < lengths.min() <= lengths.max() <= TOKENS
     assert {tuple(row["categorical_ids"]["shape"]) for row in data} == {(4,)}
 
 
 def test_an_unknown_required_input_is_named(catalogue):
-    signature = Signature("new_model", (Tensor("mystery", "FP32", (3,)),), batched=True)
+    unknown = config("new_model", ("mystery", "FP32", 3))
     with pytest.raises(ValueError, match="new_model requires the input 'mystery'"):
-        next(inputs.rows(signature, catalogue, catalogue.take(1)))
+        next(inputs.rows(unknown, catalogue, catalogue.take(1)))
 
 
 def test_another_shape_is_named(catalogue):
-    signature = Signature("launch_retrieval", (Tensor("embedding", "FP32", (256,)),), batched=True)
+    wider = config("launch_retrieval", ("embedding", "FP32", 256))
     with pytest.raises(ValueError, match=r"'embedding' is \[256\], made was \[128\]"):
-        next(inputs.rows(signature, catalogue, catalogue.take(1)))
+        next(inputs.rows(wider, catalogue, catalogue.take(1)))
 
 
 def test_it_measures_a_model_of_triton_and_writes(tool, triton, small_release, tmp_path):

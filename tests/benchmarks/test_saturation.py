@@ -10,7 +10,7 @@ from tritonclient.grpc import model_config_pb2
 
 from onshelf.v1 import launch_pb2, launch_pb2_grpc
 from onshelf_benchmarks import pages, saturation
-from onshelf_benchmarks.perf_analyzer.requests import Product
+from onshelf_benchmarks.products import CatalogueProduct
 from onshelf_release.signatures import asked_outputs
 
 
@@ -21,9 +21,12 @@ def test_the_models_allow_one_over_the_sum() -> None:
 
 def one_round(plans: float, alone: float, batch: float) -> dict:
     return {
-        "alone": {name: {"per_second": alone, "batch": 4.0, "cores": 0.1} for name in saturation.PLAN},
+        "alone": {
+            name: {"alone_per_second": alone, "alone_batch": 4.0, "load_generator_cores": 0.1}
+            for name in saturation.PLAN
+        },
         "plans": {"per_second": plans, "cores": 0.05, "degraded": 0},
-        "planned": {name: {"asked": 1.0, "batch": batch} for name in saturation.PLAN},
+        "planned": {name: {"asked_by_a_plan": 1.0, "executed_batch": batch} for name in saturation.PLAN},
     }
 
 
@@ -42,7 +45,8 @@ def test_the_ratio_is_the_median_of_those_of_the_rounds() -> None:
 def test_batches_are_of_what_was_counted_between() -> None:
     before = {"launch_outcome": {"inferences": 5, "executions": 5}}
     after = {"launch_outcome": {"inferences": 45, "executions": 15}}
-    assert saturation.batches(before, after, 20) == {"launch_outcome": {"asked": 2.0, "batch": 4.0}}
+    (found,) = saturation.batches(before, after, 20).values()
+    assert found == {"asked_by_a_plan": 2.0, "executed_batch": 4.0}
 
 
 def test_a_model_stands_beside_itself_with_the_outputs_that_are_asked_for(small_release, tmp_path: Path) -> None:
@@ -57,9 +61,8 @@ def test_a_model_stands_beside_itself_with_the_outputs_that_are_asked_for(small_
 
 
 def test_plans_say_category_and_price() -> None:
-    (made,) = saturation.plans(
-        [Product(title="Tea", category="Grocery > Tea", brand="", list_price=3.49, ids=(1, 2, 3, 4), private_label=0.0)]
-    )
+    about = {"title": "Tea", "category": "Grocery > Tea", "brand": "", "list_price": 3.49}
+    (made,) = saturation.plans([CatalogueProduct(**about, ids=(1, 2, 3, 4), private_label=0.0)])
     request = launch_pb2.PlanLaunchRequest.FromString(made)
     assert list(request.product.category_path) == ["Grocery", "Tea"]
     assert (request.product.list_price.units, request.product.list_price.nanos) == (3, 490_000_000)

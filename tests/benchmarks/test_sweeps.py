@@ -29,18 +29,6 @@ def test_a_step_is_the_median_over_rounds_and_its_noise_half_their_span() -> Non
     assert step["noise_p50"] == pytest.approx(0.2)
 
 
-def test_rounds_alternate() -> None:
-    order = []
-
-    def measure(size: int, turn: int) -> np.ndarray:
-        order.append((turn, size))
-        return constant(size)
-
-    found = sweeps.alternate([1, 2, 3], 2, measure)
-    assert order == [(0, 1), (0, 2), (0, 3), (1, 3), (1, 2), (1, 1)]
-    assert [len(found[size]) for size in (1, 2, 3)] == [2, 2, 2]
-
-
 def test_a_sweep_tells_its_worst_step() -> None:
     def of(*latencies: float) -> dict:
         return sweeps.verdict(sweeps.steps([1, 10, 100], [[constant(one)] for one in latencies]))

@@ -10,21 +10,21 @@ upsert and from its answer, while nothing else happens and during the upserts.
 """
 
 import asyncio
+import dataclasses
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import pyarrow.feather as feather
 
-from onshelf import AsyncClient, Money, NotFound, OnshelfError, Product
+from onshelf import AsyncClient, NotFound, OnshelfError, Product
 from onshelf_benchmarks import servers
 from onshelf_benchmarks.command import command
 from onshelf_benchmarks.load import Milliseconds, closed_loop, percentiles, whole
+from onshelf_benchmarks.products import products_of
 from onshelf_benchmarks.record import RELEASES, Document, newest_release
 
-LEVELS = ("department", "category", "type")
 LOOK_S = 0.005  # between two looks whether a product is visible
 PAUSE_S = 0.3  # between two products that are looked for, on average
 WAIT_S = 30.0
@@ -32,22 +32,10 @@ PROCESSES, CALLERS = 2, 2
 PERCENTILES = (50, 95)
 
 
-def titles(release: Path, count: int, seed: int) -> list[Product]:
-    """Products with distinct titles and ids, with their category path."""
-    names = [f"{level}_id" for level in LEVELS]
-    table = feather.read_table(release / "products.arrow", columns=["title", "price", *names]).to_pandas()
-    words = feather.read_table(release / "vocabulary.arrow", columns=["level", "id", "readable_name"]).to_pandas()
-    known = {(row.level, row.id): row.readable_name for row in words.itertuples()}
-    rows = table.drop_duplicates("title").sample(n=count, random_state=seed, replace=True)
-    return [
-        Product(
-            product_id=f"new-{seed}-{n}",
-            title=f"{row.title} no. {n}",
-            category_path=tuple(known[level, number] for level in LEVELS if (number := getattr(row, f"{level}_id"))),
-            list_price=Money(f"{max(float(row.price), 0.5):.2f}", "USD") if row.price > 0 else None,
-        )
-        for n, row in enumerate(rows.itertuples())
-    ]
+def named(release: Path, count: int, seed: int) -> list[Product]:
+    """Distinct products with ids and category paths."""
+    some = products_of(release, count, seed, paths=True)
+    return [dataclasses.replace(one, product_id=f"new-{seed}-{number}") for number, one in enumerate(some)]
 
 
 async def upsert_all(client: AsyncClient, products: list[Product], at_once: int) -> tuple[float, Milliseconds]:
@@ -104,10 +92,10 @@ async def ask_all(addresses: list[str], release: Path, *, products: int, at_once
     """All that is asked of gateways that share a store."""
     clients = [AsyncClient(address, timeout=60) for address in addresses]
     first, ended = clients[0], asyncio.Event()
-    await first.upsert_products(titles(release, 32, 1))  # warm
-    idle = await watch(clients, titles(release, looks, 2), ended)
-    looking = asyncio.create_task(watch(clients, titles(release, 1_000, 4), ended))
-    rate, calls = await upsert_all(first, titles(release, products, 3), at_once)
+    await first.upsert_products(named(release, 32, 1))  # warm
+    idle = await watch(clients, named(release, looks, 2), ended)
+    looking = asyncio.create_task(watch(clients, named(release, 1_000, 4), ended))
+    rate, calls = await upsert_all(first, named(release, products, 3), at_once)
     ended.set()
     busy = await looking
     for client in clients:

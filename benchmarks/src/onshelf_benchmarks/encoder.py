@@ -8,7 +8,6 @@ thread.
 """
 
 import asyncio
-import json
 import statistics
 import time
 from collections.abc import Sequence
@@ -20,12 +19,11 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from rich.progress import track
-from tokenizers import Tokenizer
 
 from onshelf_benchmarks import pages
 from onshelf_benchmarks.command import command
-from onshelf_benchmarks.load import closed_loop, whole
-from onshelf_benchmarks.products import products_of
+from onshelf_benchmarks.load import closed_loop, medians, whole
+from onshelf_benchmarks.products import TOKENS, Catalogue, products_of
 from onshelf_benchmarks.record import REPOSITORY, Document, newest_release
 from onshelf_exporter.release.graphs import session
 from onshelf_gateway.inference.backend import TritonBackend
@@ -33,24 +31,18 @@ from onshelf_gateway.inference.backend import TritonBackend
 BATCHES = (1, 4, 8, 16, 32, 64)
 OUTPUTS = ("embedding", "product_vector", "completed_ids")
 THREADS = 2  # in this process
-TOKENS = 16  # titles of at most so many, padded to it
 Feeds = dict[str, NDArray[Any]]
 
 
 def inputs(release: Path, count: int, seed: int) -> Feeds:
-    """Inputs of so many products whose titles fit the bucket."""
-    manifest = json.loads((release / "manifest.json").read_text())["tokenizer"]
-    tokenizer = Tokenizer.from_file(str(release / manifest["file"]))
-    tokenizer.no_padding()
-    encoded = [tokenizer.encode(product.title).ids for product in products_of(release, 3 * count, seed)]
-    fitting = [ids for ids in encoded if len(ids) <= TOKENS][:count]
-    ids = np.full((len(fitting), TOKENS), int(manifest["pad_id"]), dtype=np.int64)
-    for row, known in enumerate(fitting):
-        ids[row, : len(known)] = known
-    lengths = np.array([len(known) for known in fitting])
+    """Inputs of so many products whose titles have at most TOKENS tokens, padded to them."""
+    catalogue = Catalogue(release)
+    titles = [product.title for product in products_of(release, 3 * count, seed)]
+    fitting = [catalogue.tokens(title) for title in titles if catalogue.length(title) <= TOKENS][:count]
+    ids, mask = (np.stack(rows) for rows in zip(*fitting, strict=True))
     return {
         "input_ids": ids,
-        "attention_mask": (np.arange(TOKENS) < lengths[:, None]).astype(np.int64),
+        "attention_mask": mask,
         "categorical_ids": np.zeros((len(ids), 4), dtype=np.int64),
         "attributes": np.tile(np.array([[0.0, -1.0]], dtype=np.float32), (len(ids), 1)),
     }
@@ -129,7 +121,7 @@ def measure(*, triton: str, model: str = "product_encoder_int8", texts: int = 10
         "padded_to": TOKENS,
         "best_batch": best,
         "in_process_by": way,
-        "texts_per_second": {name: statistics.median(row[name] for row in rows) for name in rows[0]},
+        "texts_per_second": medians(rows),
     }
 
 

@@ -6,7 +6,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +86,18 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table of Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def table_of(columns: Mapping[str, str], rows: Iterable[Document]) -> str:
+    """A table of Markdown of what rows hold; a column is its head, and how a row fills it: "{p50_ms:.1f}".
+
+    Where a row has no such value, or none, stands a dash.
+    """
+
+    def cell(form: str, row: Document) -> str:
+        try:
+            return form.format_map(row)
+        except (KeyError, TypeError):
+            return "–"
+
+    return table(list(columns), ([cell(form, row) for form in columns.values()] for row in rows))

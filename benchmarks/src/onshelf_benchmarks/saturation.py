@@ -16,24 +16,19 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import grpc
-import numpy as np
 from google.protobuf import text_format
-from rich.progress import track
 from tritonclient.grpc import model_config_pb2
 
 from onshelf.v1 import launch_pb2
 from onshelf_benchmarks import pages, servers
 from onshelf_benchmarks.command import command
-from onshelf_benchmarks.figures import at
-from onshelf_benchmarks.load import closed_loop
-from onshelf_benchmarks.perf_analyzer import requests as inputs
-from onshelf_benchmarks.perf_analyzer.requests import TOKENS
+from onshelf_benchmarks.load import closed_loop, medians, turns
 from onshelf_benchmarks.perf_analyzer.run import Load, Rig, Server, counts_of
 from onshelf_benchmarks.perf_analyzer.tool import FOLDER, install
-from onshelf_benchmarks.products import CANDIDATES, requests
+from onshelf_benchmarks.plans import CANDIDATES, SECONDS, plan_request
+from onshelf_benchmarks.products import TOKENS, Catalogue, CatalogueProduct
 from onshelf_benchmarks.record import REPOSITORY, Document, newest_release
 from onshelf_release.signatures import asked_outputs
 
@@ -43,7 +38,6 @@ AS_ASKED = "_as_asked"  # ending of a model that has only the outputs that the g
 PRODUCTS = 4000  # distinct ones in an input file
 MOST = 200  # plans a second that are never reached
 SETTLE = 1.0  # seconds before answers count
-SECONDS = 60.0
 Row = dict[str, float]
 
 
@@ -76,14 +70,10 @@ def repository(source: Path, folder: Path) -> dict[str, str]:
     return driven
 
 
-def plans(products: Iterable[inputs.Product]) -> list[bytes]:
+def plans(products: Iterable[CatalogueProduct]) -> list[bytes]:
     """PlanLaunch of products whose category and price are known, as bytes."""
-    made = []
-    for product in products:
-        (request,) = requests([(product.title, product.list_price)])
-        request.product.category_path.extend(product.category.split(" > "))
-        made.append(request.SerializeToString())
-    return made
+    requests = (plan_request(one.title, one.list_price, one.category.split(" > ")) for one in products)
+    return [request.SerializeToString() for request in requests]
 
 
 async def plan_rate(
@@ -111,7 +101,7 @@ def batches(before: dict[str, dict[str, int]], after: dict[str, dict[str, int]],
     found = {}
     for model in before:
         asked, runs = (after[model][key] - before[model][key] for key in ("inferences", "executions"))
-        found[model] = {"asked": asked / count, "batch": asked / max(runs, 1)}
+        found[model] = {"asked_by_a_plan": asked / count, "executed_batch": asked / max(runs, 1)}
     return found
 
 
@@ -122,29 +112,15 @@ def allowed(rates: Iterable[float]) -> float:
 
 def summary(rounds: list[Document], callers: int) -> Document:
     """Medians over the rounds, with the ratio."""
-
-    def each(*path: str) -> list[float]:
-        return [float(at(one, *path)) for one in rounds]
-
-    def median(*path: str) -> float:
-        return statistics.median(each(*path))
-
-    limits = [allowed(one["alone"][model]["per_second"] for model in PLAN) for one in rounds]
-    models = {
-        model: {
-            "alone_per_second": median("alone", model, "per_second"),
-            "alone_batch": median("alone", model, "batch"),
-            "load_generator_cores": median("alone", model, "cores"),
-            "asked_by_a_plan": median("planned", model, "asked"),
-            "executed_batch": median("planned", model, "batch"),
-        }
-        for model in PLAN
-    }
+    limits = [allowed(one["alone"][model]["alone_per_second"] for model in PLAN) for one in rounds]
+    models = {model: medians([one["alone"][model] | one["planned"][model] for one in rounds]) for model in PLAN}
+    plans = medians([one["plans"] for one in rounds])
+    reached = (one["plans"]["per_second"] / limit for one, limit in zip(rounds, limits, strict=True))
     return {
-        "gateway_saturation": statistics.median(np.array(each("plans", "per_second")) / limits),
-        "plans_per_second": median("plans", "per_second"),
+        "gateway_saturation": statistics.median(reached),
+        "plans_per_second": plans["per_second"],
         "models_allow_per_second": statistics.median(limits),
-        "load_generator_cores": {"plans": median("plans", "cores")},
+        "load_generator_cores": {"plans": plans["cores"]},
         "models": models,
         "never_batched": [name for name, one in models.items() if one["executed_batch"] < 1.05],
         "degraded": sum(one["plans"]["degraded"] for one in rounds),
@@ -162,7 +138,7 @@ class Driver:
         self.rig, self.gateway, self.driven, self.callers = rig, gateway, driven, callers
         self.triton = Server("triton", triton, PLAN)
         self.files = {
-            model: rig.write_input(inputs.Signature.of(self.triton.client, model), PRODUCTS, TOKENS)[0]
+            model: rig.write_input(self.triton.client.get_model_config(model).config, PRODUCTS, TOKENS)[0]
             for model in driven.values()
         }
 
@@ -174,7 +150,8 @@ class Driver:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         cores = used / (time.perf_counter() - start)
-        return {"per_second": found["per_second"], "batch": found.get("batch", 1.0), "cores": cores}
+        batch = found.get("batch", 1.0)
+        return {"alone_per_second": found["per_second"], "alone_batch": batch, "load_generator_cores": cores}
 
     def plans(self, most: int) -> Document:
         """The gateway, by PlanLaunch, and what it asked of Triton; a plan that lacks a part does not count."""
@@ -196,24 +173,22 @@ def measure(*, rounds: int = 5, seconds: float = 6.0, callers: int = 16) -> Docu
         callers: requests under way.
     """
     program, release = install(FOLDER), newest_release()
-    found: list[Document] = []
+    found: dict[int, Document] = {}
     with tempfile.TemporaryDirectory(prefix="saturation") as made:
         folder = Path(made)
         (folder / "models").mkdir()
         driven = repository(REPOSITORY, folder / "models")
-        rig = Rig(program, folder, inputs.Catalogue(release), seconds)
+        rig = Rig(program, folder, Catalogue(release), seconds)
         with servers.triton(folder / "models") as triton, servers.gateway("ours", triton.address) as gateway:
             driver = Driver(rig, triton=triton.address, gateway=gateway.address, driven=driven, callers=callers)
-            for turn in track(range(-1, rounds), description="saturation"):
-                one: dict[str, Any] = {"alone": {}}
-                for part in (*PLAN, "plans") if turn % 2 else ("plans", *reversed(PLAN)):
-                    if part == "plans":
-                        one |= driver.plans(round(MOST * (seconds + SETTLE)))
-                    else:
-                        one["alone"][part] = driver.alone(part)
-                if turn >= 0:  # the first answers are slower
-                    found.append(one)
-    return summary(found, callers) | {"release": int(release.name), "perf_analyzer": program.version()}
+            for turn, part in turns(("plans", *PLAN), rounds, "saturation", warm_up=1):
+                one = found.setdefault(turn, {"alone": {}})
+                if part == "plans":
+                    one |= driver.plans(round(MOST * (seconds + SETTLE)))
+                else:
+                    one["alone"][part] = driver.alone(part)
+    taken = [one for turn, one in found.items() if turn >= 0]  # the first answers are slower
+    return summary(taken, callers) | {"release": int(release.name), "perf_analyzer": program.version()}
 
 
 if __name__ == "__main__":

@@ -12,15 +12,15 @@ import itertools
 import statistics
 import time
 
-import grpc
 import torch
 from rich.progress import track
 from torch import nn
 
-from onshelf.v1 import launch_pb2, launch_pb2_grpc
+from onshelf.v1 import launch_pb2
 from onshelf_benchmarks.command import command
-from onshelf_benchmarks.load import closed_loop, whole
-from onshelf_benchmarks.products import CANDIDATES, products_of, requests_of
+from onshelf_benchmarks.load import closed_loop, medians, whole
+from onshelf_benchmarks.plans import CANDIDATES, plan_launch, requests_of
+from onshelf_benchmarks.products import products_of
 from onshelf_benchmarks.record import Document, newest_release, running_gateway
 from onshelf_exporter.training.encode import load_bert
 from onshelf_exporter.training.recipe import EncoderRecipe
@@ -29,7 +29,6 @@ from onshelf_exporter.training.texts import load_tokenizer, model_folder, pad_to
 TOKENS = 128
 THREADS = 2  # of the tutorial's PyTorch
 CALLERS = 16  # of ours
-SECONDS = 60.0
 CHANNELS = ("front page", "back page", "end cap", "side aisle", "coupon mail", "rear end cap", "store front", "shelf")
 
 
@@ -70,12 +69,11 @@ class SeedPlanner:
 async def ours(address: str, requests: list[launch_pb2.PlanLaunchRequest]) -> tuple[float, int]:
     """Plans a second of our callers, and the candidates of a plan."""
     scored = 0
-    async with grpc.aio.insecure_channel(address) as channel:
-        stub = launch_pb2_grpc.LaunchServiceStub(channel)
+    async with plan_launch(address) as plan:
 
         async def ask(request: launch_pb2.PlanLaunchRequest) -> None:
             nonlocal scored
-            scored = (await stub.PlanLaunch(request, timeout=SECONDS)).candidates_scored
+            scored = (await plan(request)).candidates_scored
 
         rate, _ = whole(await closed_loop(ask, requests, CALLERS))
     return rate, scored
@@ -105,7 +103,7 @@ def measure(*, address: str = "", rounds: int = 5, plans: int = 200, candidates:
         rows.append({"ours": rate, "seed": 1 / (time.perf_counter() - start)})
     return {
         "ratio": statistics.median(row["ours"] / row["seed"] for row in rows),
-        "plans_per_second": {name: statistics.median(row[name] for row in rows) for name in rows[0]},
+        "plans_per_second": medians(rows),
         "candidates": scored,
         "rounds": rows,
     }

@@ -21,19 +21,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
-import grpc
 import numpy as np
 from rich.progress import track
 
-from onshelf.v1 import launch_pb2, launch_pb2_grpc, types_pb2
+from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_benchmarks import pages, servers
 from onshelf_benchmarks.command import command
-from onshelf_benchmarks.load import Milliseconds, closed_loop, percentiles, steady
+from onshelf_benchmarks.load import Milliseconds, closed_loop, percentiles, steady, turns
 from onshelf_benchmarks.memory import family, forget_peak, peak
-from onshelf_benchmarks.products import products_of, requests_of
+from onshelf_benchmarks.plans import plan_launch, requests_of
+from onshelf_benchmarks.products import products_of
 from onshelf_benchmarks.record import Document, child, newest_release
 
-SECONDS = 60.0
 PERCENTILES = (50, 95)
 STREAM_WARM_UP = 50
 STREAM_ROUNDS = 3  # of all streams but the longest
@@ -60,17 +59,6 @@ def held(triton: servers.Server, gateway: servers.Server, work: Callable[[], T])
         forget_peak(pids)
     result = work()
     return result, {f"{name}_peak_mb": peak(pids) for name, pids in families.items()}
-
-
-def alternate(
-    sizes: Sequence[int], rounds: int, measure: Callable[[int, int], Milliseconds]
-) -> dict[int, list[Milliseconds]]:
-    """`measure(size, round)` for each size in turn, in every second round from the largest on."""
-    found: dict[int, list[Milliseconds]] = {size: [] for size in sizes}
-    for turn in range(rounds):
-        for size in sizes if turn % 2 == 0 else reversed(sizes):
-            found[size].append(measure(size, turn))
-    return found
 
 
 def steps(sizes: Sequence[float], rounds: Sequence[Sequence[Milliseconds]]) -> list[dict[str, float]]:
@@ -105,11 +93,10 @@ def candidates(triton: servers.Server, gateway: servers.Server, sizes: Sizes) ->
     scored: dict[int, int] = {}
 
     async def plans(size: int, seed: int) -> Milliseconds:
-        async with grpc.aio.insecure_channel(gateway.address) as channel:
-            stub = launch_pb2_grpc.LaunchServiceStub(channel)
+        async with plan_launch(gateway.address) as plan:
 
             async def ask(request: launch_pb2.PlanLaunchRequest) -> None:
-                answer = await stub.PlanLaunch(request, timeout=SECONDS)
+                answer = await plan(request)
                 scored[size] = max(scored.get(size, 0), answer.candidates_scored)
 
             asked = requests_of(release, max(2, min(sizes.plans, 200_000 // size)), seed, size)
@@ -123,7 +110,9 @@ def candidates(triton: servers.Server, gateway: servers.Server, sizes: Sizes) ->
         return asyncio.run(plans(size, 1000 * (turn + 1) + size % 997))
 
     memory = {size: held(triton, gateway, partial(measure, size, -1))[1] for size in sizes.candidates}
-    found = alternate(sizes.candidates, sizes.rounds, measure)
+    found: dict[int, list[Milliseconds]] = {size: [] for size in sizes.candidates}
+    for turn, size in turns(sizes.candidates, sizes.rounds, "candidates"):
+        found[size].append(measure(size, turn))
     rows = [
         {"asked_for": size, "size": scored[size], **percentiles(np.concatenate(each), PERCENTILES), **memory[size]}
         for size, each in found.items()

