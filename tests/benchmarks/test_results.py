@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from onshelf_benchmarks import bench, pages, plots, readme
+from onshelf_benchmarks import bench, figures, pages, plots, readme
 from onshelf_benchmarks.command import application
-from onshelf_benchmarks.figures import figures
 
 SWEEP = {
     "of": "candidate actions of a plan",
@@ -78,55 +77,50 @@ MEASURED = {name: {"date": "2026-01-02", "commit": "abc", "release": "12", "minu
 
 @pytest.fixture
 def result() -> dict:
-    return {"command": "make bench", "machine": "a machine, 2 cores, Linux", "versions": {"numpy": "2"}} | (
-        figures(PARTS) | {"measured": MEASURED, "parts": PARTS}
-    )
+    about = {"command": "make bench", "machine": "a machine, 2 cores, Linux", "versions": {"numpy": "2"}}
+    return about | {"measured": MEASURED, "parts": PARTS}
 
 
-def test_every_part_has_its_figures(result: dict) -> None:
-    assert result["ratios"] == {
-        "seed": 321.0,
-        "best_peer": 2.5,
-        "best_peer_fp32": 1.25,
-        "best_peer_p99": 0.5,
-        "gateway_saturation": 0.85,
-        "encoder_vs_inprocess": 0.9,
-        "retrieval_vs_bandwidth": 1.5,
-        "stream_memory": 1.1,
-    }
-    assert result["gateway_tax_ms"] == 1.25
-    assert result["peers"] == {
-        "litserve": {"rps": 100.0, "p50_ms": 10.0, "p99_ms": 30.0},
-        "bentoml": {"rps": 120.0, "p50_ms": 10.0, "p99_ms": 60.0},
-    }
-    assert set(result["gateways"]) == {"ours", "ours_fp32"}
-    assert result["promise"] == {
-        "candidates": 961,
-        "plans_per_second": 17.0,
-        "p50_ms": 90.0,
-        "p95_ms": 200.0,
-        "p99_ms": 300.0,
-    }
-    assert set(result["sweeps"]) == {"candidates", "stream"}
+def test_each_figure_stands_beside_its_goal() -> None:
+    measured = [row.split(" | ")[1] for row in pages.goals(PARTS).splitlines()[2:]]
+    assert measured == [
+        "321",
+        "2.50",
+        "1.25",
+        "0.50",
+        "1.25",
+        "0.85",
+        "0.90",
+        "1.50",
+        "12,000",
+        "400",
+        "1.10",
+        "1.02 ± 0.04",
+    ]
 
 
-def test_what_was_not_measured_is_null() -> None:
-    found = figures({})
-    assert set(found["ratios"].values()) == {None}
-    assert (found["gateway_tax_ms"], found["promise"]) == (None, None)
-    assert found["peers"] == found["gateways"] == found["sweeps"] == {}
-    empty = {"command": "make bench", "machine": "m", "measured": {}, "parts": {}} | found
-    rows = pages.goals(empty).splitlines()[2:]
+def test_half_of_saturation_is_promised() -> None:
+    found = figures.promise(PARTS)
+    assert found is not None
+    keys = ("candidates", "plans_per_second", "p50_ms", "p99_ms")
+    assert [found[key] for key in keys] == [961, 17.0, 90.0, 300.0]
+
+
+def test_what_was_not_measured_is_a_dash() -> None:
+    assert figures.promise({}) is None
+    empty = {"command": "make bench", "machine": "m", "measured": {}, "parts": {}}
+    rows = pages.goals({}).splitlines()[2:]
     assert all(row.endswith("| – |") and "| – |" in row for row in rows)
     assert "not measured yet" in pages.markdown(empty, [])
     assert "measured not yet" in readme.section(empty)
 
 
-def test_each_goal_says_whether_it_was_reached(result: dict) -> None:
-    assert all(row.endswith("| yes |") for row in pages.goals(result).splitlines()[2:])
-    result["ratios"] |= {"seed": 99.0, "retrieval_vs_bandwidth": 2.01}
-    result["sweeps"]["candidates"] = SWEEP | {"worst_step": 1.3, "no_worse_than_linear": False}
-    missed = [row for row in pages.goals(result).splitlines()[2:] if row.endswith("| no |")]
+def test_each_goal_says_whether_it_was_reached() -> None:
+    assert all(row.endswith("| yes |") for row in pages.goals(PARTS).splitlines()[2:])
+    grown = SWEEP | {"worst_step": 1.3, "no_worse_than_linear": False}
+    parts = PARTS | {"seed": {"ratio": 99.0}, "retrieval": {"ratios": {"retrieval_vs_bandwidth": 2.01}}}
+    parts |= {"sweeps": {"sweeps": {"candidates": grown, "stream": STREAM}}}
+    missed = [row for row in pages.goals(parts).splitlines()[2:] if row.endswith("| no |")]
     assert [row.split(" | ")[1] for row in missed] == ["99.00", "2.01", "1.30 ± 0.02"]
 
 
@@ -147,19 +141,18 @@ def test_the_page_has_every_part(result: dict) -> None:
         assert words in page, words
 
 
-def test_default_limits_stand_beside_what_they_rest_on(result: dict) -> None:
+def test_default_limits_stand_beside_what_they_rest_on() -> None:
     rows = [{"callers": 64, "load": "closed loop, concurrency 64", "p99_ms": 1400.0}]
     grown = {"rows": [{"asked_for": 10_000, "size": 9_721, "p50_ms": 123.0}]}
     parts = {"latency": {"candidates": 961, "rows": rows}, "sweeps": {"sweeps": {"candidates": grown}}}
-    found = figures(parts)["limits"]
-    assert (found["max_in_flight"], found["max_candidates"]) == (64, 10_000)
-    assert found["deadline_at_least_ms"] == 3 * 1400 <= found["default_deadline_ms"]
-    kept = pages.limits(result | {"parts": parts})
+    kept = pages.limits(parts)
+    assert "`--max-candidates`: 10,000" in kept
+    assert "all 64 permits" in kept
     assert [row.split(" | ")[-2:] for row in kept.splitlines()[2:]] == [["1,400 ms", "yes |"], ["123 ms", "yes |"]]
     rows[0]["p99_ms"], grown["rows"][0]["p50_ms"] = 3334.0, 501.0
-    missed = pages.limits(result | {"parts": parts})
+    missed = pages.limits(parts)
     assert [row.split(" | ")[-1] for row in missed.splitlines()[2:]] == ["no |", "no |"]
-    unknown = pages.limits(result)
+    unknown = pages.limits(PARTS)
     assert all(row.endswith("| – | – |") for row in unknown.splitlines()[2:])
 
 
@@ -204,7 +197,6 @@ def test_a_page_of_one_part_is_written(tmp_path: Path) -> None:
     measured = {"tax": MEASURED["tax"]}
     result = bench.write(tmp_path, {"parts": {"tax": PARTS["tax"]}, "measured": measured, "versions": {}}, quick=False)
     assert json.loads((tmp_path / "latest.json").read_text()) == result
-    assert result["gateway_tax_ms"] == 1.25
     assert "| 1.25 | at most 1.5 | yes |" in (tmp_path / "latest.md").read_text()
 
 

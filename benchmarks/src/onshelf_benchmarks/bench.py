@@ -26,7 +26,6 @@ from typing import Literal, NamedTuple
 
 from onshelf_benchmarks import plots, servers
 from onshelf_benchmarks.command import application
-from onshelf_benchmarks.figures import figures
 from onshelf_benchmarks.pages import markdown
 from onshelf_benchmarks.record import RESULTS, ROOT, Document, NotMeasuredError, child, commit, machine, newest_release
 
@@ -107,7 +106,7 @@ def write(folder: Path, found: Document, quick: bool) -> Document:
     parts: dict[str, Document] = {name: found["parts"][name] for name in PARTS if name in found["parts"]}
     result: Document = {"command": "make bench QUICK=1" if quick else "make bench"}
     result |= {"quick": True} if quick else {}
-    result |= {"machine": machine(), "versions": found["versions"], **figures(parts)}
+    result |= {"machine": machine(), "versions": found["versions"]}
     result |= {"measured": {name: found["measured"][name] for name in parts}, "parts": parts}
     folder.mkdir(parents=True, exist_ok=True)
     drawn = [path.relative_to(folder) for path in plots.draw(result, folder / "plots")]

@@ -5,48 +5,55 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onshelf_benchmarks import figures
-from onshelf_benchmarks.figures import ALONE_SHARE, BUSY_TIMES, at
-from onshelf_benchmarks.record import Document, table
+from onshelf_benchmarks.figures import at
+from onshelf_benchmarks.load import PERCENTILES
+from onshelf_benchmarks.record import Document, table, table_of
+from onshelf_gateway.settings import Settings
 from onshelf_release.signatures import CANDIDATE_BUCKETS, bucket
+
+BUSY_TIMES = 3  # the default deadline is at least so many times the 99 % latency while all permits are taken
+ALONE_SHARE = 0.05  # of the default deadline: the most that a plan of the most candidates takes alone
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A figure, where it stands in the result, and what it must reach: at least, or at most, `limit`."""
+    """A figure, where the parts have it or how it follows, and what it must reach: at least, or at most, `limit`."""
 
     what: str
-    path: tuple[str, ...]
+    figure: str | Callable[[Document], float | None]
     limit: float
     least: bool
 
-    def cells(self, result: Document) -> list[str]:
+    def cells(self, parts: Document) -> list[str]:
         """What, measured, goal, reached."""
-        value, goal = at(result, *self.path), f"at {'least' if self.least else 'most'} {self.limit:,g}"
+        value = at(parts, *self.figure.split(".")) if isinstance(self.figure, str) else self.figure(parts)
+        goal = f"at {'least' if self.least else 'most'} {self.limit:,g}"
         if value is None:
             return [self.what, "–", goal, "–"]
         reached = value >= self.limit if self.least else value <= self.limit
         return [self.what, f"{value:,.2f}" if value < 100 else f"{value:,.0f}", goal, _yes(reached)]
 
 
+VISIBLE = "catalog.visible_everywhere.from_sending.max_ms"
 GOALS = (
-    Goal("plans a second over a tutorial's planner, one BERT forward per candidate", ("ratios", "seed"), 100, True),
-    Goal("texts a second over the best other server of the same BERT", ("ratios", "best_peer"), 2, True),
-    Goal("the same, fp32 against fp32", ("ratios", "best_peer_fp32"), 1.2, True),
-    Goal("99 % latency over that of the best other server", ("ratios", "best_peer_p99"), 1, False),
-    Goal("milliseconds that the gateway adds to its calls of Triton", ("gateway_tax_ms",), 1.5, False),
-    Goal("plans a second at saturation over what the models allow", ("ratios", "gateway_saturation"), 0.8, True),
-    Goal("encoder through Triton over the same graph in one process", ("ratios", "encoder_vs_inprocess"), 0.8, True),
-    Goal("exact retrieval of one query over bytes / bandwidth", ("ratios", "retrieval_vs_bandwidth"), 2, False),
-    Goal("products upserted a minute", ("catalog", "upserts_per_minute"), 10_000, True),
-    Goal("milliseconds until every process has an upserted product", ("catalog", "visible_max_ms"), 1_000, False),
-    Goal("memory for the longest stream over that for the shortest", ("ratios", "stream_memory"), 1.2, False),
+    Goal("plans a second over a tutorial's planner, one BERT forward per candidate", "seed.ratio", 100, True),
+    Goal("texts a second over the best other server of the same BERT", "peers.compared.ours.times_best_rps", 2, True),
+    Goal("the same, fp32 against fp32", "peers.compared.ours_fp32.times_best_rps", 1.2, True),
+    Goal("99 % latency over that of the best other server", figures.p99_over_best_peer, 1, False),
+    Goal("milliseconds that the gateway adds to its calls of Triton", "tax.gateway_tax_ms", 1.5, False),
+    Goal("plans a second at saturation over what the models allow", "saturation.gateway_saturation", 0.8, True),
+    Goal("encoder through Triton over the same graph in one process", "encoder.encoder_vs_inprocess", 0.8, True),
+    Goal("exact retrieval of one query over bytes / bandwidth", "retrieval.ratios.retrieval_vs_bandwidth", 2, False),
+    Goal("products upserted a minute", "catalog.upserts_per_minute", 10_000, True),
+    Goal("milliseconds until every process has an upserted product", VISIBLE, 1_000, False),
+    Goal("memory for the longest stream over that for the shortest", figures.stream_memory, 1.2, False),
 )
 
 
-def growth(result: Document) -> list[str]:
+def growth(parts: Document) -> list[str]:
     """The steepest step of all sweeps, as a row beside the goals: it may exceed 1 by its own noise."""
     what, goal = "steepest step of any sweep: growth of the median over growth of the size", "at most 1, within noise"
-    found = [one for one in result["sweeps"].values() if one]
+    found = [one for one in (at(parts, "sweeps", "sweeps") or {}).values() if one]
     if not found:
         return [what, "–", goal, "–"]
     worst = max(found, key=lambda one: float(one["worst_step"]))
@@ -54,14 +61,14 @@ def growth(result: Document) -> list[str]:
     return [what, f"{worst['worst_step']:.2f} ± {worst['noise']:.2f}", goal, _yes(reached)]
 
 
-def goals(result: Document) -> str:
+def goals(parts: Document) -> str:
     """All figures beside their goals."""
-    return table(["Figure", "Measured", "Goal", "Reached"], [*(goal.cells(result) for goal in GOALS), growth(result)])
+    return table(["Figure", "Measured", "Goal", "Reached"], [*(goal.cells(parts) for goal in GOALS), growth(parts)])
 
 
 def promise(result: Document) -> str:
     """What to expect of a plan, in a sentence."""
-    found = result.get("promise")
+    found = figures.promise(result["parts"])
     if not found:
         return "What to expect of a plan was not measured yet."
     scored = bucket(found["candidates"], CANDIDATE_BUCKETS)
@@ -73,20 +80,23 @@ def promise(result: Document) -> str:
     )
 
 
-def limits(result: Document) -> str:
-    """The gateway's default limits beside what they rest on."""
-    found = figures.limits(result["parts"])  # of the settings as they are now, whenever the parts were measured
-    deadline, alone = found["default_deadline_ms"], found["most_candidates_alone_p50_ms"]
-    busy, needed, most = found["all_permits_taken_p99_ms"], found["deadline_at_least_ms"], found["alone_at_most_ms"]
+def limits(parts: Document) -> str:
+    """The gateway's default limits, as they are now, beside what they rest on."""
+    permits, deadline, candidates = (
+        Settings.model_fields[name].default for name in ("max_in_flight", "default_deadline_ms", "max_candidates")
+    )
+    busy = at(figures.row_of(parts.get("latency"), "callers", permits) or {}, "p99_ms")
+    swept = at(parts, "sweeps", "sweeps", "candidates")
+    alone, most = at(figures.row_of(swept, "asked_for", candidates) or {}, "p50_ms"), ALONE_SHARE * deadline
     rows = [
         [
             f"`--default-deadline-ms`: {deadline:,}",
-            f"at least {BUSY_TIMES} times the 99 % latency while all {found['max_in_flight']} permits are taken, each "
-            "plan with 1,000 candidates",
-            *(("–", "–") if busy is None else (f"{busy:,.0f} ms", _yes(deadline >= needed))),
+            f"at least {BUSY_TIMES} times the 99 % latency while all {permits} permits are taken, each plan with 1,000 "
+            "candidates",
+            *(("–", "–") if busy is None else (f"{busy:,.0f} ms", _yes(deadline >= BUSY_TIMES * busy))),
         ],
         [
-            f"`--max-candidates`: {found['max_candidates']:,}",
+            f"`--max-candidates`: {candidates:,}",
             f"a plan of so many takes, alone, at most {most:,.0f} ms, {ALONE_SHARE:.0%} of that deadline",
             *(("–", "–") if alone is None else (f"{alone:,.0f} ms", _yes(alone <= most))),
         ],
@@ -96,30 +106,36 @@ def limits(result: Document) -> str:
 
 def latency(found: Document) -> str:
     """Loads of PlanLaunch."""
-    rows = [[row[key] for key in ("load", "plans_per_second", "p50_ms", "p95_ms", "p99_ms")] for row in found["rows"]]
-    heads = ["Load", "Plans a second", "p50 ms", "p95 ms", "p99 ms"]
-    return f"## PlanLaunch, {found['candidates']} candidates, every product another one\n\n{table(heads, rows)}\n"
+    columns = {"Load": "{load}", "Plans a second": "{plans_per_second}"}
+    columns |= {f"p{p} ms": f"{{p{p}_ms}}" for p in PERCENTILES}
+    loads = table_of(columns, found["rows"])
+    return f"## PlanLaunch, {found['candidates']} candidates, every product another one\n\n{loads}\n"
 
 
 def peers(found: Document) -> str:
     """Servers of the same BERT, the fastest first."""
-    servers = sorted((found["peers"] | found["gateways"]).items(), key=lambda pair: -float(pair[1]["rps"]))
-    rows = [[name, f"{row['rps']:,.0f}", f"{row['p50_ms']:.1f}", f"{row['p99_ms']:.1f}"] for name, row in servers]
+    columns = {"Server": "{name}", "Texts a second": "{rps:,.0f}", "p50 ms": "{p50_ms:.1f}", "p99 ms": "{p99_ms:.1f}"}
+    rows = [row | {"name": name} for name, row in (found["peers"] | found["gateways"]).items()]
+    servers = table_of(columns, sorted(rows, key=lambda row: -float(row["rps"])))
     missing = ", ".join(found.get("failed") or {})
-    return (
-        f"## Servers of the same BERT, 16 callers\n\n{table(['Server', 'Texts a second', 'p50 ms', 'p99 ms'], rows)}\n"
-        + (f"\nNot measured: {missing}.\n" if missing else "")
-    )
+    failed = f"\nNot measured: {missing}.\n" if missing else ""
+    return f"## Servers of the same BERT, 16 callers\n\n{servers}\n{failed}"
 
 
 def saturation(found: Document) -> str:
     """The models alone, and the gateway beside what they allow."""
-    columns = ("alone_per_second", "alone_batch", "load_generator_cores", "asked_by_a_plan", "executed_batch")
-    rows = [[name, *(f"{one[key]:.2f}" for key in columns)] for name, one in found["models"].items()]
-    heads = ["Model", "Alone, a second", "Batch", "Cores of perf_analyzer", "Asked by a plan", "Batch in plans"]
+    columns = {
+        "Model": "{name}",
+        "Alone, a second": "{alone_per_second:.2f}",
+        "Batch": "{alone_batch:.2f}",
+        "Cores of perf_analyzer": "{load_generator_cores:.2f}",
+        "Asked by a plan": "{asked_by_a_plan:.2f}",
+        "Batch in plans": "{executed_batch:.2f}",
+    }
+    models = table_of(columns, (one | {"name": name} for name, one in found["models"].items()))
     unbatched = ", ".join(found["never_batched"])
     return (
-        f"## Saturation\n\n{table(heads, rows)}\n\nAt {found['callers']} callers PlanLaunch makes "
+        f"## Saturation\n\n{models}\n\nAt {found['callers']} callers PlanLaunch makes "
         f"{found['plans_per_second']:.1f} plans a second, {found['gateway_saturation']:.2f} of the "
         f"{found['models_allow_per_second']:.1f} that the models allow; its load generator uses "
         f"{found['load_generator_cores']['plans']:.2f} cores."
@@ -147,18 +163,14 @@ def sweeps(found: Document) -> str:
 
 
 def _sweep(name: str, found: Document) -> str:
-    rows = [
-        [f"{row['size']:,}", f"{row['p50_ms']:,.2f}", f"{row['p95_ms']:,.2f}"]
-        + [f"{row[key]:,.0f}" if key in row else "–" for key in ("gateway_peak_mb", "triton_peak_mb", "client_peak_mb")]
-        for row in found["rows"]
-    ]
-    heads = [found["of"], "p50 ms", "p95 ms", "gateway MB", "Triton MB", "client MB"]
+    columns = {found["of"]: "{size:,}", "p50 ms": "{p50_ms:,.2f}", "p95 ms": "{p95_ms:,.2f}"}
+    columns |= {f"{what} MB": f"{{{what.lower()}_peak_mb:,.0f}}" for what in ("gateway", "Triton", "client")}
     steps = ", ".join(
         f"{step['from']:,} to {step['to']:,}: {step['growth_p50']:.2f} ± {step['noise_p50']:.2f}"
         for step in found["steps"]
     )
     words = f"Growth of {found.get('growth_of', 'the median')} over growth of the size, 1 is linear: {steps}."
-    return f"### {name}: {found['latency']}\n\n{table(heads, rows)}\n\n{words}\n"
+    return f"### {name}: {found['latency']}\n\n{table_of(columns, found['rows'])}\n\n{words}\n"
 
 
 SECTIONS: dict[str, Callable[[Document], str]] = {  # in the order of the page
@@ -181,8 +193,8 @@ def markdown(result: Document, plots: Sequence[Path]) -> str:
         f"`{result['command']}` on {result['machine']}. Parts were measured at the times and commits given; a part "
         "that is missing was not measured.\n",
         f"{promise(result)}\n",
-        f"{goals(result)}\n",
-        f"{limits(result)}\n",
+        f"{goals(parts)}\n",
+        f"{limits(parts)}\n",
         *(section(parts[name]) for name, section in SECTIONS.items() if name in parts),
         *(f"![{path.stem.replace('_', ' ')}]({path})\n" for path in plots),
         "## Parts\n",

@@ -79,6 +79,6 @@ def draw(result: Document, folder: Path) -> list[Path]:
     found = []
     if part := result["parts"].get("latency"):
         found.append(latency(part, folder))
-    if result["peers"]:
-        found.append(peers(result["peers"] | result["gateways"], folder))
+    if part := result["parts"].get("peers"):
+        found.append(peers(part["peers"] | part["gateways"], folder))
     return found
