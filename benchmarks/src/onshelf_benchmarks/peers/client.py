@@ -11,6 +11,7 @@ import asyncio
 import gc
 import itertools
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -40,7 +41,9 @@ class Http:
         try:
             writer.write(b"%b%d\r\n\r\n%b" % (self.head, len(body), body))
             head = await reader.readuntil(b"\r\n\r\n")
-            answer = await self._body(reader, head.lower())
+            if (length := re.search(rb"(?i)\ncontent-length: *(\d+)", head)) is None:
+                raise ConnectionError(f"an answer without its length: {head!r}")
+            answer = await reader.readexactly(int(length[1]))
         except BaseException:
             writer.close()
             raise
@@ -48,16 +51,6 @@ class Http:
         if not head.startswith(b"HTTP/1.1 200"):
             raise ConnectionError(f"{head.splitlines()[0].decode()}: {answer[:500].decode(errors='replace')}")
         return answer
-
-    async def _body(self, reader: asyncio.StreamReader, head: bytes) -> bytes:
-        at = head.find(b"\r\ncontent-length:")
-        if at >= 0:
-            return await reader.readexactly(int(head[at + 17 : head.index(b"\r\n", at + 2)]))
-        parts = []
-        while size := int(await reader.readuntil(b"\r\n"), 16):  # chunked
-            parts.append((await reader.readexactly(size + 2))[:-2])
-        await reader.readexactly(2)
-        return b"".join(parts)
 
     def close(self) -> None:
         """Close the idle connections."""
