@@ -3,9 +3,9 @@
 import datetime as dt
 import io
 import json
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ from google.rpc import error_details_pb2
 from google.type.money_pb2 import Money
 from grpc_status import rpc_status
 
-from onshelf.v1 import launch_pb2, launch_pb2_grpc, recommendation_pb2_grpc, types_pb2
+from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_gateway.call import logs
-from onshelf_gateway.server.assembly import Server
-from onshelf_gateway.testing import FakeBackend, running_gateway, write_fake_release
+from onshelf_gateway.testing import write_fake_release
+
+sys.path.insert(0, str(Path(__file__).parent))  # `import gateways`
+
+from gateways import Running, connected
 
 TITLE = "Honey lime tortilla chips, 12 oz"
 
@@ -110,17 +113,6 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@dataclass
-class Running:
-    """A running gateway with its stubs."""
-
-    server: Server
-    backend: FakeBackend
-    channel: grpc.aio.Channel
-    launch: launch_pb2_grpc.LaunchServiceStub
-    recommend: recommendation_pb2_grpc.RecommendationServiceStub
-
-
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """A PostgreSQL of its own, which comes with the package pgserver.
@@ -136,32 +128,17 @@ def postgresql() -> Iterator[str]:
         server.cleanup()
 
 
-@asynccontextmanager
-async def _gateway(releases: Path, **settings: Any) -> AsyncIterator[Running]:
-    async with (
-        running_gateway(releases, encoder_cache_entries=0, **settings) as (server, backend),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        yield Running(
-            server,
-            backend,
-            channel,
-            launch_pb2_grpc.LaunchServiceStub(channel),
-            recommendation_pb2_grpc.RecommendationServiceStub(channel),
-        )
-
-
 @pytest.fixture(scope="session")
 async def _shared(releases: Path) -> AsyncIterator[Running]:
-    async with _gateway(releases) as running:
-        yield running
+    async with connected(releases, encoder_cache_entries=0) as gateway:
+        yield gateway
 
 
 @pytest.fixture(scope="session")
 async def on_postgresql(releases: Path, postgresql: str) -> AsyncIterator[Running]:
     """A gateway whose store is PostgreSQL."""
-    async with _gateway(releases, store=postgresql) as running:
-        yield running
+    async with connected(releases, encoder_cache_entries=0, store=postgresql) as gateway:
+        yield gateway
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ import sqlite3
 
 import grpc
 import pytest
+from gateways import Running, connected
 
-from onshelf.v1 import catalog_pb2, catalog_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc, types_pb2
+from onshelf.v1 import catalog_pb2, recommendation_pb2, types_pb2
 from onshelf_gateway.catalogue.read_products import AT_ONCE
 from onshelf_gateway.inference.backend import BackendUnavailableError
-from onshelf_gateway.testing import running_gateway, write_fake_release
+from onshelf_gateway.testing import write_fake_release
 
 C, R, T = catalog_pb2, recommendation_pb2, types_pb2
 NEW = R.RECOMMENDATION_SCOPE_NEW_PRODUCTS
@@ -20,10 +21,9 @@ NEW = R.RECOMMENDATION_SCOPE_NEW_PRODUCTS
 class Shop:
     """A gateway of its own with short words for its calls."""
 
-    def __init__(self, server, backend, channel):
-        self.server, self.backend = server, backend
-        self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
-        self.stub = recommendation_pb2_grpc.RecommendationServiceStub(channel)
+    def __init__(self, gateway: Running):
+        self.server, self.backend = gateway.server, gateway.backend
+        self.catalog, self.stub = gateway.catalog, gateway.recommend
 
     async def upsert(self, *products):
         return await self.catalog.UpsertProducts(C.UpsertProductsRequest(products=products))
@@ -39,23 +39,12 @@ class Shop:
         return [product.product_id for product in (await self.recommend(**fields)).products]
 
 
-class Running:
-    """Starts gateways on the same releases and store."""
-
-    def __init__(self, releases, **settings):
-        self.releases = releases
-        self.settings = {"store": f"sqlite:///{releases.parent / 'store' / 'store.db'}", "catalogue_poll_ms": 20}
-        self.settings |= settings
-
-    async def __aenter__(self):
-        self.running = running_gateway(self.releases, **self.settings)
-        server, backend = await self.running.__aenter__()
-        self.channel = grpc.aio.insecure_channel(server.address)
-        return Shop(server, backend, self.channel)
-
-    async def __aexit__(self, *error):
-        await self.channel.close()
-        await self.running.__aexit__(*error)
+@contextlib.asynccontextmanager
+async def opened(releases, **settings):
+    """Gateways on the same releases have the same store."""
+    store = f"sqlite:///{releases.parent / 'store' / 'store.db'}"
+    async with connected(releases, store=store, catalogue_poll_ms=20, **settings) as gateway:
+        yield Shop(gateway)
 
 
 @pytest.fixture
@@ -66,8 +55,8 @@ def root(tmp_path):
 
 @pytest.fixture
 async def shop(root):
-    async with Running(root) as running:
-        yield running
+    async with opened(root) as one:
+        yield one
 
 
 def chips(name="N1", title="Honey lime tortilla chips", **fields):
@@ -75,10 +64,9 @@ def chips(name="N1", title="Honey lime tortilla chips", **fields):
 
 
 async def until(true, seconds=60.0):
-    end = asyncio.get_running_loop().time() + seconds
-    while not await true():
-        assert asyncio.get_running_loop().time() < end, "waited in vain"
-        await asyncio.sleep(0.02)
+    async with asyncio.timeout(seconds):
+        while not await true():
+            await asyncio.sleep(0.02)
 
 
 async def test_an_upserted_product_is_recommended_at_once(shop, words):
@@ -271,12 +259,12 @@ async def test_requests_are_checked(case, shop, words):
 
 
 async def test_changes_outlive_a_restart(root):
-    async with Running(root) as shop:
+    async with opened(root) as shop:
         names = await shop.ids()
         await shop.upsert(chips(), chips("N2"))
         await shop.delete("N2", names[0])
         new = await shop.recommend(scope=NEW)
-    async with Running(root) as shop:
+    async with opened(root) as shop:
         found = await shop.recommend(scope=NEW)
         assert [(p.product_id, p.score) for p in found.products] == [(p.product_id, p.score) for p in new.products]
         assert names[0] not in await shop.ids()
@@ -284,31 +272,28 @@ async def test_changes_outlive_a_restart(root):
 
 
 async def test_other_processes_see_changes_without_encoding_again(root):
-    async with Running(root) as one, Running(root) as two:
+    async with opened(root) as one, opened(root) as two:
+
+        async def two_has_the_last():
+            return "N49" in await two.ids(scope=NEW)
+
+        async def two_lacks_the_deleted():
+            return "N8" not in await two.ids(scope=NEW)
+
+        async def one_has_the_replaced():
+            return "Mint puzzles" in [product.title for product in (await one.recommend(scope=NEW)).products]
+
         await one.upsert(*(chips(f"N{n}") for n in range(50)))
-        await until(lambda: _has(two, "N49"))
+        await until(two_has_the_last)
         assert two.backend.count("product_encoder_int8") == 0
         await two.upsert(chips("N7", "Mint puzzles"))
         await one.delete("N8")
-        await until(lambda: _lacks(two, "N8"), 1.0)
-
-        async def replaced():
-            found = await one.recommend(scope=NEW)
-            return any(p.title == "Mint puzzles" for p in found.products)
-
-        await until(replaced, 1.0)
-
-
-async def _has(shop, name):
-    return name in await shop.ids(scope=NEW)
-
-
-async def _lacks(shop, name):
-    return name not in await shop.ids(scope=NEW)
+        await until(two_lacks_the_deleted, 1.0)
+        await until(one_has_the_replaced, 1.0)
 
 
 async def test_the_last_of_simultaneous_changes_wins_everywhere(root):
-    async with Running(root) as one, Running(root) as two:
+    async with opened(root) as one, opened(root) as two:
         titles = [f"{flavour} potato chips" for flavour in ("Classic", "Honey", "Lime", "Ginger", "Mint", "Cherry")]
         await asyncio.gather(*((one, two)[n % 2].upsert(chips("N1", title)) for n, title in enumerate(titles)))
 
@@ -327,12 +312,11 @@ async def test_the_last_of_simultaneous_changes_wins_everywhere(root):
 
 
 async def test_there_is_a_limit(root, words):
-    async with Running(root, catalogue_entries=3) as shop:
+    async with opened(root, catalogue_entries=3) as shop:
         await shop.upsert(chips("N1"), chips("N2"))
         shop.backend.calls.clear()
         refusal = await words.refusal(shop.upsert(chips("N3"), chips("N4")))
-        assert refusal.code == grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert refusal.reason == "CATALOGUE_FULL"
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "CATALOGUE_FULL")
         assert "--catalogue-entries (3)" in refusal.message
         assert not shop.backend.calls, "refused before any work"
         await shop.upsert(chips("N1"), chips("N2"), chips("N3"))
@@ -341,7 +325,7 @@ async def test_there_is_a_limit(root, words):
 
 
 async def test_a_new_model_release_reads_the_products_in_the_background(root, words):
-    async with Running(root, reload_seconds=0.05) as shop:
+    async with opened(root, reload_seconds=0.05) as shop:
         await shop.upsert(*(chips(f"N{n}") for n in range(40)))
         shop.backend.failing["product_neighbours"] = BackendUnavailableError("not loaded yet")
         write_fake_release(root, 4, as_of=dt.date(2018, 2, 5))
@@ -360,19 +344,18 @@ async def test_a_new_model_release_reads_the_products_in_the_background(root, wo
 
         await until(complete)
         assert {f"N{n}" for n in range(40)} <= set(await shop.ids(scope=NEW))
-    async with Running(root) as shop:
+    async with opened(root) as shop:
         assert "N39" in await shop.ids(scope=NEW)
         assert shop.backend.count("product_encoder_int8") == 0
 
 
 async def test_an_older_model_release_says_what_it_lacks(root, words):
-    async with Running(root) as shop:
+    async with opened(root) as shop:
         await shop.upsert(chips())
     write_fake_release(root, 4, models=["product_encoder", "product_encoder_int8", "product_retrieval"])
-    async with Running(root) as shop:
+    async with opened(root) as shop:
         refusal = await words.refusal(shop.upsert(chips()))
-        assert refusal.code == grpc.StatusCode.FAILED_PRECONDITION
-        assert refusal.reason == "MODEL_RELEASE_TOO_OLD"
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "MODEL_RELEASE_TOO_OLD")
         assert "product_neighbours" in refusal.message
         found = await shop.recommend(scope=NEW)
         assert found.products
@@ -422,32 +405,30 @@ async def test_of_more_than_are_scored_the_likeliest_are_and_those_in_the_catego
 
 
 async def test_a_store_that_fails_is_told_and_nothing_is_changed(root, words):
-    async with Running(root) as shop:
+    async with opened(root) as shop:
         await shop.upsert(chips())
         path = shop.server.settings.store.removeprefix("sqlite:///")
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute("ALTER TABLE catalogue_state RENAME TO elsewhere")
         for call in (shop.upsert(chips("N2")), shop.delete("N1")):
             refusal = await words.refusal(call)
-            assert refusal.code == grpc.StatusCode.UNAVAILABLE
-            assert refusal.reason == "STORE_UNAVAILABLE"
+            assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
             assert refusal.retry is not None
             assert "catalogue_state" not in refusal.message, "what the database says is for the log"
 
-        async def told():
+        async def incomplete():
             return "CATALOGUE_INCOMPLETE" in words.notices(await shop.recommend(scope=NEW))
 
-        await until(told)
+        async def complete():
+            return not await incomplete()
+
+        await until(incomplete)
         assert "N1" in await shop.ids(scope=NEW), "what is known goes on being served"
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute("ALTER TABLE elsewhere RENAME TO catalogue_state")
-        await until(lambda: _untold(shop, words))
+        await until(complete)
         await shop.upsert(chips("N2"))
         assert {"N1", "N2"} <= set(await shop.ids(scope=NEW))
-
-
-async def _untold(shop, words):
-    return "CATALOGUE_INCOMPLETE" not in words.notices(await shop.recommend(scope=NEW))
 
 
 async def test_product_fit_is_asked_only_where_it_can_matter(shop):

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import random
+from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import cast
@@ -25,16 +26,13 @@ from onshelf_gateway.testing.fake_backend import complete_ids
 
 T = types_pb2
 LEVELS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
-FREE = CostQuestion(
-    fixed={},
-    per_unit={},
-    coverage={},
-    lead_days={},
-    coupon=Decimal(0),
-    assumed_margin=None,
-    stated=False,
-    coupon_stated=False,
-)
+NOTHING = {"fixed": {}, "per_unit": {}, "coverage": {}, "lead_days": {}, "coupon": Decimal(0), "assumed_margin": None}
+FREE = CostQuestion(**NOTHING, stated=False, coupon_stated=False)
+REVENUE = ObjectiveQuestion(T.OBJECTIVE_METRIC_REVENUE, 8, None)
+
+
+def profit(risk_quantile=None) -> ObjectiveQuestion:
+    return ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, risk_quantile)
 
 
 @pytest.fixture(scope="module")
@@ -127,17 +125,8 @@ def test_joined_candidates_stay_what_they_were():
 def test_money_of_a_candidate():
     candidates = _few()
     forecasts = _outcomes(candidates)
-    fixed, per_unit, coverage = {0: Decimal(7)}, {0: Decimal("0.5")}, {0: Decimal(10)}
-    costs = CostQuestion(
-        fixed=fixed,
-        per_unit=per_unit,
-        coverage=coverage,
-        lead_days={},
-        coupon=Decimal(3),
-        assumed_margin=None,
-        stated=True,
-        coupon_stated=True,
-    )
+    paid = {"fixed": {0: Decimal(7)}, "per_unit": {0: Decimal("0.5")}, "coverage": {0: Decimal(10)}}
+    costs = replace(FREE, **paid, coupon=Decimal(3), stated=True, coupon_stated=True)
     result = cost_candidates(candidates, forecasts, costs, 1.2)
     row = int(np.flatnonzero((candidates.channel_set == 1) & (candidates.discount == 0.2) & candidates.coupon)[0])
     units = forecasts.mean(8)[row]
@@ -146,19 +135,13 @@ def test_money_of_a_candidate():
     share = 0.5 * 0.6  # half of the first four weeks' units
     assert result.paid(8)[row] == pytest.approx(2.99 * (1 - 0.2 * share))
     assert result.discount_cost(8)[row] == pytest.approx(2.99 * 0.2 * share * units)
-    value = result.value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, None))[row]
-    assert value == pytest.approx(units * (result.paid(8)[row] - 0.5 - 1.2) - 14)
-    careful = result.value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, 0.2))
-    assert (careful <= result.value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, None)) + 1e-9).all()
+    value = result.value(profit())
+    assert value[row] == pytest.approx(units * (result.paid(8)[row] - 0.5 - 1.2) - 14)
+    assert (result.value(profit(0.2)) <= value + 1e-9).all()
     loss = cost_candidates(candidates, forecasts, costs, 9.0)
-    careful = loss.value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, 0.1))
-    assert (careful < loss.value(ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, None))).all(), (
-        "many sold is the bad case"
-    )
+    assert (loss.value(profit(0.1)) < loss.value(profit())).all(), "many sold is the bad case"
     with pytest.raises(ValueError, match="unit cost"):
-        cost_candidates(candidates, forecasts, costs, None).value(
-            ObjectiveQuestion(T.OBJECTIVE_METRIC_GROSS_PROFIT, 8, None)
-        )
+        cost_candidates(candidates, forecasts, costs, None).value(profit())
 
 
 async def test_a_coupon_channel_costs_per_unit_and_has_its_lead_time(running, words):
@@ -192,16 +175,14 @@ async def test_a_thinned_grid_keeps_open_weeks(running, words):
 def test_the_frontier_rises_and_starts_at_its_knee():
     candidates = _few()
     forecasts = _outcomes(candidates)
-    value = cost_candidates(candidates, forecasts, FREE, None).value(
-        ObjectiveQuestion(T.OBJECTIVE_METRIC_REVENUE, 8, None)
-    )
+    value = cost_candidates(candidates, forecasts, FREE, None).value(REVENUE)
     units = forecasts.mean(8)
     points = frontier_rows(candidates, value, units, np.ones(len(candidates), dtype=bool), 2.99, free_price=False)
     assert [int(candidates.channel_count[row]) for row in points][:4] == [0, 1, 2, 3]
     assert (np.diff(units[points]) > 0).all()
     assert (np.diff(candidates.effort[points]) >= 0).all()
     assert set(candidates.amounts[points]) == {2.99}
-    ordered = from_knee(candidates, points, value, ObjectiveQuestion(T.OBJECTIVE_METRIC_REVENUE, 8, None))
+    ordered = from_knee(candidates, points, value, REVENUE)
     assert sorted(ordered) == sorted(points)
     assert ordered[0] not in (points[0], points[-1])
 
@@ -218,12 +199,8 @@ def test_plans_take_turns():
     candidates = _few()
     value = np.random.default_rng(1).random(len(candidates))
     rows = diverse(candidates, value, np.ones(len(candidates), dtype=bool), 6)
-    assert (
-        len(
-            {(candidates.day[r], candidates.channel_set[r], candidates.discount[r], candidates.coupon[r]) for r in rows}
-        )
-        == 6
-    )
+    parts = (candidates.day, candidates.channel_set, candidates.discount, candidates.coupon)
+    assert len({tuple(part[row] for part in parts) for row in rows}) == 6
     assert max(np.bincount(candidates.day[rows])) == 2
     few = diverse(candidates, value, candidates.day == 0, 6)
     assert len(few) == 6, "where there is one week only, all plans are in it"
@@ -233,13 +210,8 @@ def _random_request(draw: random.Random, words) -> launch_pb2.PlanLaunchRequest:
     def maybe(value, chance=0.3):
         return value() if draw.random() < chance else None
 
-    channels = [
-        "mailer_front_feature",
-        "display_in_aisle",
-        "display_store_front",
-        "coupon_campaign",
-        "mailer_interior_feature",
-    ]
+    channels = ["mailer_front_feature", "display_in_aisle", "display_store_front", "coupon_campaign"]
+    channels += ["mailer_interior_feature"]
     constraints = {
         "allowed_channel_ids": maybe(lambda: draw.sample(channels, draw.randint(1, 4))),
         "required_channel_ids": maybe(lambda: draw.sample(channels, 1), 0.2),

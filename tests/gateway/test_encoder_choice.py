@@ -1,17 +1,16 @@
 """Which encoder reads products: the fastest where it is served, the same in all processes, or the one that is set."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
+from gateways import Running, connected, until
 
-from onshelf.v1 import catalog_pb2, catalog_pb2_grpc, launch_pb2_grpc
+from onshelf.v1 import catalog_pb2
 from onshelf_gateway.inference.backend import BackendAnswerError, BackendUnavailableError
 from onshelf_gateway.inference.encoder_choice import BUDGET_SECONDS, EncoderChoice, fastest
 from onshelf_gateway.releases.model_release import ModelRelease, load_release
-from onshelf_gateway.testing import FakeBackend, running_gateway, write_fake_release
+from onshelf_gateway.testing import FakeBackend, write_fake_release
 
 FP32, INT8, PADDED = "product_encoder_fp32", "product_encoder_int8", "product_encoder"
 
@@ -140,32 +139,28 @@ async def test_others_than_production_take_its_encoder_and_what_is_gone_is_forgo
 
 async def test_nothing_is_read_before_an_encoder_is_chosen(tmp_path: Path, words: Any) -> None:
     write_fake_release(tmp_path / "releases", 1)
-    async with running_gateway(tmp_path / "releases", encoder_model=FP32) as (server, _):
-        store = server.settings.store
-        async with grpc.aio.insecure_channel(server.address) as channel:
-            stub = catalog_pb2_grpc.CatalogServiceStub(channel)
-            await stub.UpsertProducts(
-                catalog_pb2.UpsertProductsRequest(
-                    products=[{"product_id": "new", "title": "Kettle cooked potato chips"}]
-                )
-            )
+    product = {"product_id": "new", "title": "Kettle cooked potato chips"}
+    async with connected(tmp_path / "releases", encoder_model=FP32) as gateway:
+        store = gateway.server.settings.store
+        await gateway.catalog.UpsertProducts(catalog_pb2.UpsertProductsRequest(products=[product]))
+    settings = {"encoder_model": "auto", "delays": {INT8: 0.05}, "store": store}
     loading = {FP32: BackendUnavailableError("loading"), PADDED: BackendUnavailableError("loading")}
-    async with running_gateway(
-        tmp_path / "releases", encoder_model="auto", failing=loading, delays={INT8: 0.05}, store=store
-    ) as (server, backend):
+    async with connected(tmp_path / "releases", failing=loading, **settings) as gateway:
+        server, backend = gateway.server, gateway.backend
         assert not server.health.serving(""), "others may be faster"
-        async with grpc.aio.insecure_channel(server.address) as channel:
-            stub = launch_pb2_grpc.LaunchServiceStub(channel)
-            refusal = await words.refusal(stub.PlanLaunch(words.plan()))
-            assert (refusal.reason, refusal.retry is not None) == ("MODEL_UNAVAILABLE", True)
-            assert backend.count(INT8) == 0
-            backend.failing.clear()
-            async with asyncio.timeout(10):
-                while not server.health.serving(""):
-                    await asyncio.sleep(0.01)
-            measured = {name: backend.count(name) for name in (FP32, INT8, PADDED)}
-            await stub.PlanLaunch(words.plan())
-        assert {name for name, before in measured.items() if backend.count(name) > before} <= {FP32, PADDED}
+        refusal = await words.refusal(gateway.launch.PlanLaunch(words.plan()))
+        assert (refusal.reason, refusal.retry is not None) == ("MODEL_UNAVAILABLE", True)
+        assert backend.count(INT8) == 0
+        backend.failing.clear()
+        await until(lambda: server.health.serving(""))
+        assert await reading(gateway, words) <= {FP32, PADDED}
+
+
+async def reading(gateway: Running, words: Any) -> set[str]:
+    """The encoders that are asked for a plan."""
+    before = {name: gateway.backend.count(name) for name in (FP32, INT8, PADDED)}
+    await gateway.launch.PlanLaunch(words.plan())
+    return {name for name, count in before.items() if gateway.backend.count(name) > count}
 
 
 async def _true() -> bool:
@@ -192,31 +187,27 @@ async def test_a_gateway_reads_products_with_the_faster_one(
 ) -> None:
     write_fake_release(tmp_path / "releases", 1)
     delays = {slow: 0.05, PADDED: 0.05}
-    async with running_gateway(tmp_path / "releases", encoder_model="auto", delays=delays) as (server, backend):
-        assert server.health.serving("")
-        measured = {name: backend.count(name) for name in (FP32, INT8, PADDED)}
-        async with grpc.aio.insecure_channel(server.address) as channel:
-            await launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan())
-        assert {name for name, before in measured.items() if backend.count(name) > before} == {encoder}
+    async with connected(tmp_path / "releases", encoder_model="auto", delays=delays) as gateway:
+        assert gateway.server.health.serving("")
+        assert await reading(gateway, words) == {encoder}
 
 
 async def test_a_new_release_goes_into_service_once_its_encoders_are_measured(tmp_path: Path) -> None:
     root = tmp_path / "releases"
     write_fake_release(root, 1)
-    async with running_gateway(root, encoder_model="auto", delays={INT8: 0.05, PADDED: 0.05}) as (server, backend):
+    async with connected(root, encoder_model="auto", delays={INT8: 0.05, PADDED: 0.05}) as gateway:
+        server = gateway.server
         assert server.releases.serving.version == 1
         write_fake_release(root, 2)
         server.releases.refresh()
-        async with asyncio.timeout(10):
-            while server.releases.serving.version == 1:
-                await asyncio.sleep(0.01)
-        assert {model for model, version, _ in backend.calls if version == 2} == {FP32, INT8, PADDED}
+        await until(lambda: server.releases.serving.version == 2)
+        assert {model for model, version, _ in gateway.backend.calls if version == 2} == {FP32, INT8, PADDED}
         assert server.models.encoders.of(server.releases.serving) == FP32
         assert server.health.serving("")
 
 
 async def test_a_setting_is_not_measured(tmp_path: Path) -> None:
     write_fake_release(tmp_path / "releases", 1)
-    async with running_gateway(tmp_path / "releases", encoder_model=FP32) as (server, backend):
-        assert server.health.serving("")
-        assert backend.calls == []
+    async with connected(tmp_path / "releases", encoder_model=FP32) as gateway:
+        assert gateway.server.health.serving("")
+        assert gateway.backend.calls == []

@@ -1,13 +1,13 @@
 """When models fail or hang, or the caller goes away: degraded answers, errors with a retry, nothing left behind."""
 
 import asyncio
-import io
 import json
 from pathlib import Path
 
 import grpc
 import pytest
-import structlog
+from gateways import connected, until
+from grpc_health.v1 import health_pb2
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from onshelf.v1 import (
@@ -15,14 +15,13 @@ from onshelf.v1 import (
     catalog_pb2_grpc,
     launch_pb2,
     launch_pb2_grpc,
-    model_release_pb2,
-    model_release_pb2_grpc,
     recommendation_pb2,
     recommendation_pb2_grpc,
 )
-from onshelf_gateway.call import logs, metrics
+from onshelf.v1 import model_release_pb2 as releases_pb2
+from onshelf.v1 import model_release_pb2_grpc as releases_pb2_grpc
+from onshelf_gateway.call import metrics
 from onshelf_gateway.inference.backend import BackendAnswerError, BackendTimeoutError, BackendUnavailableError
-from onshelf_gateway.testing import running_gateway
 
 R = recommendation_pb2
 ADDRESS = "ipv4:127.0.0.1:8001"
@@ -62,8 +61,7 @@ async def test_a_retrieval_that_hangs_does_not_hold_the_plan(running, words):
 async def test_without_an_essential_model_there_is_no_plan(model, running, words):
     running.backend.failing[model] = GONE
     refusal = await words.refusal(running.launch.PlanLaunch(words.plan()))
-    assert refusal.code == grpc.StatusCode.UNAVAILABLE
-    assert refusal.reason == "MODEL_UNAVAILABLE"
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "MODEL_UNAVAILABLE")
     assert refusal.message == f"model {model} is not being served; retry later"
     assert refusal.retry is not None
     assert refusal.retry.retry_delay.ToMilliseconds() > 0
@@ -73,25 +71,16 @@ async def test_a_model_that_breaks_its_contract_is_a_fault_of_the_service(runnin
     running.backend.failing["launch_outcome"] = BackendAnswerError(f"{ADDRESS}: two outputs with one buffer")
     call = running.launch.PlanLaunch(words.plan(), metadata=(("x-request-id", "call-8"),))
     refusal = await words.refusal(call)
-    assert refusal.code == grpc.StatusCode.INTERNAL
-    assert refusal.reason == "MODEL_OUTPUT_INVALID"
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INTERNAL, "MODEL_OUTPUT_INVALID")
     assert "launch_outcome" in refusal.message
     assert "call-8" in refusal.message
     assert ADDRESS not in refusal.message
 
 
-async def test_what_the_model_server_said_is_in_the_log(running, words):
+async def test_what_the_model_server_said_is_in_the_log(running, words, logged):
     running.backend.failing["audience_retrieval"] = GONE
-    captured = io.StringIO()
-    before = structlog.get_config()
-    logs.configure("debug")
-    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=captured))
-    try:
-        await running.launch.PlanLaunch(words.plan(), metadata=(("x-request-id", "call-9"),))
-    finally:
-        structlog.configure(**before)
-    lines = [json.loads(line) for line in captured.getvalue().splitlines()]
-    (failed,) = [line for line in lines if line["event"] == "model_failed"]
+    await running.launch.PlanLaunch(words.plan(), metadata=(("x-request-id", "call-9"),))
+    (failed,) = [line for line in logged() if line["event"] == "model_failed"]
     assert (failed["model"], failed["kind"], failed["call_id"]) == ("audience_retrieval", "unavailable", "call-9")
     assert ADDRESS in failed["error"]
 
@@ -102,7 +91,7 @@ async def test_the_deadline_reaches_the_models(model, running, words):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await running.launch.PlanLaunch(words.plan(), timeout=2)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    await _until(lambda: model in running.backend.cancelled)
+    await until(lambda: model in running.backend.cancelled)
 
 
 async def test_an_unexpected_failure_says_no_more_than_a_call_id(running, words):
@@ -115,63 +104,55 @@ async def test_an_unexpected_failure_says_no_more_than_a_call_id(running, words)
 
 
 async def test_a_call_without_deadline_gets_the_default_one(releases, words):
-    async with running_gateway(releases, default_deadline_ms=1_500) as (server, backend):
-        backend.blocking.add("launch_outcome")
-        async with grpc.aio.insecure_channel(server.address) as channel:
-            refusal = await words.refusal(launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan()))
-    assert refusal.reason == "DEADLINE_EXCEEDED"
-    assert refusal.code == grpc.StatusCode.DEADLINE_EXCEEDED
-    assert backend.cancelled == ["launch_outcome"]
+    async with connected(releases, default_deadline_ms=1_500) as gateway:
+        gateway.backend.blocking.add("launch_outcome")
+        refusal = await words.refusal(gateway.launch.PlanLaunch(words.plan()))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
+    assert gateway.backend.cancelled == ["launch_outcome"]
 
 
 @pytest.mark.parametrize("timeout", [None, 3_000])
 async def test_no_call_takes_longer_than_the_longest_deadline(timeout, releases, words):
-    async with running_gateway(releases, max_deadline_ms=1_500) as (server, backend):
-        backend.blocking.add("launch_outcome")
-        async with grpc.aio.insecure_channel(server.address) as channel:
-            stub = launch_pb2_grpc.LaunchServiceStub(channel)
-            async with asyncio.timeout(60):
-                refusal = await words.refusal(stub.PlanLaunch(words.plan(), timeout=timeout))
+    async with connected(releases, max_deadline_ms=1_500) as gateway:
+        gateway.backend.blocking.add("launch_outcome")
+        async with asyncio.timeout(60):
+            refusal = await words.refusal(gateway.launch.PlanLaunch(words.plan(), timeout=timeout))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
     assert "the gateway's limit of 1500 ms (max_deadline_ms) passed" in refusal.message
-    assert backend.cancelled == ["launch_outcome"]
+    assert gateway.backend.cancelled == ["launch_outcome"]
 
 
 async def test_a_deadline_below_the_margin_is_refused_at_once(releases, words):
-    async with (
-        running_gateway(releases, deadline_margin_ms=5_000) as (server, backend),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        refusal = await words.refusal(launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan(), timeout=3))
+    async with connected(releases, deadline_margin_ms=5_000) as gateway:
+        refusal = await words.refusal(gateway.launch.PlanLaunch(words.plan(), timeout=3))
     assert refusal.reason == "DEADLINE_EXCEEDED"
-    assert not backend.calls
+    assert not gateway.backend.calls
 
 
 async def test_a_server_that_falls_silent_ends_waiting_calls(releases, words):
-    async with running_gateway(releases, probe_interval_ms=60_000) as (server, backend):
+    async with connected(releases, probe_interval_ms=60_000) as gateway:
+        backend, probe = gateway.backend, gateway.server.monitor.probe
         backend.blocking.add("launch_outcome")
-        async with grpc.aio.insecure_channel(server.address) as channel:
-            stub = launch_pb2_grpc.LaunchServiceStub(channel)
-            waiting = asyncio.ensure_future(_result(stub.PlanLaunch(words.plan(), timeout=60)))
-            await asyncio.wait_for(backend.entered.wait(), 10)
+        waiting = asyncio.ensure_future(gateway.launch.PlanLaunch(words.plan(), timeout=60))
+        await asyncio.wait_for(backend.entered.wait(), 10)
 
-            async def silent(*_):
-                raise BackendTimeoutError("late")
+        async def silent(*_):
+            raise BackendTimeoutError("late")
 
-            backend.ready = silent
-            await server.monitor.probe()
-            assert not waiting.done()
-            await server.monitor.probe()
-            refusal = await words.refusal(waiting)
-            assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "MODEL_UNAVAILABLE")
-            assert backend.cancelled == ["launch_outcome"]
-            calls = len(backend.calls)
-            assert (await words.refusal(stub.PlanLaunch(words.plan()))).reason == "MODEL_UNAVAILABLE"
-            assert len(backend.calls) == calls, "refused at once, without asking a silent server"
-            del backend.ready
-            backend.blocking.clear()
-            await server.monitor.probe()
-            assert (await stub.PlanLaunch(words.plan())).plans
+        backend.ready = silent
+        await probe()
+        assert not waiting.done()
+        await probe()
+        refusal = await words.refusal(waiting)
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "MODEL_UNAVAILABLE")
+        assert backend.cancelled == ["launch_outcome"]
+        calls = len(backend.calls)
+        assert (await words.refusal(gateway.launch.PlanLaunch(words.plan()))).reason == "MODEL_UNAVAILABLE"
+        assert len(backend.calls) == calls, "refused at once, without asking a silent server"
+        del backend.ready
+        backend.blocking.clear()
+        await probe()
+        assert (await gateway.launch.PlanLaunch(words.plan())).plans
 
 
 async def test_a_cancelled_call_cancels_downstream(running, words):
@@ -179,8 +160,8 @@ async def test_a_cancelled_call_cancels_downstream(running, words):
     call = running.launch.PlanLaunch(words.plan(), timeout=30)
     await asyncio.wait_for(running.backend.entered.wait(), 10)
     call.cancel()
-    await _until(lambda: running.backend.cancelled == ["launch_outcome"])
-    await _until(lambda: running.server.interceptor.in_flight == 0)
+    await until(lambda: running.backend.cancelled == ["launch_outcome"])
+    await until(lambda: running.server.interceptor.in_flight == 0)
 
 
 async def test_a_model_that_fails_cancels_no_other(running, words):
@@ -202,40 +183,27 @@ async def test_a_silent_model_delays_no_failure_for_long(running, words):
     assert running.backend.cancelled == ["audience_retrieval"]
 
 
-async def _until(condition) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 async def test_more_calls_than_permits_are_refused_and_counted(releases, words):
-    async with running_gateway(releases, max_in_flight=1) as (server, backend):
-        backend.blocking.add("product_encoder_int8")
-        before = metrics.refused_permits._value.get()
-        async with grpc.aio.insecure_channel(server.address) as channel:
-            stub = launch_pb2_grpc.LaunchServiceStub(channel)
-            first = stub.PlanLaunch(words.plan(), timeout=30)
-            await asyncio.wait_for(backend.entered.wait(), 10)
-            refusal = await words.refusal(stub.PlanLaunch(words.plan(max_plans=2), timeout=30))
-            assert refusal.code == grpc.StatusCode.RESOURCE_EXHAUSTED
-            assert refusal.reason == "OVERLOADED"
-            assert refusal.retry is not None
-            invalid = await words.refusal(stub.PlanLaunch(launch_pb2.PlanLaunchRequest()))
-            assert invalid.reason == "FIELD_REQUIRED", "validation comes before admission"
-            first.cancel()
-            backend.blocking.clear()
-            await _until(lambda: server.interceptor.in_flight == 0)
-            assert (await stub.PlanLaunch(words.plan())).plans
+    async with connected(releases, max_in_flight=1) as gateway:
+        gateway.backend.blocking.add("product_encoder_int8")
+        before, plan = metrics.refused_permits._value.get(), gateway.launch.PlanLaunch
+        first = plan(words.plan(), timeout=30)
+        await asyncio.wait_for(gateway.backend.entered.wait(), 10)
+        refusal = await words.refusal(plan(words.plan(max_plans=2), timeout=30))
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+        assert refusal.retry is not None
+        invalid = await words.refusal(plan(launch_pb2.PlanLaunchRequest()))
+        assert invalid.reason == "FIELD_REQUIRED", "validation comes before admission"
+        first.cancel()
+        gateway.backend.blocking.clear()
+        await until(lambda: gateway.server.interceptor.in_flight == 0)
+        assert (await plan(words.plan())).plans
         assert metrics.refused_permits._value.get() == before + 1
 
 
 async def test_draining_refuses_new_calls_and_lets_running_ones_finish(releases, words):
-    from grpc_health.v1 import health_pb2, health_pb2_grpc
-
-    async with running_gateway(releases) as (server, backend):
-        channel = grpc.aio.insecure_channel(server.address)
-        stub, health = launch_pb2_grpc.LaunchServiceStub(channel), health_pb2_grpc.HealthStub(channel)
-        gate = asyncio.Event()
+    async with connected(releases) as gateway:
+        server, backend, gate = gateway.server, gateway.backend, asyncio.Event()
         real = backend._models["launch_outcome"]
         original = backend.infer
 
@@ -246,23 +214,18 @@ async def test_draining_refuses_new_calls_and_lets_running_ones_finish(releases,
             return await original(model, *rest)
 
         backend.infer = slow
-        running = asyncio.ensure_future(_result(stub.PlanLaunch(words.plan(), timeout=30)))
+        running = asyncio.ensure_future(gateway.launch.PlanLaunch(words.plan(), timeout=30))
         await asyncio.wait_for(backend.entered.wait(), 10)
         drain = asyncio.create_task(server.drain())
-        await _until(lambda: server.interceptor.draining)
-        refusal = await words.refusal(stub.PlanLaunch(words.plan()))
+        await until(lambda: server.interceptor.draining)
+        refusal = await words.refusal(gateway.launch.PlanLaunch(words.plan()))
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "DRAINING")
-        state = await health.Check(health_pb2.HealthCheckRequest())
+        state = await gateway.health.Check(health_pb2.HealthCheckRequest())
         assert state.status == health_pb2.HealthCheckResponse.NOT_SERVING
         gate.set()
         assert (await running).plans
         await drain
-        await channel.close()
         assert real is backend._models["launch_outcome"]
-
-
-async def _result(call):
-    return await call
 
 
 async def test_repeated_requests_get_the_same_plan(running, words):
@@ -272,8 +235,7 @@ async def test_repeated_requests_get_the_same_plan(running, words):
     assert await running.launch.PlanLaunch(request) == first
     assert len(running.backend.calls) == calls
     refusal = await words.refusal(running.launch.PlanLaunch(words.plan(request_id="order-1", max_plans=2)))
-    assert refusal.code == grpc.StatusCode.ALREADY_EXISTS
-    assert refusal.reason == "REQUEST_ID_REUSED"
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
 
 
 async def test_a_degraded_answer_is_not_kept(running, words):
@@ -290,9 +252,7 @@ async def test_a_degraded_answer_is_not_kept(running, words):
 
 async def test_concurrent_repeats_get_the_same_id(running, words):
     request = words.plan(request_id="order-2")
-    one, two = await asyncio.gather(
-        _result(running.launch.PlanLaunch(request)), _result(running.launch.PlanLaunch(request))
-    )
+    one, two = await asyncio.gather(running.launch.PlanLaunch(request), running.launch.PlanLaunch(request))
     assert one.plan_id == two.plan_id
     assert one.plans == two.plans
     assert running.backend.count("launch_outcome") == 1, "the second waits for the first"
@@ -305,7 +265,7 @@ async def test_an_id_that_is_being_answered_is_taken(running, words):
     refusal = await words.refusal(running.launch.PlanLaunch(words.plan(request_id="order-4", max_plans=2)))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
     waiting = running.launch.PlanLaunch(words.plan(request_id="order-4"), timeout=30)
-    await _until(lambda: running.server.interceptor.in_flight == 2)
+    await until(lambda: running.server.interceptor.in_flight == 2)
     running.backend.blocking.clear()
     first.cancel()
     assert (await waiting).plans, "where the first one ends without an answer, the next one gives it"
@@ -315,21 +275,16 @@ async def test_an_id_that_is_being_answered_is_taken(running, words):
 
 
 async def test_a_product_is_encoded_once_for_several_questions(releases, words):
-    async with (
-        running_gateway(releases, encoder_cache_entries=2) as (server, backend),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        stub = launch_pb2_grpc.LaunchServiceStub(channel)
+    async with connected(releases, encoder_cache_entries=2) as gateway:
+        stub, backend = gateway.launch, gateway.backend
         product = words.product(category_path=["Tortilla chips"])
         evaluate = words.evaluate()
         evaluate.product.CopyFrom(product)
         first = await stub.PlanLaunch(words.plan(product=product))
         second = await stub.EvaluatePlan(evaluate)
         assert backend.count("product_encoder_int8") == 1
-        assert [t.cached for r in (first, second) for t in r.info.timings if t.stage == "product_encoder"] == [
-            False,
-            True,
-        ]
+        cached = [t.cached for r in (first, second) for t in r.info.timings if t.stage == "product_encoder"]
+        assert cached == [False, True]
         await stub.PlanLaunch(words.plan(model_release=2, product=product))
         dearer = words.product(category_path=["Tortilla chips"], list_price=words.money(3.29))
         await stub.PlanLaunch(words.plan(product=dearer))
@@ -338,23 +293,19 @@ async def test_a_product_is_encoded_once_for_several_questions(releases, words):
         assert backend.count("product_encoder_int8") == 4, "only two are kept"
 
 
-UNSERVED = [
-    (launch_pb2_grpc.LaunchServiceStub, "PlanCalendar", launch_pb2.PlanCalendarRequest()),
-    (recommendation_pb2_grpc.RecommendationServiceStub, "FindRelatedProducts", R.FindRelatedProductsRequest()),
-    (catalog_pb2_grpc.CatalogServiceStub, "SearchProducts", catalog_pb2.SearchProductsRequest()),
-    (
-        model_release_pb2_grpc.ModelReleaseServiceStub,
-        "CompareModelReleases",
-        model_release_pb2.CompareModelReleasesRequest(),
-    ),
-]
+UNSERVED = {
+    "PlanCalendar": (launch_pb2_grpc.LaunchServiceStub, launch_pb2.PlanCalendarRequest),
+    "FindRelatedProducts": (recommendation_pb2_grpc.RecommendationServiceStub, R.FindRelatedProductsRequest),
+    "SearchProducts": (catalog_pb2_grpc.CatalogServiceStub, catalog_pb2.SearchProductsRequest),
+    "CompareModelReleases": (releases_pb2_grpc.ModelReleaseServiceStub, releases_pb2.CompareModelReleasesRequest),
+}
 
 
-@pytest.mark.parametrize(("stub", "method", "request_"), UNSERVED, ids=[row[1] for row in UNSERVED])
-async def test_calls_of_later_versions_are_unimplemented(stub, method, request_, running, words):
-    refusal = await words.refusal(getattr(stub(running.channel), method)(request_))
-    assert refusal.code == grpc.StatusCode.UNIMPLEMENTED
-    assert refusal.reason == "NOT_IMPLEMENTED"
+@pytest.mark.parametrize("method", UNSERVED)
+async def test_calls_of_later_versions_are_unimplemented(method, running, words):
+    stub, message = UNSERVED[method]
+    refusal = await words.refusal(getattr(stub(running.channel), method)(message()))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED")
     assert method in refusal.message
 
 
@@ -364,37 +315,29 @@ async def test_streams_of_later_versions_are_unimplemented(running, words):
     assert (await words.refusal(call.read())).reason == "NOT_IMPLEMENTED"
 
 
-async def test_logs_hold_no_user_ids(running, words):
-    captured = io.StringIO()
-    before = structlog.get_config()
-    logs.configure("debug")
-    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=captured))
-    try:
-        await running.recommend.RecommendProducts(R.RecommendProductsRequest(user_id="H00003"))
-        await words.refusal(running.recommend.GetUserProfile(R.GetUserProfileRequest(user_id="ann@example.com")))
-        await words.refusal(running.recommend.GetUserProfile(R.GetUserProfileRequest(user_id="stranger-9")))
-        await running.launch.PlanLaunch(words.plan(), metadata=(("x-request-id", "trace-42"),))
-        await _until(lambda: captured.getvalue().count('"event": "call"') >= 4)
-    finally:
-        structlog.configure(**before)
-    text = captured.getvalue()
+async def test_logs_hold_no_user_ids(running, words, logged):
+    def calls():
+        return [line for line in logged() if line["event"] == "call"]
+
+    await running.recommend.RecommendProducts(R.RecommendProductsRequest(user_id="H00003"))
+    await words.refusal(running.recommend.GetUserProfile(R.GetUserProfileRequest(user_id="ann@example.com")))
+    await words.refusal(running.recommend.GetUserProfile(R.GetUserProfileRequest(user_id="stranger-9")))
+    await running.launch.PlanLaunch(words.plan(), metadata=(("x-request-id", "trace-42"),))
+    await until(lambda: len(calls()) >= 4)
+    text = json.dumps(logged(), ensure_ascii=False)
     for secret in ("H00003", "ann@example.com", "stranger-9", "Honey lime"):
         assert secret not in text
-    lines = [json.loads(line) for line in text.splitlines()]
-    calls = [line for line in lines if line["event"] == "call"]
-    assert calls[0]["user"] != calls[2]["user"]
-    assert calls[1]["reason"] == "USER_ID_PERSONAL"
-    assert calls[3]["call_id"] == "trace-42"
-    assert calls[3]["stages"]["launch_outcome"] > 0
+    first, personal, stranger, planned, *_ = calls()
+    assert first["user"] != stranger["user"]
+    assert personal["reason"] == "USER_ID_PERSONAL"
+    assert planned["call_id"] == "trace-42"
+    assert planned["stages"]["launch_outcome"] > 0
 
 
 async def test_no_release_yet_is_unavailable(tmp_path: Path, words):
     (tmp_path / "releases").mkdir()
-    async with (
-        running_gateway(tmp_path / "releases") as (server, _),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        refusal = await words.refusal(launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan()))
+    async with connected(tmp_path / "releases") as gateway:
+        refusal = await words.refusal(gateway.launch.PlanLaunch(words.plan()))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "MODEL_UNAVAILABLE")
 
 
@@ -407,12 +350,12 @@ async def two_at_once(running, words, request, first) -> list:
         if name != model or came:
             return await original(name, *rest)
         came.append(name)
-        await _until(lambda: running.server.interceptor.in_flight == 2)
+        await until(lambda: running.server.interceptor.in_flight == 2)
         return await answer(original(name, *rest))
 
     running.backend.infer = held
     try:
-        calls = [asyncio.ensure_future(_result(running.launch.PlanLaunch(request, timeout=30))) for _ in range(2)]
+        calls = [running.launch.PlanLaunch(request, timeout=30) for _ in range(2)]
         return await asyncio.gather(*calls, return_exceptions=True)
     finally:
         del running.backend.infer

@@ -2,14 +2,14 @@
 
 import math
 
-import grpc
 import pyarrow as pa
 import pytest
+from gateways import Running, connected
 
-from onshelf.v1 import catalog_pb2, catalog_pb2_grpc, launch_pb2, launch_pb2_grpc, recommendation_pb2_grpc
+from onshelf.v1 import catalog_pb2, launch_pb2
 from onshelf.v1 import recommendation_pb2 as R
 from onshelf_gateway.releases.model_release import ReleaseError, load_release
-from onshelf_gateway.testing import running_gateway, write_fake_release
+from onshelf_gateway.testing import write_fake_release
 
 STRANGE, UNREADABLE = "zqx qxz, xq", "zqxzqxzq xqzxqzxq"  # letters that the invented shop hardly uses
 
@@ -22,38 +22,30 @@ def test_a_title_costs_what_its_words_and_letters_cost(tmp_path):
     assert strangeness(release.tokenizer, "lame чай") == ((16 + 3 * 15 + 3 + 1) - 3 * 9) / math.sqrt(9)
 
 
-async def ask(address: str, words, title: str) -> dict[str, list[str]]:
+async def ask(gateway: Running, words, title: str) -> dict[str, list[str]]:
     """Notices by call."""
     product = words.product(title=title)
-    async with grpc.aio.insecure_channel(address) as channel:
-        launch, recommend = (
-            launch_pb2_grpc.LaunchServiceStub(channel),
-            recommendation_pb2_grpc.RecommendationServiceStub(channel),
-        )
-        evaluate = words.evaluate()
-        evaluate.product.CopyFrom(product)
-        upsert = catalog_pb2.UpsertProductsRequest(products=[words.product(product_id="N1", title=title)])
-        answers = {
-            "plan": await launch.PlanLaunch(words.plan(product=product)),
-            "evaluate": await launch.EvaluatePlan(evaluate),
-            "audience": await recommend.FindAudience(R.FindAudienceRequest(product=product)),
-            "similar": await recommend.FindSimilarLaunches(R.FindSimilarLaunchesRequest(product=product)),
-            "upsert": await catalog_pb2_grpc.CatalogServiceStub(channel).UpsertProducts(upsert),
-        }
-        stream = launch.StreamPlans(
-            iter([launch_pb2.StreamPlansRequest(plan=words.plan(product=product, request_id="1"))])
-        )
-        async for answer in stream:
-            answers["stream"] = answer.plan
+    evaluate = words.evaluate()
+    evaluate.product.CopyFrom(product)
+    upsert = catalog_pb2.UpsertProductsRequest(products=[words.product(product_id="N1", title=title)])
+    row = launch_pb2.StreamPlansRequest(plan=words.plan(product=product, request_id="1"))
+    (streamed,) = [answer.plan async for answer in gateway.launch.StreamPlans(iter([row]))]
+    answers = {
+        "plan": await gateway.launch.PlanLaunch(words.plan(product=product)),
+        "evaluate": await gateway.launch.EvaluatePlan(evaluate),
+        "audience": await gateway.recommend.FindAudience(R.FindAudienceRequest(product=product)),
+        "similar": await gateway.recommend.FindSimilarLaunches(R.FindSimilarLaunchesRequest(product=product)),
+        "upsert": await gateway.catalog.UpsertProducts(upsert),
+        "stream": streamed,
+    }
     return {call: words.notices(answer) for call, answer in answers.items()}
 
 
 async def test_every_call_that_reads_a_strange_title_says_so(tmp_path, words):
     write_fake_release(tmp_path / "releases")
-    store = f"sqlite:///{tmp_path / 'store.db'}"
-    async with running_gateway(tmp_path / "releases", store=store) as (server, _):
-        strange = await ask(server.address, words, STRANGE)
-        usual = await ask(server.address, words, words.title)
+    async with connected(tmp_path / "releases") as gateway:
+        strange = await ask(gateway, words, STRANGE)
+        usual = await ask(gateway, words, words.title)
     assert [call for call, notices in strange.items() if "TITLE_STRANGE" not in notices] == []
     assert [call for call, notices in usual.items() if "TITLE_STRANGE" in notices] == []
 
@@ -62,26 +54,22 @@ async def test_a_title_that_reads_like_nothing_is_refused_unless_told_otherwise(
     write_fake_release(tmp_path / "releases")
     store = f"sqlite:///{tmp_path / 'store.db'}"
     product = words.product(title=UNREADABLE, product_id="N1")
-    async with (
-        running_gateway(tmp_path / "releases", store=store) as (server, _),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        stub = launch_pb2_grpc.LaunchServiceStub(channel)
-        refused = await words.refusal(stub.PlanLaunch(words.plan(product=product)))
+    async with connected(tmp_path / "releases", store=store) as gateway:
+        refused = await words.refusal(gateway.launch.PlanLaunch(words.plan(product=product)))
         assert (refused.reason, refused.fields) == ("TEXT_NOT_UNDERSTOOD", ["product.title"])
         assert "another language, a misread encoding or no words" in refused.message
         request = catalog_pb2.UpsertProductsRequest(products=[words.product(product_id="N2"), product])
-        written = await catalog_pb2_grpc.CatalogServiceStub(channel).UpsertProducts(request)
+        written = await gateway.catalog.UpsertProducts(request)
         assert [(one.index, one.reason) for one in written.errors] == [(1, "TEXT_NOT_UNDERSTOOD")]
-    async with running_gateway(tmp_path / "releases", store=store, strange_titles="flag") as (server, _):
-        flagged = await ask(server.address, words, UNREADABLE)
+    async with connected(tmp_path / "releases", store=store, strange_titles="flag") as gateway:
+        flagged = await ask(gateway, words, UNREADABLE)
     assert all("TITLE_STRANGE" in notices for notices in flagged.values())
 
 
 async def test_a_release_without_the_table_says_nothing_of_strange_titles(tmp_path, words):
     write_fake_release(tmp_path / "releases", familiarity=False)
-    async with running_gateway(tmp_path / "releases", store=f"sqlite:///{tmp_path / 'store.db'}") as (server, _):
-        answers = await ask(server.address, words, UNREADABLE)
+    async with connected(tmp_path / "releases") as gateway:
+        answers = await ask(gateway, words, UNREADABLE)
     assert all("TITLE_STRANGE" not in notices for notices in answers.values())
 
 

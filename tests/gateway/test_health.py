@@ -7,11 +7,11 @@ from pathlib import Path
 
 import grpc
 import pytest
+from gateways import connected
 from google.protobuf import descriptor_pb2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from onshelf.v1 import launch_pb2_grpc
 from onshelf_gateway.inference.backend import BackendTimeoutError, BackendUnavailableError
 from onshelf_gateway.services.health import LAUNCH, RECOMMENDATION
 from onshelf_gateway.testing import running_gateway, write_fake_release
@@ -25,8 +25,8 @@ async def _next(stream):
 
 
 async def test_watch_follows_the_models(releases):
-    async with running_gateway(releases) as (server, backend), grpc.aio.insecure_channel(server.address) as channel:
-        health = health_pb2_grpc.HealthStub(channel)
+    async with connected(releases) as gateway:
+        backend, health = gateway.backend, gateway.health
         streams = [
             health.Watch(health_pb2.HealthCheckRequest(service=name)) for name in ("", LAUNCH, LAUNCH, RECOMMENDATION)
         ]
@@ -40,16 +40,13 @@ async def test_watch_follows_the_models(releases):
         assert await _next(streams[3]) == NOT_SERVING
         assert (await health.Check(health_pb2.HealthCheckRequest(service=LAUNCH))).status == SERVING
         backend.failing["audience_retrieval"] = BackendUnavailableError("not loaded")
-        await server.monitor.probe()
+        await gateway.server.monitor.probe()
         assert (await health.Check(health_pb2.HealthCheckRequest(service=LAUNCH))).status == SERVING
 
 
 async def test_watches_are_bounded(releases):
-    async with (
-        running_gateway(releases, max_watches=2) as (server, _),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        health = health_pb2_grpc.HealthStub(channel)
+    async with connected(releases, max_watches=2) as gateway:
+        health = gateway.health
         streams = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(2)]
         assert [await _next(stream) for stream in streams] == [SERVING] * 2
         more = health.Watch(health_pb2.HealthCheckRequest())
@@ -63,11 +60,8 @@ async def test_watches_are_bounded(releases):
 
 
 async def test_calls_on_one_connection_are_bounded(releases):
-    async with (
-        running_gateway(releases, max_streams=1) as (server, _),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        health = health_pb2_grpc.HealthStub(channel)
+    async with connected(releases, max_streams=1) as gateway:
+        health = gateway.health
         watching = health.Watch(health_pb2.HealthCheckRequest())
         assert await _next(watching) == SERVING
         waiting = health.Check(health_pb2.HealthCheckRequest(), timeout=0.5)
@@ -77,11 +71,10 @@ async def test_calls_on_one_connection_are_bounded(releases):
 
 
 async def test_unknown_services(running):
-    health = health_pb2_grpc.HealthStub(running.channel)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await health.Check(health_pb2.HealthCheckRequest(service="nonsense"))
+        await running.health.Check(health_pb2.HealthCheckRequest(service="nonsense"))
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
-    stream = health.Watch(health_pb2.HealthCheckRequest(service="nonsense"))
+    stream = running.health.Watch(health_pb2.HealthCheckRequest(service="nonsense"))
     assert await _next(stream) == UNKNOWN
     stream.cancel()
 
@@ -103,25 +96,24 @@ async def test_one_slow_probe_is_no_outage_two_are(releases):
 
 
 async def test_probing_goes_on_after_an_unexpected_failure(releases):
-    async with running_gateway(releases) as (server, backend), grpc.aio.insecure_channel(server.address) as channel:
-        stream = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+    async with connected(releases) as gateway:
+        stream = gateway.health.Watch(health_pb2.HealthCheckRequest())
         assert await _next(stream) == SERVING
 
         async def broken(*_):
             raise ZeroDivisionError("nobody expected this")
 
-        backend.ready = broken
+        gateway.backend.ready = broken
         assert await _next(stream) == NOT_SERVING
-        del backend.ready
+        del gateway.backend.ready
         assert await _next(stream) == SERVING
 
 
 async def test_a_new_release_takes_over_when_its_models_are_ready(tmp_path: Path, words):
     root = tmp_path / "releases"
     write_fake_release(root, 1)
-    async with running_gateway(root, probe_interval_ms=60_000) as (server, backend):
-        channel = grpc.aio.insecure_channel(server.address)
-        stub = launch_pb2_grpc.LaunchServiceStub(channel)
+    async with connected(root, probe_interval_ms=60_000) as gateway:
+        server, backend, stub = gateway.server, gateway.backend, gateway.launch
         ready = backend.ready
 
         async def only_the_first(model, version, timeout):
@@ -154,7 +146,6 @@ async def test_a_new_release_takes_over_when_its_models_are_ready(tmp_path: Path
             write_fake_release(root, version, role="evaluation")
         server.releases.refresh()
         assert sorted(server.releases.loaded) == [2, 4, 5, 6, 7], "the newest four, and the one in service"
-        await channel.close()
 
 
 @pytest.mark.parametrize("version", ["v1alpha", "v1"])
@@ -193,24 +184,20 @@ PINGING = (
 
 
 async def test_a_silent_watch_outlives_many_pings(releases):
-    async with (
-        running_gateway(releases, probe_interval_ms=60_000) as (server, backend),
-        grpc.aio.insecure_channel(server.address, options=PINGING) as channel,
-    ):
-        health = health_pb2_grpc.HealthStub(channel)
-        stream = health.Watch(health_pb2.HealthCheckRequest())
+    async with connected(releases, PINGING, probe_interval_ms=60_000) as gateway:
+        stream = gateway.health.Watch(health_pb2.HealthCheckRequest())
         assert await _next(stream) == SERVING
         await asyncio.sleep(3)  # some 15 pings; gRPC's default cuts the connection after the third
-        backend.down = True
-        await server.monitor.probe()
+        gateway.backend.down = True
+        await gateway.server.monitor.probe()
         assert await _next(stream) == NOT_SERVING
 
 
 async def test_metrics_are_served_and_documented(releases, words):
-    async with running_gateway(releases, metrics_port=0) as (server, _):
-        async with grpc.aio.insecure_channel(server.address) as channel:
-            await launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan())
-        with await asyncio.to_thread(urllib.request.urlopen, f"http://{server.metrics_address}/metrics") as answer:
+    async with connected(releases, metrics_port=0) as gateway:
+        await gateway.launch.PlanLaunch(words.plan())
+        url = f"http://{gateway.server.metrics_address}/metrics"
+        with await asyncio.to_thread(urllib.request.urlopen, url) as answer:
             text = answer.read().decode()
     assert 'onshelf_requests_total{code="OK",method="LaunchService/PlanLaunch"}' in text
     assert 'stage="launch_outcome"' in text

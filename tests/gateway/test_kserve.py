@@ -2,31 +2,44 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import grpc
 import numpy as np
 import pytest
+from gateways import Running, connected, until
 from tritonclient.grpc import aio, model_config_pb2, service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from onshelf.v1 import launch_pb2, launch_pb2_grpc
+from onshelf.v1 import launch_pb2
 from onshelf_gateway.inference.backend import BackendUnavailableError
 from onshelf_gateway.services.kserve.served import MODELS
-from onshelf_gateway.testing import running_gateway
 
+Client, Stub = aio.InferenceServerClient, service_pb2_grpc.GRPCInferenceServiceStub
 TITLE = "Honey lime tortilla chips, 12 oz"
 PLAN_INPUTS = {"title": [[TITLE]], "category": [["Grocery > Bag snacks"]], "list_price": [[2.99]]}
 DTYPES = {"list_price": np.float64, "unit_cost": np.float64, "max_candidates": np.int32, "count": np.int32}
 
 
 @pytest.fixture
-async def triton(running) -> AsyncIterator[aio.InferenceServerClient]:
+async def triton(running) -> AsyncIterator[Client]:
     async with aio.InferenceServerClient(running.server.address) as client:
         yield client
 
 
+@asynccontextmanager
+async def served(releases, **settings) -> AsyncIterator[tuple[Running, Client]]:
+    """A gateway of its own and Triton's client of it."""
+    async with connected(releases, **settings) as gateway, aio.InferenceServerClient(gateway.server.address) as client:
+        yield gateway, client
+
+
+async def embeddings(triton: Client, *texts: str) -> np.ndarray:
+    return (await triton.infer("product_text", tensors({"text": [[text] for text in texts]}))).as_numpy("embedding")
+
+
 @pytest.fixture
-def stub(running) -> service_pb2_grpc.GRPCInferenceServiceStub:
+def stub(running) -> Stub:
     return service_pb2_grpc.GRPCInferenceServiceStub(running.channel)
 
 
@@ -39,7 +52,7 @@ def tensors(values: dict[str, list]) -> list[aio.InferInput]:
     return made
 
 
-async def test_a_plan_is_that_of_plan_launch(triton: aio.InferenceServerClient, running, words) -> None:
+async def test_a_plan_is_that_of_plan_launch(triton: Client, running, words) -> None:
     result = await triton.infer("launch_plan", tensors(PLAN_INPUTS), request_id="7")
     answer = launch_pb2.PlanLaunchResponse.FromString(result.as_numpy("response")[0, 0])
     best = answer.plans[0]
@@ -57,7 +70,7 @@ async def test_a_plan_is_that_of_plan_launch(triton: aio.InferenceServerClient, 
     assert typed.plans[0].objective_value == pytest.approx(best.objective_value)
 
 
-async def test_the_audience_is_found_only_for_the_whole_response(triton: aio.InferenceServerClient, running) -> None:
+async def test_the_audience_is_found_only_for_the_whole_response(triton: Client, running) -> None:
     outputs = [aio.InferRequestedOutput(name) for name in ("summary", "units")]
     part = await triton.infer("launch_plan", tensors(PLAN_INPUTS), outputs=outputs)
     assert running.backend.count("audience_retrieval") == 0
@@ -68,21 +81,18 @@ async def test_the_audience_is_found_only_for_the_whole_response(triton: aio.Inf
 
 
 async def test_the_index_lists_the_gateways_models_and_whether_they_answer(releases) -> None:
-    async with (
-        running_gateway(releases) as (server, backend),
-        aio.InferenceServerClient(server.address) as client,
-    ):
+    async with served(releases) as (gateway, client):
         found = await client.get_model_repository_index()
         rows = sorted((model.name, model.version, model.state, model.reason) for model in found.models)
         assert rows == [(name, version, "READY", "") for name in sorted(MODELS) for version in ("2", "3")]
-        backend.down = True
-        await server.monitor.probe()
+        gateway.backend.down = True
+        await gateway.server.monitor.probe()
         found = await client.get_model_repository_index()
         assert {model.state for model in found.models} == {"UNAVAILABLE"}
         assert all(model.reason for model in found.models)
 
 
-async def test_rows_of_a_batch_are_answered_one_by_one(triton: aio.InferenceServerClient) -> None:
+async def test_rows_of_a_batch_are_answered_one_by_one(triton: Client) -> None:
     rows = {"title": [[TITLE], ["Frozen peas, 16 oz"]], "max_candidates": [[50], [50]]}
     both = await triton.infer("launch_plan", tensors(rows))
     second = await triton.infer("launch_plan", tensors({name: value[1:] for name, value in rows.items()}))
@@ -96,11 +106,8 @@ ROWS = {"title": [[f"{TITLE} {n}"] for n in range(16)], "max_candidates": [[50]]
 
 @pytest.mark.parametrize("permits", [1, 3, 64])
 async def test_rows_of_a_batch_take_turns_where_permits_are_few(releases, triton, permits: int) -> None:
-    async with (
-        running_gateway(releases, max_in_flight=permits) as (server, backend),
-        aio.InferenceServerClient(server.address) as client,
-    ):
-        original, at_once = backend.infer, [0]
+    async with served(releases, max_in_flight=permits) as (gateway, client):
+        original, at_once = gateway.backend.infer, [0]
 
         async def counted(model, *rest):
             if model != "launch_outcome":
@@ -112,16 +119,16 @@ async def test_rows_of_a_batch_take_turns_where_permits_are_few(releases, triton
             finally:
                 at_once.append(at_once[-1] - 1)
 
-        backend.infer = counted
+        gateway.backend.infer = counted
         few = await client.infer("launch_plan", tensors(ROWS), client_timeout=60)
         many = await triton.infer("launch_plan", tensors(ROWS), client_timeout=60)
         assert few.as_numpy("units").tolist() == many.as_numpy("units").tolist()
-        assert backend.count("launch_outcome") == 16
+        assert gateway.backend.count("launch_outcome") == 16
         assert max(at_once) <= permits
-        assert server.gateway.permits._free == permits
+        assert gateway.server.gateway.permits._free == permits
 
 
-async def test_a_row_that_fails_cancels_no_other(triton: aio.InferenceServerClient, running) -> None:
+async def test_a_row_that_fails_cancels_no_other(triton: Client, running) -> None:
     """Triton before 25.04 can die where a request is cancelled at the moment of its answer."""
     running.backend.delays["audience_retrieval"] = 0.2
     running.backend.failing["launch_outcome"] = BackendUnavailableError("launch_outcome: UNAVAILABLE: is not ready")
@@ -133,58 +140,47 @@ async def test_a_row_that_fails_cancels_no_other(triton: aio.InferenceServerClie
 
 async def test_no_row_begins_after_one_has_failed(releases) -> None:
     rows = ROWS | {"list_price": [[2.99]] * 2 + [[-1.0]] + [[2.99]] * 13}
-    async with (
-        running_gateway(releases, max_in_flight=1) as (server, backend),
-        aio.InferenceServerClient(server.address) as client,
-    ):
+    async with served(releases, max_in_flight=1) as (gateway, client):
         with pytest.raises(InferenceServerException, match="list_price"):
             await client.infer("launch_plan", tensors(rows))
-        assert backend.count("launch_outcome") == 2
+        assert gateway.backend.count("launch_outcome") == 2
 
 
 async def test_a_batch_is_refused_where_no_permit_is_free(releases, words) -> None:
-    async with (
-        running_gateway(releases, max_in_flight=1) as (server, backend),
-        aio.InferenceServerClient(server.address) as client,
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        backend.blocking.add("launch_outcome")
-        first = launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan(), timeout=30)
-        await asyncio.wait_for(backend.entered.wait(), 10)
+    async with served(releases, max_in_flight=1) as (gateway, client):
+        gateway.backend.blocking.add("launch_outcome")
+        first = gateway.launch.PlanLaunch(words.plan(), timeout=30)
+        await asyncio.wait_for(gateway.backend.entered.wait(), 10)
         with pytest.raises(InferenceServerException, match="as many as --max-in-flight allows"):
             await client.infer("launch_plan", tensors(ROWS))
         first.cancel()
 
 
 async def test_rows_that_wait_end_at_the_deadline_and_leave_no_permit_behind(releases) -> None:
-    async with (
-        running_gateway(releases, max_in_flight=3, default_deadline_ms=500) as (server, backend),
-        aio.InferenceServerClient(server.address) as client,
-    ):
-        backend.blocking.add("launch_outcome")
+    async with served(releases, max_in_flight=3, default_deadline_ms=500) as (gateway, client):
+        gateway.backend.blocking.add("launch_outcome")
         with pytest.raises(InferenceServerException, match="passed before the answer was ready"):
             await client.infer("launch_plan", tensors(ROWS))
-        assert backend.count("launch_outcome") <= 3
-        assert server.gateway.permits._free == 3
-        backend.blocking.clear()
+        assert gateway.backend.count("launch_outcome") <= 3
+        assert gateway.server.gateway.permits._free == 3
+        gateway.backend.blocking.clear()
         answer = await client.infer("launch_plan", tensors(ROWS), client_timeout=60)
         assert answer.as_numpy("units").shape == (16, 1)
 
 
 async def test_short_and_long_texts_share_a_batch_of_an_encoder_that_computes_no_padding(
-    triton: aio.InferenceServerClient, running
+    triton: Client, running
 ) -> None:
     texts = [" ".join(["oats"] * (2 + 9 * (n % 3)) + [str(n)]) for n in range(9)]
-    alone = [(await triton.infer("product_text", tensors({"text": [[text]]}))).as_numpy("embedding") for text in texts]
+    alone = [await embeddings(triton, text) for text in texts]
     widths = {shapes["input_ids"][1] for name, _, shapes in running.backend.calls if name == "product_encoder_int8"}
     assert len(widths) > 1
     running.backend.calls.clear()
-    batch = await triton.infer("product_text", tensors({"text": [[text] for text in texts]}))
-    assert np.allclose(batch.as_numpy("embedding"), np.concatenate(alone))
+    assert np.allclose(await embeddings(triton, *texts), np.concatenate(alone))
     assert running.backend.count("product_encoder_int8") == 1
 
 
-async def test_an_audience_has_as_many_users_as_asked_for(triton: aio.InferenceServerClient) -> None:
+async def test_an_audience_has_as_many_users_as_asked_for(triton: Client) -> None:
     result = await triton.infer("audience", tensors({"title": [TITLE], "count": [5]}))
     assert result.as_numpy("user_ids").shape == (5,)
     scores = result.as_numpy("scores")
@@ -192,19 +188,18 @@ async def test_an_audience_has_as_many_users_as_asked_for(triton: aio.InferenceS
     assert scores.dtype == np.float32
 
 
-async def test_texts_of_many_callers_share_batches(triton: aio.InferenceServerClient, running) -> None:
+async def test_texts_of_many_callers_share_batches(triton: Client, running) -> None:
     texts = [f"oats {n}" for n in range(12)]
-    alone = [(await triton.infer("product_text", tensors({"text": [[text]]}))).as_numpy("embedding") for text in texts]
+    alone = [await embeddings(triton, text) for text in texts]
     running.backend.calls.clear()
     running.backend.delay = 0.5
-    together = await asyncio.gather(*(triton.infer("product_text", tensors({"text": [[text]]})) for text in texts))
-    assert np.allclose(np.concatenate(alone), np.concatenate([r.as_numpy("embedding") for r in together]))
+    together = await asyncio.gather(*(embeddings(triton, text) for text in texts))
+    assert np.allclose(np.concatenate(alone), np.concatenate(together))
     sizes = [shapes["input_ids"][0] for name, _, shapes in running.backend.calls if name == "product_encoder_int8"]
     assert sum(sizes) == len(texts)
     assert max(sizes) >= 4  # two leave at once, the others wait for them together
     running.backend.calls.clear()
-    batch = await triton.infer("product_text", tensors({"text": [[text] for text in texts]}))
-    assert np.allclose(batch.as_numpy("embedding"), np.concatenate(alone))
+    assert np.allclose(await embeddings(triton, *texts), np.concatenate(alone))
     assert running.backend.count("product_encoder_int8") == 1
 
 
@@ -221,10 +216,8 @@ async def test_a_text_that_the_encoder_answers_with_nonsense_fails_its_own_calle
     running.backend.infer = nonsense
     try:
         texts = [f"rye {n}" for n in range(8)]
-        calls = [asyncio.create_task(triton.infer("product_text", tensors({"text": [[text]]}))) for text in texts]
-        async with asyncio.timeout(30):
-            while running.server.interceptor.in_flight < len(texts):
-                await asyncio.sleep(0.01)
+        calls = [asyncio.create_task(embeddings(triton, text)) for text in texts]
+        await until(lambda: running.server.interceptor.in_flight >= len(texts))
         gate.set()
         found = await asyncio.gather(*calls, return_exceptions=True)
     finally:
@@ -235,7 +228,7 @@ async def test_a_text_that_the_encoder_answers_with_nonsense_fails_its_own_calle
 
 
 @pytest.mark.parametrize("name", MODELS)
-async def test_metadata_and_configuration_agree(triton: aio.InferenceServerClient, name: str) -> None:
+async def test_metadata_and_configuration_agree(triton: Client, name: str) -> None:
     """perf_analyzer reads both."""
     metadata = await triton.get_model_metadata(name)
     config = (await triton.get_model_config(name)).config
@@ -249,7 +242,7 @@ async def test_metadata_and_configuration_agree(triton: aio.InferenceServerClien
         assert list(told.shape) == ([-1] if config.max_batch_size else []) + list(configured.dims)
 
 
-async def test_statistics_grow_and_those_of_triton_pass_through(triton: aio.InferenceServerClient, running) -> None:
+async def test_statistics_grow_and_those_of_triton_pass_through(triton: Client, running) -> None:
     async def counted(name: str) -> service_pb2.ModelStatistics:
         return (await triton.get_inference_statistics(name)).model_stats[0]
 
@@ -270,24 +263,17 @@ async def test_statistics_grow_and_those_of_triton_pass_through(triton: aio.Infe
     assert {"launch_plan", "product_text", "launch_outcome", "product_encoder_int8"} <= {row.name for row in everything}
 
 
-async def test_readiness_follows_health(triton: aio.InferenceServerClient, running) -> None:
+async def test_readiness_follows_health(triton: Client, running) -> None:
     assert await triton.is_server_live()
     assert await triton.is_server_ready()
     assert await triton.is_model_ready("launch_plan", "3")
     assert "statistics" in (await triton.get_server_metadata()).extensions
-    running.backend.down = True
-    for _ in range(100):
-        if not await triton.is_server_ready():
-            break
-        await asyncio.sleep(0.02)
-    assert not await triton.is_server_ready()
-    assert await triton.is_server_live()
-    running.backend.down = False
-    for _ in range(100):
-        if await triton.is_server_ready():
-            break
-        await asyncio.sleep(0.02)
-    assert await triton.is_server_ready()
+    for ready in (False, True):
+        running.backend.down = not ready
+        async with asyncio.timeout(10):
+            while await triton.is_server_ready() is not ready:
+                await asyncio.sleep(0.02)
+        assert await triton.is_server_live()
 
 
 def raw(*texts: bytes) -> bytes:
@@ -326,18 +312,14 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-async def test_a_bad_request_is_told_which_tensor_and_why(
-    stub: service_pb2_grpc.GRPCInferenceServiceStub, words, name: str
-) -> None:
+async def test_a_bad_request_is_told_which_tensor_and_why(stub: Stub, words, name: str) -> None:
     bad, reason, why = BAD[name]
     refusal = await words.refusal(stub.ModelInfer(bad))
     assert refusal.reason == reason
     assert why in refusal.message
 
 
-async def test_unknown_versions_outputs_and_infinite_prices_are_refused(
-    stub: service_pb2_grpc.GRPCInferenceServiceStub, triton: aio.InferenceServerClient, words
-) -> None:
+async def test_unknown_versions_outputs_and_infinite_prices_are_refused(stub: Stub, triton: Client, words) -> None:
     wrong = request()
     wrong.outputs.add(name="vector")
     assert "is no output of product_text: embedding" in (await words.refusal(stub.ModelInfer(wrong))).message
@@ -353,16 +335,14 @@ async def test_unknown_versions_outputs_and_infinite_prices_are_refused(
     assert (await words.refusal(stub.ModelMetadata(asked))).reason == "MODEL_NOT_FOUND"
 
 
-async def test_typed_contents_are_read_too(stub: service_pb2_grpc.GRPCInferenceServiceStub) -> None:
+async def test_typed_contents_are_read_too(stub: Stub) -> None:
     typed = request(raw=None)
     typed.inputs[0].contents.bytes_contents.append(b"oats")
     first, second = await stub.ModelInfer(typed), await stub.ModelInfer(request())
     assert first.raw_output_contents == second.raw_output_contents
 
 
-async def test_an_output_is_sent_once_and_amounts_have_a_limit(
-    stub: service_pb2_grpc.GRPCInferenceServiceStub, triton: aio.InferenceServerClient, words
-) -> None:
+async def test_an_output_is_sent_once_and_amounts_have_a_limit(stub: Stub, triton: Client, words) -> None:
     twice = request()
     for _ in range(2):
         twice.outputs.add(name="embedding")

@@ -16,28 +16,14 @@ FREE = PriceLimits(0.0, 0.5, None, None)
 PROFIT, REVENUE, UNITS = T.OBJECTIVE_METRIC_GROSS_PROFIT, T.OBJECTIVE_METRIC_REVENUE, T.OBJECTIVE_METRIC_UNITS
 
 
-def _pricing(metric=PROFIT, unit_cost=1.0, salvage=0.0, holding=0.0, limits=FREE) -> Pricing:
-    return Pricing(
-        currency="USD",
-        week_start="monday",
-        metric=metric,
-        unit_cost=unit_cost,
-        salvage=salvage,
-        holding=holding,
-        limits=limits,
-    )
+def _pricing(**fields) -> Pricing:
+    usual = {"metric": PROFIT, "unit_cost": 1.0, "salvage": 0.0, "holding": 0.0, "limits": FREE}
+    return Pricing(currency="USD", week_start="monday", **{**usual, **fields})
 
 
-def _season(stock, demand=(10.0,) * 8, levels=(1.0,), first=1, discount=0.0, spent=0.0) -> Season:
-    return Season(
-        demand=np.array(demand),
-        levels=np.array(levels),
-        first=first,
-        day=dt.date(2018, 1, 1),
-        discount=discount,
-        stock=stock,
-        spent=spent,
-    )
+def _season(stock, demand=(10.0,) * 8, levels=(1.0,), **fields) -> Season:
+    usual = {"first": 1, "day": dt.date(2018, 1, 1), "discount": 0.0, "spent": 0.0}
+    return Season(stock=stock, demand=np.array(demand), levels=np.array(levels), **{**usual, **fields})
 
 
 def _cents(step: L.PriceStep) -> int:
@@ -187,14 +173,8 @@ async def test_a_plan_carries_its_prices(running, words):
     product = words.product(unit_cost=words.money(1.2))
     policy = L.StockPolicy(critical_fractile=0.95, shelf_life_days=50)
     limits = L.PlanConstraints(max_discount=0.3, min_gross_margin=0.2)
-    request = words.plan(
-        product=product,
-        stock_policy=policy,
-        constraints=limits,
-        population_scale=30,
-        costs=L.Costs(coupon_cost=words.money(5)),
-    )
-    response = await running.launch.PlanLaunch(request)
+    settings = {"constraints": limits, "population_scale": 30, "costs": L.Costs(coupon_cost=words.money(5))}
+    response = await running.launch.PlanLaunch(words.plan(product=product, stock_policy=policy, **settings))
     assert running.backend.count("launch_outcome") == 1, "no model is asked again"
     for plan in [*response.plans, response.practice_plan]:
         path = plan.price_path

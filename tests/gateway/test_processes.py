@@ -1,4 +1,5 @@
-"""Several processes on one port: connections and metrics shared, the dead replaced, none without their starter."""
+"""The command, as one process and as several on one port: connections and metrics shared, the dead replaced, none
+without their starter; it tells where it listens, answers without Triton and drains on SIGTERM."""
 
 import asyncio
 import itertools
@@ -18,6 +19,7 @@ from typing import Any
 
 import grpc
 import pytest
+from gateways import until
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from onshelf.v1 import launch_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc
@@ -31,14 +33,10 @@ def children(pid: int) -> list[int]:
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-async def until(condition, seconds: float = 30) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.05)
-
-
 @asynccontextmanager
-async def started(releases: Path, folder: Path, *more: str) -> AsyncIterator[tuple[Any, dict[str, Any]]]:
+async def started(
+    releases: Path, folder: Path, *more: str, count: int = COUNT, python: tuple[str, ...] = ()
+) -> AsyncIterator[tuple[Any, dict[str, Any]]]:
     """The command, its temporary files in `folder` / tmp, and its addresses."""
     state = folder / "gateway.json"
     (folder / "tmp").mkdir(exist_ok=True)
@@ -46,9 +44,9 @@ async def started(releases: Path, folder: Path, *more: str) -> AsyncIterator[tup
         nobody.bind(("127.0.0.1", 0))  # held, never listening: a Triton that is not there
         arguments = ["--releases", str(releases), "--triton", f"127.0.0.1:{nobody.getsockname()[1]}"]
         arguments += ["--listen", "127.0.0.1:0", "--metrics-port", "0", "--address-file", str(state)]
-        arguments += ["--processes", str(COUNT), "--drain-seconds", "5", *more]
+        arguments += ["--processes", str(count), "--drain-seconds", "5", *more]
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "onshelf_gateway", *arguments),
+            *(sys.executable, *python, "-m", "onshelf_gateway", *arguments),
             stderr=asyncio.subprocess.PIPE,
             env=os.environ | {"TMPDIR": str(folder / "tmp")},
         )
@@ -104,12 +102,26 @@ async def ask(address: str, words, connections: int) -> None:
         async with grpc.aio.insecure_channel(address, options=options) as channel:
             stub = launch_pb2_grpc.LaunchServiceStub(channel)
             refusal = await words.refusal(stub.PlanLaunch(words.plan(), timeout=30, wait_for_ready=True))
-            assert refusal.reason == "MODEL_UNAVAILABLE"
+            assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "MODEL_UNAVAILABLE")
 
 
 def metrics(address: str) -> str:
     with urllib.request.urlopen(f"http://{address}/metrics") as answer:
         return str(answer.read().decode())
+
+
+async def test_one_process_from_start_to_sigterm(releases, tmp_path, words):
+    async with started(releases, tmp_path, count=1, python=("-W", "error")) as (process, addresses):
+        async with grpc.aio.insecure_channel(addresses["address"]) as channel:
+            health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        assert health.status == health_pb2.HealthCheckResponse.NOT_SERVING
+        await ask(addresses["address"], words, 1)
+        process.send_signal(signal.SIGTERM)
+        _, stderr = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0, stderr.decode()
+    events = [json.loads(line)["event"] for line in stderr.decode().splitlines()]
+    assert events[-2:] == ["draining", "stopped"]
+    assert "listening" in events
 
 
 async def test_processes_share_a_port_and_their_metrics_are_added_up(command, words):
@@ -240,27 +252,28 @@ def test_folders_of_killed_gateways_are_removed_and_nothing_else(tmp_path, logge
     assert told == [("folder_removed", "7"), ("folder_removed", str(os.getpid()))]
 
 
-async def test_a_taken_port_is_one_clear_message(releases: Path):
+async def refused(releases: Path, listen: str, count: int) -> str:
+    """What a command says that cannot listen there."""
+    arguments = ["--releases", str(releases), "--listen", listen, "--metrics-port", "-1", "--processes", str(count)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "onshelf_gateway", *arguments, stderr=asyncio.subprocess.PIPE
+    )
+    _, stderr = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 2
+    return stderr.decode()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_taken_port_is_one_clear_message(count: int, releases: Path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
-        arguments = ["--releases", str(releases), "--listen", listen, "--metrics-port", "-1", "--processes", "2"]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "onshelf_gateway", *arguments, stderr=asyncio.subprocess.PIPE
-        )
-        _, stderr = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == 2
-    assert f"--listen {listen}: cannot listen there" in stderr.decode()
-    assert "Traceback" not in stderr.decode()
+        said = await refused(releases, listen, count)
+    assert f"--listen {listen}: cannot listen there" in said
+    assert "Traceback" not in said
 
 
 async def test_a_port_that_other_processes_share_is_taken(command, releases: Path):
     _, addresses = command
-    arguments = ["--releases", str(releases), "--listen", addresses["address"], "--metrics-port", "-1"]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "onshelf_gateway", *arguments, "--processes", "2", stderr=asyncio.subprocess.PIPE
-    )
-    _, stderr = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == 2
-    assert "another server listens there" in stderr.decode()
+    assert "another server listens there" in await refused(releases, addresses["address"], 2)

@@ -46,8 +46,7 @@ async def test_scopes_categories_and_exclusions(running, words):
 
 async def test_an_unknown_user_needs_a_history(running, words):
     refusal = await words.refusal(running.recommend.RecommendProducts(R.RecommendProductsRequest(user_id="nobody-7")))
-    assert refusal.code == grpc.StatusCode.NOT_FOUND
-    assert refusal.reason == "USER_NOT_FOUND"
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "USER_NOT_FOUND")
     assert "nobody-7" not in refusal.message
     events = [
         R.HistoryEvent(product_id="P0000"),
@@ -69,63 +68,36 @@ async def test_the_history_of_a_request_comes_on_top(running, words):
     assert "USER_COLD" not in words.notices(more)
 
 
+def past(times: int = 1, **event):
+    return {"history": [R.HistoryEvent(**event)] * times}
+
+
 BAD = {
-    "nobody": (R.RecommendProductsRequest(), "FIELD_REQUIRED", "user_id"),
-    "e-mail": (R.RecommendProductsRequest(user_id="ann@example.com"), "USER_ID_PERSONAL", "user_id"),
-    "phone": (R.RecommendProductsRequest(user_id="+1 (555) 010-9999"), "USER_ID_PERSONAL", "user_id"),
-    "mobile": (R.RecommendProductsRequest(user_id="13812345678"), "USER_ID_PERSONAL", "user_id"),
-    "long": (R.RecommendProductsRequest(user_id="u" * 129), "TEXT_TOO_LONG", "user_id"),
-    "control": (R.RecommendProductsRequest(user_id="u\x01"), "TEXT_INVALID", "user_id"),
-    "count": (R.RecommendProductsRequest(user_id="u", count=201), "VALUE_OUT_OF_RANGE", "count"),
-    "scope": (R.RecommendProductsRequest(user_id="u", scope=9), "VALUE_OUT_OF_RANGE", "scope"),
-    "categories": (R.RecommendProductsRequest(user_id="u", categories=["a"] * 17), "TOO_MANY", "categories"),
-    "exclusions": (
-        R.RecommendProductsRequest(user_id="u", excluded_product_ids=["a"] * 1001),
-        "TOO_MANY",
-        "excluded_product_ids",
-    ),
-    "events": (R.RecommendProductsRequest(history=[R.HistoryEvent(product_id="p")] * 257), "TOO_MANY", "history"),
-    "event": (R.RecommendProductsRequest(history=[R.HistoryEvent()]), "FIELD_REQUIRED", "history[0].product_id"),
-    "kind": (
-        R.RecommendProductsRequest(history=[R.HistoryEvent(product_id="p", kind=99)]),
-        "VALUE_OUT_OF_RANGE",
-        "history[0].kind",
-    ),
-    "age": (
-        R.RecommendProductsRequest(history=[R.HistoryEvent(product_id="p", age_days=-1)]),
-        "VALUE_OUT_OF_RANGE",
-        "history[0].age_days",
-    ),
-    "quantity": (
-        R.RecommendProductsRequest(history=[R.HistoryEvent(product_id="p", quantity=float("nan"))]),
-        "VALUE_OUT_OF_RANGE",
-        "history[0].quantity",
-    ),
+    "nobody": ({}, "FIELD_REQUIRED", "user_id"),
+    "e-mail": ({"user_id": "ann@example.com"}, "USER_ID_PERSONAL", "user_id"),
+    "phone": ({"user_id": "+1 (555) 010-9999"}, "USER_ID_PERSONAL", "user_id"),
+    "mobile": ({"user_id": "13812345678"}, "USER_ID_PERSONAL", "user_id"),
+    "long": ({"user_id": "u" * 129}, "TEXT_TOO_LONG", "user_id"),
+    "control": ({"user_id": "u\x01"}, "TEXT_INVALID", "user_id"),
+    "count": ({"user_id": "u", "count": 201}, "VALUE_OUT_OF_RANGE", "count"),
+    "scope": ({"user_id": "u", "scope": 9}, "VALUE_OUT_OF_RANGE", "scope"),
+    "categories": ({"user_id": "u", "categories": ["a"] * 17}, "TOO_MANY", "categories"),
+    "exclusions": ({"user_id": "u", "excluded_product_ids": ["a"] * 1001}, "TOO_MANY", "excluded_product_ids"),
+    "events": (past(257, product_id="p"), "TOO_MANY", "history"),
+    "event": (past(), "FIELD_REQUIRED", "history[0].product_id"),
+    "kind": (past(product_id="p", kind=99), "VALUE_OUT_OF_RANGE", "history[0].kind"),
+    "age": (past(product_id="p", age_days=-1), "VALUE_OUT_OF_RANGE", "history[0].age_days"),
+    "quantity": (past(product_id="p", quantity=float("nan")), "VALUE_OUT_OF_RANGE", "history[0].quantity"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
 async def test_recommend_products_refuses(case, running, words):
-    request, reason, path = BAD[case]
-    refusal = await words.refusal(running.recommend.RecommendProducts(request))
+    fields, reason, path = BAD[case]
+    refusal = await words.refusal(running.recommend.RecommendProducts(R.RecommendProductsRequest(**fields)))
     assert refusal.reason == reason
     assert path in refusal.fields
     assert "ann@example.com" not in refusal.message
-
-
-async def test_pseudonyms_are_not_taken_for_phone_numbers(running, words):
-    for name in (
-        "2469",
-        "H00003",
-        "cust-000123",
-        "8f14e45f-ceea-467f-a0e6-1d2b3c4d5e6f",
-        "20180305",
-        "1234567890123456",
-    ):
-        refusal = await words.refusal(running.recommend.GetUserProfile(R.GetUserProfileRequest(user_id=f"{name}x")))
-        assert refusal.reason == "USER_NOT_FOUND"
-    refusal = await words.refusal(running.recommend.GetUserProfile(R.GetUserProfileRequest(user_id="2469")))
-    assert refusal.reason == "USER_NOT_FOUND"
 
 
 async def test_audience_of_a_product(running, words):

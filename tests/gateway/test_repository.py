@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from onshelf.v1 import catalog_pb2, recommendation_pb2
 from onshelf_gateway.inference.backend import DATATYPES
 from onshelf_gateway.testing import FakeBackend
 from onshelf_release.signatures import SIGNATURES, Tensor, asked_outputs
@@ -16,9 +17,6 @@ def fits(array: np.ndarray, tensor: Tensor) -> bool:
 
 
 async def test_the_fake_takes_and_gives_what_the_signatures_say(releases, running, words):
-    from onshelf.v1 import catalog_pb2, catalog_pb2_grpc, recommendation_pb2
-
-    catalog = catalog_pb2_grpc.CatalogServiceStub(running.channel)
     seen: dict[str, tuple[dict, dict]] = {}
     original = FakeBackend.infer
 
@@ -30,12 +28,14 @@ async def test_the_fake_takes_and_gives_what_the_signatures_say(releases, runnin
     running.backend.infer = record
     try:
         await running.launch.PlanLaunch(words.plan())
-        await catalog.UpsertProducts(catalog_pb2.UpsertProductsRequest(products=[words.product(product_id="new")]))
+        await running.catalog.UpsertProducts(
+            catalog_pb2.UpsertProductsRequest(products=[words.product(product_id="new")])
+        )
         request = recommendation_pb2.RecommendProductsRequest(user_id="H00003", new_product_share=0.2)
         await running.recommend.RecommendProducts(request)
     finally:
         del running.backend.infer
-        await catalog.DeleteProducts(catalog_pb2.DeleteProductsRequest(product_ids=["new"]))
+        await running.catalog.DeleteProducts(catalog_pb2.DeleteProductsRequest(product_ids=["new"]))
     assert set(seen) == set(SIGNATURES) - {"product_encoder", "product_encoder_fp32"}
     for model, (inputs, outputs) in seen.items():
         for tensor in SIGNATURES[model].inputs:

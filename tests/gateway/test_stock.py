@@ -125,27 +125,19 @@ async def test_sites_of_the_constraints_share_evenly(running, words):
 
 
 @pytest.mark.parametrize(
-    ("policy", "reason", "field"),
+    ("sites", "reason", "field"),
     [
-        ({"sites": [L.StockSite(weight=1)]}, "FIELD_REQUIRED", "stock_policy.sites[0].site_id"),
-        ({"sites": [L.StockSite(site_id="a")] * 2}, "FIELDS_CONFLICT", "stock_policy.sites"),
-        ({"sites": [L.StockSite(site_id="a", weight=-1)]}, "VALUE_OUT_OF_RANGE", "stock_policy.sites[0].weight"),
-        (
-            {"sites": [L.StockSite(site_id="a", weight=float("nan"))]},
-            "VALUE_OUT_OF_RANGE",
-            "stock_policy.sites[0].weight",
-        ),
-        (
-            {"sites": [L.StockSite(site_id="a", minimum_units=-1)]},
-            "VALUE_OUT_OF_RANGE",
-            "stock_policy.sites[0].minimum_units",
-        ),
-        ({"sites": [L.StockSite(site_id=str(n)) for n in range(1001)]}, "TOO_MANY", "stock_policy.sites"),
+        ([L.StockSite(weight=1)], "FIELD_REQUIRED", "sites[0].site_id"),
+        ([L.StockSite(site_id="a")] * 2, "FIELDS_CONFLICT", "sites"),
+        ([L.StockSite(site_id="a", weight=-1)], "VALUE_OUT_OF_RANGE", "sites[0].weight"),
+        ([L.StockSite(site_id="a", weight=float("nan"))], "VALUE_OUT_OF_RANGE", "sites[0].weight"),
+        ([L.StockSite(site_id="a", minimum_units=-1)], "VALUE_OUT_OF_RANGE", "sites[0].minimum_units"),
+        ([L.StockSite(site_id=str(n)) for n in range(1001)], "TOO_MANY", "sites"),
     ],
 )
-async def test_wrong_sites_are_refused(running, words, policy, reason, field):
-    refusal = await words.refusal(running.launch.EvaluatePlan(_asked(words, **policy)))
-    assert (refusal.reason, refusal.fields[0]) == (reason, field)
+async def test_wrong_sites_are_refused(running, words, sites, reason, field):
+    refusal = await words.refusal(running.launch.EvaluatePlan(_asked(words, sites=sites)))
+    assert (refusal.reason, refusal.fields[0]) == (reason, f"stock_policy.{field}")
 
 
 async def test_the_policy_and_the_constraints_must_name_the_same_sites(running, words):

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
+from gateways import connected, until
 from google.rpc import code_pb2
 
-from onshelf.v1 import launch_pb2, launch_pb2_grpc
-from onshelf_gateway.testing import running_gateway
+from onshelf.v1 import launch_pb2
 
 
 def row(words, number: int, **fields) -> launch_pb2.StreamPlansRequest:
@@ -44,19 +44,16 @@ async def test_a_bad_row_is_told_and_the_stream_goes_on(running, words) -> None:
 
 async def test_an_id_is_taken_until_its_row_is_answered(releases, words) -> None:
     """So that a stream remembers the rows in flight alone, however many there were before."""
-    async with (
-        running_gateway(releases) as (server, backend),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        original, gate = backend.infer, asyncio.Event()
+    async with connected(releases) as gateway:
+        original, gate = gateway.backend.infer, asyncio.Event()
 
         async def held(model, *rest):
             if model == "launch_outcome":
                 await gate.wait()
             return await original(model, *rest)
 
-        backend.infer = held
-        call = launch_pb2_grpc.LaunchServiceStub(channel).StreamPlans()
+        gateway.backend.infer = held
+        call = gateway.launch.StreamPlans()
         for _ in range(3):
             await call.write(row(words, 1))
         twice = [await call.read(), await call.read()]
@@ -99,50 +96,32 @@ async def test_the_stream_is_read_no_faster_than_it_is_answered(running, words) 
     limit = running.server.settings.stream_in_flight
     call = running.launch.StreamPlans(iter([row(words, number) for number in range(10 * limit)]))
     first = asyncio.create_task(call.read())
-    for _ in range(200):
-        await asyncio.sleep(0.01)
-        if running.backend.count("launch_outcome") >= limit:
-            break
+    await until(lambda: running.backend.count("launch_outcome") >= limit)
     await asyncio.sleep(0.1)
     assert running.backend.count("launch_outcome") == limit
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
-    for _ in range(200):
-        await asyncio.sleep(0.01)
-        if running.backend.cancelled.count("launch_outcome") == limit:
-            break
-    assert running.backend.cancelled.count("launch_outcome") == limit  # nothing goes on for a stream that is gone
+    await until(lambda: running.backend.cancelled.count("launch_outcome") == limit, "the end of a stream that is gone")
 
 
 async def test_rows_wait_for_permits_instead_of_being_refused(releases, words) -> None:
-    async with (
-        running_gateway(releases, max_in_flight=1, stream_in_flight=4) as (server, _),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        stub = launch_pb2_grpc.LaunchServiceStub(channel)
-        answers = [answer async for answer in stub.StreamPlans(iter([row(words, n) for n in range(8)]))]
+    async with connected(releases, max_in_flight=1, stream_in_flight=4) as gateway:
+        answers = [answer async for answer in gateway.launch.StreamPlans(iter([row(words, n) for n in range(8)]))]
         assert len(answers) == 8
         assert all(answer.HasField("plan") for answer in answers)
 
 
 async def test_a_row_that_takes_too_long_is_given_up_alone(releases, words) -> None:
-    async with (
-        running_gateway(releases, default_deadline_ms=300) as (server, backend),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        backend.blocking.add("launch_outcome")
-        stub = launch_pb2_grpc.LaunchServiceStub(channel)
-        answers = [answer async for answer in stub.StreamPlans(iter([row(words, 1)]))]
+    async with connected(releases, default_deadline_ms=300) as gateway:
+        gateway.backend.blocking.add("launch_outcome")
+        answers = [answer async for answer in gateway.launch.StreamPlans(iter([row(words, 1)]))]
         assert [answer.error.code for answer in answers] == [code_pb2.DEADLINE_EXCEEDED]
 
 
 async def test_a_draining_gateway_answers_what_it_has_read_and_refuses_the_rest(releases, words) -> None:
-    async with (
-        running_gateway(releases, stream_in_flight=2) as (server, backend),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        backend.delay = 0.2
+    async with connected(releases, stream_in_flight=2) as gateway:
+        gateway.backend.delay = 0.2
         drained = asyncio.Event()
 
         async def rows() -> AsyncIterator[launch_pb2.StreamPlansRequest]:
@@ -151,9 +130,9 @@ async def test_a_draining_gateway_answers_what_it_has_read_and_refuses_the_rest(
                     return
                 yield row(words, number)
 
-        call = launch_pb2_grpc.LaunchServiceStub(channel).StreamPlans(rows())
+        call = gateway.launch.StreamPlans(rows())
         answers = [await call.read()]
-        draining = asyncio.create_task(server.drain())
+        draining = asyncio.create_task(gateway.server.drain())
         while (answer := await call.read()) is not grpc.aio.EOF:
             answers.append(answer)
             if answer.HasField("error"):
@@ -166,12 +145,9 @@ async def test_a_draining_gateway_answers_what_it_has_read_and_refuses_the_rest(
 
 
 async def test_streams_leave_permits_for_calls(releases, words) -> None:
-    async with (
-        running_gateway(releases, max_in_flight=2, stream_in_flight=8) as (server, backend),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        backend.delay = 0.05
-        stub = launch_pb2_grpc.LaunchServiceStub(channel)
+    async with connected(releases, max_in_flight=2, stream_in_flight=8) as gateway:
+        gateway.backend.delay = 0.05
+        stub = gateway.launch
 
         async def stream() -> int:
             return len([answer async for answer in stub.StreamPlans(iter([row(words, n) for n in range(12)]))])
@@ -185,12 +161,9 @@ async def test_streams_leave_permits_for_calls(releases, words) -> None:
 
 
 async def test_an_idle_stream_does_not_hold_up_a_drain(releases, words) -> None:
-    async with (
-        running_gateway(releases, drain_seconds=10) as (server, _),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        call = launch_pb2_grpc.LaunchServiceStub(channel).StreamPlans()
+    async with connected(releases, drain_seconds=10) as gateway:
+        call = gateway.launch.StreamPlans()
         await call.write(row(words, 1))
         assert (await call.read()).HasField("plan")
-        await asyncio.wait_for(server.drain(), 5)
+        await asyncio.wait_for(gateway.server.drain(), 5)
         assert await call.code() == grpc.StatusCode.UNAVAILABLE

@@ -4,44 +4,30 @@ import asyncio
 
 import grpc
 import pytest
+from gateways import connected, until
 
-from onshelf.v1 import launch_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc
+from onshelf.v1 import recommendation_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.inference.backend import BackendAnswerError, BackendTimeoutError, BackendUnavailableError
 from onshelf_gateway.inference.trials import ENOUGH, Trials
 from onshelf_gateway.services.health import CATALOG, LAUNCH, RECOMMENDATION
-from onshelf_gateway.testing import running_gateway, write_fake_release
+from onshelf_gateway.testing import write_fake_release
 
 R = recommendation_pb2
 STUB = BackendUnavailableError("INTERNAL: Stub process 'launch_outcome_0_0' is not healthy.")
 NONSENSE = BackendAnswerError("INVALID_ARGUMENT: CUDA failure 719")
 
 
-async def until(true, what):
-    async with asyncio.timeout(10):
-        while not true():
-            await asyncio.sleep(0.01)
-    assert true(), what
-
-
 @pytest.fixture
 async def own(releases, words):
     """A gateway that has planned once, and answers PlanLaunch with its status code."""
-    async with (
-        running_gateway(releases, encoder_cache_entries=0) as (server, backend),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        stub = launch_pb2_grpc.LaunchServiceStub(channel)
+    async with connected(releases, encoder_cache_entries=0) as gateway:
 
         async def plan(**fields):
-            try:
-                await stub.PlanLaunch(words.plan(**fields))
-            except grpc.aio.AioRpcError as error:
-                return error.code()
-            return grpc.StatusCode.OK
+            return await gateway.launch.PlanLaunch(words.plan(**fields)).code()
 
         assert await plan() == grpc.StatusCode.OK
-        yield server, backend, plan, stub
+        yield gateway.server, gateway.backend, plan, gateway.launch
 
 
 @pytest.mark.parametrize("model", ["product_encoder_int8", "launch_outcome"])
@@ -56,8 +42,7 @@ async def test_a_model_that_fails_all_calls_is_not_served_until_it_answers(own, 
     assert not server.health.serving("")
     assert server.health.serving(RECOMMENDATION)
     refusal = await words.refusal(stub.PlanLaunch(words.plan()))
-    assert refusal.code == grpc.StatusCode.UNAVAILABLE
-    assert refusal.reason == "MODEL_UNAVAILABLE"
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "MODEL_UNAVAILABLE")
     assert refusal.message == f"model {model} is not being served; retry later"
     assert refusal.retry is not None
     del backend.failing[model]
@@ -133,11 +118,8 @@ async def test_an_older_release_takes_over_from_one_whose_model_fails(tmp_path, 
     root = tmp_path / "releases"
     for version in (1, 2):
         write_fake_release(root, version)
-    async with (
-        running_gateway(root) as (server, backend),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        stub = launch_pb2_grpc.LaunchServiceStub(channel)
+    async with connected(root) as gateway:
+        server, backend, stub = gateway.server, gateway.backend, gateway.launch
         infer = backend.infer
 
         async def only_the_first(model, version, *rest):
@@ -157,15 +139,12 @@ async def test_an_older_release_takes_over_from_one_whose_model_fails(tmp_path, 
 
 
 async def test_recommendations_have_their_own_models(releases):
-    async with (
-        running_gateway(releases) as (server, backend),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        stub = recommendation_pb2_grpc.RecommendationServiceStub(channel)
+    async with connected(releases) as gateway:
+        server, backend = gateway.server, gateway.backend
         backend.failing["user_encoder"] = STUB  # before it ever answered: what failed is asked again
         backend.praised.add("user_encoder")
         with pytest.raises(grpc.aio.AioRpcError):
-            await stub.RecommendProducts(R.RecommendProductsRequest(user_id="H00003"))
+            await gateway.recommend.RecommendProducts(R.RecommendProductsRequest(user_id="H00003"))
         await until(lambda: not server.health.serving(RECOMMENDATION), "the failure")
         assert server.health.serving(LAUNCH)
         backend.failing.clear()

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from gateways import connected
+from grpc_health.v1 import health_pb2
 
-from onshelf.v1 import launch_pb2, launch_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc, types_pb2
-from onshelf_gateway.testing import running_gateway, write_fake_release
+from onshelf.v1 import launch_pb2, recommendation_pb2, types_pb2
+from onshelf_gateway.testing import write_fake_release
 from onshelf_gateway.testing.fake_release import forget_users
 
 R, T = recommendation_pb2, types_pb2
@@ -21,16 +22,12 @@ async def lonely(tmp_path: Path):
     forget_users(folder)
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"not_learned": [MISSING]}))
-    async with (
-        running_gateway(tmp_path) as (server, backend),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        yield channel, backend
+    async with connected(tmp_path) as gateway:
+        yield gateway
 
 
 async def test_it_plans_and_says_what_it_did_not_learn(lonely, words):
-    channel, backend = lonely
-    response = await launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan())
+    response = await lonely.launch.PlanLaunch(words.plan())
     assert [plan.rank for plan in response.plans] == [1, 2, 3, 4, 5]
     said = [notice.message for notice in response.info.notices if notice.code == T.NOTICE_CODE_NOT_LEARNED]
     assert said == [MISSING]
@@ -39,31 +36,28 @@ async def test_it_plans_and_says_what_it_did_not_learn(lonely, words):
     assert not response.segments
     assert {forecast.buyers for plan in response.plans for forecast in plan.forecasts} == {0.0}
     assert all(forecast.units.mean > 0 for plan in response.plans for forecast in plan.forecasts)
-    assert "audience_retrieval" not in {model for model, *_ in backend.calls}, "its most expensive model is not run"
+    models = {model for model, *_ in lonely.backend.calls}
+    assert "audience_retrieval" not in models, "its most expensive model is not run"
     assert len(response.similar_launches) == 5
 
 
 async def test_buyers_cannot_be_an_objective(lonely, words):
-    channel, _ = lonely
-    stub = launch_pb2_grpc.LaunchServiceStub(channel)
     objective = launch_pb2.Objective(metric=T.OBJECTIVE_METRIC_BUYERS)
-    refused = await words.refusal(stub.PlanLaunch(words.plan(objective=objective)))
+    refused = await words.refusal(lonely.launch.PlanLaunch(words.plan(objective=objective)))
     assert (refused.code, refused.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NOT_LEARNED")
     assert refused.fields == ["objective.metric"]
     asked = words.evaluate()
     asked.objective.CopyFrom(objective)
-    assert (await words.refusal(stub.EvaluatePlan(asked))).reason == "NOT_LEARNED"
+    assert (await words.refusal(lonely.launch.EvaluatePlan(asked))).reason == "NOT_LEARNED"
 
 
 async def test_questions_about_users_are_refused_clearly(lonely, words):
-    channel, _ = lonely
-    stub = recommendation_pb2_grpc.RecommendationServiceStub(channel)
-    asked = [
+    stub = lonely.recommend
+    for call in (
         stub.RecommendProducts(R.RecommendProductsRequest(user_id="u1")),
         stub.FindAudience(R.FindAudienceRequest(product=words.product())),
         stub.GetUserProfile(R.GetUserProfileRequest(user_id="u1")),
-    ]
-    for call in asked:
+    ):
         refused = await words.refusal(call)
         assert (refused.code, refused.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NOT_LEARNED")
         assert "learned from data without users" in refused.message
@@ -72,8 +66,6 @@ async def test_questions_about_users_are_refused_clearly(lonely, words):
 
 
 async def test_it_is_healthy(lonely):
-    channel, _ = lonely
-    health = health_pb2_grpc.HealthStub(channel)
     for service in ("", "onshelf.v1.LaunchService"):
-        answer = await health.Check(health_pb2.HealthCheckRequest(service=service))
+        answer = await lonely.health.Check(health_pb2.HealthCheckRequest(service=service))
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
