@@ -5,6 +5,7 @@ import grpc
 import pytest
 
 from onshelf import Client
+from onshelf._cli import main
 from onshelf.testing import FakeServer
 
 
@@ -18,6 +19,21 @@ def server():
 def client(server):
     with Client(server.address, timeout=20) as connected:
         yield connected
+
+
+@pytest.fixture
+def run(server, capsys, monkeypatch, tmp_path):
+    """Runs a command line in an empty folder against the fake service: exit status, standard output and error."""
+    monkeypatch.setenv("ONSHELF_ADDRESS", server.address)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.chdir(tmp_path)
+
+    def call(*argv):
+        status = main([str(arg) for arg in argv])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
 
 
 @pytest.fixture

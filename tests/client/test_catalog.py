@@ -5,20 +5,6 @@ import json
 import pytest
 
 from onshelf import DeleteProductsResult, Overloaded, ProductError, UpsertProductsResult
-from onshelf._cli import main
-
-
-@pytest.fixture
-def run(server, capsys, monkeypatch, tmp_path):
-    monkeypatch.setenv("ONSHELF_ADDRESS", server.address)
-    monkeypatch.chdir(tmp_path)
-
-    def call(*argv):
-        status = main([str(arg) for arg in argv])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
 
 
 def sent(server, method="upsert_products"):

@@ -23,7 +23,6 @@ from onshelf import (
     RefusedEvent,
     ReplayPlanResult,
 )
-from onshelf._cli import main
 from onshelf.testing import sample_answer
 
 NOON = datetime(2018, 2, 6, 12, tzinfo=UTC)
@@ -33,20 +32,6 @@ def event(name, **fields):
     return Event(
         **{"event_id": name, "kind": EventKind.CLICK, "product_id": "p", "time": NOON, "user_id": "u", **fields}
     )
-
-
-@pytest.fixture
-def run(server, capsys, monkeypatch, tmp_path):
-    monkeypatch.setenv("ONSHELF_ADDRESS", server.address)
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.chdir(tmp_path)
-
-    def call(*argv):
-        status = main([str(arg) for arg in argv])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
 
 
 def sent(server, method):

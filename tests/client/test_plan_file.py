@@ -41,16 +41,13 @@ from onshelf.testing import sample_answer
 
 
 @pytest.fixture
-def run(server, capsys, monkeypatch, tmp_path):
+def run(run):
     """Runs `onshelf plan --file products.csv` in an empty folder: exit status and standard error."""
-    monkeypatch.setenv("ONSHELF_ADDRESS", server.address)
-    monkeypatch.chdir(tmp_path)
 
     def call(*argv):
-        status = main(["plan", "--file", "products.csv", *argv])
-        captured = capsys.readouterr()
-        assert captured.out == ""
-        return status, captured.err
+        status, out, err = run("plan", "--file", "products.csv", *argv)
+        assert out == ""
+        return status, err
 
     return call
 
@@ -59,8 +56,12 @@ def write(text, encoding="utf-8"):
     Path("products.csv").write_bytes(text.encode(encoding))
 
 
+def products(server):
+    return [call.arguments["product"] for call in server.calls if call.method == "plan_launch"]
+
+
 def titles(server):
-    return [call.arguments["product"].title for call in server.calls if call.method == "plan_launch"]
+    return [product.title for product in products(server)]
 
 
 def read_csv(path="plans.csv"):
@@ -403,12 +404,13 @@ def test_an_interrupted_run_goes_on_where_it_was(server, run):
     assert set(again) | set(titles(server)[:before]) == {f"chips {n}" for n in range(10)}
 
 
-def test_a_service_that_is_away_when_the_run_goes_on_loses_nothing(server, run):
-    def gone_after_three(arguments):
-        if arguments["product"].title == "chips 3":
-            raise Unavailable("shutting down", reason=ErrorReason.DRAINING)
-        return sample_answer("plan_launch")
+def gone_after_three(arguments):
+    if arguments["product"].title == "chips 3":
+        raise Unavailable("shutting down", reason=ErrorReason.DRAINING, retry_after=600.0)
+    return sample_answer("plan_launch")
 
+
+def test_a_service_that_is_away_when_the_run_goes_on_loses_nothing(server, run):
     server.answer("plan_launch", gone_after_three)
     write(TEN)
     assert run("--out", "plans.csv", "--concurrency", "1")[0] == 3
@@ -432,11 +434,6 @@ def test_a_model_release_that_is_not_served_is_told_once(server, run):
 
 
 def test_a_service_that_goes_away_stops_the_run_and_loses_nothing(server, run):
-    def gone_after_three(arguments):
-        if arguments["product"].title == "chips 3":
-            raise Unavailable("shutting down", reason=ErrorReason.DRAINING, retry_after=600.0)
-        return sample_answer("plan_launch")
-
     server.answer("plan_launch", gone_after_three)
     write(TEN)
     status, err = run("--out", "plans.csv", "--concurrency", "1")
@@ -600,10 +597,7 @@ def test_a_file_in_another_encoding_is_planned_as_it_is_written(server, run):
     write("sku;name;price\n1;Küchenmesser Größe 5;3,49\n2;Bürste für Käse;4,00\n", "cp1252")
     status, err = run("--out", "plans.csv", "--currency", "EUR")
     assert (status, titles(server)) == (0, ["Küchenmesser Größe 5", "Bürste für Käse"])
-    assert [call.arguments["product"].list_price for call in server.calls if call.method == "plan_launch"] == [
-        Money("3.49", "EUR"),
-        Money("4", "EUR"),
-    ]
+    assert [product.list_price for product in products(server)] == [Money("3.49", "EUR"), Money("4", "EUR")]
     assert "encoding CP1252\n" in err
     assert "price: decimal comma\n" in err
 
@@ -622,8 +616,7 @@ def test_the_sign_before_decimals_can_be_given(server, run, sign, price):
     write("title;price\nchips;1,299\n")
     status, err = run("--out", "plans.csv", "--currency", "KWD", "--decimal", sign)
     assert status == 0
-    (product,) = [call.arguments["product"] for call in server.calls if call.method == "plan_launch"]
-    assert product.list_price == Money(price, "KWD")
+    assert [product.list_price for product in products(server)] == [Money(price, "KWD")]
     assert "check this" not in err
 
 
@@ -638,12 +631,10 @@ def test_lines_that_are_no_rows_are_told_and_the_others_planned(server, run):
 def test_words_for_nothing_are_no_products(server, run):
     write("sku,title,price\nNULL,chips,n/a\n1002.0,NULL,2.99\n")
     assert run("--out", "plans.csv")[0] == 2
-    (product,) = [call.arguments["product"] for call in server.calls if call.method == "plan_launch"]
+    (product,) = products(server)
     assert (product.title, product.product_id, product.list_price) == ("chips", None, None)
-    assert [(row["product_id"], row["error_message"]) for row in read_csv()][1] == (
-        "1002",
-        "is empty; write the title as a shop would show it",
-    )
+    _, row = read_csv()
+    assert (row["product_id"], row["error_message"]) == ("1002", "is empty; write the title as a shop would show it")
 
 
 def test_an_amount_that_could_be_two_is_pointed_out(run):
@@ -681,8 +672,7 @@ def test_spreadsheets_and_parquet_are_planned(server, run):
     )
     for name in ("products.xlsx", "products.parquet"):
         assert main(["plan", "--file", name, "--out", f"{name}.csv"]) == 0
-    products = [call.arguments["product"] for call in server.calls if call.method == "plan_launch"]
-    assert [(p.product_id, p.title, p.list_price) for p in products] == [
+    assert [(product.product_id, product.title, product.list_price) for product in products(server)] == [
         ("1001", "chips", Money("3.99", "USD")),
         ("1002", "nuts", Money("2.90", "USD")),
     ]

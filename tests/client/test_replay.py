@@ -21,7 +21,6 @@ from onshelf import (
     PlanConstraints,
     Quantile,
 )
-from onshelf._cli import main
 from onshelf.testing import sample_answer
 
 
@@ -62,10 +61,7 @@ CONTENT = {
 
 
 @pytest.fixture
-def run(server, capsys, monkeypatch, tmp_path):
-    monkeypatch.setenv("ONSHELF_ADDRESS", server.address)
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.chdir(tmp_path)
+def run(run, server):
     Path("launches.json").write_text(json.dumps(CONTENT), encoding="utf-8")
     levels = {0.1: 0.6, 0.5: 3.2, 0.9: 8.1}  # in whole units: 1 - 4 - 9
     units = CountForecast(mean=4.5, quantiles=tuple(Quantile(level, value) for level, value in levels.items()))
@@ -73,12 +69,7 @@ def run(server, capsys, monkeypatch, tmp_path):
     plan = LaunchPlan(forecasts=(OutcomeForecast(horizon_weeks=8, units=units),))
     server.answer("evaluate_plan", EvaluatePlanResult(plan_id="p", plan=plan, objective_metric=sample.objective_metric))
 
-    def call(*argv):
-        status = main(["replay", "--launches", "launches.json", *argv])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
+    return lambda *argv: run("replay", "--launches", "launches.json", *argv)
 
 
 def test_each_launch_is_forecast_as_it_was_done_by_the_release_that_ended_before(server, run):

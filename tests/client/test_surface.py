@@ -7,133 +7,33 @@ import sys
 import onshelf
 from onshelf import AsyncClient, Client, OnshelfError, _errors
 
-SURFACE = [
-    "AccessDenied",
-    "Action",
-    "ActionEffect",
-    "AsyncClient",
-    "Attribution",
-    "AudienceMember",
-    "AudienceSegment",
-    "BrandClass",
-    "CalendarEvent",
-    "Cancelled",
-    "CategoryInterest",
-    "CategoryResolution",
-    "Channel",
-    "ChannelCost",
-    "ChannelUse",
-    "Client",
-    "Conflict",
-    "Costs",
-    "CountForecast",
-    "DateWindow",
-    "DeadlineExceeded",
-    "DecideLaunchResult",
-    "DecisionKind",
-    "DecisionReason",
-    "DeleteProductsResult",
-    "ErrorReason",
-    "EvaluatePlanRequest",
-    "EvaluatePlanResult",
-    "Event",
-    "EventError",
-    "EventKind",
-    "FeatureVector",
-    "FieldViolation",
-    "FindAudienceResult",
-    "FindSimilarLaunchesResult",
-    "ForgetUserResult",
-    "FrontierPoint",
-    "GetLaunchReportResult",
-    "GetPlanResult",
-    "GetUserProfileResult",
-    "Health",
-    "HealthStatus",
-    "HistoryEvent",
-    "InvalidRequest",
-    "Launch",
-    "LaunchDecision",
-    "LaunchException",
-    "LaunchPlan",
-    "LaunchReportWeek",
-    "LaunchState",
-    "ListChannelsResult",
-    "ListEventsResult",
-    "ListLaunchesResult",
-    "ListModelReleasesResult",
-    "ListPlansResult",
-    "ListRefusedEventsResult",
-    "MarketSignal",
-    "ModelRelease",
-    "ModelReleaseInfo",
-    "Money",
-    "MoneyForecast",
-    "NoFeasiblePlan",
-    "NotFound",
-    "NotServed",
-    "Notice",
-    "NoticeCode",
-    "Objective",
-    "ObjectiveMetric",
-    "OnshelfError",
-    "OutcomeForecast",
-    "Overloaded",
-    "PastLaunch",
-    "PlanConstraints",
-    "PlanDifference",
-    "PlanLaunchResult",
-    "PlanRequest",
-    "PlanSummary",
-    "PricePhase",
-    "PriceResponse",
-    "PriceStep",
-    "PriceTax",
-    "Product",
-    "ProductError",
-    "Quantile",
-    "RecommendProductsResult",
-    "RecommendationScope",
-    "RecommendedProduct",
-    "RecordEventsResult",
-    "RefusedEvent",
-    "ReleaseMetric",
-    "ReorderAdvice",
-    "ReplayPlanResult",
-    "ResponseInfo",
-    "ReviewTopic",
-    "ServiceFault",
-    "ServingState",
-    "SiteStock",
-    "StageTiming",
-    "StockAdvice",
-    "StockPolicy",
-    "StockSite",
-    "StoredPlan",
-    "StreamEventsResponse",
-    "StreamedPlan",
-    "Support",
-    "SupportLevel",
-    "TimingEvidence",
-    "Unavailable",
-    "UnitsBasis",
-    "UpdateForecastResult",
-    "UpsertProductsResult",
-    "UserProfile",
-    "WeekForecast",
-]
+SURFACE = """
+AccessDenied Action ActionEffect AsyncClient Attribution AudienceMember AudienceSegment BrandClass CalendarEvent
+Cancelled CategoryInterest CategoryResolution Channel ChannelCost ChannelUse Client Conflict Costs CountForecast
+DateWindow DeadlineExceeded DecideLaunchResult DecisionKind DecisionReason DeleteProductsResult ErrorReason
+EvaluatePlanRequest EvaluatePlanResult Event EventError EventKind FeatureVector FieldViolation FindAudienceResult
+FindSimilarLaunchesResult ForgetUserResult FrontierPoint GetLaunchReportResult GetPlanResult GetUserProfileResult
+Health HealthStatus HistoryEvent InvalidRequest Launch LaunchDecision LaunchException LaunchPlan LaunchReportWeek
+LaunchState ListChannelsResult ListEventsResult ListLaunchesResult ListModelReleasesResult ListPlansResult
+ListRefusedEventsResult MarketSignal ModelRelease ModelReleaseInfo Money MoneyForecast NoFeasiblePlan NotFound
+NotServed Notice NoticeCode Objective ObjectiveMetric OnshelfError OutcomeForecast Overloaded PastLaunch
+PlanConstraints PlanDifference PlanLaunchResult PlanRequest PlanSummary PricePhase PriceResponse PriceStep PriceTax
+Product ProductError Quantile RecommendProductsResult RecommendationScope RecommendedProduct RecordEventsResult
+RefusedEvent ReleaseMetric ReorderAdvice ReplayPlanResult ResponseInfo ReviewTopic ServiceFault ServingState SiteStock
+StageTiming StockAdvice StockPolicy StockSite StoredPlan StreamEventsResponse StreamedPlan Support SupportLevel
+TimingEvidence Unavailable UnitsBasis UpdateForecastResult UpsertProductsResult UserProfile WeekForecast
+"""
 
 
 def test_the_surface_is_pinned_and_sorted():
-    assert sorted(onshelf.__all__) == sorted(SURFACE)
-    assert onshelf.__all__ == sorted(onshelf.__all__)
-    assert all(hasattr(onshelf, name) for name in SURFACE)
+    assert onshelf.__all__ == sorted(SURFACE.split())
+    assert all(hasattr(onshelf, name) for name in SURFACE.split())
 
 
 def test_nothing_else_is_public():
     modules = {"addresses", "console", "files", "reasons", "testing", "v1"}
     public = {name for name in vars(onshelf) if not name.startswith("_")}
-    assert public - modules == set(SURFACE)
+    assert public - modules == set(SURFACE.split())
 
 
 def test_both_clients_have_the_same_methods_and_signatures():
