@@ -1,7 +1,9 @@
 """A tiny model repository and a real Triton that serves it, once for all tests of this folder."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -9,7 +11,7 @@ import pytest
 import tritonclient.grpc as triton_grpc
 from onnx import TensorProto, helper, numpy_helper
 
-from onshelf_local_triton import LocalTriton
+from onshelf_local_triton import LocalTriton, state
 from onshelf_local_triton.environment import install
 
 ROOT = Path(__file__).parents[2]
@@ -141,6 +143,18 @@ def write_linear() -> Callable[..., Path]:
         return root
 
     return write
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Callable[..., state.State]:
+    """record(**fields): what a started server leaves in its run folder; what is not given is invented."""
+
+    def invented(**fields: Any) -> state.State:
+        ports = dict(zip(state.PORT_NAMES, (1, 2, 3), strict=True))
+        given = {"server_id": "onshelf-x", "pid": os.getpid(), "repository": "/r", "log": str(tmp_path / "log")}
+        return state.State(**{**given, **ports, **fields})
+
+    return invented
 
 
 @pytest.fixture

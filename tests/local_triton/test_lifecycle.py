@@ -14,12 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stack import wait_until
 from tritonclient.utils import InferenceServerException
 
 from onshelf_local_triton import LocalTriton, LocalTritonError, ServerError, StartError, api, processes, state
 from onshelf_local_triton import server as server_module
 from onshelf_local_triton.__main__ import main
 
+Record = Callable[..., state.State]
 X = {"x": np.ones((1, 4), dtype=np.float32)}
 
 
@@ -124,18 +126,13 @@ def test_a_server_that_hangs_while_it_starts_is_started_again(
     ids=["nothing", "its log grows", "it works", "it waits for requests", "it waits for a disk"],
 )
 def test_a_server_hangs_where_it_does_nothing(
-    happens: dict[str, float], hangs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    happens: dict[str, float], hangs: bool, record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = tmp_path / "log"
     log.write_text("It starts.\n")
     now = used = 0.0
     monkeypatch.setattr(processes, "work", lambda _: ({"1": used, "2": 0.001}, bool(happens.get("disk"))))
-    hang = server_module._Hang(
-        state.State(
-            server_id="onshelf-x", pid=1, repository="/r", grpc_port=1, http_port=2, metrics_port=3, log=str(log)
-        ),
-        lambda: now,
-    )
+    hang = server_module._Hang(record(), lambda: now)
     seen = []
     for _ in range(40):
         now += 1.5
@@ -146,21 +143,10 @@ def test_a_server_hangs_where_it_does_nothing(
     assert not any(seen[: int(server_module.HANG_SECONDS / 1.5) - 1])
 
 
-def test_time_in_which_the_machine_stood_still_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_in_which_the_machine_stood_still_does_not_count(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     now, used = 0.0, {"1": 7.0, "2": 0.5}
     monkeypatch.setattr(processes, "work", lambda _: (dict(used), False))
-    hang = server_module._Hang(
-        state.State(
-            server_id="onshelf-x",
-            pid=1,
-            repository="/r",
-            grpc_port=1,
-            http_port=2,
-            metrics_port=3,
-            log=str(tmp_path / "no log"),
-        ),
-        lambda: now,
-    )
+    hang = server_module._Hang(record(), lambda: now)
     now = 3600.0
     assert not hang.look()
     now = 7200.0
@@ -171,21 +157,10 @@ def test_time_in_which_the_machine_stood_still_does_not_count(tmp_path: Path, mo
         assert not hang.look(), "the others work"
 
 
-def test_many_threads_that_wait_are_no_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_threads_that_wait_are_no_work(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(processes, "work", lambda _: ({str(n): now * 0.002 for n in range(1000)}, False))
-    hang = server_module._Hang(
-        state.State(
-            server_id="onshelf-x",
-            pid=1,
-            repository="/r",
-            grpc_port=1,
-            http_port=2,
-            metrics_port=3,
-            log=str(tmp_path / "no log"),
-        ),
-        lambda: now,
-    )
+    hang = server_module._Hang(record(), lambda: now)
     for _ in range(30):
         now += 1.5
         hang.look()
@@ -370,9 +345,7 @@ def test_a_broken_new_version_leaves_the_old_ones_serving(
     assert "linear 9 UNAVAILABLE Internal: TritonModelException: " in output
     write_linear(running.repository, version=9)
     running.reload("linear")
-    deadline = time.monotonic() + 20
-    while not running.ready:  # also while the version that dropped out is being unloaded
-        assert time.monotonic() < deadline, running.index()
+    wait_until(lambda: running.ready, "the version that dropped out to be unloaded, too", 20)
 
 
 BROKEN = {
@@ -456,17 +429,8 @@ def test_a_given_port_that_is_taken_is_refused(running: LocalTriton, venv: Path,
     assert not other.running
 
 
-def test_a_process_that_got_the_recorded_pid_is_left_alone(tmp_path: Path, venv: Path) -> None:
-    record = state.State(
-        server_id="onshelf-gone",
-        pid=os.getpid(),
-        repository="/repository",
-        grpc_port=1,
-        http_port=2,
-        metrics_port=3,
-        log=str(tmp_path / "log"),
-    )
-    record.write(tmp_path)
+def test_a_process_that_got_the_recorded_pid_is_left_alone(record: Record, tmp_path: Path, venv: Path) -> None:
+    record(server_id="onshelf-gone").write(tmp_path)
     triton = LocalTriton.recorded(tmp_path, venv=venv)
     assert triton is not None
     assert not triton.running
@@ -495,18 +459,8 @@ def test_a_start_that_cannot_be_recorded_leaves_nothing_behind(
     assert processes.having(str(log)) == []
 
 
-def test_a_state_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    record = state.State(
-        server_id="onshelf-old",
-        pid=os.getpid(),
-        repository="/repository",
-        grpc_port=1,
-        http_port=2,
-        metrics_port=3,
-        log=str(tmp_path / "log"),
-        timeout=7.0,
-    )
-    record.write(tmp_path)
+def test_a_state_file_of_an_earlier_version_is_read(record: Record, tmp_path: Path) -> None:
+    record(timeout=7.0).write(tmp_path)
     path = tmp_path / "state.json"
     written = json.loads(path.read_text())
     path.write_text(json.dumps({name: value for name, value in written.items() if name not in ("timeout", "revival")}))

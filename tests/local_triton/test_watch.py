@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stack import wait_until
 from tritonclient.utils import InferenceServerException
 
 from onshelf_local_triton import LocalTriton, processes, state
@@ -25,6 +26,9 @@ from onshelf_local_triton.errors import ServerError
 from onshelf_local_triton.processes import ModelProcess
 from onshelf_local_triton.watch import LONGEST_PAUSE, Watch, attend, pause_after, revive
 
+FakeTriton = tuple[int, list[str]]
+Stubs = list[subprocess.Popen[bytes]]
+Record = Callable[..., state.State]
 seen = processes.model_processes
 X = {"x": np.ones((1, 4), dtype=np.float32)}
 
@@ -53,13 +57,6 @@ def hurt(own: LocalTriton, write_linear: Callable[..., Path]) -> LocalTriton:
 def processes_of(triton: LocalTriton, model: str) -> list[ModelProcess]:
     assert triton.state is not None
     return [one for one in processes.model_processes(triton.state.pid) if one.model == model]
-
-
-def until(true: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
 
 
 def test_a_model_whose_process_died_serves_again_by_itself(hurt: LocalTriton, infer_at: Callable[..., dict]) -> None:
@@ -92,7 +89,7 @@ def test_a_model_whose_process_died_serves_again_by_itself(hurt: LocalTriton, in
             return False
         return victim not in [one.pid for one in processes_of(hurt, "linear")]
 
-    until(serves, "linear to serve again")
+    wait_until(serves, "linear to serve again")
     for version, answer in answers.items():
         np.testing.assert_array_equal(infer_at(hurt.grpc_url, "linear", X, version)["y"], answer)
     stop.set()
@@ -114,8 +111,8 @@ def test_a_model_that_keeps_dying_is_loaded_later_and_later(hurt: LocalTriton, i
     for count, pause in enumerate(("now", "in 1 s", "in 2 s"), start=1):
         kill()
         line = f"other: a process of it died; it is loaded again {pause}"
-        until(lambda line=line: line in hurt.log.read_text(), line)
-        until(lambda count=count: hurt.log.read_text().count("other is loaded again after") == count, "the load")
+        wait_until(lambda line=line: line in hurt.log.read_text(), line)
+        wait_until(lambda count=count: hurt.log.read_text().count("other is loaded again after") == count, "the load")
     assert infer_at(hurt.grpc_url, "other", X)["y"].shape == (1, 3)
 
 
@@ -125,17 +122,16 @@ def test_versions_that_come_and_go_in_order_are_left_alone(
     before = hurt.log.read_text()
     write_linear(hurt.repository, version=3)
     hurt.reload("linear")
-    until(lambda: {one.version for one in processes_of(hurt, "linear")} == {"2", "3"}, "version 1 to be dropped")
+    wait_until(lambda: {one.version for one in processes_of(hurt, "linear")} == {"2", "3"}, "version 1 to be dropped")
     hurt.unload("other")
-    until(lambda: not processes_of(hurt, "other"), "other to end")
+    wait_until(lambda: not processes_of(hurt, "other"), "other to end")
     infer_at(hurt.grpc_url, "linear", X, "3")
     time.sleep(0.5)  # some looks of the watch
     assert " died" not in hurt.log.read_text().removeprefix(before)
 
 
 def test_the_watch_is_kept_once_and_ends_with_the_server(hurt: LocalTriton, venv: Path) -> None:
-    state = hurt.state
-    assert state is not None
+    state = recorded(hurt)
 
     def watches() -> list[int]:
         found = processes.having(state.server_id)
@@ -146,9 +142,9 @@ def test_the_watch_is_kept_once_and_ends_with_the_server(hurt: LocalTriton, venv
     assert not again.start()
     assert len(watches()) == 1
     os.kill(watches()[0], signal.SIGKILL)
-    until(lambda: not watches(), "the watch to die")
+    wait_until(lambda: not watches(), "the watch to die")
     assert not again.start()
-    until(lambda: len(watches()) == 1, "a start to see that a watch is kept")
+    wait_until(lambda: len(watches()) == 1, "a start to see that a watch is kept")
     hurt.stop()
     assert processes.having(state.server_id) == []
 
@@ -156,10 +152,9 @@ def test_the_watch_is_kept_once_and_ends_with_the_server(hurt: LocalTriton, venv
 def test_a_server_with_a_dead_model_process_stops_soon(
     hurt: LocalTriton, infer_at: Callable[..., dict], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state = hurt.state
-    assert state is not None
+    state = recorded(hurt)
     os.kill(processes_of(hurt, "other")[0].pid, signal.SIGKILL)
-    until(lambda: any(one.dead for one in processes.model_processes(state.pid)), "the death to be seen")
+    wait_until(lambda: any(one.dead for one in processes.model_processes(state.pid)), "the death to be seen")
     capsys.readouterr()
     hurt.stop()
     assert capsys.readouterr().err in (f"killing tritonserver {state.pid}: a process of its models died\n", "")
@@ -167,7 +162,7 @@ def test_a_server_with_a_dead_model_process_stops_soon(
 
 
 @pytest.fixture
-def fake_triton() -> Iterator[tuple[int, list[str]]]:
+def fake_triton() -> Iterator[FakeTriton]:
     """The HTTP port of a server that has one model, `linear`, and what it was told to do; it hangs or refuses where
     that stands there before ("hang ...", "refuse ..."; "refuse index" for the list of models).
     """
@@ -198,14 +193,14 @@ def fake_triton() -> Iterator[tuple[int, list[str]]]:
 
 
 @pytest.fixture
-def stubs(tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+def stubs(tmp_path: Path) -> Iterator[Stubs]:
     """Two processes of this one that look like those of the only version of `linear`."""
     stub = shutil.copy(str(shutil.which("cat")), tmp_path / "triton_python_backend_stub")
     served = tmp_path / "linear" / "1" / "model.onnx"
     served.parent.mkdir(parents=True)
     os.mkfifo(served)  # never written, so they wait
     running = [subprocess.Popen([stub, served]) for _ in range(2)]
-    until(lambda: [one.model for one in processes.model_processes(os.getpid())] == ["linear"] * 2, "them to run")
+    wait_until(lambda: [one.model for one in processes.model_processes(os.getpid())] == ["linear"] * 2, "them to run")
     yield running
     for one in running:
         one.kill()
@@ -217,75 +212,74 @@ def a_server(token: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process with the token of a server in its command line, which the kernel shows a moment after it started."""
     server = subprocess.Popen(["sh", "-c", f"sleep 60; : {token}"], start_new_session=True)
     try:
-        until(lambda: token in processes.command_line(server.pid), "its command line")
+        wait_until(lambda: token in processes.command_line(server.pid), "its command line")
         yield server
     finally:
         server.kill()
         server.wait()
 
 
-class Clock:
-    """Seconds that pass when the test says so."""
+class Watched:
+    """A watch of this process, which has two processes of `linear`; its clock goes on when the test says so."""
 
-    now = 100.0
+    def __init__(self, port: int, told: list[str], stubs: Stubs) -> None:
+        self.told, self.stubs = told, stubs
+        self.said: list[str] = []
+        self._now = 100.0
+        self._watch = Watch(server=os.getpid(), port=port, say=self.said.append, clock=lambda: self._now)
+        self._watch.look()
 
-    def __call__(self) -> float:
-        return self.now
+    def look(self, later: float = 0.0) -> None:
+        self._now += later
+        self._watch.look()
+
+    def lose(self, number: int = 0) -> None:
+        """Kill one of the two, and wait until that can be seen."""
+        before = self.dead
+        self.stubs[number].kill()
+        wait_until(lambda: self.dead == before + 1, "it to die")
+
+    @property
+    def dead(self) -> int:
+        return sum(one.dead for one in processes.model_processes(os.getpid()))
 
 
-def dead() -> int:
-    return sum(one.dead for one in processes.model_processes(os.getpid()))
+@pytest.fixture
+def watched(fake_triton: FakeTriton, stubs: Stubs) -> Watched:
+    return Watched(*fake_triton, stubs)
 
 
 @pytest.mark.parametrize("reaped", [True, False])
-def test_a_process_that_is_looked_after_has_ended_in_order(
-    reaped: bool, fake_triton: tuple[int, list[str]], stubs: list[subprocess.Popen[bytes]]
-) -> None:
-    port, told = fake_triton
-    clock, said = Clock(), []
-    watch = Watch(server=os.getpid(), port=port, say=said.append, clock=clock)
-    watch.look()
-    stubs[0].kill()
-    until(lambda: dead() == 1, "it to die")
-    clock.now += 0.1
-    watch.look()
-    assert said == [], "it may be looked after yet"
+def test_a_process_that_is_looked_after_has_ended_in_order(reaped: bool, watched: Watched) -> None:
+    watched.lose()
+    watched.look(later=0.1)
+    assert watched.said == [], "it may be looked after yet"
     if reaped:
-        stubs[0].wait()
-    clock.now += 0.3
-    watch.look()
-    watch.look()
+        watched.stubs[0].wait()
+    watched.look(later=0.3)
+    watched.look()
     if reaped:
-        assert (said, told) == ([], [])
+        assert (watched.said, watched.told) == ([], [])
     else:
-        assert said[0] == "linear: a process of it died; it is loaded again now"
-        assert told == ["linear/unload", "linear/load"], "once"
+        assert watched.said[0] == "linear: a process of it died; it is loaded again now"
+        assert watched.told == ["linear/unload", "linear/load"], "once"
 
 
-def test_a_model_is_loaded_once_however_many_of_its_processes_died(
-    fake_triton: tuple[int, list[str]], stubs: list[subprocess.Popen[bytes]]
-) -> None:
-    port, told = fake_triton
-    clock, said = Clock(), []
-    watch = Watch(server=os.getpid(), port=port, say=said.append, clock=clock)
-    watch.look()
-    for number, stub in enumerate(stubs, start=1):  # the second one dies while the first death is being made sure of
-        stub.kill()
-        until(lambda number=number: dead() == number, "it to die")
-        clock.now += 0.15
-        watch.look()
+def test_a_model_is_loaded_once_however_many_of_its_processes_died(watched: Watched) -> None:
+    for number in range(2):  # the second one dies while the first death is being made sure of
+        watched.lose(number)
+        watched.look(later=0.15)
     for _ in range(5):
-        clock.now += 0.5
-        watch.look()
-    assert told == ["linear/unload", "linear/load"]
+        watched.look(later=0.5)
+    assert watched.told == ["linear/unload", "linear/load"]
 
 
 def test_a_server_that_does_not_end_a_load_is_killed(
-    fake_triton: tuple[int, list[str]], stubs: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+    fake_triton: FakeTriton, stubs: Stubs, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port, told = fake_triton
     told.append("hang linear/load")
-    looked, seen = threading.Event(), processes.model_processes
+    looked = threading.Event()
 
     def of_this_process(_: int, among: Iterable[int] | None = None) -> list[ModelProcess]:
         found = seen(os.getpid(), among)
@@ -296,16 +290,7 @@ def test_a_server_that_does_not_end_a_load_is_killed(
     monkeypatch.setattr(watch_module, "LEAST_LOAD_SECONDS", 0.3)
     said: list[str] = []
     with a_server("onshelf-hangs") as server:
-        running = state.State(
-            server_id="onshelf-hangs",
-            pid=server.pid,
-            repository="/repository",
-            grpc_port=1,
-            http_port=port,
-            metrics_port=3,
-            log="/log",
-            timeout=0.3,
-        )
+        running = record(server_id="onshelf-hangs", pid=server.pid, http_port=port, timeout=0.3)
         attending = threading.Thread(target=attend, args=(running, said.append))
         attending.start()
         assert looked.wait(20)
@@ -316,7 +301,7 @@ def test_a_server_that_does_not_end_a_load_is_killed(
 
 
 def test_a_server_that_answers_nothing_any_more_is_killed(
-    fake_triton: tuple[int, list[str]], stubs: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+    fake_triton: FakeTriton, stubs: Stubs, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port, told = fake_triton
     told.append("refuse index")
@@ -324,16 +309,7 @@ def test_a_server_that_answers_nothing_any_more_is_killed(
     monkeypatch.setattr(watch_module, "LEAST_LOAD_SECONDS", 0.3)
     said: list[str] = []
     with a_server("onshelf-silent") as server:
-        running = state.State(
-            server_id="onshelf-silent",
-            pid=server.pid,
-            repository="/repository",
-            grpc_port=1,
-            http_port=port,
-            metrics_port=3,
-            log="/log",
-            timeout=0.3,
-        )
+        running = record(server_id="onshelf-silent", pid=server.pid, http_port=port, timeout=0.3)
         stubs[0].kill()
         attending = threading.Thread(target=attend, args=(running, said.append))
         attending.start()
@@ -343,47 +319,31 @@ def test_a_server_that_answers_nothing_any_more_is_killed(
     assert len(said) == 2, "what it did not answer is said once"
 
 
-def test_a_server_that_refuses_a_load_lives_on(
-    fake_triton: tuple[int, list[str]], stubs: list[subprocess.Popen[bytes]]
-) -> None:
-    port, told = fake_triton
-    told.append("refuse linear/load")
-    clock, said = Clock(), []
-    watch = Watch(server=os.getpid(), port=port, say=said.append, clock=clock)
-    watch.look()
-    stubs[0].kill()
-    until(lambda: dead() == 1, "it to die")
+def test_a_server_that_refuses_a_load_lives_on(watched: Watched) -> None:
+    watched.told.append("refuse linear/load")
+    watched.lose()
     for _ in range(2):
-        clock.now += 0.5
-        watch.look()
-    assert "linear: Triton refused /v2/repository/models/linear/load (400): no; it is loaded again in 1 s" in said
+        watched.look(later=0.5)
+    refused = "linear: Triton refused /v2/repository/models/linear/load (400): no; it is loaded again in 1 s"
+    assert refused in watched.said
 
 
-def test_a_death_is_not_forgotten_where_the_server_does_not_answer(
-    fake_triton: tuple[int, list[str]], stubs: list[subprocess.Popen[bytes]]
-) -> None:
-    port, told = fake_triton
-    clock, said = Clock(), []
-    watch = Watch(server=os.getpid(), port=port, say=said.append, clock=clock)
-    watch.look()
-    stubs[0].kill()
-    until(lambda: dead() == 1, "it to die")
-    watch.look()
-    told.append("refuse index")
-    clock.now += 0.5
-    for _ in range(2):
+def test_a_death_is_not_forgotten_where_the_server_does_not_answer(watched: Watched) -> None:
+    watched.lose()
+    watched.look()
+    watched.told.append("refuse index")
+    for later in (0.5, 0.0):
         with pytest.raises(ServerError):
-            watch.look()
-    told.clear()
-    watch.look()
-    assert told == ["linear/unload", "linear/load"]
+            watched.look(later)
+    watched.told.clear()
+    watched.look()
+    assert watched.told == ["linear/unload", "linear/load"]
 
 
 def test_a_server_that_was_stopped_is_not_brought_back(hurt: LocalTriton, venv: Path) -> None:
     said: list[str] = []
     revive("onshelf-of-yesterday", hurt.run_dir, venv, 0, said.append)
-    running = hurt.state
-    assert running is not None
+    running = recorded(hurt)
     hurt.stop()
     revive(running.server_id, hurt.run_dir, venv, 0, said.append)
     assert not hurt.running
@@ -431,19 +391,19 @@ def test_a_server_that_died_is_started_anew_until_that_succeeds(
                 return False
             return True
 
-        until(takes, "its port to be free")
+        wait_until(takes, "its port to be free")
         other.listen()
-        until(lambda: says("died; it is started anew in 1 s"), "its death to be seen")
+        wait_until(lambda: says("died; it is started anew in 1 s"), "its death to be seen")
         capsys.readouterr()
         assert main(status) == 1
         assert capsys.readouterr().err.startswith("Triton is being started anew: it died ")
-        until(lambda: says("died; it is started anew in 2 s"), "the first try to fail")
-        until(lambda: "; try 2 at " in recorded(hurt).revival, "the second try to be recorded")
+        wait_until(lambda: says("died; it is started anew in 2 s"), "the first try to fail")
+        wait_until(lambda: "; try 2 at " in recorded(hurt).revival, "the second try to be recorded")
         assert main(status) == 1
         why = capsys.readouterr().err
         assert "; the try before failed: tritonserver ended before it was ready" in why
         assert f":{before.grpc_port}' already in use" in why
-    until(lambda: says("tritonserver serves again after"), "the second try to succeed")
+    wait_until(lambda: says("tritonserver serves again after"), "the second try to succeed")
     assert main(status) == 0
     after = recorded(hurt)
     assert after.pid != before.pid
@@ -451,14 +411,14 @@ def test_a_server_that_died_is_started_anew_until_that_succeeds(
     assert after.timeout == 100
 
     os.kill(after.pid, signal.SIGKILL)
-    until(lambda: says("died; it is started anew in 4 s"), "its third fall in a row to be counted")
+    wait_until(lambda: says("died; it is started anew in 4 s"), "its third fall in a row to be counted")
     stop(hurt, capsys)
 
 
 def test_a_stop_ends_a_server_that_is_being_started_anew(hurt: LocalTriton, capsys: pytest.CaptureFixture[str]) -> None:
     died = recorded(hurt).pid
     os.kill(died, signal.SIGKILL)
-    until(lambda: recorded(hurt).pid != died, "it to be started anew")
+    wait_until(lambda: recorded(hurt).pid != died, "it to be started anew")
     os.kill(recorded(hurt).pid, signal.SIGSTOP)  # it loads for as long as one waits
     assert main(["status", "--run-dir", str(hurt.run_dir)]) == 1
     assert "Triton is being started anew: it died at " in capsys.readouterr().err
@@ -466,18 +426,9 @@ def test_a_stop_ends_a_server_that_is_being_started_anew(hurt: LocalTriton, caps
 
 
 def test_whatever_keeps_a_server_from_being_started_anew_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dead = state.State(
-        server_id="onshelf-dead",
-        pid=os.getpid(),
-        repository="/repository",
-        grpc_port=1,
-        http_port=2,
-        metrics_port=3,
-        log=str(tmp_path / "log"),
-    )
-    dead.write(tmp_path)
+    record(server_id="onshelf-dead").write(tmp_path)
     (tmp_path / f".state.json.{os.getpid()}").mkdir()  # where the record is written first
     said: list[str] = []
     slept: list[float] = []
