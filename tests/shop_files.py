@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 from onshelf_exporter import doctor
 from onshelf_exporter.data.prepare import prepare
 
+HEAD = "Bill,Article No,Title,Qty,Order Date,Amount,Customer ID"
+
 
 @dataclass
 class Route:
@@ -59,6 +61,12 @@ def text_file(path: Path, text: str, encoding: str = "utf-8") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(("\n".join(lines) + "\n").encode(encoding))
     return path
+
+
+def days_of(path: Path, header: str, *lines: str, count: int = 21) -> Path:
+    """A file of `lines` on each of some days; {n} makes a line's ids its own, {day} dates it."""
+    days = enumerate(day.date() for day in pd.date_range("2024-01-01", periods=count))
+    return text_file(path, "\n".join([header, *(line.format(n=n, day=day) for n, day in days for line in lines)]))
 
 
 def weekly_lines(weeks: int, header: str, line: str) -> str:

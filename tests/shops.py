@@ -12,7 +12,7 @@ Sunday).
 
 import datetime as dt
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -276,16 +276,22 @@ def drop_columns(folder: Path, name: str, *columns: str) -> None:
 
 
 def change_table(folder: Path, name: str, **columns: Any) -> None:
-    """Replace or add columns of one table of a shop; a value may be a function of the old column's Python list."""
+    """Replace or add columns of one table of a shop; a value may be a function of the old column's Python list, which
+    holds None in each row where there was no such column."""
     path = folder / f"{name}.parquet"
     table = pq.read_table(path)
     for column, value in columns.items():
-        old = table.column(column).to_pylist() if column in table.column_names else None
+        old = table.column(column).to_pylist() if column in table.column_names else [None] * len(table)
         new = value(old) if callable(value) else value
         array = new if isinstance(new, pa.Array) else pa.array(new)
         position = table.column_names.index(column) if column in table.column_names else None
         table = table.append_column(column, array) if position is None else table.set_column(position, column, array)
     pq.write_table(table, path)
+
+
+def first(*values: Any, kind: Callable[[Any], Any] = lambda old: old) -> Callable[[list[Any]], list[Any]]:
+    """For `change_table`: these values in a column's first rows, the others as they were, as another kind if given."""
+    return lambda old: [*values, *map(kind, old[len(values) :])]
 
 
 def write_sales(folder: Path, rows: list[dict[str, Any]], settings: dict[str, Any] | None = None) -> Path:

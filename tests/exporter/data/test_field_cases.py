@@ -6,25 +6,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from shop_files import parquet_file, route, run_doctor, text_file, weekly_lines
+from shop_files import HEAD, days_of, parquet_file, route, run_doctor, text_file, weekly_lines
 
 from onshelf_exporter.data.prepare import prepare
 from onshelf_exporter.process.errors import SettingError
-
-HEAD = "Bill,Article No,Title,Qty,Order Date,Amount,Customer ID"
-
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "250")
-
-
-def weeks(path: Path, header: str, *lines: str, count: int = 3) -> Path:
-    """A file of `lines` in each of some weeks; {n} makes a line's ids its own, {day} dates it."""
-    days = [day.date() for day in pd.date_range("2024-01-01", periods=7 * count)]
-    rows = [line.format(n=n, day=day) for n, day in enumerate(days) for line in lines]
-    return text_file(path, "\n".join([header, *rows]))
-
 
 # --- kinds and states ---
 
@@ -38,7 +23,7 @@ CLICKS = (
 
 
 def test_events_of_unknown_kind_are_left_out_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    events = weeks(tmp_path / "clicks.csv", EVENTS, *CLICKS)
+    events = days_of(tmp_path / "clicks.csv", EVENTS, *CLICKS)
     done = route(tmp_path, events)
     said = capsys.readouterr().out
     assert done.status == 3
@@ -49,7 +34,7 @@ def test_events_of_unknown_kind_are_left_out_and_counted(tmp_path: Path, capsys:
 
 
 def test_kinds_can_be_stated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    events = weeks(tmp_path / "clicks.csv", EVENTS, *CLICKS)
+    events = days_of(tmp_path / "clicks.csv", EVENTS, *CLICKS)
     assert run_doctor(events, "--kinds", "remove_from_cart=") == 0, "left out on purpose is no loss"
     assert "no sale: remove_from_cart (21)" in capsys.readouterr().out
     assert run_doctor(events, "--kinds", "remove_from_cart=view") == 0
@@ -63,7 +48,7 @@ def test_kinds_can_be_stated(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_cancelled_orders_are_no_sales_and_two_prices_are_told_apart(tmp_path: Path) -> None:
     header = "order_id,customer_id,sku,name,qty,price,base_price,date,status,category,sub_category"
-    orders = weeks(
+    orders = days_of(
         tmp_path / "orders.csv",
         header,
         "a{n},u1,K1,Kettle,2,8.00,10.00,{day},Completed,Kitchen,Kettles",
@@ -86,7 +71,7 @@ def test_cancelled_orders_are_no_sales_and_two_prices_are_told_apart(tmp_path: P
 def test_a_state_that_is_not_known_is_no_sale_either(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     header = "order_id,customer_id,sku,name,amount,date,status"
     lines = ("a{n},u1,K1,Kettle,8.00,{day},completed", "b{n},u2,K1,Kettle,8.00,{day},zurückgestellt")
-    orders = weeks(tmp_path / "orders.csv", header, *lines)
+    orders = days_of(tmp_path / "orders.csv", header, *lines)
     assert run_doctor(orders) == 3
     assert "zurückgestellt (21)" in capsys.readouterr().out
     assert run_doctor(orders, "--kinds", "zurückgestellt=purchase") == 0
@@ -98,7 +83,7 @@ def test_a_state_that_is_not_known_is_no_sale_either(tmp_path: Path, capsys: pyt
 
 def test_null_words_are_no_users(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [f"{{n}}{i},K1,Kettle,1,{{day}},4.50,{user}" for i, user in enumerate(("NULL", "nan", "\\N", "c7", "c8"))]
-    done = route(tmp_path, weeks(tmp_path / "orders.csv", HEAD, *lines))
+    done = route(tmp_path, days_of(tmp_path / "orders.csv", HEAD, *lines))
     assert "c7" not in capsys.readouterr().out, "users are not shown"
     assert set(done.sales().user_id.dropna()) == {"c7", "c8"}
     assert done.features("users").user_id.tolist() == ["c7", "c8"]
@@ -106,7 +91,7 @@ def test_null_words_are_no_users(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_signs_in_brackets_and_of_typographers_are_returns(tmp_path: Path) -> None:
     lines = ("{n}a,K1,Kettle,1,{day},4.50,u1", "{n}b,K1,Kettle,1,{day},(4.50),u1", "{n}c,K1,Kettle,1,{day},−4.50,u1")
-    done = route(tmp_path, weeks(tmp_path / "orders.csv", HEAD, *lines))
+    done = route(tmp_path, days_of(tmp_path / "orders.csv", HEAD, *lines))
     assert done.status == 0
     sales = done.sales()
     assert sales.kind.value_counts().to_dict() == {"return": 42, "purchase": 21}
@@ -115,7 +100,7 @@ def test_signs_in_brackets_and_of_typographers_are_returns(tmp_path: Path) -> No
 
 def test_a_percentage_is_a_share_of_the_regular_price(tmp_path: Path) -> None:
     lines = ("{n}a,K1,Kettle,1,{day},8.00,20%,u1", "{n}b,K1,Kettle,2,{day},20.00,0%,u2")
-    orders = weeks(tmp_path / "orders.csv", "Bill,SKU,Title,Qty,Order Date,Amount,Discount,Customer ID", *lines)
+    orders = days_of(tmp_path / "orders.csv", "Bill,SKU,Title,Qty,Order Date,Amount,Discount,Customer ID", *lines)
     done = route(tmp_path, orders)
     sales = done.sales().set_index("order_id")
     assert sales.loc["0a", "discount"] == pytest.approx(2.0)
@@ -124,7 +109,7 @@ def test_a_percentage_is_a_share_of_the_regular_price(tmp_path: Path) -> None:
 
 
 def test_a_percentage_off_a_price_when_no_amount_is_given(tmp_path: Path) -> None:
-    orders = weeks(
+    orders = days_of(
         tmp_path / "orders.csv",
         "Bill,SKU,Title,Qty,Order Date,Unit Price,Discount %,Customer ID".replace("Discount %", "Discount Percent"),
         "{n}a,K1,Kettle,2,{day},10.00,25,u1",
@@ -137,7 +122,7 @@ def test_a_value_that_is_not_understood_is_neither_the_default_nor_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = ("{n}a,K1,Kettle,2,{day},9.00,u1",) * 2
-    orders = weeks(tmp_path / "orders.csv", HEAD, *lines)
+    orders = days_of(tmp_path / "orders.csv", HEAD, *lines)
     orders.write_text(orders.read_text() + "x1,K1,Kettle,[/two],2024-01-03,9.00,u5\nx2,K1,Kettle,2,soon,9.00,u6\n")
     done = route(tmp_path, orders)
     said = capsys.readouterr().out
@@ -152,7 +137,7 @@ def test_a_value_that_is_not_understood_is_neither_the_default_nor_missing(
 
 def test_texts_of_a_product_are_the_most_frequent_among_its_sales(tmp_path: Path) -> None:
     header = "InvoiceNo,StockCode,Description,Brand,Category,Quantity,InvoiceDate,UnitPrice,CustomerID"
-    orders = weeks(tmp_path / "orders.csv", header, "{n},K1,KETTLE RED,Zeta,Kitchen/Kettles,1,{day},12.75,u{n}")
+    orders = days_of(tmp_path / "orders.csv", header, "{n},K1,KETTLE RED,Zeta,Kitchen/Kettles,1,{day},12.75,u{n}")
     late = [
         "90,K1,damages,Alpha,Any,-3,2024-01-20,0,u1",
         "91,K1,KETTLE RED 2L,Alpha,Any,1,2024-01-21,12.75,u1",
@@ -169,7 +154,7 @@ def test_texts_of_a_product_are_the_most_frequent_among_its_sales(tmp_path: Path
 def test_a_service_line_does_not_block_a_shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     header = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID"
     lines = ("{n},K1,Kettle,1,{day},12.75,u1",)
-    orders = weeks(tmp_path / "orders.csv", header, *lines)
+    orders = days_of(tmp_path / "orders.csv", header, *lines)
     extra = ["A1,B,Adjust bad debt,1,2024-01-03,-110.06,u1", "2,N0,,1,2024-01-04,0,u1",
              "3,P,POSTAGE,1,2024-01-04,18.00,u1", "4,X9,Zweckform,1,2024-01-05,-5.00,u2"]  # fmt: skip
     orders.write_text(orders.read_text() + "\n".join(extra) + "\n")
@@ -243,7 +228,7 @@ def test_monthly_files_are_one_table(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_files_may_be_named_one_by_one_and_compressed(tmp_path: Path) -> None:
     import gzip
 
-    first = weeks(tmp_path / "sales_jan.csv", HEAD, "{n},K1,Kettle,1,{day},4.50,u1", count=2)
+    first = days_of(tmp_path / "sales_jan.csv", HEAD, "{n},K1,Kettle,1,{day},4.50,u1", count=14)
     packed = tmp_path / "sales_feb.csv.gz"
     packed.write_bytes(gzip.compress(f"{HEAD}\nf1,K1,Kettle,1,2024-01-15,4.50,u2\n".encode()))
     done = route(tmp_path, first, packed)
@@ -253,7 +238,7 @@ def test_files_may_be_named_one_by_one_and_compressed(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_table_is_a_loss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "in"
-    weeks(folder / "orders.csv", HEAD, "{n},K1,Kettle,1,{day},4.50,u1")
+    days_of(folder / "orders.csv", HEAD, "{n},K1,Kettle,1,{day},4.50,u1")
     (folder / "notes.pdf").write_bytes(b"%PDF")
     text_file(folder / "things.csv", "colour,cust_nr\nred,1")
     assert run_doctor(folder) == 3
@@ -345,7 +330,7 @@ def test_a_format_of_dates_can_be_stated(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_a_filter_in_sql_reaches_the_rows_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    orders = weeks(tmp_path / "orders.csv", HEAD, "A{n},K1,Kettle,1,{day},4.50,u1", "B{n},K1,Kettle,1,{day},9.00,u2")
+    orders = days_of(tmp_path / "orders.csv", HEAD, "A{n},K1,Kettle,1,{day},4.50,u1", "B{n},K1,Kettle,1,{day},9.00,u2")
     done = route(tmp_path, orders, "--where", "Bill NOT LIKE 'B%'")
     assert done.status == 0
     assert set(done.sales().revenue) == {4.5}
@@ -357,9 +342,8 @@ def test_a_filter_in_sql_reaches_the_rows_as_they_are(tmp_path: Path, capsys: py
 
 
 def test_an_encoding_can_be_stated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    header = "Bill,Article No,Title,Qty,Order Date,Amount,Customer ID"
     rows = "\n".join(f"{n},K1,Чайник,1,2024-01-{1 + n:02},4.50,u1" for n in range(21))
-    orders = text_file(tmp_path / "orders.csv", f"{header}\n{rows}", encoding="koi8-r")
+    orders = text_file(tmp_path / "orders.csv", f"{HEAD}\n{rows}", encoding="koi8-r")
     done = route(tmp_path, orders, "--encoding", "orders.csv:koi8-r")
     assert done.products().title["K1"] == "Чайник"
     with pytest.raises(SettingError, match="--encoding"):
@@ -367,7 +351,7 @@ def test_an_encoding_can_be_stated(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_header_can_serve_two_columns_and_is_mapped_once(tmp_path: Path) -> None:
-    orders = weeks(tmp_path / "orders.csv", "no,thing,when,who,paid", "{n},Kettle,{day},u1,4.50")
+    orders = days_of(tmp_path / "orders.csv", "no,thing,when,who,paid", "{n},Kettle,{day},u1,4.50")
     maps = ("--map", "thing=product_id,title", "--map", "when=time", "--map", "orders.csv:who=user_id")
     done = route(tmp_path, orders, *maps)
     assert done.products().title.to_dict() == {"Kettle": "Kettle"}
@@ -380,7 +364,7 @@ def test_a_header_can_serve_two_columns_and_is_mapped_once(tmp_path: Path) -> No
 
 def test_amounts_in_two_currencies_are_not_usable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = ("{n}a,K1,Kettle,1,{day},4.50 EUR,u1", "{n}b,K1,Kettle,1,{day},4.90 USD,u2")
-    orders = weeks(tmp_path / "orders.csv", HEAD, *lines)
+    orders = days_of(tmp_path / "orders.csv", HEAD, *lines)
     assert run_doctor(orders) == 1
     assert "several currencies" in capsys.readouterr().out
     assert run_doctor(orders, "--where", "Amount LIKE '%EUR'") == 0
@@ -440,7 +424,7 @@ def test_the_summary_counts_what_was_sold(tmp_path: Path, capsys: pytest.Capture
 def test_users_are_not_shown_and_a_year_in_front_is_no_phone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    orders = weeks(tmp_path / "orders.csv", HEAD, "{n},K1,Kettle,1,{day},4.50,2023-1000{n:02d}")
+    orders = days_of(tmp_path / "orders.csv", HEAD, "{n},K1,Kettle,1,{day},4.50,2023-1000{n:02d}")
     assert run_doctor(orders) == 0
     assert "2023-1000" not in capsys.readouterr().out
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from shops import CHINESE_TITLES, change_table, write_shop
+from shops import CHINESE_TITLES, change_table, first, write_shop
 
 from onshelf_exporter.data.prepare import prepare
 from onshelf_exporter.process.errors import DataError, InvalidDataError, SettingError, SourceError
@@ -29,6 +29,12 @@ FEATURES = {
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     return write_shop(tmp_path / "shop", products=30, users=40, weeks=20)
+
+
+def cleaned(data: Path) -> dict[str, int]:
+    """The rows of interactions that each rule changed or left out."""
+    report = json.loads((data / "report.json").read_text())["cleaning"]
+    return {row["rule"]: row["rows"] for row in report if row["table"] == "interactions"}
 
 
 def test_layout(complete_journey: Path) -> None:
@@ -89,10 +95,9 @@ def test_two_files_are_enough(tmp_path: Path) -> None:
 
 
 def test_nothing_is_done_twice_and_a_change_is_noticed(shop: Path, tmp_path: Path) -> None:
-    first = prepare("shop", tmp_path / "data", source=shop)
-    before = (first / "dataset.json").stat().st_mtime_ns
+    before = (prepare("shop", tmp_path / "data", source=shop) / "dataset.json").stat().st_mtime_ns
     assert (prepare("shop", tmp_path / "data", source=shop) / "dataset.json").stat().st_mtime_ns == before
-    change_table(shop, "products", title=lambda old: ["A new title", *old[1:]])
+    change_table(shop, "products", title=first("A new title"))
     again = prepare("shop", tmp_path / "data", source=shop)
     assert (again / "dataset.json").stat().st_mtime_ns != before
     assert pd.read_parquet(again / "features" / "products.parquet").title[0] == "A new title"
@@ -123,30 +128,23 @@ def test_returns_zero_lines_and_repeats_are_counted(shop: Path, tmp_path: Path) 
     later = given.slice(5, 1).to_pandas().assign(quantity=77.0)
     repeated = [given, given.slice(3, 2), pa.Table.from_pandas(later, schema=given.schema)]
     pq.write_table(pa.concat_tables(repeated), shop / "interactions.parquet")
-    data = prepare("shop", tmp_path / "data", source=shop)
-    report = json.loads((data / "report.json").read_text())["cleaning"]
-    counted = {row["rule"]: row["rows"] for row in report if row["table"] == "interactions"}
+    counted = cleaned(prepare("shop", tmp_path / "data", source=shop))
     assert (counted["repeated_event"], counted["event_differs"]) == (2, 1)
     pq.write_table(given, shop / "interactions.parquet")
-    change_table(shop, "interactions", quantity=lambda old: [-1.0, 0.0, None, *old[3:]])
+    change_table(shop, "interactions", quantity=first(-1.0, 0.0, None))
     data = prepare("shop", tmp_path / "data", source=shop)
-    report = json.loads((data / "report.json").read_text())["cleaning"]
-    counted = {row["rule"]: row["rows"] for row in report if row["table"] == "interactions"}
+    counted = cleaned(data)
     assert (counted["returned"], counted["nothing_bought"], counted["quantity_missing"]) == (1, 1, 1)
     canonical = pd.read_parquet(data / "canonical" / "interactions.parquet")
     assert canonical[canonical.kind == "return"].quantity.tolist() == [1.0]
 
 
 def test_outliers(shop: Path, tmp_path: Path) -> None:
-    def fuel(old: list[float]) -> list[float]:
-        return [89_638.0, *old[1:]]
-
+    fuel = first(89_638.0)
     change_table(shop, "interactions", quantity=fuel, revenue=lambda old: [26.0, old[1] * 1e6, *old[2:]])
     data = prepare("shop", tmp_path / "data", source=shop)
-    report = json.loads((data / "report.json").read_text())["cleaning"]
-    counted = {row["rule"]: row["rows"] for row in report if row["table"] == "interactions"}
-    assert counted["quantity_outlier"] == 1
-    assert counted["price_outlier"] == 1
+    counted = cleaned(data)
+    assert (counted["quantity_outlier"], counted["price_outlier"]) == (1, 1)
     weeks = pd.read_parquet(data / "features" / "product_weeks.parquet")
     assert weeks.units.max() < 1000
     assert weeks.revenue.max() < 10_000
@@ -157,130 +155,45 @@ def test_a_purchase_of_unknown_revenue_counts_for_no_price(shop: Path, tmp_path:
     table = pq.read_table(shop / "interactions.parquet").to_pandas().sort_values("time", ignore_index=True)
     week_one = table[table.time < pd.Timestamp("2024-01-08")]
     product = week_one.product_id.value_counts().index[0]
-    first = week_one.index[week_one.product_id == product][0]
-    table.loc[first, "revenue"] = None
-    table.loc[first, "discount"] = 0.0
+    unknown = week_one.index[week_one.product_id == product][0]
+    table.loc[unknown, "revenue"] = None
+    table.loc[unknown, "discount"] = 0.0
     pq.write_table(pa.Table.from_pandas(table, preserve_index=False), shop / "interactions.parquet")
     change_table(shop, "products", list_price=lambda old: [None] * len(old))
     weeks = pd.read_parquet(prepare("shop", tmp_path / "data", source=shop) / "features" / "product_weeks.parquet")
     row = weeks[(weeks.product_id == product) & (weeks.week == 1)].iloc[0]
     sold = week_one[week_one.product_id == product]
-    known = sold.drop(index=first)
+    known = sold.drop(index=unknown)
     assert row.units == sold.quantity.sum()
     assert row.price == pytest.approx((known.revenue + known.discount).sum() / known.quantity.sum())
 
 
-BAD = {
-    "negative list price": (
-        "products",
-        {"list_price": lambda old: [-1.0, *old[1:]]},
-        "products.list_price",
-        "zero or more",
-        1,
-    ),
-    "text for a price": (
-        "products",
-        {"list_price": lambda old: ["cheap", "dear", *map(str, old[2:])]},
-        "products.list_price",
-        "readable as number",
-        2,
-    ),
-    "infinite revenue": (
-        "interactions",
-        {"revenue": lambda old: [float("inf"), *old[1:]]},
-        "interactions.revenue",
-        "readable as number",
-        1,
-    ),
-    "unknown kind": (
-        "interactions",
-        {"kind": lambda old: ["stolen", *old[1:]]},
-        "interactions.kind",
-        "one of view, click",
-        1,
-    ),
-    "no title": (
-        "products",
-        {"title": lambda old: [None, "", *old[2:]]},
-        "products.title",
-        "required value is missing",
-        2,
-    ),
-    "control characters": (
-        "products",
-        {"title": lambda old: ["a\x00b", *old[1:]]},
-        "products.title",
-        "control characters",
-        1,
-    ),
-    "long title": ("products", {"title": lambda old: ["x" * 10_000, *old[1:]]}, "products.title", "1 to 1,000", 1),
-    "two rows of one id": (
-        "products",
-        {"product_id": lambda old: [old[1], *old[1:]]},
-        "products.product_id",
-        "unique",
-        1,
-    ),
-    "time out of range": (
-        "interactions",
-        {"time": lambda old: [dt.datetime(1066, 10, 14), *old[1:]]},
-        "interactions.time",
-        "1990",
-        1,
-    ),
-    "text for a time": (
-        "interactions",
-        {"time": lambda old: ["yesterday", *map(str, old[1:])]},
-        "interactions.time",
-        "readable as time",
-        1,
-    ),
-    "error of a spreadsheet as a brand": (
-        "products",
-        {"brand": lambda old: ["#REF!", *old[1:]]},
-        "products.brand",
-        "not an error of a spreadsheet",
-        1,
-    ),
-    "error of a spreadsheet as an id": (
-        "interactions",
-        {"user_id": lambda old: ["#REF!", *old[1:]]},
-        "interactions.user_id",
-        "not an error of a spreadsheet",
-        1,
-    ),
-    "rating of 7": ("interactions", {"rating": lambda old: None}, "interactions.rating", "from 1 to 5", 1),
-    "empty level": (
-        "products",
-        {"category_path": lambda old: ["Toys >  > Games", *old[1:]]},
-        "products.category_path",
-        "empty level",
-        1,
-    ),
-    "negative discount": (
-        "interactions",
-        {"discount": lambda old: [-0.5, *old[1:]]},
-        "interactions.discount",
-        "zero or more",
-        1,
-    ),
-    "date of promotions": (
-        "promotions",
-        {"date": lambda old: ["31/31/2024", *map(str, old[1:])]},
-        "promotions.date",
-        "readable as date",
-        1,
-    ),
+SHEET_ERROR = "not an error of a spreadsheet"
+BAD = {  # the column, what is put into it, the rule that it breaks, in so many rows
+    "negative list price": ("products.list_price", first(-1.0), "zero or more", 1),
+    "text for a price": ("products.list_price", first("cheap", "dear", kind=str), "readable as number", 2),
+    "infinite revenue": ("interactions.revenue", first(float("inf")), "readable as number", 1),
+    "unknown kind": ("interactions.kind", first("stolen"), "one of view, click", 1),
+    "no title": ("products.title", first(None, ""), "required value is missing", 2),
+    "control characters": ("products.title", first("a\x00b"), "control characters", 1),
+    "long title": ("products.title", first("x" * 10_000), "1 to 1,000", 1),
+    "two rows of one id": ("products.product_id", lambda old: [old[1], *old[1:]], "unique", 1),
+    "time out of range": ("interactions.time", first(dt.datetime(1066, 10, 14)), "1990", 1),
+    "text for a time": ("interactions.time", first("yesterday", kind=str), "readable as time", 1),
+    "error of a spreadsheet as a brand": ("products.brand", first("#REF!"), SHEET_ERROR, 1),
+    "error of a spreadsheet as an id": ("interactions.user_id", first("#REF!"), SHEET_ERROR, 1),
+    "rating of 7": ("interactions.rating", first(7.0), "from 1 to 5", 1),
+    "empty level": ("products.category_path", first("Toys >  > Games"), "empty level", 1),
+    "negative discount": ("interactions.discount", first(-0.5), "zero or more", 1),
+    "date of promotions": ("promotions.date", first("31/31/2024", kind=str), "readable as date", 1),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_tables_are_refused(case: str, shop: Path, tmp_path: Path) -> None:
-    table, columns, where, rule, count = BAD[case]
-    if case == "rating of 7":
-        rows = pq.read_table(shop / "interactions.parquet").num_rows
-        columns = {"rating": pa.array([7.0] + [None] * (rows - 1))}
-    change_table(shop, table, **columns)
+    where, changed, rule, count = BAD[case]
+    table, column = where.split(".")
+    change_table(shop, table, **{column: changed})
     with pytest.raises(DataError) as caught:
         prepare("shop", tmp_path / "data", source=shop)
     error = caught.value
@@ -294,8 +207,8 @@ def test_bad_tables_are_refused(case: str, shop: Path, tmp_path: Path) -> None:
 
 
 def test_all_problems_are_told_at_once(shop: Path, tmp_path: Path) -> None:
-    change_table(shop, "products", list_price=lambda old: [-1.0, *old[1:]])
-    change_table(shop, "interactions", kind=lambda old: ["stolen", *old[1:]])
+    change_table(shop, "products", list_price=first(-1.0))
+    change_table(shop, "interactions", kind=first("stolen"))
     with pytest.raises(InvalidDataError) as caught:
         prepare("shop", tmp_path / "data", source=shop)
     assert {(p.table, p.column) for p in caught.value.problems} == {
@@ -306,7 +219,7 @@ def test_all_problems_are_told_at_once(shop: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("user", ["ann@example.org", "+49 170 1234567", "13812345678", "555-123-4567"])
 def test_users_are_pseudonyms_and_are_not_shown(user: str, shop: Path, tmp_path: Path) -> None:
-    change_table(shop, "interactions", user_id=lambda old: [user, *old[1:]])
+    change_table(shop, "interactions", user_id=first(user))
     with pytest.raises(DataError, match="pseudonym") as caught:
         prepare("shop", tmp_path / "data", source=shop)
     assert user not in str(caught.value)
@@ -323,10 +236,9 @@ def test_a_missing_column_is_named_with_those_there_are(shop: Path, tmp_path: Pa
 
 
 def test_interactions_of_unknown_products(shop: Path, tmp_path: Path) -> None:
-    change_table(shop, "interactions", product_id=lambda old: ["X1", "X2", *old[2:]])
+    change_table(shop, "interactions", product_id=first("X1", "X2"))
     data = prepare("shop", tmp_path / "data", source=shop)
-    report = json.loads((data / "report.json").read_text())["cleaning"]
-    assert next(row["rows"] for row in report if row["rule"] == "unknown_product") == 2
+    assert cleaned(data)["unknown_product"] == 2
     change_table(shop, "interactions", product_id=lambda old: [f"X{i}" for i in range(len(old))])
     with pytest.raises(DataError, match="at least half"):
         prepare("shop", tmp_path / "data", source=shop)
@@ -338,15 +250,10 @@ def test_times_with_a_zone_become_local(shop: Path, tmp_path: Path) -> None:
         times = [dt.datetime(2024, 1, 7, 23, 30), *old[1:]]  # 00:30 on Monday in Paris: week 2
         return pa.array(times, pa.timestamp("us", tz="UTC"))
 
-    change_table(shop, "interactions", time=in_utc, event_id=lambda old: None or ["first"] + [None] * (_rows(shop) - 1))
+    change_table(shop, "interactions", time=in_utc, event_id=first("first"))
     data = prepare("shop", tmp_path / "data", source=shop)
-    first = pd.read_parquet(data / "canonical" / "interactions.parquet").set_index("event_id").loc["first"]
-    assert first.week == 2
-    assert first.time == pd.Timestamp("2024-01-08 00:30")
-
-
-def _rows(shop: Path) -> int:
-    return int(pq.read_table(shop / "interactions.parquet").num_rows)
+    row = pd.read_parquet(data / "canonical" / "interactions.parquet").set_index("event_id").loc["first"]
+    assert (row.week, row.time) == (2, pd.Timestamp("2024-01-08 00:30"))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from shops import change_table, write_shop
+from shops import change_table, first, write_shop
 
 from onshelf_exporter.data import build, engine, promotions, weekly_features
 from onshelf_exporter.data.adapters import complete_journey
@@ -136,7 +136,7 @@ def test_what_fails_while_promotions_are_written_is_what_is_said(tmp_path: Path,
 def test_promotions_of_unknown_products_and_without_a_channel(tmp_path: Path) -> None:
     shop = write_shop(tmp_path / "shop", products=30, users=40, weeks=20)
     rows = pq.read_table(shop / "promotions.parquet").num_rows
-    change_table(shop, "promotions", product_id=lambda old: ["X1", *old[1:]], channel_id=lambda old: [*old[:-1], None])
+    change_table(shop, "promotions", product_id=first("X1"), channel_id=lambda old: [*old[:-1], None])
     data = prepare("shop", tmp_path / "data", source=shop)
     written = pd.read_parquet(data / "canonical" / "promotions.parquet")
     assert "X1" not in set(written.product_id)

@@ -10,11 +10,6 @@ TITLES = {"A1": "Tea mug", "A2": "Desk lamp", "A3": "Oak clock"}
 PRICES = {"A1": 4.5, "A2": 1250.0, "A3": 30.0}
 
 
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "250")
-
-
 def orders(count: int = 40) -> pd.DataFrame:
     """Lines of orders with two or three products each: 40 orders, 100 lines, 200 units, of 5 users, over 20 weeks."""
     rows = []

@@ -7,27 +7,13 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 import pytest
-from shop_files import parquet_file, route, run_doctor, text_file
+from shop_files import HEAD, days_of, parquet_file, route, run_doctor, text_file
 
 from onshelf_exporter.data.prepare import prepare
 from onshelf_exporter.process.errors import DataError, SettingError
 
-HEAD = "Bill,Article No,Title,Qty,Order Date,Amount,Customer ID"
 PRICED = "Bill,SKU,Title,Qty,Order Date,Unit Price,{},Customer ID"
 KETTLE = "{n}a,K1,Kettle,1,{day},4.50,u1"
-
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "250")
-
-
-def days_of(path: Path, header: str, *lines: str, count: int = 21) -> Path:
-    """A file of `lines` on each of some days; {n} makes a line's ids its own, {day} dates it."""
-    days = [day.date() for day in pd.date_range("2024-01-01", periods=count)]
-    return text_file(
-        path, "\n".join([header, *(line.format(n=n, day=d) for n, d in enumerate(days) for line in lines)])
-    )
 
 
 # --- units ---

@@ -29,12 +29,6 @@ from onshelf_release.calendar import WEEKDAYS, RetailCalendar, first_day_of_week
 from onshelf_release.manifest import read_manifest
 
 
-def test_week_of_year() -> None:
-    assert week_of_year(dt.date(2016, 12, 26), "monday") == 52
-    assert week_of_year(dt.date(2017, 1, 2), "monday") == 1
-    assert week_of_year(dt.date(2020, 12, 30), "monday") == 53
-
-
 def test_first_day_of_week() -> None:
     assert first_day_of_week(dt.date(2017, 1, 1), "monday") == dt.date(2016, 12, 26)
     assert first_day_of_week(dt.date(2017, 1, 1), "sunday") == dt.date(2017, 1, 1)
