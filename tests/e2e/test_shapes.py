@@ -1,6 +1,5 @@
 """Shops of other shapes than the default data go the whole way: data, train, export, publish, evaluate."""
 
-import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
+from evaluating import evaluate_arguments
 from shops import CHINESE, CHINESE_CHANNELS
 from small_release import MADE
 
@@ -41,11 +41,8 @@ def measure(shop: str, folder: Path) -> Measured:
     """Train the recipe `test` with the cut of the validation split (kept where nothing changed), and evaluate on it."""
     made = MADE[shop]()
     data = made.run.data
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
     places = {"data": data, "releases": made.releases, "repository": made.repository, "out": folder, "cache": folder}
-    given = [word for key, path in places.items() for word in (f"--{key}", str(path))]
-    assert evaluate.run(parser.parse_args([*given, "--recipe", "test", "--quick", "--draws", "50"])) == 0
+    assert evaluate.run(evaluate_arguments("--recipe=test", "--quick", "--draws=50", **places)) == 0
     return Measured(
         data=data,
         release=made.releases / str(made.version),

@@ -1,13 +1,13 @@
 """The invented shop, once per test run."""
 
 import argparse
-import importlib.util
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from evaluating import evaluate_arguments
+from invented_shop import write_release, write_shop
 from small_release import PREDICTIONS
 
 from onshelf_exporter.process.locks import exclusive
@@ -16,18 +16,8 @@ from onshelf_research.data.dataset import Dataset, load
 
 
 @pytest.fixture(scope="session")
-def shop() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("onshelf_test_shop", Path(__file__).parent / "shop.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def prepared(shop: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shop.write_shop(tmp_path_factory.mktemp("shop") / "invented")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shop(tmp_path_factory.mktemp("shop") / "invented")
 
 
 @pytest.fixture(scope="session")
@@ -36,11 +26,11 @@ def data(prepared: Path) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def published(shop: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `releases` and `repository`: model releases cut at weeks 27, 39 and 53."""
     root = tmp_path_factory.mktemp("published")
     for version, cut in enumerate((27, 39, 53), start=1):
-        shop.write_release(root / "releases", root / "repository", cut, version)
+        write_release(root / "releases", root / "repository", cut, version)
     return root
 
 
@@ -49,18 +39,9 @@ def arguments(prepared: Path, published: Path) -> Callable[..., argparse.Namespa
     """Arguments of the command for the invented shop, with everything written below a folder."""
 
     def parsed(out: Path, *more: str) -> argparse.Namespace:
-        parser = argparse.ArgumentParser()
-        evaluate.add_arguments(parser)
-        paths = {
-            "--data": prepared,
-            "--releases": published / "releases",
-            "--repository": published / "repository",
-            "--out": out / "reports",
-            "--cache": out / "cache",
-            "--openings": out / "openings.md",
-        }
-        words = [str(word) for pair in paths.items() for word in pair]
-        return parser.parse_args([*words, "--recipe", "test", "--draws", "40", "--threads", "1", *more])
+        read = {"data": prepared, "releases": published / "releases", "repository": published / "repository"}
+        written = {"out": out / "reports", "cache": out / "cache", "openings": out / "openings.md"}
+        return evaluate_arguments("--recipe=test", "--draws=40", "--threads=1", *more, **read, **written)
 
     return parsed
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from invented_shop import write_shop
 
 from onshelf_exporter.evaluation import bootstrap
 from onshelf_exporter.evaluation.bootstrap import Interval
@@ -49,9 +50,9 @@ SHOPS: dict[str, tuple[dict[str, Change], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("shop_name", SHOPS)
-def test_a_shop_in_which_a_metric_has_no_value_is_measured(shop, arguments, tmp_path: Path, shop_name: str) -> None:
+def test_a_shop_in_which_a_metric_has_no_value_is_measured(arguments, tmp_path: Path, shop_name: str) -> None:
     changes, said = SHOPS[shop_name]
-    data = shop.write_shop(tmp_path / "invented")
+    data = write_shop(tmp_path / "invented")
     for name, change in changes.items():
         path = data / "features" / f"{name}.parquet"
         change(pd.read_parquet(path)).to_parquet(path, index=False)

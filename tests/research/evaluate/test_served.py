@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from invented_shop import SUPPORT, write_release
 
 from onshelf_exporter.process.errors import ExporterError, SourceError
 from onshelf_release.candidates import COVERAGE, ENTERED_BY_SALE, WEEK_OF_YEAR
@@ -47,8 +48,8 @@ def test_an_exported_model_release_needs_no_repository(published, data, tmp_path
         exported_release(tmp_path, 27)
 
 
-def test_a_graph_that_the_manifest_does_not_name_is_refused(shop, tmp_path):
-    shop.write_release(tmp_path / "releases", tmp_path / "repository", 27)
+def test_a_graph_that_the_manifest_does_not_name_is_refused(tmp_path):
+    write_release(tmp_path / "releases", tmp_path / "repository", 27)
     changed = find_release(tmp_path / "releases", tmp_path / "repository", 28, "invented")
     graph = tmp_path / "repository" / "user_encoder" / "1" / "model.onnx"
     graph.write_bytes(graph.read_bytes() + b"\n")
@@ -96,11 +97,11 @@ def test_forecasts_are_what_the_graph_says(release, data):
     assert np.all((below >= 0) & (below < upto) & (upto <= 1))
 
 
-def test_probabilities_are_those_of_the_served_distribution(release, data, shop):
+def test_probabilities_are_those_of_the_served_distribution(release, data):
     rows = data.launched((28, 32))
     forecast = served.forecasts(release, data, rows)["units_8w"]
     sold = rows.numbers("units_8w")
-    points = np.array(shop.SUPPORT)
+    points = np.array(SUPPORT)
     said = 1 - np.exp(-(points + 1) / forecast.mean[:, None])
     between = [np.interp([y - 1, y], points, levels) for y, levels in zip(sold, said, strict=True)]
     assert np.allclose(

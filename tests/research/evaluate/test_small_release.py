@@ -1,10 +1,10 @@
 """A small model release of the real data: the command runs on it, and what is served is what was trained."""
 
-import argparse
 import json
 
 import numpy as np
 import torch
+from evaluating import evaluate_arguments
 from small_release import PREDICTIONS, SmallRelease
 
 from onshelf_exporter.training.encode import load_bert
@@ -20,21 +20,10 @@ CUT = 27
 
 
 def test_the_command_measures_the_small_release(replay_release: SmallRelease, complete_journey, tmp_path):
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
-    paths = {
-        "--releases": replay_release.releases,
-        "--repository": replay_release.repository,
-        "--data": complete_journey,
-    }
-    paths |= {
-        "--out": tmp_path / "reports",
-        "--cache": PREDICTIONS / "small",
-        "--runs": replay_release.run.folder.parent,
-    }
-    words = [str(word) for pair in paths.items() for word in pair]
-    asked = parser.parse_args([*words, "--recipe", "test", "--published-only", "--quick", "--draws", "50"])
-    assert evaluate.run(asked) == 0
+    places = {"releases": replay_release.releases, "repository": replay_release.repository, "data": complete_journey}
+    places |= {"cache": PREDICTIONS / "small", "runs": replay_release.run.folder.parent, "out": tmp_path / "reports"}
+    words = ("--recipe=test", "--published-only", "--quick", "--draws=50")
+    assert evaluate.run(evaluate_arguments(*words, **places)) == 0
     numbers = json.loads((tmp_path / "reports" / "evaluation.json").read_text())
     assert (numbers["model_release"]["role"], numbers["model_release"]["cut_week"]) == ("replay", CUT)
     assert numbers["weeks"]["evaluate"] == [28, 32]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from evaluating import evaluate_arguments
 from small_release import PREDICTIONS, SmallRelease
 
 from onshelf_exporter.evaluation.splits import Split
@@ -46,13 +47,10 @@ def opened(
     run = open_run(folder / "runs", complete_journey, load_dataset(complete_journey), load_recipe(str(recipe_file)))
     place(run, replay_release, "evaluation", run.recipe.seed)
     place(run, replay_release, "evaluation-seed1", run.recipe.seed + 1)
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
-    paths = {"--data": complete_journey, "--releases": folder / "none", "--repository": folder / "none"}
-    paths |= {"--out": folder / "reports", "--cache": PREDICTIONS / "small", "--runs": folder / "runs"}
-    paths |= {"--openings": folder / "openings.md", "--recipe": recipe_file}
-    words = [str(word) for pair in paths.items() for word in pair]
-    args = parser.parse_args([*words, "--split", "test", "--quick", "--seeds", "2", "--draws", "20"])
+    places = {"data": complete_journey, "releases": folder / "none", "repository": folder / "none"}
+    places |= {"out": folder / "reports", "cache": PREDICTIONS / "small", "runs": folder / "runs"}
+    places |= {"openings": folder / "openings.md", "recipe": recipe_file}
+    args = evaluate_arguments("--split=test", "--quick", "--seeds=2", "--draws=20", **places)
     evaluate.evaluate(args, STAND_IN)
     return args, run
 

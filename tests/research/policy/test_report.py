@@ -1,14 +1,13 @@
 """The whole report on an invented shop, and what it does where the data cannot answer."""
 
-import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
+from invented_shop import write_release, write_shop
 
 from onshelf_exporter.evaluation.splits import split_of
 from onshelf_research.data.dataset import Dataset, load
@@ -18,20 +17,9 @@ from onshelf_research.policy.practice_accuracy import carried
 from onshelf_research.policy.rows import ACTIONS, PolicyError
 
 
-def the_shop() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "onshelf_policy_shop", Path(__file__).parents[1] / "evaluate" / "shop.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    folder = the_shop().write_shop(tmp_path_factory.mktemp("policy") / "invented")
+    folder = write_shop(tmp_path_factory.mktemp("policy") / "invented")
     features = folder / "features"
     covered = pd.read_parquet(features / "launch_channels.parquet")
     both = covered[covered["product_index"] % 3 == 0]
@@ -49,13 +37,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> MeasuredRelease:
     root = tmp_path_factory.mktemp("release")
-    folder = the_shop().write_release(root / "releases", root / "repository", 27)
-    return MeasuredRelease(
-        folder=folder,
-        repository=root / "repository",
-        manifest=json.loads((folder / "manifest.json").read_text()),
-        threads=1,
-    )
+    folder = write_release(root / "releases", root / "repository", 27)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return MeasuredRelease(folder=folder, repository=root / "repository", manifest=manifest, threads=1)
 
 
 @pytest.fixture(scope="module")
