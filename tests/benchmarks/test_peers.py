@@ -13,6 +13,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+from stack import wait_until
 from tritonclient.grpc import service_pb2
 
 from onshelf_benchmarks import pages
@@ -183,10 +184,8 @@ async def test_a_server_is_stopped_while_others_are_measured() -> None:
 
 def becomes(states: str, pid: int) -> None:
     """Wait until the kernel shows it."""
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in states:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    stat = Path(f"/proc/{pid}/stat")
+    wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] in states, states, 10)
 
 
 async def test_a_server_that_ends_is_named_with_its_last_words() -> None:

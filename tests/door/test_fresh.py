@@ -121,49 +121,24 @@ def test_the_readme_has_the_times_of_the_last_run() -> None:
 
 
 def test_a_stranger_has_an_empty_home_and_cache_and_the_machines_access_to_packages(tmp_path: Path) -> None:
-    here = {
-        "PATH": "/bin",
-        "HOME": "/home/anna",
-        "ONEDNN_MAX_CPU_ISA": "AVX2",
-        "PIP_INDEX_URL": "https://packages",
-        "PIP_CACHE_DIR": "/full",
-    }
-    here |= {
-        "PYTHONPATH": "/mine",
-        "VIRTUAL_ENV": "/mine",
-        "ONSHELF_STORE": "mine",
-        "MAKEFLAGS": "-j4",
-        "MAKELEVEL": "1",
-    }
-    there = fresh.strangers_environment(tmp_path, here)
-    assert there == {
-        "PATH": "/bin",
-        "PIP_INDEX_URL": "https://packages",
-        "ONEDNN_MAX_CPU_ISA": "AVX2",
-        "HOME": str(tmp_path),
-        "PIP_CACHE_DIR": str(tmp_path / "pip cache"),
-    }
+    kept = {"PATH": "/bin", "PIP_INDEX_URL": "https://packages", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    mine = {"HOME": "/home/anna", "PIP_CACHE_DIR": "/full", "PYTHONPATH": "/mine", "VIRTUAL_ENV": "/mine"}
+    mine |= {"ONSHELF_STORE": "mine", "MAKEFLAGS": "-j4", "MAKELEVEL": "1"}
+    own = {"HOME": str(tmp_path), "PIP_CACHE_DIR": str(tmp_path / "pip cache")}
+    assert fresh.strangers_environment(tmp_path, kept | mine) == kept | own
 
 
-def test_memory_is_that_of_processes_that_work_in_the_folder(tmp_path: Path) -> None:
-    held = "x = bytearray(50_000_000); print('up', flush=True); input()"
+def test_memory_is_that_of_processes_that_work_in_the_folder_but_for_those_that_are_left_out(tmp_path: Path) -> None:
+    held, folder = "x = bytearray(50_000_000); print('up', flush=True); input()", os.path.realpath(tmp_path)
     command = [sys.executable, "-c", held]
     with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={}) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        assert 50_000_000 < fresh.memory_below(os.path.realpath(tmp_path)) < 200_000_000
+        assert 50_000_000 < fresh.memory_below(folder) < 200_000_000
+        assert fresh.processes_below(folder) == {other.pid}
+        assert fresh.memory_below(folder, without={other.pid}) == 0
         other.communicate(b"\n")
-    assert fresh.memory_below(os.path.realpath(tmp_path)) == 0
-
-
-def test_processes_may_be_left_out(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "print('up', flush=True); input()"]
-    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
-        assert fresh.processes_below(os.path.realpath(tmp_path)) == {other.pid}
-        assert fresh.memory_below(os.path.realpath(tmp_path), without={other.pid}) == 0
-        other.communicate(b"\n")
+    assert fresh.memory_below(folder) == 0
 
 
 def silence(script: str, folder: Path) -> tuple[int, float, float]:

@@ -1,6 +1,8 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,13 @@ MANIFEST = {
     "horizons_weeks": HORIZONS,
     "quantile_levels": QUANTILE_LEVELS,
     "candidate_columns": CANDIDATE_COLUMNS,
+    "tokenizer": {"file": "tokenizer.json"},
+    "recipe": "test",
+    "recipe_hash": "r",
+    "dataset": "d",
+    "data_hash": "d",
+    "cut_week": 9,
+    "as_of": "2018-01-01",
 }
 
 
@@ -49,18 +58,8 @@ class Place:
             }
         (folder / "tokenizer.json").write_text("{}")
         (folder / "users.arrow").write_bytes(content.encode())
-        manifest = MANIFEST | {
-            "role": role,
-            "recipe": "test",
-            "recipe_hash": "r",
-            "dataset": "d",
-            "data_hash": "d",
-            "cut_week": 9,
-            "as_of": "2018-01-01",
-            "models": models,
-            "tables": {"users.arrow": content},
-        }
-        (folder / "manifest.json").write_text(json.dumps(manifest | {"tokenizer": {"file": "tokenizer.json"}}))
+        manifest = MANIFEST | {"role": role, "models": models, "tables": {"users.arrow": content}}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
         return folder
 
     def publish(self, *exports: Path, keep: int = 4) -> list[int]:
@@ -71,6 +70,14 @@ class Place:
         return {"": [str(v) for v in existing(self.releases)], **models}
 
 
+@contextmanager
+def changed(path: Path) -> Iterator[dict[str, Any]]:
+    """Write a JSON file again as the block leaves its content."""
+    content = json.loads(path.read_text())
+    yield content
+    path.write_text(json.dumps(content))
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
@@ -78,8 +85,8 @@ def place(tmp_path: Path) -> Place:
 
 def test_what_the_gateway_would_not_read_is_not_published(place: Place) -> None:
     folder = place.exported("a")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"week_start": "someday"}))
+    with changed(folder / "manifest.json") as manifest:
+        manifest["week_start"] = "someday"
     with pytest.raises(ExporterError, match=r"(?s)manifest\.json: .*week_start.*export again"):
         place.publish(folder)
     assert place.visible()[""] == []
@@ -157,13 +164,11 @@ def test_a_release_that_triton_cannot_load_any_more_goes(
     place: Place, capsys: pytest.CaptureFixture[str], change: str
 ) -> None:
     place.publish(place.exported("a"), place.exported("b"))
-    path = place.releases / "2" / "manifest.json"
-    manifest = json.loads(path.read_text())
-    if change == "output":
-        manifest["models"]["product_encoder"]["outputs"].remove("completed_ids")
-    else:
-        manifest["models"]["two_tower"] = manifest["models"].pop("user_encoder")
-    path.write_text(json.dumps(manifest))
+    with changed(place.releases / "2" / "manifest.json") as manifest:
+        if change == "output":
+            manifest["models"]["product_encoder"]["outputs"].remove("completed_ids")
+        else:
+            manifest["models"]["two_tower"] = manifest["models"].pop("user_encoder")
     assert place.publish(place.exported("b")) == [3], "numbers are not used again"
     assert "model release 2: removed" in capsys.readouterr().out
     assert place.visible() == {"": ["1", "3"], **{name: ["1", "3"] for name in SIGNATURES}}
@@ -171,19 +176,14 @@ def test_a_release_that_triton_cannot_load_any_more_goes(
 
 def test_a_release_from_before_a_model_was_added_stays(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     place.publish(place.exported("a"))
-    path = place.releases / "1" / "manifest.json"
-    manifest = json.loads(path.read_text())
-    del manifest["models"]["product_encoder_fp32"]
-    path.write_text(json.dumps(manifest))
+    with changed(place.releases / "1" / "manifest.json") as manifest:
+        del manifest["models"]["product_encoder_fp32"]
     (place.repository / "product_encoder_fp32" / "1" / "model.onnx").unlink()
     (place.repository / "product_encoder_fp32" / "1").rmdir()
     assert place.publish(place.exported("b")) == [2]
     assert "removed" not in capsys.readouterr().out
-    assert place.visible() == {
-        "": ["1", "2"],
-        **{name: ["1", "2"] for name in SIGNATURES},
-        "product_encoder_fp32": ["2"],
-    }
+    both = {name: ["1", "2"] for name in ("", *SIGNATURES)}
+    assert place.visible() == both | {"product_encoder_fp32": ["2"]}
 
 
 def test_a_model_without_configuration_is_refused(place: Place) -> None:
