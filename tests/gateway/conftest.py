@@ -135,8 +135,15 @@ async def _shared(releases: Path) -> AsyncIterator[Running]:
 
 
 @pytest.fixture(scope="session")
+async def on_sqlite(releases: Path) -> AsyncIterator[Running]:
+    """A gateway whose catalogue and store may be changed."""
+    async with connected(releases, encoder_cache_entries=0) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
 async def on_postgresql(releases: Path, postgresql: str) -> AsyncIterator[Running]:
-    """A gateway whose store is PostgreSQL."""
+    """The same with PostgreSQL."""
     async with connected(releases, encoder_cache_entries=0, store=postgresql) as gateway:
         yield gateway
 

@@ -29,7 +29,7 @@ NOON = dt.datetime(2018, 1, 10, 12, tzinfo=dt.UTC)
 @pytest.fixture(params=["sqlite", "postgresql"])
 def running(request):
     """A gateway with a store of each kind."""
-    return request.getfixturevalue("_shared" if request.param == "sqlite" else "on_postgresql")
+    return request.getfixturevalue(f"on_{request.param}")
 
 
 def stamp(time: dt.datetime) -> Timestamp:

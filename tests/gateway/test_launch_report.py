@@ -63,7 +63,7 @@ class Shop:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def feedback(request, words):
     """A shop on a gateway with a store of each kind."""
-    running = request.getfixturevalue("_shared" if request.param == "sqlite" else "on_postgresql")
+    running = request.getfixturevalue(f"on_{request.param}")
     return Shop(running.launch, running.channel, words, request.param)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import grpc
 import pytest
 import sqlalchemy as sa
+from gateways import connected
 
-from onshelf.v1 import catalog_pb2, catalog_pb2_grpc, launch_pb2, launch_pb2_grpc, recommendation_pb2, types_pb2
+from onshelf.v1 import catalog_pb2, catalog_pb2_grpc, launch_pb2, recommendation_pb2, types_pb2
 from onshelf_gateway.store.answers import ANSWERS
-from onshelf_gateway.testing import running_gateway
 
 L = launch_pb2
 
@@ -20,7 +20,7 @@ L = launch_pb2
 @pytest.fixture(params=["sqlite", "postgresql"])
 def running(request):
     """A gateway with a store of each kind."""
-    return request.getfixturevalue("_shared" if request.param == "sqlite" else "on_postgresql")
+    return request.getfixturevalue(f"on_{request.param}")
 
 
 def accepted(**fields) -> L.LaunchDecision:
@@ -305,11 +305,8 @@ async def test_recommendations_and_audiences_are_remembered_with_what_they_offer
 
 
 async def test_nothing_is_remembered_where_the_setting_says_so(releases, words):
-    async with (
-        running_gateway(releases, remember=False) as (server, _),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        launch = launch_pb2_grpc.LaunchServiceStub(channel)
+    async with connected(releases, remember=False) as gateway:
+        launch = gateway.launch
         given = await launch.PlanLaunch(words.plan())
         assert given.plan_id
         assert not given.info.attribution_token
@@ -319,11 +316,8 @@ async def test_nothing_is_remembered_where_the_setting_says_so(releases, words):
 
 async def test_a_store_that_fails_costs_the_memory_and_not_the_plan(releases, words, tmp_path: Path):
     store = tmp_path / "store.db"
-    async with (
-        running_gateway(releases, store=f"sqlite:///{store}") as (server, _),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        launch = launch_pb2_grpc.LaunchServiceStub(channel)
+    async with connected(releases, store=f"sqlite:///{store}") as gateway:
+        launch = gateway.launch
         with sqlite3.connect(store) as database:
             database.execute("ALTER TABLE answers RENAME TO elsewhere")
         first = await launch.PlanLaunch(words.plan())  # waits to be written
@@ -339,18 +333,31 @@ async def test_a_store_that_fails_costs_the_memory_and_not_the_plan(releases, wo
         assert (await launch.PlanLaunch(words.plan())).info.attribution_token
 
 
+async def test_an_answer_that_cannot_be_written_does_not_keep_the_others(releases, words, tmp_path: Path):
+    store = tmp_path / "store.db"
+    async with connected(releases, store=f"sqlite:///{store}") as gateway:
+        with sqlite3.connect(store) as database:
+            database.execute(
+                "CREATE TRIGGER never BEFORE INSERT ON answers WHEN NEW.title = 'never' "
+                "BEGIN SELECT RAISE(ABORT, 'never'); END"
+            )
+        first = await gateway.launch.PlanLaunch(words.plan(max_plans=1))
+        never = await gateway.launch.PlanLaunch(words.plan(product=words.product(title="never"), max_plans=1))
+        last = await gateway.launch.PlanLaunch(words.plan(max_plans=1))
+        for plan in (first, last):
+            found = await gateway.launch.GetPlan(L.GetPlanRequest(plan_id=plan.plan_id))
+            assert found.plan.plan_id == plan.plan_id
+        refusal = await words.refusal(gateway.launch.GetPlan(L.GetPlanRequest(plan_id=never.plan_id)))
+        assert refusal.reason == "PLAN_NOT_FOUND"
+        assert (await gateway.launch.PlanLaunch(words.plan(max_plans=1))).info.attribution_token
+
+
 async def test_a_remembered_plan_outlives_its_gateway(releases, words, tmp_path: Path):
     store = f"sqlite:///{tmp_path / 'store.db'}"
-    async with (
-        running_gateway(releases, store=store) as (server, _),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        given = await launch_pb2_grpc.LaunchServiceStub(channel).PlanLaunch(words.plan())
-    async with (
-        running_gateway(releases, store=store) as (server, _),
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        launch = launch_pb2_grpc.LaunchServiceStub(channel)
+    async with connected(releases, store=store) as gateway:
+        given = await gateway.launch.PlanLaunch(words.plan())
+    async with connected(releases, store=store) as gateway:
+        launch = gateway.launch
         assert (await launch.GetPlan(L.GetPlanRequest(plan_id=given.plan_id))).plan.response.plans == given.plans
         assert (await launch.ReplayPlan(L.ReplayPlanRequest(plan_id=given.plan_id))).same
 

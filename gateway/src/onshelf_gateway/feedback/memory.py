@@ -194,16 +194,27 @@ class Memory:
             if not rows:
                 return
             self._waiting = []
-            try:
-                await self._commits.write(lambda connection: answers.add_answers(connection, rows))
-            except StoreError as error:
-                if not self._failing:
-                    log.error("answers_not_remembered", answers=len(rows), reason=str(error))
+            left = await self._written(rows)
+            if len(left) > 1:  # one that can never be written must not keep the others
+                left = [row for row in rows if await self._written([row])]
+            if len(left) < len(rows) or not left:
+                self._failing = False
+                metrics.remembered.inc(len(rows) - len(left))
+                metrics.not_remembered.inc(len(left))
+                for row in left:
+                    log.error("answer_not_remembered", kind=row.kind, answer_id=row.answer_id)
+            else:
                 self._failing = True
                 self._waiting = rows + self._waiting
-            else:
-                self._failing = False
-                metrics.remembered.inc(len(rows))
+
+    async def _written(self, rows: list[Answer]) -> list[Answer]:
+        """Write rows; returns those that were not, all or none."""
+        try:
+            await self._commits.write(lambda connection: answers.add_answers(connection, rows))
+        except StoreError as error:
+            log.error("store_failed", reason=str(error), answers=len(rows))
+            return rows
+        return []
 
     async def _asked(self, asking: Awaitable[T], failure: str) -> T:
         try:
