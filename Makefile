@@ -54,6 +54,9 @@ demo: ## Plan the launch of a product on the running gateway
 		--channel-cost mailer_front_feature=150 --channel-cost mailer_interior_feature=60 --channel-cost display_front_end_cap=80 \
 		--channel-cost display_rear_end_cap=40 --channel-cost display_in_aisle=30
 
+demo-loop: ## Plan three products on the running gateway, decide two, send eight weeks of simulated events, read the reports
+	@$(BIN)/onshelf demo-loop
+
 replay: ## Replay ten real launches blind: the plan, then what happened
 	@$(BIN)/onshelf replay --launches $(VAR)/replay/launches.json -n 10
 
@@ -75,7 +78,7 @@ stop-gateway:
 		rm -f $(RUN)/gateway.pid $(RUN)/gateway.address; fi
 
 ##@ Stages
-.PHONY: setup data train train-distributed evaluate study export publish triton gateway tensorrt-engines bench bench-peers perf-analyzer bench-retrieval bench-shop bench-gpu
+.PHONY: chaos-events demo-loop setup data train train-distributed evaluate study export publish triton gateway tensorrt-engines bench bench-peers perf-analyzer bench-retrieval bench-shop bench-gpu
 setup: .venv/.run .venv-triton/.installed ## Create the two environments of `make run`
 
 # One stamp a part: what runs, evaluates, tests, measures. Nothing is installed anew until a file that says what changes.
@@ -151,6 +154,9 @@ bench-peers: setup .venv/.bench ## Measure the running gateway (start it with it
 
 bench-retrieval: setup .venv/.bench ## Measure exact retrieval over a million vectors beside the memory's bandwidth
 	@$(BIN)/python -m onshelf_benchmarks.retrieval
+
+chaos-events: setup .venv/.bench ## Kill a gateway 100 times while events flow: nothing acknowledged may be lost or doubled (STORE=URL)
+	@$(BIN)/python -m onshelf_benchmarks.chaos_events $(if $(STORE),--store $(STORE))
 
 bench-shop: setup .venv/.evaluate .venv/.bench ## Time `make shop` on 500,000 generated lines, and compare what was learned with the truth
 	@$(BIN)/python -m onshelf_benchmarks.shop

@@ -93,6 +93,21 @@ def needed(items: list[pytest.Item]) -> list[str]:
 
 
 @pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL of its own, which comes with the package pgserver.
+
+    Where the tests run as root it runs as another user, who may not enter pytest's folders.
+    """
+    with tempfile.TemporaryDirectory(prefix="onshelf-store-") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        import pgserver
+
+        server = pgserver.get_server(Path(folder) / "postgresql")
+        yield str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
 def complete_journey() -> Path:
     """The prepared default data, shared by all runs of all tests: prepared once, and again when the code changes."""
     from small_release import default_data

@@ -82,9 +82,9 @@ def write_messy_shop(
         What is right about them.
     """
     random = np.random.default_rng(seed)
-    catalogue = _catalogue(random, products, weeks)
-    sold = _sales(random, catalogue, lines, users, weeks)
-    strays = _strays(catalogue, weeks)
+    catalog = _catalog(random, products, weeks)
+    sold = _sales(random, catalog, lines, users, weeks)
+    strays = _strays(catalog, weeks)
     cancelled = sold[random.random(len(sold)) < 0.02].copy()
     cancelled["InvoiceNo"] = "C" + cancelled["InvoiceNo"]
     cancelled["Quantity"] = -cancelled["Quantity"]
@@ -100,7 +100,7 @@ def write_messy_shop(
     everything = pd.concat([written, strays, cancelled, services], ignore_index=True).sort_values("time", kind="stable")
     _write(folder, everything)
     return Truth(
-        products=catalogue,
+        products=catalog,
         sales=_by_week(sold),
         lines=len(everything),
         guests=int((sold["CustomerID"] == "").sum()),
@@ -120,7 +120,7 @@ def _by_week(lines: pd.DataFrame) -> pd.DataFrame:
     return groups.agg(units=("Quantity", "sum"), revenue=("revenue", "sum")).rename(columns={"StockCode": "product_id"})
 
 
-def _catalogue(random: np.random.Generator, products: int, weeks: int) -> pd.DataFrame:
+def _catalog(random: np.random.Generator, products: int, weeks: int) -> pd.DataFrame:
     """Distinct titles, prices, launch weeks and popularity."""
     shape = (len(MAKERS), len(MATERIALS), len(THINGS), len(COLOURS))
     chosen = random.choice(int(np.prod(shape)), products, replace=False)
@@ -146,14 +146,14 @@ def _catalogue(random: np.random.Generator, products: int, weeks: int) -> pd.Dat
     )
 
 
-def _sales(random: np.random.Generator, catalogue: pd.DataFrame, lines: int, users: int, weeks: int) -> pd.DataFrame:
+def _sales(random: np.random.Generator, catalog: pd.DataFrame, lines: int, users: int, weeks: int) -> pd.DataFrame:
     """Lines of sales: every product sells in the week of its launch, or in the first weeks."""
-    products = len(catalogue)
+    products = len(catalog)
     week = np.repeat(np.arange(1, weeks + 1), products)
     product = np.tile(np.arange(products), weeks)
-    launch = catalogue["launch_week"].to_numpy()[product]
+    launch = catalog["launch_week"].to_numpy()[product]
     season = 1 + 0.4 * np.sin(2 * np.pi * (week + product % 3) / 52)
-    rate = (week >= launch) * catalogue["popularity"].to_numpy()[product] * season
+    rate = (week >= launch) * catalog["popularity"].to_numpy()[product] * season
     count = random.poisson(rate * lines / rate.sum())
     first = np.where(launch > 0, week == launch, week == 1 + product % BURN_IN)
     count = np.maximum(count, first)
@@ -168,27 +168,27 @@ def _sales(random: np.random.Generator, catalogue: pd.DataFrame, lines: int, use
     orders = invoice.max() - 500_000 + 1  # an order is one customer's, or a guest's
     user = np.floor(users * random.beta(0.7, 2.0, orders)).astype(int)
     customer = np.where(random.random(orders) < 0.25, "", (12_000 + user).astype(str))[invoice - 500_000]
-    titles = catalogue["title"].to_numpy()[line_product]
+    titles = catalog["title"].to_numpy()[line_product]
     old = (random.random(products) < 0.3)[line_product] & (line_week <= weeks // 3)
-    titles = np.where(old & (random.random(size) < 0.6), catalogue["old_title"].to_numpy()[line_product], titles)
+    titles = np.where(old & (random.random(size) < 0.6), catalog["old_title"].to_numpy()[line_product], titles)
     cut = np.where(random.random(len(week)) < 0.06, 0.8, 1.0)[cell]
     return pd.DataFrame(
         {
             "InvoiceNo": invoice.astype(str),
-            "StockCode": catalogue["product_id"].to_numpy()[line_product],
+            "StockCode": catalog["product_id"].to_numpy()[line_product],
             "Description": titles,
             "Quantity": 1 + random.poisson(0.6, size),
             "time": time,
-            "UnitPrice": np.round(catalogue["price"].to_numpy()[line_product] * cut, 2),
+            "UnitPrice": np.round(catalog["price"].to_numpy()[line_product] * cut, 2),
             "CustomerID": customer,
             "week": line_week,
         }
     )
 
 
-def _strays(catalogue: pd.DataFrame, weeks: int) -> pd.DataFrame:
+def _strays(catalog: pd.DataFrame, weeks: int) -> pd.DataFrame:
     """One sale each of a few products that sell well, halfway to their launch: the till was tried out."""
-    middle = catalogue[(catalogue["launch_week"] > weeks // 3) & (catalogue["launch_week"] < weeks * 2 // 3)]
+    middle = catalog[(catalog["launch_week"] > weeks // 3) & (catalog["launch_week"] < weeks * 2 // 3)]
     late = middle.nlargest(5, "popularity")
     week = late["launch_week"].to_numpy() // 2
     return pd.DataFrame(

@@ -16,7 +16,7 @@ from onshelf_benchmarks.perf_analyzer import requests as inputs
 from onshelf_benchmarks.perf_analyzer import tool as program
 from onshelf_benchmarks.perf_analyzer.run import Load, Rig
 from onshelf_benchmarks.perf_analyzer.tool import PerfAnalyzerError, PerfAnalyzerHangsError
-from onshelf_benchmarks.products import TOKENS, Catalogue
+from onshelf_benchmarks.products import TOKENS, Catalog
 
 EXPORT = (  # as it writes it, shortened; an answer's bytes need not be UTF-8
     b'{"experiments":[{"experiment":{"mode":"concurrency","value":2},"requests":['
@@ -68,8 +68,8 @@ def tool(tmp_path_factory):
 
 
 @pytest.fixture
-def catalogue(small_release):
-    return Catalogue(small_release.releases / str(small_release.version))
+def catalog(small_release):
+    return Catalog(small_release.releases / str(small_release.version))
 
 
 def test_install_fetches_a_working_program_once(tool, monkeypatch):
@@ -206,10 +206,10 @@ def test_an_open_loop_that_fell_behind_says_so():
     assert text.count("| Poisson 50/s, sent 43/s |") == 1
 
 
-def test_input_file_of_products_is_distinct(catalogue, tmp_path):
+def test_input_file_of_products_is_distinct(catalog, tmp_path):
     count = 10_000
     path = tmp_path / "input.json"
-    assert inputs.write(inputs.rows(PLAN, catalogue, catalogue.take(count)), path) == count
+    assert inputs.write(inputs.rows(PLAN, catalog, catalog.take(count)), path) == count
     data = json.loads(path.read_text())["data"]
     assert len({row["title"]["content"][0] for row in data}) == count
     assert all(
@@ -221,16 +221,16 @@ def test_input_file_of_products_is_distinct(catalogue, tmp_path):
     assert " > " in data[0]["category"]["content"][0]
 
 
-def test_no_product_comes_twice(catalogue):
-    titles = [product.title for _ in range(5) for product in catalogue.take(10_000)]
+def test_no_product_comes_twice(catalog):
+    titles = [product.title for _ in range(5) for product in catalog.take(10_000)]
     assert len(set(titles)) == len(titles)
-    assert catalogue.number >= len(titles)
+    assert catalog.number >= len(titles)
 
 
-def test_input_file_of_the_encoder_fits(catalogue, tmp_path):
+def test_input_file_of_the_encoder_fits(catalog, tmp_path):
     count = 300
     path = tmp_path / "input.json"
-    inputs.write(inputs.rows(ENCODER, catalogue, catalogue.take(count, TOKENS)), path)
+    inputs.write(inputs.rows(ENCODER, catalog, catalog.take(count, TOKENS)), path)
     data = json.loads(path.read_text())["data"]
     ids = np.stack([_numbers(row["input_ids"], np.int64) for row in data])
     lengths = np.stack([_numbers(row["attention_mask"], np.int64) for row in data]).sum(axis=1)
@@ -240,16 +240,16 @@ def test_input_file_of_the_encoder_fits(catalogue, tmp_path):
     assert {tuple(row["categorical_ids"]["shape"]) for row in data} == {(4,)}
 
 
-def test_an_unknown_required_input_is_named(catalogue):
+def test_an_unknown_required_input_is_named(catalog):
     unknown = config("new_model", ("mystery", "FP32", 3))
     with pytest.raises(ValueError, match="new_model requires the input 'mystery'"):
-        next(inputs.rows(unknown, catalogue, catalogue.take(1)))
+        next(inputs.rows(unknown, catalog, catalog.take(1)))
 
 
-def test_another_shape_is_named(catalogue):
+def test_another_shape_is_named(catalog):
     wider = config("launch_retrieval", ("embedding", "FP32", 256))
     with pytest.raises(ValueError, match=r"'embedding' is \[256\], made was \[128\]"):
-        next(inputs.rows(wider, catalogue, catalogue.take(1)))
+        next(inputs.rows(wider, catalog, catalog.take(1)))
 
 
 def test_it_measures_a_model_of_triton_and_writes(tool, triton, small_release, tmp_path):

@@ -1,4 +1,4 @@
-"""Retrieval over large catalogues: exact, equal scores included, at every shape of the construction."""
+"""Retrieval over large catalogs: exact, equal scores included, at every shape of the construction."""
 
 import json
 import subprocess

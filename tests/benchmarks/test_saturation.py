@@ -10,7 +10,7 @@ from tritonclient.grpc import model_config_pb2
 
 from onshelf.v1 import launch_pb2, launch_pb2_grpc
 from onshelf_benchmarks import pages, saturation
-from onshelf_benchmarks.products import CatalogueProduct
+from onshelf_benchmarks.products import CatalogProduct
 from onshelf_release.signatures import asked_outputs
 
 
@@ -62,7 +62,7 @@ def test_a_model_stands_beside_itself_with_the_outputs_that_are_asked_for(small_
 
 def test_plans_say_category_and_price() -> None:
     about = {"title": "Tea", "category": "Grocery > Tea", "brand": "", "list_price": 3.49}
-    (made,) = saturation.plans([CatalogueProduct(**about, ids=(1, 2, 3, 4), private_label=0.0)])
+    (made,) = saturation.plans([CatalogProduct(**about, ids=(1, 2, 3, 4), private_label=0.0)])
     request = launch_pb2.PlanLaunchRequest.FromString(made)
     assert list(request.product.category_path) == ["Grocery", "Tea"]
     assert (request.product.list_price.units, request.product.list_price.nanos) == (3, 490_000_000)

@@ -73,11 +73,11 @@ def test_products_are_deleted(server, run):
         "delete_products", lambda asked: DeleteProductsResult(deleted=len(asked["product_ids"]) - 1, unknown=1)
     )
     status, out, _ = run("catalog", "delete", "p-1", "p-2", "p-3")
-    assert (status, out) == (0, "2 deleted, 1 not in the catalogue\n")
+    assert (status, out) == (0, "2 deleted, 1 not in the catalog\n")
     assert sent(server, "delete_products") == [{"product_ids": ("p-1", "p-2", "p-3")}]
 
 
-def test_a_full_catalogue_ends_the_command(server, run):
+def test_a_full_catalog_ends_the_command(server, run):
     server.fail("delete_products", Overloaded("full"))
     status, _, err = run("catalog", "delete", "p-1")
     assert status == 3

@@ -212,7 +212,7 @@ def test_questions_about_users_reach_the_service(server, run):
     assert asked(server, "get_user_profile") == {"user_id": "1364", "model_release": 7}
 
 
-def test_searches_take_a_new_product_or_one_of_the_catalogue(server, run):
+def test_searches_take_a_new_product_or_one_of_the_catalog(server, run):
     for command, method in (("audience", "find_audience"), ("similar", "find_similar_launches")):
         run(command, "--product-id", "995242", "--count", 4)
         arguments = asked(server, method)

@@ -90,6 +90,7 @@ ARGUMENTS = {
     "upsert_products": {"products": (CHIPS, Product(title="lime chips", product_id="p-2"))},
     "delete_products": {"product_ids": ("p-1", "p-2")},
     "list_channels": {"model_release": 7},
+    "search_products": {"query": "salty snack", "count": 5, "categories": ("Snacks",)},
     "list_model_releases": {},
     "get_plan": {"plan_id": "plan-1"},
     "list_plans": {
@@ -129,6 +130,7 @@ ARGUMENTS = {
     "list_refused_events": {"page_size": 5},
     "list_launches": {"state": LaunchState.ON_SALE, "page_size": 5},
     "get_launch_report": {"plan_id": "plan-1"},
+    "get_scoreboard": {"created_from": datetime(2026, 1, 1, tzinfo=UTC)},
     "forget_user": {"user_id": "1364"},
 }
 

@@ -116,6 +116,17 @@ def test_a_replay_that_differs_names_the_values_and_fails(server, run):
     assert "plans[0].forecasts[1].units.mean" in out
 
 
+# Search.
+
+
+def test_products_are_searched(server, run):
+    status, out, _ = run("search", "salty snack", "--category", "Snacks", "--count", "5")
+    assert status == 0
+    assert "potato chips sea salt 9 oz" in out
+    (asked,) = sent(server, "search_products")
+    assert (asked["query"], asked["count"], asked["categories"]) == ("salty snack", 5, ("Snacks",))
+
+
 # Launches.
 
 
@@ -141,6 +152,15 @@ def test_a_report_shows_plan_and_actual(run):
         "Expect 4.2 more units",
     ):
         assert words in out
+
+
+def test_the_scoreboards_stand_beside_each_other(server, run):
+    status, out, _ = run("scoreboard", "--from", "2018-01-01")
+    assert status == 0
+    rows = [line.split() for line in out.splitlines()]
+    assert ["1", "13", "20", "17", "19", "18", "10", "of", "13"] in rows
+    assert ["changed", "price", "3", "1", "33%", "6%–79%"] in rows
+    assert sent(server, "get_scoreboard")[0]["created_from"] == datetime(2018, 1, 1, tzinfo=UTC)
 
 
 # Events.

@@ -4,7 +4,6 @@ import datetime as dt
 import io
 import json
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,21 +113,6 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """A PostgreSQL of its own, which comes with the package pgserver.
-
-    Where the tests run as root it runs as another user, who may not enter pytest's folders.
-    """
-    with tempfile.TemporaryDirectory(prefix="onshelf-store-") as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", folder)
-        import pgserver
-
-        server = pgserver.get_server(Path(folder) / "postgresql")
-        yield str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
-        server.cleanup()
-
-
-@pytest.fixture(scope="session")
 async def _shared(releases: Path) -> AsyncIterator[Running]:
     async with connected(releases, encoder_cache_entries=0) as gateway:
         yield gateway
@@ -136,7 +120,7 @@ async def _shared(releases: Path) -> AsyncIterator[Running]:
 
 @pytest.fixture(scope="session")
 async def on_sqlite(releases: Path) -> AsyncIterator[Running]:
-    """A gateway whose catalogue and store may be changed."""
+    """A gateway whose catalog and store may be changed."""
     async with connected(releases, encoder_cache_entries=0) as gateway:
         yield gateway
 

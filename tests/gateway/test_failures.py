@@ -11,8 +11,6 @@ from grpc_health.v1 import health_pb2
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from onshelf.v1 import (
-    catalog_pb2,
-    catalog_pb2_grpc,
     launch_pb2,
     launch_pb2_grpc,
     recommendation_pb2,
@@ -296,7 +294,6 @@ async def test_a_product_is_encoded_once_for_several_questions(releases, words):
 UNSERVED = {
     "PlanCalendar": (launch_pb2_grpc.LaunchServiceStub, launch_pb2.PlanCalendarRequest),
     "FindRelatedProducts": (recommendation_pb2_grpc.RecommendationServiceStub, R.FindRelatedProductsRequest),
-    "SearchProducts": (catalog_pb2_grpc.CatalogServiceStub, catalog_pb2.SearchProductsRequest),
     "CompareModelReleases": (releases_pb2_grpc.ModelReleaseServiceStub, releases_pb2.CompareModelReleasesRequest),
 }
 

@@ -198,6 +198,43 @@ async def test_launches_that_need_attention_come_first(alone):
     assert (refusal.reason, refusal.fields) == ("VALUE_OUT_OF_RANGE", ["state"])
 
 
+async def test_the_scoreboard_adds_launches_up(alone):
+    shop = alone
+    plans = [await shop.decided(f"board-{n}") for n in range(3)]
+    for n, sold in enumerate((2, 0, 30)):
+        shop.happened(f"board-{n}", START, "purchase", sold)
+    shop.happened("board-2", START + dt.timedelta(days=7), "purchase", 5)
+    shop.happened("elsewhere", START + dt.timedelta(days=14), "click")
+    await shop.record()
+    board = await shop.feedback.GetScoreboard(F.GetScoreboardRequest())
+    assert [week.week for week in board.weeks] == [1, 2]
+    assert [week.actual_units for week in board.weeks] == [32, 37]
+    assert [week.launches for week in board.weeks] == [3, 3]
+    weekly = [list(plan.executed_weekly_units) for plan in plans]
+    assert board.weeks[1].executed_units == pytest.approx(sum(one[0] + one[1] for one in weekly))
+    proposed = [plan.response.plans[0].forecasts[-1].units.mean for plan in plans]
+    practice = [plan.response.practice_plan.forecasts[-1].units.mean for plan in plans]
+    shares = [one[0] / sum(one) for one in weekly]
+    assert board.weeks[0].proposed_units == pytest.approx(sum(a * b for a, b in zip(proposed, shares, strict=True)))
+    assert board.weeks[0].practice_units == pytest.approx(sum(a * b for a, b in zip(practice, shares, strict=True)))
+    assert board.weeks[0].practice_actual_units == 32
+    (score,) = board.decisions
+    assert (score.kind, score.reason) == (L.DECISION_KIND_CHANGED, L.DECISION_REASON_TIMING)
+    sizes = [plan.response.plans[0].forecasts[-1].units.dispersion for plan in plans]
+    medians = [
+        float(nb_quantile(0.5, mean * (one[0] + one[1]) / sum(one), size))
+        for mean, one, size in zip(proposed, weekly, sizes, strict=True)
+    ]
+    better = sum(sold > median for sold, median in zip((2, 0, 35), medians, strict=True))
+    assert (score.launches, score.better) == (3, better)
+    assert 0 < better < 3
+    assert 0 < score.share_low < score.share == better / 3 < score.share_high < 1
+    assert board.observed_until == (START + dt.timedelta(days=14)).isoformat()
+    later = await shop.feedback.GetScoreboard(F.GetScoreboardRequest(created_before=Timestamp(seconds=1)))
+    assert not later.weeks
+    assert not later.decisions
+
+
 async def test_purchases_are_joined_by_token_by_last_touch_or_not(feedback):
     product = f"joined-{feedback.kind}"
     plan = await feedback.decided(product)

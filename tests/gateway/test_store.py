@@ -1,4 +1,4 @@
-"""The store and the catalogue's tables, on SQLite and on PostgreSQL."""
+"""The store and the catalog's tables, on SQLite and on PostgreSQL."""
 
 import sqlite3
 import subprocess
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from onshelf_gateway.store import answers, events, products
 from onshelf_gateway.store.database import Store, StoreError
-from onshelf_gateway.store.products import ENCODINGS, CatalogueFullError, CatalogueStore
+from onshelf_gateway.store.products import ENCODINGS, CatalogFullError, CatalogStore
 
 MODELS = "3:abc:product_encoder"
 
@@ -33,14 +33,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def opened(url: str) -> Iterator[Callable[..., CatalogueStore]]:
+def opened(url: str) -> Iterator[Callable[..., CatalogStore]]:
     """Opens the store, as one more process does."""
     stores = []
 
-    def open_one(most: int = 100) -> CatalogueStore:
+    def open_one(most: int = 100) -> CatalogStore:
         stores.append(Store(url))
         stores[-1].open()
-        return CatalogueStore(stores[-1], most)
+        return CatalogStore(stores[-1], most)
 
     yield open_one
     for store in stores:
@@ -88,7 +88,7 @@ def test_deleting_leaves_a_mark(opened) -> None:
 def test_there_is_room_for_so_many(opened) -> None:
     one = opened(3)
     one.upsert(rows("a", "b"), MODELS, 3, nobody)
-    with pytest.raises(CatalogueFullError) as caught:
+    with pytest.raises(CatalogFullError) as caught:
         one.upsert(rows("b", "c", "d"), MODELS, 3, nobody)
     assert (caught.value.entries, caught.value.more) == (2, 2)
     assert one.last_change() == 2, "nothing was written"
@@ -132,12 +132,12 @@ def test_writers_at_the_same_time_lose_nothing(opened) -> None:
 
 OPEN = """
 import sys
-from onshelf_gateway.store.products import CatalogueStore
+from onshelf_gateway.store.products import CatalogStore
 from onshelf_gateway.store.database import Store
 
 store = Store(sys.argv[1])
 store.open()
-print(CatalogueStore(store, 1).last_change())
+print(CatalogStore(store, 1).last_change())
 """
 
 

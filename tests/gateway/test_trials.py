@@ -50,7 +50,7 @@ async def test_a_model_that_fails_all_calls_is_not_served_until_it_answers(own, 
     assert await plan() == grpc.StatusCode.OK
 
 
-async def test_the_catalogue_has_a_health_of_its_own(own):
+async def test_the_catalog_has_a_health_of_its_own(own):
     server, backend, plan, _ = own
     assert server.health.serving(CATALOG)
     backend.failing["product_neighbours"] = STUB
@@ -62,7 +62,7 @@ async def test_the_catalogue_has_a_health_of_its_own(own):
     del backend.failing["product_neighbours"]
     await server.monitor.probe()
     assert server.health.serving(CATALOG)
-    del server.releases.serving.manifest.models["product_fit"]  # as of a release from before the catalogue
+    del server.releases.serving.manifest.models["product_fit"]  # as of a release from before the catalog
     await server.monitor.probe()
     assert not server.health.serving(CATALOG)
 

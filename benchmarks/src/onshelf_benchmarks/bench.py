@@ -42,7 +42,7 @@ class Part(NamedTuple):
     quick: str
 
 
-Name = Literal["latency", "tax", "saturation", "seed", "encoder", "peers", "sweeps", "catalog", "retrieval"]
+Name = Literal["latency", "tax", "saturation", "seed", "encoder", "peers", "sweeps", "catalog", "events", "retrieval"]
 PARTS: dict[Name, Part] = {
     "latency": Part("latency --address {ours} --candidates 1000", "--requests 12 --rounds 2 --callers 1 16"),
     "tax": Part("tax --address {ours}", "--plans 5 --rounds 2"),
@@ -55,6 +55,10 @@ PARTS: dict[Name, Part] = {
     ),
     "sweeps": Part("sweeps", "--quick"),
     "catalog": Part("catalog --triton {triton}", "--products 200 --at-once 50 --looks 5"),
+    "events": Part(
+        "events --triton {triton}",
+        "--count 2000 --rounds 2 --plans 20 --launches 10 --events 2000 --looks 10",
+    ),
     "retrieval": Part("retrieval", "--size 20000 --rounds 2 --read-megabytes 64"),
 }
 

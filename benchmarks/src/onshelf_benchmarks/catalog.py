@@ -126,7 +126,7 @@ def measure(
         looks: products whose visibility is timed.
     """
     release = newest_release(releases)
-    flags = ["--triton", triton, "--catalogue-entries", "1000000"]
+    flags = ["--triton", triton, "--catalog-entries", "1000000"]
     with tempfile.TemporaryDirectory() as made, ExitStack() as running:
         folder = Path(made)
         store = folder / "store.db"

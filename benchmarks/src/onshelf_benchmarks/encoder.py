@@ -23,7 +23,7 @@ from rich.progress import track
 from onshelf_benchmarks import pages
 from onshelf_benchmarks.command import command
 from onshelf_benchmarks.load import closed_loop, medians, whole
-from onshelf_benchmarks.products import TOKENS, Catalogue, products_of
+from onshelf_benchmarks.products import TOKENS, Catalog, products_of
 from onshelf_benchmarks.record import REPOSITORY, Document, newest_release
 from onshelf_exporter.release.graphs import session
 from onshelf_gateway.inference.backend import TritonBackend
@@ -36,9 +36,9 @@ Feeds = dict[str, NDArray[Any]]
 
 def inputs(release: Path, count: int, seed: int) -> Feeds:
     """Inputs of so many products whose titles have at most TOKENS tokens, padded to them."""
-    catalogue = Catalogue(release)
+    catalog = Catalog(release)
     titles = [product.title for product in products_of(release, 3 * count, seed)]
-    fitting = [catalogue.tokens(title) for title in titles if catalogue.length(title) <= TOKENS][:count]
+    fitting = [catalog.tokens(title) for title in titles if catalog.length(title) <= TOKENS][:count]
     ids, mask = (np.stack(rows) for rows in zip(*fitting, strict=True))
     return {
         "input_ids": ids,

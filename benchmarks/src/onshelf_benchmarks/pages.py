@@ -46,6 +46,8 @@ GOALS = (
     Goal("exact retrieval of one query over bytes / bandwidth", "retrieval.ratios.retrieval_vs_bandwidth", 2, False),
     Goal("products upserted a minute", "catalog.upserts_per_minute", 10_000, True),
     Goal("milliseconds until every process has an upserted product", VISIBLE, 1_000, False),
+    Goal("events a second that become durable, SQLite", "events.events_per_second.sqlite.record_events", 5_000, True),
+    Goal("share of plans a second that remembering answers costs", "events.remembering.cost", 0.03, False),
     Goal("memory for the longest stream over that for the shortest", figures.stream_memory, 1.2, False),
 )
 
@@ -156,6 +158,20 @@ def encoder(found: Document) -> str:
     )
 
 
+def events(found: Document) -> str:
+    """Events a second, what remembering costs, how long reports take."""
+    columns = {"Store": "{name}", "RecordEvents": "{record_events:,.0f}", "StreamEvents": "{stream_events:,.0f}"}
+    rates = table_of(columns, (one | {"name": name} for name, one in found["events_per_second"].items()))
+    memory, asked = found["remembering"], found["reports"]
+    spread = f"{min(memory['costs']):.1%} to {max(memory['costs']):.1%}"
+    return (
+        f"## Events and memory\n\nEvents a second that become durable:\n\n{rates}\n\nRemembering answers costs "
+        f"{memory['cost']:.1%} of plans a second (median of {len(memory['costs'])} rounds, {spread}). With "
+        f"{asked['launches']:,} launches and {asked['events']:,} events GetLaunchReport takes {asked['p50_ms']:.1f} ms "
+        f"(median) and {asked['p99_ms']:.1f} ms (99 %), ListLaunches of all {asked['list_ms']:,.0f} ms; SQLite.\n"
+    )
+
+
 def sweeps(found: Document) -> str:
     """All sweeps."""
     each = [_sweep(name, one) for name, one in found["sweeps"].items() if one]
@@ -179,6 +195,7 @@ SECTIONS: dict[str, Callable[[Document], str]] = {  # in the order of the page
     "saturation": saturation,
     "encoder": encoder,
     "sweeps": sweeps,
+    "events": events,
 }
 
 

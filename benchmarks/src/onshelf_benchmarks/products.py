@@ -20,7 +20,7 @@ TOKENS = 16  # of a text for an encoder, padded
 
 
 def products_of(release: Path, count: int, seed: int, *, paths: bool = False) -> list[Product]:
-    """Distinct products: titles of the catalogue with a running number; `paths`: they say their category, too."""
+    """Distinct products: titles of the catalog with a running number; `paths`: they say their category, too."""
     table = feather.read_table(release / "products.arrow").to_pandas()
     vocabulary = load_vocabulary(feather.read_table(release / "vocabulary.arrow"))
     rows = table.drop_duplicates("title").sample(n=count, random_state=seed, replace=True).fillna({"price": 1.0})
@@ -35,8 +35,8 @@ def products_of(release: Path, count: int, seed: int, *, paths: bool = False) ->
 
 
 @dataclass(frozen=True, kw_only=True)
-class CatalogueProduct:
-    """A product of the catalogue: texts for a gateway, numbers for a model."""
+class CatalogProduct:
+    """A product of the catalog: texts for a gateway, numbers for a model."""
 
     title: str
     category: str
@@ -46,10 +46,10 @@ class CatalogueProduct:
     private_label: float
 
 
-class Catalogue:
+class Catalog:
     """Products of a model release, each handed out once.
 
-    They have their own category, brand and price. After one pass through the catalogue the first word of a title gives
+    They have their own category, brand and price. After one pass through the catalog the first word of a title gives
     way to another word of the vocabulary: ever new products of about as many tokens.
     """
 
@@ -73,9 +73,9 @@ class Catalogue:
         self._given: set[str] = set()
         self.number = start
 
-    def take(self, count: int, tokens: int | None = None) -> list[CatalogueProduct]:
+    def take(self, count: int, tokens: int | None = None) -> list[CatalogProduct]:
         """The next products, no title given before; with `tokens` those whose text has at most so many."""
-        found: list[CatalogueProduct] = []
+        found: list[CatalogProduct] = []
         while len(found) < count:
             product = self._product(self.number)
             self.number += 1
@@ -95,7 +95,7 @@ class Catalogue:
         padded[: len(ids)] = ids
         return padded, (np.arange(TOKENS) < len(ids)).astype(np.int64)
 
-    def _product(self, number: int) -> CatalogueProduct:
+    def _product(self, number: int) -> CatalogProduct:
         turn, place = divmod(number, len(self._rows))
         row = self._rows[place]
         title = str(row["title"])
@@ -104,7 +104,7 @@ class Catalogue:
             title = re.sub(r"\w+", word, title, count=1)
         ids = tuple(int(row[f"{level}_id"]) for level in LEVELS)
         price = float(row["price"])
-        return CatalogueProduct(
+        return CatalogProduct(
             title=title,
             category=" > ".join(self._vocabulary.path((ids[0], ids[1], ids[2]))),
             brand=self._vocabulary.levels[BRAND].readable[ids[3]],

@@ -1,4 +1,4 @@
-"""Exact retrieval of two towers over large catalogues, beside the memory's bandwidth.
+"""Exact retrieval of two towers over large catalogs, beside the memory's bandwidth.
 
     make bench-retrieval        1,000,000 vectors
 

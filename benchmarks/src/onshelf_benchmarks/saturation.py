@@ -28,7 +28,7 @@ from onshelf_benchmarks.load import closed_loop, medians, turns
 from onshelf_benchmarks.perf_analyzer.run import Load, Rig, Server, counts_of
 from onshelf_benchmarks.perf_analyzer.tool import FOLDER, install
 from onshelf_benchmarks.plans import CANDIDATES, SECONDS, plan_request
-from onshelf_benchmarks.products import TOKENS, Catalogue, CatalogueProduct
+from onshelf_benchmarks.products import TOKENS, Catalog, CatalogProduct
 from onshelf_benchmarks.record import REPOSITORY, Document, newest_release
 from onshelf_release.signatures import asked_outputs
 
@@ -70,7 +70,7 @@ def repository(source: Path, folder: Path) -> dict[str, str]:
     return driven
 
 
-def plans(products: Iterable[CatalogueProduct]) -> list[bytes]:
+def plans(products: Iterable[CatalogProduct]) -> list[bytes]:
     """PlanLaunch of products whose category and price are known, as bytes."""
     requests = (plan_request(one.title, one.list_price, one.category.split(" > ")) for one in products)
     return [request.SerializeToString() for request in requests]
@@ -155,7 +155,7 @@ class Driver:
 
     def plans(self, most: int) -> Document:
         """The gateway, by PlanLaunch, and what it asked of Triton; a plan that lacks a part does not count."""
-        asked = plans(self.rig.catalogue.take(most, TOKENS))
+        asked = plans(self.rig.catalog.take(most, TOKENS))
         before = {name: counts_of(self.triton.client, name) for name in PLAN}
         row, answers = asyncio.run(plan_rate(self.gateway, asked, self.callers, self.rig.seconds))
         after = {name: counts_of(self.triton.client, name) for name in PLAN}
@@ -178,7 +178,7 @@ def measure(*, rounds: int = 5, seconds: float = 6.0, callers: int = 16) -> Docu
         folder = Path(made)
         (folder / "models").mkdir()
         driven = repository(REPOSITORY, folder / "models")
-        rig = Rig(program, folder, Catalogue(release), seconds)
+        rig = Rig(program, folder, Catalog(release), seconds)
         with servers.triton(folder / "models") as triton, servers.gateway("ours", triton.address) as gateway:
             driver = Driver(rig, triton=triton.address, gateway=gateway.address, driven=driven, callers=callers)
             for turn, part in turns(("plans", *PLAN), rounds, "saturation", warm_up=1):

@@ -63,8 +63,10 @@ def gateway(name: str, triton_address: str, *flags: str) -> Iterator[Server]:
 
 
 @contextmanager
-def started(name: str, flags: list[str], folder: Path, store: Path, releases: Path = RELEASES) -> Iterator[Server]:
-    """A gateway that serves, with its address and log in `folder`.
+def started(
+    name: str, flags: list[str], folder: Path, store: Path | str, releases: Path = RELEASES
+) -> Iterator[Server]:
+    """A gateway that serves, with its address and log in `folder`; its store is a file of SQLite, or a URL.
 
     Raises:
         SystemExit: it does not serve within a minute; its log says why.
@@ -73,7 +75,8 @@ def started(name: str, flags: list[str], folder: Path, store: Path, releases: Pa
     state, log_file = folder / f"{name}.json", folder / f"{name}.log"
     state.unlink(missing_ok=True)
     words = ["--releases", str(releases), "--listen", "127.0.0.1:0", "--metrics-port", "-1"]
-    words += ["--address-file", str(state), "--store", f"sqlite:///{store}", *flags]
+    url = store if isinstance(store, str) else f"sqlite:///{store}"
+    words += ["--address-file", str(state), "--store", url, *flags]
     with log_file.open("w") as log:
         process = subprocess.Popen([sys.executable, "-m", "onshelf_gateway", *words], stderr=log)
         try:

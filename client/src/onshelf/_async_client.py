@@ -269,7 +269,7 @@ class AsyncClient:
         model_release: int | None = None,
         timeout: float | None = None,
     ) -> _results.FindAudienceResult:
-        """Users, and with segments also groups of them, for a new product or one of the catalogue (product_id)."""
+        """Users, and with segments also groups of them, for a new product or one of the catalog (product_id)."""
         arguments = _config.subject(product, product_id) | {
             "count": count,
             "segments": segments,
@@ -287,7 +287,7 @@ class AsyncClient:
         model_release: int | None = None,
         timeout: float | None = None,
     ) -> _results.FindSimilarLaunchesResult:
-        """Past launches like a new product or one of the catalogue (product_id), most similar first."""
+        """Past launches like a new product or one of the catalog (product_id), most similar first."""
         arguments = _config.subject(product, product_id) | {"count": count, "model_release": model_release}
         result: _results.FindSimilarLaunchesResult = await self._call("find_similar_launches", arguments, timeout)
         return result
@@ -316,6 +316,20 @@ class AsyncClient:
         """Removes 1 to 1,000 products from retrieval, those of the model release, too. Safe to repeat."""
         arguments = {"product_ids": product_ids}
         result: _results.DeleteProductsResult = await self._call("delete_products", arguments, timeout)
+        return result
+
+    async def search_products(
+        self,
+        query: str,
+        *,
+        count: int | None = None,
+        categories: Sequence[str] = (),
+        model_release: int | None = None,
+        timeout: float | None = None,
+    ) -> _results.SearchProductsResult:
+        """Products by title, category or meaning, best first."""
+        arguments = {"query": query, "count": count, "categories": categories, "model_release": model_release}
+        result: _results.SearchProductsResult = await self._call("search_products", arguments, timeout)
         return result
 
     async def list_channels(
@@ -466,6 +480,18 @@ class AsyncClient:
         result: _feedback_results.GetLaunchReportResult = await self._call(
             "get_launch_report", {"plan_id": plan_id}, timeout
         )
+        return result
+
+    async def get_scoreboard(
+        self,
+        *,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+        timeout: float | None = None,
+    ) -> _feedback_results.GetScoreboardResult:
+        """What plans promised beside past practice and what came, and how people's changes did."""
+        arguments = {"created_from": created_from, "created_before": created_before}
+        result: _feedback_results.GetScoreboardResult = await self._call("get_scoreboard", arguments, timeout)
         return result
 
     async def forget_user(self, user_id: str, *, timeout: float | None = None) -> _feedback_results.ForgetUserResult:

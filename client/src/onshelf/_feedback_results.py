@@ -3,7 +3,7 @@
 import dataclasses
 from datetime import date, datetime
 
-from onshelf._enums import LaunchException, LaunchState
+from onshelf._enums import DecisionKind, DecisionReason, LaunchException, LaunchState
 from onshelf._inputs import Action, EvaluatePlanRequest, Event, LaunchDecision, PlanRequest
 from onshelf._money import Money
 from onshelf._results import (
@@ -261,4 +261,44 @@ class GetLaunchReportResult:
     mean_rating: float | None = None
     topics: tuple[ReviewTopic, ...] = ()
     suggestions: tuple[ActionEffect, ...] = ()
+    info: ResponseInfo = _NO_INFO
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScoreboardWeek:
+    """Launches together, from their start to the end of one week on sale; units expected and sold."""
+
+    week: int
+    launches: int = 0
+    proposed_units: float = 0.0
+    practice_units: float = 0.0
+    practice_launches: int = 0
+    executed_units: float = 0.0
+    actual_units: float = 0.0
+    practice_actual_units: float = 0.0
+    within_band: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DecisionScore:
+    """How launches did that were decided for one reason: how many sold more than the median of the plan that was ranked
+    first, their share and its 95 % interval.
+    """
+
+    kind: DecisionKind
+    reason: DecisionReason | None = None
+    launches: int = 0
+    better: int = 0
+    share: float = 0.0
+    share_low: float = 0.0
+    share_high: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GetScoreboardResult:
+    """Plans, past practice and what came, over all launches, and how people's changes did."""
+
+    weeks: tuple[ScoreboardWeek, ...] = ()
+    decisions: tuple[DecisionScore, ...] = ()
+    observed_until: date | None = None
     info: ResponseInfo = _NO_INFO

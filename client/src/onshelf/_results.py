@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 from onshelf._enums import HealthStatus, NoticeCode, ObjectiveMetric, PriceTax, ServingState, SupportLevel
 from onshelf._errors import OnshelfError
-from onshelf._inputs import Action
+from onshelf._inputs import Action, Product
 from onshelf._money import Money
 from onshelf._stock_results import PriceResponse, PriceStep, ReorderAdvice, StockAdvice, WeekForecast
 
@@ -411,7 +411,7 @@ class UpsertProductsResult:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeleteProductsResult:
-    """How many products were removed, and how many ids were not in the catalogue."""
+    """How many products were removed, and how many ids were not in the catalog."""
 
     deleted: int = 0
     unknown: int = 0
@@ -489,3 +489,19 @@ class Health:
     def serving(self) -> bool:
         """Whether calls will be answered."""
         return self.status is HealthStatus.SERVING
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FoundProduct:
+    """A product that was found; scores are comparable within one answer only."""
+
+    product: Product
+    score: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SearchProductsResult:
+    """Products that fit a query, best first."""
+
+    products: tuple[FoundProduct, ...] = ()
+    info: ResponseInfo = ResponseInfo()

@@ -39,7 +39,7 @@ def _served(module: ModuleType) -> Iterator[Rpc]:
                     request=getattr(module, call.input_type.name),
                     response=getattr(module, call.output_type.name),
                     result=result,
-                    # PlanLaunch is safe because the client always sends a request id; changes of the catalogue,
+                    # PlanLaunch is safe because the client always sends a request id; changes of the catalog,
                     # decisions and events leave the same when they are made twice; a second ForgetUser has an empty
                     # receipt; the others only read.
                     retry_safe=call.name != "ForgetUser",

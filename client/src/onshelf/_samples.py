@@ -10,6 +10,7 @@ from onshelf import _stock_results as stock
 from onshelf._convert import from_message
 from onshelf._enums import (
     DecisionKind,
+    DecisionReason,
     EventKind,
     LaunchException,
     LaunchState,
@@ -462,6 +463,38 @@ _SAMPLES: dict[str, Any] = {
         ),
         info=_INFO,
     ),
+    "get_scoreboard": f.GetScoreboardResult(
+        weeks=tuple(
+            f.ScoreboardWeek(
+                week=n,
+                launches=14 - n,
+                proposed_units=20.0 * n,
+                practice_units=17.0 * n,
+                practice_launches=14 - n,
+                executed_units=19.0 * n,
+                actual_units=18.0 * n,
+                practice_actual_units=18.0 * n,
+                within_band=11 - n,
+            )
+            for n in (1, 2, 3)
+        ),
+        decisions=(
+            f.DecisionScore(
+                kind=DecisionKind.ACCEPTED, launches=10, better=5, share=0.5, share_low=0.24, share_high=0.76
+            ),
+            f.DecisionScore(
+                kind=DecisionKind.CHANGED,
+                reason=DecisionReason.PRICE,
+                launches=3,
+                better=1,
+                share=0.33,
+                share_low=0.06,
+                share_high=0.79,
+            ),
+        ),
+        observed_until=_WEEKS[8],
+        info=_INFO,
+    ),
     "forget_user": f.ForgetUserResult(
         receipt_id="forgotten-0001",
         forgotten_at=_GIVEN,
@@ -470,6 +503,20 @@ _SAMPLES: dict[str, Any] = {
         answers_deleted=3,
         audiences_changed=2,
         in_served_release=True,
+    ),
+    "search_products": r.SearchProductsResult(
+        products=(
+            r.FoundProduct(
+                product=Product(
+                    product_id="15500000",
+                    title="potato chips sea salt 9 oz",
+                    category_path=("Grocery", "Bag snacks"),
+                    list_price=_dollars("3.99"),
+                ),
+                score=0.9,
+            ),
+        ),
+        info=_INFO,
     ),
     "delete_products": r.DeleteProductsResult(deleted=2, unknown=1),
     "list_model_releases": r.ListModelReleasesResult(

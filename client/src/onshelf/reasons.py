@@ -57,7 +57,7 @@ REASONS: dict[ErrorReason, tuple[StatusCode, Error]] = {
     ErrorReason.MODEL_NOT_FOUND: (StatusCode.NOT_FOUND, NotFound),
     ErrorReason.TENSOR_INVALID: (StatusCode.INVALID_ARGUMENT, InvalidRequest),
     ErrorReason.MESSAGE_INVALID: (StatusCode.INVALID_ARGUMENT, InvalidRequest),
-    ErrorReason.CATALOGUE_FULL: (StatusCode.RESOURCE_EXHAUSTED, Overloaded),
+    ErrorReason.CATALOG_FULL: (StatusCode.RESOURCE_EXHAUSTED, Overloaded),
     ErrorReason.STORE_UNAVAILABLE: (StatusCode.UNAVAILABLE, Unavailable),
     ErrorReason.MODEL_RELEASE_TOO_OLD: (StatusCode.FAILED_PRECONDITION, InvalidRequest),
     ErrorReason.NOT_LEARNED: (StatusCode.FAILED_PRECONDITION, InvalidRequest),

@@ -34,7 +34,7 @@ class Settings(BaseSettings):
         "Database for what must outlive a restart: SQLite, or PostgreSQL (postgresql+psycopg://..., with the extra "
         "`postgresql`). All processes of one service share it.",
     )
-    catalogue_entries: int = _row(
+    catalog_entries: int = _row(
         50_000,
         "products",
         "Upserted products kept beside the model release, about 2 kB each in every process; more are refused with "
@@ -42,8 +42,8 @@ class Settings(BaseSettings):
         ge=1,
         le=1_000_000,
     )
-    catalogue_poll_ms: int = _row(
-        200, "ms", "How often the store is asked whether other processes changed the catalogue.", ge=10, le=60_000
+    catalog_poll_ms: int = _row(
+        200, "ms", "How often the store is asked whether other processes changed the catalog.", ge=10, le=60_000
     )
     remember: bool = _row(
         True,

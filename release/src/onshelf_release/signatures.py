@@ -27,7 +27,7 @@ USER_ENCODER = "user_encoder"
 PRODUCT_RETRIEVAL = "product_retrieval"
 PRODUCT_NEIGHBOURS = "product_neighbours"
 PRODUCT_FIT = "product_fit"
-CATALOGUE_MODELS = (PRODUCT_NEIGHBOURS, PRODUCT_FIT)  # what a release must have for upserted products
+CATALOG_MODELS = (PRODUCT_NEIGHBOURS, PRODUCT_FIT)  # what a release must have for upserted products
 AUDIENCE_RETRIEVAL = "audience_retrieval"
 LAUNCH_RETRIEVAL = "launch_retrieval"
 

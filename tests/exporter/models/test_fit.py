@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_towers import NEW, catalogue, history, parts
+from test_towers import NEW, catalog, history, parts
 from test_user_tables import asked, shop
 from torch import Tensor
 
@@ -17,8 +17,8 @@ from onshelf_exporter.training.user_tables import distinct, user_tables
 
 
 def fit_of(retrieval: ProductRetrieval) -> ProductFit:
-    contents, content = (torch.from_numpy(part) for part in distinct(catalogue()))
-    return ProductFit(catalogue(), contents, content, retrieval.new).eval()
+    contents, content = (torch.from_numpy(part) for part in distinct(catalog()))
+    return ProductFit(catalog(), contents, content, retrieval.new).eval()
 
 
 def own(retrieval: ProductRetrieval) -> tuple[Tensor, ...]:
@@ -59,10 +59,10 @@ def test_products_do_not_know_of_each_other_nor_of_padding() -> None:
 @pytest.mark.parametrize(("products", "bought"), [(1, 3), (40, 300), (1900, 4000)])
 def test_neighbours_are_those_of_the_releases_own_graphs(products: int, bought: int) -> None:
     state, shelves = shop(products, bought)
-    tables = user_tables(state.catalogue, shelves.products, shelves.weights, shelves.start, 4)
+    tables = user_tables(state.catalog, shelves.products, shelves.weights, shelves.start, 4)
     embedding = asked(state, torch.arange(1, products + 1)[:: max(1, products // 12)])[0]
     limits, closest = ProductNeighbours(tables.similar)(embedding)
-    sold = state.catalogue.get_buffer("embeddings")
+    sold = state.catalog.get_buffer("embeddings")
     wanted = neighbour_limits(embedding @ sold.T)
     inside = wanted > 0  # what was never sold has a cosine of 0 there; nothing below counts
     assert torch.allclose(limits[inside], wanted[inside], atol=1e-5)
@@ -71,7 +71,7 @@ def test_neighbours_are_those_of_the_releases_own_graphs(products: int, bought: 
 
 def test_the_exported_graphs_answer_alike_whatever_the_batch(tmp_path: Path) -> None:
     state, shelves = shop(300, 2000)
-    tables = user_tables(state.catalogue, shelves.products, shelves.weights, shelves.start, 4)
+    tables = user_tables(state.catalog, shelves.products, shelves.weights, shelves.start, 4)
     module = ProductNeighbours(tables.similar).eval()
     rows = {"embedding": asked(state, torch.arange(1, 20))[0].numpy().astype(np.float32)}
     path = tmp_path / "product_neighbours.onnx"
@@ -83,7 +83,7 @@ def test_the_exported_graphs_answer_alike_whatever_the_batch(tmp_path: Path) -> 
 
 
 def test_the_gateway_shares_places_by_the_graphs_rule() -> None:
-    from onshelf_gateway.catalogue.shelf import shared
+    from onshelf_gateway.catalog.shelf import shared
     from onshelf_gateway.inference.outputs import Retrieved
 
     encoder, retrieval, _ = parts()

@@ -7,7 +7,7 @@ from onshelf_exporter.models.neighbourhood import LevelCounts, neighbour_limits
 from onshelf_exporter.models.scorer import NONE, Scorer, Scorers
 from onshelf_exporter.models.towers import (
     AudienceRetrieval,
-    Catalogue,
+    Catalog,
     LaunchRetrieval,
     NewProducts,
     ProductRetrieval,
@@ -22,7 +22,7 @@ from onshelf_exporter.training.user_tables import user_tables
 PRODUCTS, NEW = 40, (36, 37, 38, 39)  # the last four are new
 
 
-def catalogue() -> Catalogue:
+def catalog() -> Catalog:
     random = torch.Generator().manual_seed(5)
     content = torch.nn.functional.normalize(torch.randn(PRODUCTS + 1, 128, generator=random), dim=1)
     factors = torch.randn(PRODUCTS + 1, 64, generator=random) * 0.1
@@ -33,7 +33,7 @@ def catalogue() -> Catalogue:
     facts = torch.rand(PRODUCTS + 1, 14, generator=random)
     prior = torch.rand(PRODUCTS + 1, generator=random) * 1e-3
     prior[0] = prior[35] = NONE  # number 35 is not shown by the data
-    return Catalogue(factors=factors * sold.unsqueeze(1), content=content, sold=sold, ids=ids, facts=facts, prior=prior)
+    return Catalog(factors=factors * sold.unsqueeze(1), content=content, sold=sold, ids=ids, facts=facts, prior=prior)
 
 
 def levels() -> LevelCounts:
@@ -41,14 +41,14 @@ def levels() -> LevelCounts:
 
 
 def parts() -> tuple[UserEncoderGraph, ProductRetrieval, Scorers]:
-    shop = catalogue()
+    shop = catalog()
     empty = np.zeros((0, 4))
     state = TowerState(
         week=9,
         past=Histories(empty.astype(np.int64), *(empty.astype(np.float32),) * 2, empty.astype(np.int64)),
         profile=np.zeros((0, 16), np.float32),
         factors=np.zeros((PRODUCTS, 64), np.float32),
-        catalogue=shop,
+        catalog=shop,
         levels=levels(),
         content=np.zeros((128, 64), np.float32),
     )
@@ -59,14 +59,14 @@ def parts() -> tuple[UserEncoderGraph, ProductRetrieval, Scorers]:
     places = torch.randn(len(NEW), 64) * 0.1
     encoder = UserEncoderGraph(shop, repeat).eval()
     fresh = NewProducts(
-        catalogue=shop,
+        catalog=shop,
         levels=levels(),
         scorer=launch,
         products=new,
         vectors=places,
         closest=torch.full((len(NEW),), 0.5),
     )
-    retrieval = ProductRetrieval(catalogue=shop, scorer=first, new=fresh, k=PRODUCTS, new_k=4)
+    retrieval = ProductRetrieval(catalog=shop, scorer=first, new=fresh, k=PRODUCTS, new_k=4)
     return encoder, retrieval.eval(), launch
 
 
@@ -163,14 +163,14 @@ def test_an_audience_scores_as_a_recommendation_does() -> None:
         products, weights, vector = shelves(past, encoder)
         places = retrieval.new.get_buffer("vectors")
         # another user has none
-        tables = user_tables(catalogue(), products, weights, torch.tensor([0, len(products), len(products)]), row=2)
+        tables = user_tables(catalog(), products, weights, torch.tensor([0, len(products), len(products)]), row=2)
         profile = torch.cat([past[4], torch.zeros(1, 16)])
         vectors = torch.cat([vector, torch.zeros(1, 64)])
         audience = AudienceRetrieval(
             tables=tables, levels=levels(), scorer=launch, profile=profile, vectors=vectors, k=9
         )
         number = torch.tensor(NEW) + 1
-        content, ids = catalogue().get_buffer("content")[number], catalogue().get_buffer("ids")[number]
+        content, ids = catalog().get_buffer("content")[number], catalog().get_buffer("ids")[number]
         users, scores, reasons = audience.eval()(content, ids, places)
         retrieval.new.get_buffer("closest").copy_(closest_users(tables, content))
         _, repeat, event = encoder(*past)
@@ -187,7 +187,7 @@ def test_an_audience_scores_as_a_recommendation_does() -> None:
 
 def test_closeness_counts_by_the_closest_user() -> None:
     """Of three users one bought the product's twin, one bought it less, one nothing."""
-    shop, number = catalogue(), torch.tensor([37])
+    shop, number = catalog(), torch.tensor([37])
     shop.get_buffer("embeddings")[5] = shop.get_buffer("content")[37]
     weights = torch.tensor([[7.0, 7, 7, 1], [1.0, 1, 1, 1]])
     tables = user_tables(shop, torch.tensor([5, 5]), weights, torch.tensor([0, 1, 2, 2]), row=2)
@@ -202,7 +202,7 @@ def test_closeness_counts_by_the_closest_user() -> None:
         assert torch.allclose(scores[0], torch.tensor([2.0, 2.0 / 3, 0.0]), atol=1e-5), "log 8 against log 2"
         assert torch.allclose(closest_users(tables, content), torch.tensor([8.0]).log())
         new = NewProducts(
-            catalogue=shop,
+            catalog=shop,
             levels=levels(),
             scorer=silent,
             products=number,
@@ -218,7 +218,7 @@ class ConstantScorer(torch.nn.Module):
         return features[..., 0] * 0.0
 
 
-def test_limits_of_a_small_catalogue_are_its_least_similar_product() -> None:
+def test_limits_of_a_small_catalog_are_its_least_similar_product() -> None:
     cosine = torch.tensor([[0.1, 0.9, 0.4]])
     assert torch.allclose(neighbour_limits(cosine), torch.full((1, 3), 0.1))
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from onshelf_exporter.models.neighbourhood import LevelCounts, counted_limits, neighbour_limits
 from onshelf_exporter.models.scorer import Scorer, Scorers
-from onshelf_exporter.models.towers import AudienceRetrieval, Catalogue
+from onshelf_exporter.models.towers import AudienceRetrieval, Catalog
 from onshelf_exporter.models.user_tables import ID_SPACE, level_keys
 from onshelf_exporter.release import graphs
 from onshelf_exporter.training.behaviour import Histories
@@ -46,7 +46,7 @@ def shop(products: int, bought: int) -> tuple[TowerState, Shelves]:
     keep = ~np.isin(user, (3, 29))
     user, number = user[keep], number[keep]
     weights = random.exponential(size=(len(user), 1)) * [2.0, 0.5, 1.0, 1.0]
-    catalogue = Catalogue(
+    catalog = Catalog(
         factors=torch.zeros(products + 1, 64),
         content=torch.from_numpy(content),
         sold=torch.from_numpy(sold),
@@ -67,7 +67,7 @@ def shop(products: int, bought: int) -> tuple[TowerState, Shelves]:
         past=Histories(none.astype(np.int64), none, none, none.astype(np.int64)),
         profile=random.normal(size=(USERS, 16)).astype(np.float32),
         factors=np.zeros((products, 64), np.float32),
-        catalogue=catalogue,
+        catalog=catalog,
         levels=LevelCounts([torch.from_numpy(random.integers(1, 90, (size, 2))) for size in IDS]),
         content=random.normal(size=(128, 64)).astype(np.float32) * 0.1,
     )
@@ -76,7 +76,7 @@ def shop(products: int, bought: int) -> tuple[TowerState, Shelves]:
 
 def audience(state: TowerState, shelves: Shelves, row: int = 4) -> AudienceRetrieval:
     torch.manual_seed(1)
-    tables = user_tables(state.catalogue, shelves.products, shelves.weights, shelves.start, row)
+    tables = user_tables(state.catalog, shelves.products, shelves.weights, shelves.start, row)
     scorer, profile = Scorers([Scorer(54, 8), Scorer(54, 8)]), torch.from_numpy(state.profile)
     return (
         AudienceRetrieval(
@@ -88,8 +88,8 @@ def audience(state: TowerState, shelves: Shelves, row: int = 4) -> AudienceRetri
 
 
 def asked(state: TowerState, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    content = state.catalogue.get_buffer("content")[numbers]
-    return content, state.catalogue.get_buffer("ids")[numbers], content @ torch.from_numpy(state.content)
+    content = state.catalog.get_buffer("content")[numbers]
+    return content, state.catalog.get_buffer("ids")[numbers], content @ torch.from_numpy(state.content)
 
 
 @pytest.mark.parametrize("row", [1, 4, 64])
@@ -119,7 +119,7 @@ def test_products_asked_together_are_answered_as_one_by_one() -> None:
 
 def test_reasons_are_what_the_user_bought_most_of_what_is_nearest() -> None:
     state, shelves = shop(60, 500)
-    embeddings, content = distinct(state.catalogue)
+    embeddings, content = distinct(state.catalog)
     inputs = asked(state, torch.tensor([7, 31]))
     users, _, reasons = audience(state, shelves, 64)(*inputs)  # one row a user
     near = (inputs[0].numpy() @ embeddings.T).clip(min=0) ** 6

@@ -1,6 +1,6 @@
 """Requests for perf_analyzer: its --input-data files, filled from the inputs that a server says its models have.
 
-Products are those of the catalogue. What only another model can say (an embedding, a user's vector) is drawn at random.
+Products are those of the catalog. What only another model can say (an embedding, a user's vector) is drawn at random.
 """
 
 import base64
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 from tritonclient.utils import triton_to_np_dtype
 
-from onshelf_benchmarks.products import Catalogue, CatalogueProduct
+from onshelf_benchmarks.products import Catalog, CatalogProduct
 
 Array = NDArray[Any]
 Row = dict[str, Array]
@@ -30,15 +30,13 @@ def datatype(tensor: Any) -> str:
     return "BYTES" if name == "STRING" else name
 
 
-def rows(
-    config: ModelConfig, catalogue: Catalogue, products: Iterable[CatalogueProduct], seed: int = 7
-) -> Iterator[Row]:
+def rows(config: ModelConfig, catalog: Catalog, products: Iterable[CatalogProduct], seed: int = 7) -> Iterator[Row]:
     """One request for each product: its inputs by name, without a batch dimension.
 
     Raises:
         ValueError: the model requires an input that is not known here.
     """
-    makers = _makers(catalogue, np.random.default_rng(seed))
+    makers = _makers(catalog, np.random.default_rng(seed))
     for tensor in config.input:
         if tensor.name not in makers and not tensor.optional:
             raise ValueError(
@@ -50,19 +48,19 @@ def rows(
         yield {tensor.name: _shaped(tensor, makers[tensor.name](product)) for tensor in chosen}
 
 
-def _makers(catalogue: Catalogue, draw: np.random.Generator) -> dict[str, Callable[[CatalogueProduct], Any]]:
+def _makers(catalog: Catalog, draw: np.random.Generator) -> dict[str, Callable[[CatalogProduct], Any]]:
     """How to fill an input, by its name."""
 
     def unit(width: int) -> Array:
         vector = draw.standard_normal(width)
         return vector / np.linalg.norm(vector)
 
-    def candidates(product: CatalogueProduct) -> Array:
-        table = {name: (draw.random(CANDIDATES) < 0.1).astype(float) for name in catalogue.columns}  # channels
+    def candidates(product: CatalogProduct) -> Array:
+        table = {name: (draw.random(CANDIDATES) < 0.1).astype(float) for name in catalog.columns}  # channels
         table["week_of_year"] = draw.integers(1, 53, CANDIDATES).astype(float)
         table["discount"] = draw.choice([0.0, 0.1, 0.2, 0.3], CANDIDATES)
         table["price"] = product.list_price * (1 - table["discount"])
-        return np.stack([table[name] for name in catalogue.columns], axis=1)
+        return np.stack([table[name] for name in catalog.columns], axis=1)
 
     return {
         "title": lambda product: product.title,
@@ -70,16 +68,16 @@ def _makers(catalogue: Catalogue, draw: np.random.Generator) -> dict[str, Callab
         "category": lambda product: product.category,
         "brand": lambda product: product.brand,
         "list_price": lambda product: product.list_price,
-        "input_ids": lambda product: catalogue.tokens(product.title)[0],
-        "attention_mask": lambda product: catalogue.tokens(product.title)[1],
+        "input_ids": lambda product: catalog.tokens(product.title)[0],
+        "attention_mask": lambda product: catalog.tokens(product.title)[1],
         "categorical_ids": lambda product: product.ids,
         "attributes": lambda product: (product.list_price, product.private_label),
         "embedding": lambda _: unit(128),
         "product_vector": lambda _: unit(64),
         "user_vector": lambda _: unit(64),
         "candidates": candidates,
-        "profile": lambda _: catalogue.profiles[draw.integers(len(catalogue.profiles))],
-        "history_products": lambda _: 1 + draw.integers(catalogue.products, size=EVENTS),
+        "profile": lambda _: catalog.profiles[draw.integers(len(catalog.profiles))],
+        "history_products": lambda _: 1 + draw.integers(catalog.products, size=EVENTS),
         "history_ages": lambda _: np.sort(draw.uniform(0, 52, EVENTS)),
         "history_quantities": lambda _: draw.integers(1, 4, EVENTS),
         "history_kinds": lambda _: np.ones(EVENTS),  # purchases

@@ -38,7 +38,7 @@ from onshelf_benchmarks.perf_analyzer.tool import (
     PerfAnalyzerHangsError,
     install,
 )
-from onshelf_benchmarks.products import TOKENS, Catalogue
+from onshelf_benchmarks.products import TOKENS, Catalog
 from onshelf_benchmarks.record import RELEASES, Document, newest_release
 from onshelf_release.signatures import PRODUCT_ENCODERS
 
@@ -203,7 +203,7 @@ class Rig:
 
     tool: PerfAnalyzer
     folder: Path
-    catalogue: Catalogue
+    catalog: Catalog
     seconds: float
 
     def run(
@@ -259,7 +259,7 @@ class Rig:
     def write_input(self, config: ModelConfig, count: int, tokens: int | None) -> tuple[Path, int]:
         """An input file of the next `count` products, fewer where requests are large; returns it and its rows."""
         path = self.folder / f"{config.name}.input.json"
-        made = inputs.rows(config, self.catalogue, self.catalogue.take(count, tokens))
+        made = inputs.rows(config, self.catalog, self.catalog.take(count, tokens))
         return path, inputs.write(made, path)
 
 
@@ -300,7 +300,7 @@ def measure_model(
     config = server.client.get_model_config(model).config
     composing = server.known(COMPOSING.get(model, ())) if server.metrics is not None else ()
     try:
-        first = next(inputs.rows(config, rig.catalogue, rig.catalogue.take(1, tokens)))
+        first = next(inputs.rows(config, rig.catalog, rig.catalog.take(1, tokens)))
         counted = ask_once(server, config, first) <= EXPORT_BYTES
     except (PerfAnalyzerError, ValueError) as error:
         yield about | {"cache": "any", "error": str(error)}
@@ -368,7 +368,7 @@ def measure(
     versions = {server.name: server.version() for server in servers}
     rows: list[Document] = []
     with tempfile.TemporaryDirectory(prefix="perf_analyzer") as folder:
-        rig = Rig(program, Path(folder), Catalogue(release, start), seconds)
+        rig = Rig(program, Path(folder), Catalog(release, start), seconds)
         for server in servers:
             for model in server.known([name for name in server.models if name in models]):
                 for row in measure_model(rig, server, model, concurrency, shares):

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
-from onshelf._cli import _catalog, _events, _launch, _launches, _plan, _plans, _replay, _search, _users
+from onshelf._cli import _catalog, _demo_loop, _events, _launch, _launches, _plan, _plans, _replay, _search, _users
 from onshelf._cli._failures import describe, exit_status
 from onshelf._cli._health import health
 from onshelf._cli._terminal import clean, screen
@@ -34,6 +34,7 @@ for command in (
     _launch.evaluate_plan,
     _launch.update,
     _users.recommend,
+    _search.search,
     _search.audience,
     _search.similar,
     _users.profile,
@@ -43,8 +44,10 @@ for command in (
     _plans.replay_plan,
     _launches.launches,
     _launches.report,
+    _launches.scoreboard,
     _events.app,
     _events.forget,
+    _demo_loop.demo_loop,
     _replay.replay,
     health,
 ):

@@ -22,7 +22,7 @@ from onshelf._results import Notice, ProductError
 T = TypeVar("T")
 AT_ONCE = 500  # products or ids of one call
 
-app = App(name="catalog", help="Add products to the catalogue, replace or delete them.")
+app = App(name="catalog", help="Add products to the catalog, replace or delete them.")
 
 
 @app.command
@@ -86,7 +86,7 @@ def delete(
             answer = client.delete_products(part)
             deleted, unknown = deleted + answer.deleted, unknown + answer.unknown
     counts = {"deleted": deleted, "unknown": unknown}
-    print(json.dumps(counts, indent=2) if as_json else f"{deleted:,} deleted, {unknown:,} not in the catalogue")
+    print(json.dumps(counts, indent=2) if as_json else f"{deleted:,} deleted, {unknown:,} not in the catalog")
 
 
 def _parts(values: Iterable[T]) -> Iterator[list[T]]:

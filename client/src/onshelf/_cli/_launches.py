@@ -8,12 +8,12 @@ from onshelf._cli import _values as v
 from onshelf._cli import _words as w
 from onshelf._cli._options import AsJson, Service, print_answer
 from onshelf._cli._plan_view import footer, notices
-from onshelf._cli._plans import decision_lines
+from onshelf._cli._plans import decision_lines, midnight
 from onshelf._cli._terminal import Section, bold, clean, table
 from onshelf._cli._usage import UsageError
 from onshelf._cli._values import option
 from onshelf._enums import LaunchException, LaunchState
-from onshelf._feedback_results import GetLaunchReportResult, Launch, LaunchReportWeek
+from onshelf._feedback_results import GetLaunchReportResult, GetScoreboardResult, Launch, LaunchReportWeek
 
 MOST = 1_000  # launches of one page
 EXCEPTIONS = {
@@ -58,7 +58,59 @@ def report(
     """Show what was planned of a launch beside what came of it, and what to change now."""
     with service.connect() as client:
         found = client.get_launch_report(plan_id)
-    print_answer(found, lambda: _sections(found), as_json)
+    print_answer(found, lambda: report_sections(found), as_json)
+
+
+def scoreboard(
+    *,
+    created_from: Annotated[v.Day, option("only plans given on this day (UTC) or later", "--from")] = None,
+    created_before: Annotated[v.Day, option("only plans given before this day (UTC)", "--before")] = None,
+    as_json: AsJson = False,
+    service: Service = Service(),
+) -> None:
+    """Show what plans promised beside past practice and what came, and how people's changes did."""
+    with service.connect() as client:
+        found = client.get_scoreboard(created_from=midnight(created_from), created_before=midnight(created_before))
+    print_answer(found, lambda: _scores(found), as_json)
+
+
+def _scores(found: GetScoreboardResult) -> list[Section]:
+    if not found.weeks:
+        return [["No launch has completed a week yet."]]
+    weeks = [
+        [
+            str(one.week),
+            f"{one.launches:,}",
+            w.count(one.proposed_units),
+            w.count(one.practice_units) if one.practice_launches else "",
+            w.count(one.executed_units),
+            w.count(one.actual_units),
+            f"{one.within_band:,} of {one.launches:,}",
+        ]
+        for one in found.weeks
+    ]
+    decisions = [
+        [
+            one.kind.value,
+            one.reason.value.replace("_", " ") if one.reason is not None else "",
+            f"{one.launches:,}",
+            f"{one.better:,}",
+            w.percent(one.share),
+            f"{w.percent(one.share_low)}–{w.percent(one.share_high)}",
+        ]
+        for one in found.decisions
+    ]
+    until = "" if found.observed_until is None else f", events up to {w.day(found.observed_until)}"
+    heads = ["to week", ">launches", ">plan 1", ">past practice", ">executed", ">sold", ">inside 10–90%"]
+    return [
+        [bold(f"Units, all launches together{until}"), table(heads, weeks)],
+        [
+            bold("Sold more than the median of plan 1"),
+            table(["decision", "~reason", ">launches", ">more", ">share", "95% interval"], decisions),
+            "About half of the accepted ones should: read the changed ones beside them.",
+        ],
+        footer(found.info),
+    ]
 
 
 def _listed(found: list[Launch]) -> RenderableType:
@@ -80,7 +132,8 @@ def _listed(found: list[Launch]) -> RenderableType:
     return table(["product", "~title", "state", "launch", ">sold", ">expected by now", "attention", "plan"], rows)
 
 
-def _sections(found: GetLaunchReportResult) -> list[Section]:
+def report_sections(found: GetLaunchReportResult) -> list[Section]:
+    """Plan and actual."""
     launch = found.launch
     head = f'"{clean(launch.title)}", product {clean(launch.product_id)}: {launch.state.value.replace("_", " ")}'
     lines: list[RenderableType] = [bold(head), *decision_lines(found.decision)]

@@ -63,7 +63,7 @@ class ProductOptions:
     attributes: Annotated[v.Attributes, option("another fact; repeatable", "--attribute")] = ()
     language: Annotated[Text, option("of the title, a BCP 47 tag (default: the encoder's)")] = None
     case_units: Annotated[Count, option("units in a case: stock is advised in whole cases")] = None
-    product_id: Annotated[Text, option("returned as given; in a search, one of the catalogue instead")] = None
+    product_id: Annotated[Text, option("returned as given; in a search, one of the catalog instead")] = None
 
     def product(self, price: Prices, unit_cost: Amount = None) -> _inputs.Product:
         """The product. Raises UsageError without a title."""
@@ -84,9 +84,9 @@ class ProductOptions:
         )
 
     def subject(self, price: Prices) -> dict[str, Any]:
-        """What a search is about: a new product, or one of the catalogue. Raises UsageError where neither is named."""
+        """What a search is about: a new product, or one of the catalog. Raises UsageError where neither is named."""
         if not self.title and not self.product_id:
-            raise UsageError("name a product: --title for a new one, or --product-id for one of the catalogue")
+            raise UsageError("name a product: --title for a new one, or --product-id for one of the catalog")
         return {"product": self.product(price)} if self.title else {"product_id": self.product_id}
 
 

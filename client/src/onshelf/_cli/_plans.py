@@ -48,8 +48,8 @@ def plans(
             page = client.list_plans(
                 product_id=product_id,
                 state=state,
-                created_from=_midnight(created_from),
-                created_before=_midnight(created_before),
+                created_from=midnight(created_from),
+                created_before=midnight(created_before),
                 page_size=min(MOST, count - len(found)),
                 page_token=token,
             )
@@ -160,7 +160,8 @@ def _changed(stored: StoredPlan, rank: int, changes: dict[str, object]) -> _inpu
     return dataclasses.replace(_inputs.Action(**kept), **changes)  # type: ignore[arg-type]
 
 
-def _midnight(day: Day) -> datetime | None:
+def midnight(day: Day) -> datetime | None:
+    """The beginning of a day, UTC."""
     return None if day is None else datetime.combine(day, time(), UTC)
 
 

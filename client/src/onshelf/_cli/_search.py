@@ -1,4 +1,4 @@
-"""`onshelf audience` and `onshelf similar`: users for a product, and past launches like it."""
+"""`onshelf search`, `audience` and `similar`: products by words, users for a product, and past launches like it."""
 
 from typing import Annotated
 
@@ -8,9 +8,39 @@ from onshelf._cli import _words as w
 from onshelf._cli._options import AnswerOptions, ProductOptions, Service
 from onshelf._cli._plan_view import footer, notices, segments, similar_launches
 from onshelf._cli._prices import Prices
-from onshelf._cli._terminal import Section, bold, clean, hanging
-from onshelf._cli._values import Count, option
+from onshelf._cli._terminal import Section, bold, clean, hanging, table
+from onshelf._cli._values import Count, Ids, option
 from onshelf._results import CategoryResolution
+
+
+def search(
+    query: Annotated[str, option("what to look for, in the language of the titles")],
+    /,
+    *,
+    count: Annotated[Count, option("products to return (default: 20)")] = None,
+    category: Annotated[Ids, option("only of this category; repeatable", metavar="NAME")] = (),
+    answer: AnswerOptions = AnswerOptions(),
+    service: Service = Service(),
+) -> None:
+    """Find products of the catalog by title, category or meaning."""
+    with service.connect() as client:
+        found = client.search_products(query, count=count, categories=category, **answer.asked())
+    rows = [
+        [
+            str(n),
+            clean(one.product.title),
+            w.path(one.product.category_path),
+            w.money(one.product.list_price),
+            f"{one.score:.2f}",
+            clean(one.product.product_id or ""),
+        ]
+        for n, one in enumerate(found.products, start=1)
+    ]
+    heads = [">", "~product", "~category", ">price", ">score", "id"]
+    answer.print(
+        found,
+        lambda: [[table(heads, rows) if rows else "No product fits."], notices(found.info.notices), footer(found.info)],
+    )
 
 
 def audience(

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CatalogServiceStub(object):
-    """The catalogue: a product planned today can be recommended today.
+    """The catalog: a product planned today can be recommended today.
     """
 
     def __init__(self, channel):
@@ -58,7 +58,7 @@ class CatalogServiceStub(object):
 
 
 class CatalogServiceServicer(object):
-    """The catalogue: a product planned today can be recommended today.
+    """The catalog: a product planned today can be recommended today.
     """
 
     def UpsertProducts(self, request, context):
@@ -79,7 +79,7 @@ class CatalogServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SearchProducts(self, request, context):
-        """Products by title, category or meaning. Not served yet.
+        """Products by title, category or meaning: those that share words with the query, and those of the category that the encoder reads from it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,7 +124,7 @@ def add_CatalogServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogService(object):
-    """The catalogue: a product planned today can be recommended today.
+    """The catalog: a product planned today can be recommended today.
     """
 
     @staticmethod

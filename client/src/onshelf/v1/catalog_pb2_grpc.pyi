@@ -90,7 +90,7 @@ _CatalogServiceListChannelsType = typing_extensions.TypeVar(
 )
 
 class CatalogServiceStub(typing.Generic[_CatalogServiceUpsertProductsType, _CatalogServiceDeleteProductsType, _CatalogServiceSearchProductsType, _CatalogServiceListChannelsType]):
-    """The catalogue: a product planned today can be recommended today."""
+    """The catalog: a product planned today can be recommended today."""
 
     @typing.overload
     def __init__(self: CatalogServiceStub[
@@ -143,7 +143,7 @@ class CatalogServiceStub(typing.Generic[_CatalogServiceUpsertProductsType, _Cata
     """Removes products from retrieval, those of the model release, too; they may still be named as reasons."""
 
     SearchProducts: _CatalogServiceSearchProductsType
-    """Products by title, category or meaning. Not served yet."""
+    """Products by title, category or meaning: those that share words with the query, and those of the category that the encoder reads from it."""
 
     ListChannels: _CatalogServiceListChannelsType
     """The model release's channels with what the history and the retailer's table say of them."""
@@ -168,7 +168,7 @@ CatalogServiceAsyncStub: typing_extensions.TypeAlias = CatalogServiceStub[
 ]
 
 class CatalogServiceServicer(metaclass=abc.ABCMeta):
-    """The catalogue: a product planned today can be recommended today."""
+    """The catalog: a product planned today can be recommended today."""
 
     @abc.abstractmethod
     def UpsertProducts(
@@ -196,7 +196,7 @@ class CatalogServiceServicer(metaclass=abc.ABCMeta):
         request: onshelf.v1.catalog_pb2.SearchProductsRequest,
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.catalog_pb2.SearchProductsResponse, collections.abc.Awaitable[onshelf.v1.catalog_pb2.SearchProductsResponse]]:
-        """Products by title, category or meaning. Not served yet."""
+        """Products by title, category or meaning: those that share words with the query, and those of the category that the encoder reads from it."""
 
     @abc.abstractmethod
     def ListChannels(

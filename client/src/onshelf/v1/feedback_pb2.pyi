@@ -291,6 +291,66 @@ class GetLaunchReportResponse(_message.Message):
     info: _types_pb2.ResponseInfo
     def __init__(self, launch: _Optional[_Union[Launch, _Mapping]] = ..., decision: _Optional[_Union[_launch_pb2.LaunchDecision, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., observed_until: _Optional[str] = ..., within_band: bool = ..., weeks: _Optional[_Iterable[_Union[LaunchReportWeek, _Mapping]]] = ..., remaining: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., total: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., stock_left: _Optional[float] = ..., stock_ends_on: _Optional[str] = ..., click_through_rate: _Optional[float] = ..., conversion_rate: _Optional[float] = ..., buyers: _Optional[int] = ..., repeat_rate: _Optional[float] = ..., attribution: _Optional[_Union[Attribution, _Mapping]] = ..., reviews: _Optional[int] = ..., mean_rating: _Optional[float] = ..., topics: _Optional[_Iterable[_Union[ReviewTopic, _Mapping]]] = ..., suggestions: _Optional[_Iterable[_Union[_launch_pb2.ActionEffect, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
 
+class GetScoreboardRequest(_message.Message):
+    __slots__ = ("created_from", "created_before")
+    CREATED_FROM_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    created_from: _timestamp_pb2.Timestamp
+    created_before: _timestamp_pb2.Timestamp
+    def __init__(self, created_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ScoreboardWeek(_message.Message):
+    __slots__ = ("week", "launches", "proposed_units", "practice_units", "practice_launches", "executed_units", "actual_units", "practice_actual_units", "within_band")
+    WEEK_FIELD_NUMBER: _ClassVar[int]
+    LAUNCHES_FIELD_NUMBER: _ClassVar[int]
+    PROPOSED_UNITS_FIELD_NUMBER: _ClassVar[int]
+    PRACTICE_UNITS_FIELD_NUMBER: _ClassVar[int]
+    PRACTICE_LAUNCHES_FIELD_NUMBER: _ClassVar[int]
+    EXECUTED_UNITS_FIELD_NUMBER: _ClassVar[int]
+    ACTUAL_UNITS_FIELD_NUMBER: _ClassVar[int]
+    PRACTICE_ACTUAL_UNITS_FIELD_NUMBER: _ClassVar[int]
+    WITHIN_BAND_FIELD_NUMBER: _ClassVar[int]
+    week: int
+    launches: int
+    proposed_units: float
+    practice_units: float
+    practice_launches: int
+    executed_units: float
+    actual_units: float
+    practice_actual_units: float
+    within_band: int
+    def __init__(self, week: _Optional[int] = ..., launches: _Optional[int] = ..., proposed_units: _Optional[float] = ..., practice_units: _Optional[float] = ..., practice_launches: _Optional[int] = ..., executed_units: _Optional[float] = ..., actual_units: _Optional[float] = ..., practice_actual_units: _Optional[float] = ..., within_band: _Optional[int] = ...) -> None: ...
+
+class DecisionScore(_message.Message):
+    __slots__ = ("kind", "reason", "launches", "better", "share", "share_low", "share_high")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    LAUNCHES_FIELD_NUMBER: _ClassVar[int]
+    BETTER_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    SHARE_LOW_FIELD_NUMBER: _ClassVar[int]
+    SHARE_HIGH_FIELD_NUMBER: _ClassVar[int]
+    kind: _launch_pb2.DecisionKind
+    reason: _launch_pb2.DecisionReason
+    launches: int
+    better: int
+    share: float
+    share_low: float
+    share_high: float
+    def __init__(self, kind: _Optional[_Union[_launch_pb2.DecisionKind, str]] = ..., reason: _Optional[_Union[_launch_pb2.DecisionReason, str]] = ..., launches: _Optional[int] = ..., better: _Optional[int] = ..., share: _Optional[float] = ..., share_low: _Optional[float] = ..., share_high: _Optional[float] = ...) -> None: ...
+
+class GetScoreboardResponse(_message.Message):
+    __slots__ = ("weeks", "decisions", "observed_until", "info")
+    WEEKS_FIELD_NUMBER: _ClassVar[int]
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    OBSERVED_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    weeks: _containers.RepeatedCompositeFieldContainer[ScoreboardWeek]
+    decisions: _containers.RepeatedCompositeFieldContainer[DecisionScore]
+    observed_until: str
+    info: _types_pb2.ResponseInfo
+    def __init__(self, weeks: _Optional[_Iterable[_Union[ScoreboardWeek, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[DecisionScore, _Mapping]]] = ..., observed_until: _Optional[str] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
+
 class ForgetUserRequest(_message.Message):
     __slots__ = ("user_id",)
     USER_ID_FIELD_NUMBER: _ClassVar[int]

@@ -65,6 +65,11 @@ class FeedbackServiceStub(object):
                 request_serializer=onshelf_dot_v1_dot_feedback__pb2.GetLaunchReportRequest.SerializeToString,
                 response_deserializer=onshelf_dot_v1_dot_feedback__pb2.GetLaunchReportResponse.FromString,
                 _registered_method=True)
+        self.GetScoreboard = channel.unary_unary(
+                '/onshelf.v1.FeedbackService/GetScoreboard',
+                request_serializer=onshelf_dot_v1_dot_feedback__pb2.GetScoreboardRequest.SerializeToString,
+                response_deserializer=onshelf_dot_v1_dot_feedback__pb2.GetScoreboardResponse.FromString,
+                _registered_method=True)
         self.ForgetUser = channel.unary_unary(
                 '/onshelf.v1.FeedbackService/ForgetUser',
                 request_serializer=onshelf_dot_v1_dot_feedback__pb2.ForgetUserRequest.SerializeToString,
@@ -121,6 +126,13 @@ class FeedbackServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetScoreboard(self, request, context):
+        """What plans promised beside past practice and what came, over all launches, and how people's changes did.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ForgetUser(self, request, context):
         """Deletes a user's events and answers at once, and takes the user out of remembered audiences; honoured by the next model release.
         """
@@ -160,6 +172,11 @@ def add_FeedbackServiceServicer_to_server(servicer, server):
                     servicer.GetLaunchReport,
                     request_deserializer=onshelf_dot_v1_dot_feedback__pb2.GetLaunchReportRequest.FromString,
                     response_serializer=onshelf_dot_v1_dot_feedback__pb2.GetLaunchReportResponse.SerializeToString,
+            ),
+            'GetScoreboard': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetScoreboard,
+                    request_deserializer=onshelf_dot_v1_dot_feedback__pb2.GetScoreboardRequest.FromString,
+                    response_serializer=onshelf_dot_v1_dot_feedback__pb2.GetScoreboardResponse.SerializeToString,
             ),
             'ForgetUser': grpc.unary_unary_rpc_method_handler(
                     servicer.ForgetUser,
@@ -330,6 +347,33 @@ class FeedbackService(object):
             '/onshelf.v1.FeedbackService/GetLaunchReport',
             onshelf_dot_v1_dot_feedback__pb2.GetLaunchReportRequest.SerializeToString,
             onshelf_dot_v1_dot_feedback__pb2.GetLaunchReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetScoreboard(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onshelf.v1.FeedbackService/GetScoreboard',
+            onshelf_dot_v1_dot_feedback__pb2.GetScoreboardRequest.SerializeToString,
+            onshelf_dot_v1_dot_feedback__pb2.GetScoreboardResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -121,6 +121,22 @@ _FeedbackServiceGetLaunchReportType = typing_extensions.TypeVar(
     ],
 )
 
+_FeedbackServiceGetScoreboardType = typing_extensions.TypeVar(
+    '_FeedbackServiceGetScoreboardType',
+    grpc.UnaryUnaryMultiCallable[
+        onshelf.v1.feedback_pb2.GetScoreboardRequest,
+        onshelf.v1.feedback_pb2.GetScoreboardResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        onshelf.v1.feedback_pb2.GetScoreboardRequest,
+        onshelf.v1.feedback_pb2.GetScoreboardResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        onshelf.v1.feedback_pb2.GetScoreboardRequest,
+        onshelf.v1.feedback_pb2.GetScoreboardResponse,
+    ],
+)
+
 _FeedbackServiceForgetUserType = typing_extensions.TypeVar(
     '_FeedbackServiceForgetUserType',
     grpc.UnaryUnaryMultiCallable[
@@ -137,7 +153,7 @@ _FeedbackServiceForgetUserType = typing_extensions.TypeVar(
     ],
 )
 
-class FeedbackServiceStub(typing.Generic[_FeedbackServiceRecordEventsType, _FeedbackServiceStreamEventsType, _FeedbackServiceListEventsType, _FeedbackServiceListRefusedEventsType, _FeedbackServiceListLaunchesType, _FeedbackServiceGetLaunchReportType, _FeedbackServiceForgetUserType]):
+class FeedbackServiceStub(typing.Generic[_FeedbackServiceRecordEventsType, _FeedbackServiceStreamEventsType, _FeedbackServiceListEventsType, _FeedbackServiceListRefusedEventsType, _FeedbackServiceListLaunchesType, _FeedbackServiceGetLaunchReportType, _FeedbackServiceGetScoreboardType, _FeedbackServiceForgetUserType]):
     """What users and shops did, and what came of plans."""
 
     @typing.overload
@@ -165,6 +181,10 @@ class FeedbackServiceStub(typing.Generic[_FeedbackServiceRecordEventsType, _Feed
         grpc.UnaryUnaryMultiCallable[
             onshelf.v1.feedback_pb2.GetLaunchReportRequest,
             onshelf.v1.feedback_pb2.GetLaunchReportResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            onshelf.v1.feedback_pb2.GetScoreboardRequest,
+            onshelf.v1.feedback_pb2.GetScoreboardResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             onshelf.v1.feedback_pb2.ForgetUserRequest,
@@ -199,6 +219,10 @@ class FeedbackServiceStub(typing.Generic[_FeedbackServiceRecordEventsType, _Feed
             onshelf.v1.feedback_pb2.GetLaunchReportResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            onshelf.v1.feedback_pb2.GetScoreboardRequest,
+            onshelf.v1.feedback_pb2.GetScoreboardResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             onshelf.v1.feedback_pb2.ForgetUserRequest,
             onshelf.v1.feedback_pb2.ForgetUserResponse,
         ],
@@ -227,6 +251,9 @@ class FeedbackServiceStub(typing.Generic[_FeedbackServiceRecordEventsType, _Feed
     GetLaunchReport: _FeedbackServiceGetLaunchReportType
     """Plan against actual."""
 
+    GetScoreboard: _FeedbackServiceGetScoreboardType
+    """What plans promised beside past practice and what came, over all launches, and how people's changes did."""
+
     ForgetUser: _FeedbackServiceForgetUserType
     """Deletes a user's events and answers at once, and takes the user out of remembered audiences; honoured by the next model release."""
 
@@ -254,6 +281,10 @@ FeedbackServiceAsyncStub: typing_extensions.TypeAlias = FeedbackServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         onshelf.v1.feedback_pb2.GetLaunchReportRequest,
         onshelf.v1.feedback_pb2.GetLaunchReportResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        onshelf.v1.feedback_pb2.GetScoreboardRequest,
+        onshelf.v1.feedback_pb2.GetScoreboardResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         onshelf.v1.feedback_pb2.ForgetUserRequest,
@@ -316,6 +347,14 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.feedback_pb2.GetLaunchReportResponse, collections.abc.Awaitable[onshelf.v1.feedback_pb2.GetLaunchReportResponse]]:
         """Plan against actual."""
+
+    @abc.abstractmethod
+    def GetScoreboard(
+        self,
+        request: onshelf.v1.feedback_pb2.GetScoreboardRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[onshelf.v1.feedback_pb2.GetScoreboardResponse, collections.abc.Awaitable[onshelf.v1.feedback_pb2.GetScoreboardResponse]]:
+        """What plans promised beside past practice and what came, over all launches, and how people's changes did."""
 
     @abc.abstractmethod
     def ForgetUser(

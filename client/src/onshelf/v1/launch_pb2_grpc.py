@@ -141,7 +141,7 @@ class LaunchServiceServicer(object):
 
     def DecideLaunch(self, request, context):
         """Records what was decided about a plan. The same content again is the same decision; other content is a new revision, and the earlier
-        ones are kept. The product of an accepted or changed plan is in the catalogue at once, as by UpsertProducts, under the id that it got;
+        ones are kept. The product of an accepted or changed plan is in the catalog at once, as by UpsertProducts, under the id that it got;
         a later revision that rejects or postpones the plan takes it out again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

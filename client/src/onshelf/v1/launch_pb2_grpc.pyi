@@ -280,7 +280,7 @@ class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServ
 
     DecideLaunch: _LaunchServiceDecideLaunchType
     """Records what was decided about a plan. The same content again is the same decision; other content is a new revision, and the earlier
-    ones are kept. The product of an accepted or changed plan is in the catalogue at once, as by UpsertProducts, under the id that it got;
+    ones are kept. The product of an accepted or changed plan is in the catalog at once, as by UpsertProducts, under the id that it got;
     a later revision that rejects or postpones the plan takes it out again.
     """
 
@@ -397,7 +397,7 @@ class LaunchServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.launch_pb2.DecideLaunchResponse, collections.abc.Awaitable[onshelf.v1.launch_pb2.DecideLaunchResponse]]:
         """Records what was decided about a plan. The same content again is the same decision; other content is a new revision, and the earlier
-        ones are kept. The product of an accepted or changed plan is in the catalogue at once, as by UpsertProducts, under the id that it got;
+        ones are kept. The product of an accepted or changed plan is in the catalog at once, as by UpsertProducts, under the id that it got;
         a later revision that rejects or postpones the plan takes it out again.
         """
 

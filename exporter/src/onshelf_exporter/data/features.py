@@ -76,7 +76,7 @@ class DatasetAsOf:
 
     @cached_property
     def products(self) -> ir.Table:
-        """All products of the catalogue, by what does not change; first_week is null where it is not known yet."""
+        """All products of the catalog, by what does not change; first_week is null where it is not known yet."""
         table = engine.read(self.con, self.root / "features" / "products.parquet")
         first = ibis.ifelse(table.first_week <= self.cut, table.first_week, ibis.null("int32"))
         return table.mutate(first_week=first).drop("list_price", "launch_week")
@@ -124,7 +124,7 @@ def at(root: Path, cut: Cut, con: Backend | None = None) -> DatasetAsOf:
 
 
 def product_features(history: DatasetAsOf) -> pa.Table:
-    """Characteristics of every product of the catalogue.
+    """Characteristics of every product of the catalog.
 
     Returns:
         One row per product, by product_index: first_week, age_weeks (since first seen; null if unseen), units_8w,

@@ -16,7 +16,7 @@ from ibis.backends.duckdb import Backend
 from onshelf.files import currencies_of, is_text, numbers, texts, unit_of
 from onshelf_exporter.data import engine, schema
 from onshelf_exporter.data.validation import MAX_MISSING
-from onshelf_exporter.doctor import catalogue, others, sales
+from onshelf_exporter.doctor import catalog, others, sales
 from onshelf_exporter.doctor.columns import MONEY, Frame, read_columns
 from onshelf_exporter.doctor.given import Given
 from onshelf_exporter.doctor.losses import SAMPLES, Loss, Reason, apart, total
@@ -186,13 +186,13 @@ def _sales_and_products(con: Backend, diagnosis: Diagnosis, settings: ReadingSet
             lines = sales.lines_of(con, frame, notes, diagnosis.losses)
             _sales(con, diagnosis, frame, lines)
         if frame.tables == ("products",) and "products" not in diagnosis.tables:
-            diagnosis.tables["products"], losses = catalogue.from_file(con, frame, notes)
+            diagnosis.tables["products"], losses = catalog.from_file(con, frame, notes)
             diagnosis.losses += losses
             diagnosis.losses += _emptied("products", frame, besides=("product_id",))  # those are lost as a whole
     if "products" in diagnosis.tables and "product_id" in diagnosis.tables["products"].columns:
-        products, losses = catalogue.mended(diagnosis.tables["products"])
+        products, losses = catalog.mended(diagnosis.tables["products"])
         usable = lines if lines is not None and "product_id" in lines.columns else None
-        kept, out = catalogue.sorted_out(con, products, usable, settings.keep_services)
+        kept, out = catalog.sorted_out(con, products, usable, settings.keep_services)
         count = total(out)
         if count:
             rows = out.order_by("why", "product_id").limit(SAMPLES).to_pyarrow().to_pylist()
@@ -204,7 +204,7 @@ def _sales_and_products(con: Backend, diagnosis: Diagnosis, settings: ReadingSet
             )
             interactions = diagnosis.tables.get("interactions")
             if interactions is not None and "product_id" in interactions.columns:
-                diagnosis.tables["interactions"], more = catalogue.without(con, interactions, out)
+                diagnosis.tables["interactions"], more = catalog.without(con, interactions, out)
                 losses += more
         diagnosis.tables["products"] = kept
         diagnosis.losses += losses
@@ -241,7 +241,7 @@ def _sales(con: Backend, diagnosis: Diagnosis, frame: Frame, lines: ir.Table) ->
             diagnosis.shop.setdefault("first_day", (first - dt.timedelta(days=sales.LAST_DAY)).isoformat())
             diagnosis.shop.setdefault("last_day", last.isoformat())
     if "products" in frame.tables and "product_id" in lines.columns:
-        diagnosis.tables["products"] = catalogue.from_lines(con, lines, frame)
+        diagnosis.tables["products"] = catalog.from_lines(con, lines, frame)
 
 
 def _check_days(diagnosis: Diagnosis) -> None:

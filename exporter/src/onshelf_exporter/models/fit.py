@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from onshelf_exporter.models.habits import known_events
 from onshelf_exporter.models.neighbourhood import EDGE, counted_limits, fit_features, fit_sums, lean, matches, nearness
-from onshelf_exporter.models.towers import Catalogue, NewProducts, pair_features, strongest, support
+from onshelf_exporter.models.towers import Catalog, NewProducts, pair_features, strongest, support
 from onshelf_exporter.models.user_tables import SimilarPurchases
 
 BLOCK = 512  # rows of purchases at a time: what is computed of them stays in a core's cache
@@ -50,18 +50,18 @@ class ProductFit(nn.Module):
     own.
 
     Args:
-        catalogue: of the release's products, by whose purchases a user is known.
+        catalog: of the release's products, by whose purchases a user is known.
         contents: distinct embeddings of these products [contents, 128].
         content: which of them each product has [products + 1].
         new: scores the release's own new products.
     """
 
-    def __init__(self, catalogue: Catalogue, contents: Tensor, content: Tensor, new: NewProducts) -> None:
+    def __init__(self, catalog: Catalog, contents: Tensor, content: Tensor, new: NewProducts) -> None:
         super().__init__()
         self.scorer, self.levels = new.scorer, new.levels
         self.register_buffer("contents", contents.float())
         self.register_buffer("content", content.int())
-        self.register_buffer("ids", catalogue.get_buffer("ids").int())
+        self.register_buffer("ids", catalog.get_buffer("ids").int())
 
     def forward(
         self,

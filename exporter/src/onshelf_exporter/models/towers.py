@@ -33,7 +33,7 @@ TIE = 1e-5  # log odds by which an event or a new product stands behind the one 
 REST = 25.0  # log odds by which products that were no candidates stand behind
 
 
-class Catalogue(nn.Module):
+class Catalog(nn.Module):
     """Constant tables by product number (product_index + 1); row 0 is no product.
 
     Attributes:
@@ -61,12 +61,12 @@ class Catalogue(nn.Module):
 class UserEncoderGraph(nn.Module):
     """The graph `user_encoder`."""
 
-    def __init__(self, catalogue: Catalogue, scorer: nn.Module) -> None:
+    def __init__(self, catalog: Catalog, scorer: nn.Module) -> None:
         super().__init__()
         self.scorer = scorer
         for name in ("factors", "facts"):
-            self.register_buffer(name, catalogue.get_buffer(name))
-        self.register_buffer("types", catalogue.get_buffer("ids")[:, 2].clone())
+            self.register_buffer(name, catalog.get_buffer(name))
+        self.register_buffer("types", catalog.get_buffer("ids")[:, 2].clone())
 
     def features(
         self, products: Tensor, ages: Tensor, quantities: Tensor, kinds: Tensor, profile: Tensor
@@ -107,7 +107,7 @@ class NewProducts(nn.Module):
     """Scores products by how they fit a history.
 
     Args:
-        catalogue: of all products.
+        catalog: of all products.
         levels: purchases by category and brand.
         scorer: log odds that a user buys a new product in its first 8 weeks.
         products: numbers of those that are new [new].
@@ -118,7 +118,7 @@ class NewProducts(nn.Module):
     def __init__(
         self,
         *,
-        catalogue: Catalogue,
+        catalog: Catalog,
         levels: LevelCounts,
         scorer: nn.Module,
         products: Tensor,
@@ -130,8 +130,8 @@ class NewProducts(nn.Module):
         self.register_buffer("products", products.long())
         self.register_buffer("vectors", vectors.float())
         self.register_buffer("closest", closest.float())
-        embeddings, ids = catalogue.get_buffer("embeddings"), catalogue.get_buffer("ids")
-        own = catalogue.get_buffer("content")[products]
+        embeddings, ids = catalog.get_buffer("embeddings"), catalog.get_buffer("ids")
+        own = catalog.get_buffer("content")[products]
         self.register_buffer("own", own)
         self.register_buffer("own_ids", ids[products])
         limits = [neighbour_limits(part @ embeddings.T) for part in torch.split(own, 256)]
@@ -182,12 +182,12 @@ class ProductRetrieval(nn.Module):
     and the n-th of the others at place n / (1 - s).
     """
 
-    def __init__(self, *, catalogue: Catalogue, scorer: nn.Module, new: NewProducts, k: int, new_k: int = 200) -> None:
+    def __init__(self, *, catalog: Catalog, scorer: nn.Module, new: NewProducts, k: int, new_k: int = 200) -> None:
         super().__init__()
         self.scorer, self.new = scorer, new
         for name in ("factors", "embeddings", "content", "ids", "facts", "prior"):
-            self.register_buffer(name, catalogue.get_buffer(name))
-        products = catalogue.get_buffer("ids").shape[0] - 1
+            self.register_buffer(name, catalog.get_buffer(name))
+        products = catalog.get_buffer("ids").shape[0] - 1
         self.k, self.candidates = min(k, products), min(CANDIDATES, products)
         self.new_k = min(new_k, len(new.get_buffer("products")))
 

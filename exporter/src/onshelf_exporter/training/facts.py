@@ -7,7 +7,7 @@ from torch import Tensor
 
 from onshelf_exporter.models.neighbourhood import LevelCounts
 from onshelf_exporter.models.scorer import NONE
-from onshelf_exporter.models.towers import Catalogue
+from onshelf_exporter.models.towers import Catalog
 from onshelf_exporter.training.behaviour import Events
 from onshelf_exporter.training.history import History
 from onshelf_release.codes import EVENT_KINDS
@@ -68,10 +68,10 @@ def product_facts(events: Events, week: int, types: NDArray[np.int64]) -> NDArra
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def catalogue_at(
+def catalog_at(
     history: History, events: Events, week: int, factors: NDArray[np.float32], embeddings: NDArray[np.float32]
-) -> Catalogue:
-    """The catalogue's constant tables as of the end of `week`."""
+) -> Catalog:
+    """The catalog's constant tables as of the end of `week`."""
     facts = product_facts(events, week, history.ids[:, 2])
     first = history.products["first_week"].fillna(np.inf).to_numpy(dtype=np.float64)
     shown = first <= week
@@ -80,7 +80,7 @@ def catalogue_at(
     ever = np.log1p(np.bincount(seen.product, minlength=len(first)))
     order = np.arange(len(first)) / len(first)  # so that no two products tie
     prior = np.where(shown, PRIOR_WEIGHT * (facts[:, 3] + 0.1 * ever + 0.1 * order), NONE)
-    return Catalogue(
+    return Catalog(
         factors=_padded(factors, 0.0),
         content=_padded(embeddings, 0.0),
         sold=_padded(sold.astype(np.float32), 0.0),

@@ -18,7 +18,7 @@ from onshelf_exporter.models.product_encoder import ProductTower
 from onshelf_exporter.models.scorer import Scorer, Scorers
 from onshelf_exporter.models.towers import (
     AudienceRetrieval,
-    Catalogue,
+    Catalog,
     NewProducts,
     ProductRetrieval,
     UserEncoderGraph,
@@ -28,7 +28,7 @@ from onshelf_exporter.models.towers import (
 from onshelf_exporter.training.behaviour import Events, Histories, histories, profiles
 from onshelf_exporter.training.boosting import fit_or_fall_back
 from onshelf_exporter.training.factors import content_map, fit_factors
-from onshelf_exporter.training.facts import catalogue_at, level_counts
+from onshelf_exporter.training.facts import catalog_at, level_counts
 from onshelf_exporter.training.history import History
 from onshelf_exporter.training.rankers import Lists, Rows, fit_lists, fit_scorers, thinned
 from onshelf_exporter.training.recipe import TowerRecipe
@@ -52,7 +52,7 @@ class TowerState:
     past: Histories
     profile: Floats
     factors: Floats
-    catalogue: Catalogue
+    catalog: Catalog
     levels: LevelCounts
     content: Floats
 
@@ -181,12 +181,12 @@ def assemble(
     chosen = new_products(history)
     launch = scorers["launch"]
     profile = torch.from_numpy(state.profile)
-    tables = user_tables(state.catalogue, shelves.products, shelves.weights, shelves.start)
+    tables = user_tables(state.catalog, shelves.products, shelves.weights, shelves.start)
     numbers = torch.from_numpy(chosen + 1)
     with torch.no_grad():
-        closest = closest_users(tables, state.catalogue.get_buffer("content")[numbers])
+        closest = closest_users(tables, state.catalog.get_buffer("content")[numbers])
     fresh = NewProducts(
-        catalogue=state.catalogue,
+        catalog=state.catalog,
         levels=state.levels,
         scorer=launch,
         products=numbers,
@@ -196,15 +196,15 @@ def assemble(
     audience = AudienceRetrieval(
         tables=tables, levels=state.levels, scorer=launch, profile=profile, vectors=shelves.vectors, k=limits.users
     )
-    contents, content = (torch.from_numpy(part) for part in distinct(state.catalogue))
+    contents, content = (torch.from_numpy(part) for part in distinct(state.catalog))
     return TowerResult(
-        user_encoder=UserEncoderGraph(state.catalogue, scorers["repeat"]).eval(),
+        user_encoder=UserEncoderGraph(state.catalog, scorers["repeat"]).eval(),
         product_retrieval=ProductRetrieval(
-            catalogue=state.catalogue, scorer=scorers["first_buy"], new=fresh, k=limits.products
+            catalog=state.catalog, scorer=scorers["first_buy"], new=fresh, k=limits.products
         ).eval(),
         audience_retrieval=audience.eval(),
         product_neighbours=ProductNeighbours(tables.similar).eval(),
-        product_fit=ProductFit(state.catalogue, contents, content, fresh).eval(),
+        product_fit=ProductFit(state.catalog, contents, content, fresh).eval(),
         tower=tower,
         products=places,
         history=state.past,
@@ -230,7 +230,7 @@ def state_at(
         past=histories(events, week, recipe.history, recipe.half_life_weeks, n),
         profile=profiles(events, history, week),
         factors=factors,
-        catalogue=catalogue_at(history, events, week, factors, embeddings),
+        catalog=catalog_at(history, events, week, factors, embeddings),
         levels=level_counts(history, events, week),
         content=content_map(embeddings, factors, users),
     )
@@ -239,7 +239,7 @@ def state_at(
 def widths(state: TowerState) -> dict[str, int]:
     """Number of features of each ranker."""
     none = np.zeros(0, dtype=np.int64)
-    encoder = UserEncoderGraph(state.catalogue, _NO_SCORER)
+    encoder = UserEncoderGraph(state.catalog, _NO_SCORER)
     vector, weights, features, _ = encoder.features(*state.inputs(none))
     retrieval = _first_buys(state)
     at = torch.zeros(0, 1, dtype=torch.int64)
@@ -251,14 +251,14 @@ def widths(state: TowerState) -> dict[str, int]:
 def _first_buys(state: TowerState) -> ProductRetrieval:
     nothing = torch.zeros(0, dtype=torch.int64)
     new = NewProducts(
-        catalogue=state.catalogue,
+        catalog=state.catalog,
         levels=state.levels,
         scorer=_NO_SCORER,
         products=nothing,
         vectors=torch.zeros(0, 64),
         closest=torch.zeros(0),
     )
-    return ProductRetrieval(catalogue=state.catalogue, scorer=_NO_SCORER, new=new, k=1)
+    return ProductRetrieval(catalog=state.catalog, scorer=_NO_SCORER, new=new, k=1)
 
 
 def warm_rows(
@@ -266,11 +266,11 @@ def warm_rows(
 ) -> tuple[Rows, Rows]:
     """Rows of the products in the users' histories, and of candidates that are not; labels are purchases in the weeks
     after the anchor. Only users that bought anything in these weeks count."""
-    n = state.catalogue.get_buffer("ids").shape[0]
+    n = state.catalog.get_buffer("ids").shape[0]
     later = (events.week > state.week) & (events.week <= state.week + recipe.target_weeks) & (events.kind == 1)
     bought = np.unique(events.user[later] * n + events.product[later] + 1)
     users = np.unique(bought // n)
-    encoder, retrieval = UserEncoderGraph(state.catalogue, _NO_SCORER), _first_buys(state)
+    encoder, retrieval = UserEncoderGraph(state.catalog, _NO_SCORER), _first_buys(state)
     again, first = [], []
     with torch.no_grad():
         for rows in _blocks(users):
@@ -336,11 +336,11 @@ def _pairs(
     state: TowerState, shelves: Shelves, numbers: Tensor, row: Tensor, user: Tensor, profile: Tensor, places: Tensor
 ) -> Tensor:
     """Features of pairs (row of `numbers`, user)."""
-    catalogue = state.catalogue
-    content = catalogue.get_buffer("content")[numbers]
-    cosine = content @ catalogue.get_buffer("embeddings").T
+    catalog = state.catalog
+    content = catalog.get_buffer("content")[numbers]
+    cosine = content @ catalog.get_buffer("embeddings").T
     limits = neighbour_limits(cosine)
-    ids = catalogue.get_buffer("ids")
+    ids = catalog.get_buffer("ids")
     expected, counts = state.levels(ids[numbers])
     place = ((content @ places)[row] * shelves.vectors[user]).sum(1)
     by_length = torch.argsort(shelves.start[user + 1] - shelves.start[user], stable=True)

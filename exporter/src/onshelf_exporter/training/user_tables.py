@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from onshelf_exporter.models.neighbourhood import MATCHES
-from onshelf_exporter.models.towers import Catalogue
+from onshelf_exporter.models.towers import Catalog
 from onshelf_exporter.models.user_tables import FIGURES, KinPurchases, SimilarPurchases, UserTables, level_keys
 from onshelf_release.signatures import REASONS
 
@@ -16,11 +16,11 @@ Floats = NDArray[np.float64]
 ROW = 64  # contents of a row; users have a few rows each
 
 
-def user_tables(catalogue: Catalogue, products: Tensor, weights: Tensor, start: Tensor, row: int = ROW) -> UserTables:
+def user_tables(catalog: Catalog, products: Tensor, weights: Tensor, start: Tensor, row: int = ROW) -> UserTables:
     """Tables of users' distinct products.
 
     Args:
-        catalogue: constant tables of products.
+        catalog: constant tables of products.
         products: numbers of the products, user by user [entries].
         weights: their event weights [entries, 4].
         start: where each user's entries begin [users + 1].
@@ -31,17 +31,17 @@ def user_tables(catalogue: Catalogue, products: Tensor, weights: Tensor, start: 
     number, weight = products.numpy(), weights.numpy().astype(np.float64)
     totals = np.stack([np.bincount(user, weight[:, column], minlength=users) for column in range(3)], axis=1)
     return UserTables(
-        similar_purchases(catalogue, user, number, weight, users, max(row, REASONS)),
-        kin_purchases(catalogue.get_buffer("ids")[products], user, weight, users),
+        similar_purchases(catalog, user, number, weight, users, max(row, REASONS)),
+        kin_purchases(catalog.get_buffer("ids")[products], user, weight, users),
         torch.from_numpy(totals),
     )
 
 
 def similar_purchases(
-    catalogue: Catalogue, user: Ints, product: Ints, weight: Floats, users: int, width: int
+    catalog: Catalog, user: Ints, product: Ints, weight: Floats, users: int, width: int
 ) -> SimilarPurchases:
     """Users' products by distinct embedding; `user` is sorted."""
-    embeddings, content = distinct(catalogue)
+    embeddings, content = distinct(catalog)
     key = user * len(embeddings) + content[product]
     pairs, inverse = np.unique(key, return_inverse=True)
     owner, last = pairs // len(embeddings), np.cumsum(np.bincount(inverse, minlength=len(pairs))) - 1
@@ -72,12 +72,12 @@ def similar_purchases(
     )
 
 
-def distinct(catalogue: Catalogue) -> tuple[NDArray[np.float32], Ints]:
+def distinct(catalog: Catalog) -> tuple[NDArray[np.float32], Ints]:
     """Distinct embeddings [contents, 128], and which of them each product has [products + 1]. They are in order of
     categories and brands, so that a row of `SimilarPurchases` holds products of a kind."""
-    table = catalogue.get_buffer("embeddings").numpy()
+    table = catalog.get_buffer("embeddings").numpy()
     found, first, content = np.unique(table, axis=0, return_index=True, return_inverse=True)
-    order = np.lexsort(catalogue.get_buffer("ids").numpy()[first, ::-1].T)
+    order = np.lexsort(catalog.get_buffer("ids").numpy()[first, ::-1].T)
     return found[order], np.argsort(order)[content]
 
 

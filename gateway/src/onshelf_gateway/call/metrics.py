@@ -84,28 +84,28 @@ encoder_batch = Histogram(
     buckets=(1, 2, 4, 8, 16, 32, 64),
     registry=REGISTRY,
 )
-catalogue_entries = Gauge(
-    "onshelf_catalogue_entries",
+catalog_entries = Gauge(
+    "onshelf_catalog_entries",
     "Products upserted and not deleted.",
     registry=REGISTRY,
     multiprocess_mode="livemax",
 )
-catalogue_missing = Gauge(
-    "onshelf_catalogue_missing",
+catalog_missing = Gauge(
+    "onshelf_catalog_missing",
     "Upserted products that the models of the release in service have not read yet.",
     registry=REGISTRY,
     multiprocess_mode="livemax",
 )
-catalogue_bytes = Gauge(
-    "onshelf_catalogue_bytes",
+catalog_bytes = Gauge(
+    "onshelf_catalog_bytes",
     "Bytes of the encodings of upserted products.",
     registry=REGISTRY,
     multiprocess_mode="livesum",
 )
-catalogue_upserts = Counter("onshelf_catalogue_upserts", "Products upserted by this process.", registry=REGISTRY)
-catalogue_deletes = Counter("onshelf_catalogue_deletes", "Products deleted by this process.", registry=REGISTRY)
-catalogue_lag = Histogram(
-    "onshelf_catalogue_lag_seconds",
+catalog_upserts = Counter("onshelf_catalog_upserts", "Products upserted by this process.", registry=REGISTRY)
+catalog_deletes = Counter("onshelf_catalog_deletes", "Products deleted by this process.", registry=REGISTRY)
+catalog_lag = Histogram(
+    "onshelf_catalog_lag_seconds",
     "From a change by one process to its being applied by another.",
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 10.0, 60.0),
     registry=REGISTRY,

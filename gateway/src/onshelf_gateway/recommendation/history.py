@@ -46,7 +46,7 @@ def read_history(call: Call, release: ModelRelease, row: int | None, events: lis
         call.notice(
             types_pb2.NOTICE_CODE_FIELD_IGNORED,
             f"{len(events) - len(usable)} of {len(events)} events were passed over: their product is not in the "
-            "model release's own catalogue, or they are impressions or returns",
+            "model release's own catalog, or they are impressions or returns",
             "history",
         )
     added: dict[str, list[Any]] = {

@@ -28,7 +28,7 @@ from onshelf.v1 import (
 from onshelf_gateway.call import metrics
 from onshelf_gateway.call.interceptor import CallInterceptor
 from onshelf_gateway.call.permits import Permits
-from onshelf_gateway.catalogue.catalogue import Catalogue
+from onshelf_gateway.catalog.catalog import Catalog
 from onshelf_gateway.feedback.memory import Memory
 from onshelf_gateway.inference.backend import InferenceBackend
 from onshelf_gateway.inference.models import Models
@@ -72,7 +72,7 @@ class Server:
             trial_seconds=settings.probe_interval_ms / 1000,
         )
         self.store = Store(settings.store)
-        self.catalogue = Catalogue(settings, self.models, self.releases, self.store)
+        self.catalog = Catalog(settings, self.models, self.releases, self.store)
         self.memory = Memory(settings, self.store)
         self.monitor = Monitor(
             settings=settings, backend=backend, models=self.models, releases=self.releases, health=self.health
@@ -95,7 +95,7 @@ class Server:
         await asyncio.to_thread(self.releases.refresh)
         try:
             await asyncio.to_thread(self.store.open)
-            await self.catalogue.start()
+            await self.catalog.start()
         except StoreError as error:
             raise OSError(f"--store: cannot be used: {error}") from error
         gateway = self.gateway = Gateway(
@@ -103,7 +103,7 @@ class Server:
             releases=self.releases,
             models=self.models,
             permits=Permits(settings.max_in_flight, settings.retry_after_ms),
-            catalogue=self.catalogue,
+            catalog=self.catalog,
             memory=self.memory,
         )
         size = settings.max_message_mib << 20
@@ -120,7 +120,7 @@ class Server:
         )
         launch_pb2_grpc.add_LaunchServiceServicer_to_server(LaunchService(gateway), server)  # type: ignore[abstract]
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(RecommendationService(gateway), server)  # type: ignore[abstract]
-        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(gateway), server)  # type: ignore[abstract]
+        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(gateway), server)
         feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackService(gateway), server)
         model_release_pb2_grpc.add_ModelReleaseServiceServicer_to_server(ModelReleaseService(gateway), server)  # type: ignore[abstract]
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(InferenceService(gateway, self.health), server)
@@ -139,7 +139,7 @@ class Server:
         await self.monitor.probe()
         await server.start()
         self._tasks.append(asyncio.create_task(self.monitor.run()))
-        self._tasks.append(asyncio.create_task(self.catalogue.run()))
+        self._tasks.append(asyncio.create_task(self.catalog.run()))
         self._tasks.append(asyncio.create_task(self.memory.run()))
         if settings.reload_seconds:
             self._tasks.append(asyncio.create_task(self.releases.watch(settings.reload_seconds)))
@@ -167,7 +167,7 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.models.trials.close()
-        await self.catalogue.close()
+        await self.catalog.close()
         await self.memory.close()
         self.store.close()
         await self.backend.close()

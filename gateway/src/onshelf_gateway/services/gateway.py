@@ -1,4 +1,4 @@
-"""What the services share: settings, model releases, models, permits, the catalogue, remembered and kept answers."""
+"""What the services share: settings, model releases, models, permits, the catalog, remembered and kept answers."""
 
 import asyncio
 import datetime as dt
@@ -9,7 +9,8 @@ from onshelf.v1 import launch_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.idempotency import Answers, Shared
 from onshelf_gateway.call.permits import Permits
-from onshelf_gateway.catalogue.catalogue import Catalogue
+from onshelf_gateway.catalog.catalog import Catalog
+from onshelf_gateway.catalog.search_index import SearchIndex
 from onshelf_gateway.feedback.memory import Memory
 from onshelf_gateway.inference.models import Models
 from onshelf_gateway.releases.model_release import ModelRelease
@@ -25,10 +26,12 @@ class Gateway:
     releases: ReleaseSet
     models: Models
     permits: Permits
-    catalogue: Catalogue
+    catalog: Catalog
     memory: Memory
     answers: Answers[launch_pb2.PlanLaunchResponse] = field(init=False)
     shared: Shared[launch_pb2.PlanLaunchResponse] = field(init=False, default_factory=Shared)
+    search_indexes: dict[str, asyncio.Task[SearchIndex]] = field(init=False, default_factory=dict)
+    upserted_index: tuple[int, SearchIndex] | None = field(init=False, default=None)
     draining: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:

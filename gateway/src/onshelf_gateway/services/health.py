@@ -21,7 +21,7 @@ from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.releases.release_set import ReleaseSet
 from onshelf_gateway.settings import Settings
 from onshelf_release.signatures import (
-    CATALOGUE_MODELS,
+    CATALOG_MODELS,
     LAUNCH_OUTCOME,
     PRODUCT_NEIGHBOURS,
     PRODUCT_RETRIEVAL,
@@ -97,7 +97,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
 
 def required_models(service: str, encoder: str) -> tuple[str, ...]:
     """Models that a service cannot do without; the audience and the similar launches only degrade an answer. "" stands
-    for plans and recommendations: without the catalogue's model both are answered.
+    for plans and recommendations: without the catalog's model both are answered.
     """
     launch = (encoder, LAUNCH_OUTCOME)
     recommendation = (USER_ENCODER, PRODUCT_RETRIEVAL)
@@ -159,8 +159,8 @@ class Monitor:
         metrics.release_version.set(current.version if current is not None else 0)
         for service in SERVICES:
             serving = all(ready.get(model, False) for model in self._needed(service, current))
-            if service == CATALOG and current is not None:  # of a release from before the catalogue: never
-                serving &= set(CATALOGUE_MODELS) <= set(current.manifest.models)
+            if service == CATALOG and current is not None:  # of a release from before the catalog: never
+                serving &= set(CATALOG_MODELS) <= set(current.manifest.models)
             self._health.set(service, serving)
 
     def _needed(self, service: str, release: ModelRelease | None) -> tuple[str, ...]:

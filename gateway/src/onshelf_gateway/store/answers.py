@@ -19,6 +19,7 @@ PLAN, EVALUATION, RECOMMENDATION, AUDIENCE = "plan", "evaluation", "recommendati
 PLANS = (PLAN, EVALUATION)  # kinds that can be decided
 EXECUTED = ("accepted", "changed")
 WEEKS_ON_SALE = 8
+AT_ONCE = 500  # ids in one statement
 
 ANSWERS = sa.Table(
     "answers",
@@ -187,7 +188,12 @@ def list_plans(
     return list(connection.execute(query).all())
 
 
-def executed_launches(connection: sa.Connection, plan_id: str = "") -> list[Any]:
+def executed_launches(
+    connection: sa.Connection,
+    plan_id: str = "",
+    created_from: dt.datetime | None = None,
+    created_before: dt.datetime | None = None,
+) -> list[Any]:
     """Launches that were decided to be executed, newest plan first, or that of one plan.
 
     Rows of the answer's columns without its bytes, and of its last decision's: decision_blob, plan, weekly_units.
@@ -214,7 +220,21 @@ def executed_launches(connection: sa.Connection, plan_id: str = "") -> list[Any]
     )
     if plan_id:
         query = query.where(a.answer_id == plan_id)
+    if created_from is not None:
+        query = query.where(a.created_at >= created_from)
+    if created_before is not None:
+        query = query.where(a.created_at < created_before)
     return list(connection.execute(query).all())
+
+
+def responses_of(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Any]:
+    """Kind and response of answers, by id."""
+    columns = sa.select(ANSWERS.c.answer_id, ANSWERS.c.kind, ANSWERS.c.response)
+    found: dict[str, Any] = {}
+    for start in range(0, len(ids), AT_ONCE):
+        query = columns.where(ANSWERS.c.answer_id.in_(ids[start : start + AT_ONCE]))
+        found |= {row.answer_id: row for row in connection.execute(query)}
+    return found
 
 
 def state_of(row: Any, today: dt.date) -> str:

@@ -13,15 +13,17 @@ from onshelf_gateway.store.database import Store, StoreError, reason_of
 
 T = TypeVar("T")
 TOGETHER = 256  # works in one transaction
+READERS = 2  # threads: a long report keeps no write, and no short read
 
 
 class GroupCommit:
-    """Writes to a store, in the order in which they are asked for. Used on one event loop, with a thread of its own."""
+    """Writes to a store, in the order in which they are asked for. Used on one event loop, with threads of its own."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._waiting: deque[tuple[Callable[[Connection], Any], asyncio.Future[Any]]] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writes")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reads")
         self._writing: asyncio.Task[None] | None = None
 
     async def write(self, work: Callable[[Connection], T]) -> T:
@@ -39,18 +41,19 @@ class GroupCommit:
         return await asyncio.shield(done)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """What `work` returns of one moment of the database, after what was asked to be written before.
+        """What `work` returns of one moment of the database.
 
         Raises:
             StoreError: the database failed.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, work)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     async def close(self) -> None:
         """Wait for what is being written."""
         if self._writing is not None:
             await self._writing
         await asyncio.to_thread(self._thread.shutdown)
+        await asyncio.to_thread(self._readers.shutdown)
 
     async def _write_all(self) -> None:
         loop = asyncio.get_running_loop()

@@ -1,7 +1,7 @@
-"""The catalogue's tables: products that were upserted or deleted since the model releases were made.
+"""The catalog's tables: products that were upserted or deleted since the model releases were made.
 
 Changes have numbers that rise in the order in which their transactions end, so that who has seen all up to one number
-misses nothing by asking for later ones. `catalogue_encodings` keeps what the models of one release say of a product, so
+misses nothing by asking for later ones. `catalog_encodings` keeps what the models of one release say of a product, so
 that one process computes it for all.
 """
 
@@ -19,14 +19,14 @@ AT_ONCE = 1_000  # ids in one statement
 metadata = sa.MetaData()
 
 STATE = sa.Table(  # one row
-    "catalogue_state",
+    "catalog_state",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("last_change", sa.BigInteger, nullable=False),
     sa.Column("entries", sa.BigInteger, nullable=False),  # products that are not deleted
 )
 PRODUCTS = sa.Table(
-    "catalogue_products",
+    "catalog_products",
     metadata,
     sa.Column("product_id", sa.Text, primary_key=True),
     sa.Column("change", sa.BigInteger, nullable=False, unique=True),  # the last one of this product
@@ -35,7 +35,7 @@ PRODUCTS = sa.Table(
     sa.Column("changed_at", sa.DateTime, nullable=False),  # UTC
 )
 ENCODINGS = sa.Table(
-    "catalogue_encodings",
+    "catalog_encodings",
     metadata,
     sa.Column("product_id", sa.Text, primary_key=True),
     sa.Column("models", sa.Text, primary_key=True),  # the release's version and content, and the encoder
@@ -45,7 +45,7 @@ ENCODINGS = sa.Table(
 )
 
 
-class CatalogueFullError(Exception):
+class CatalogFullError(Exception):
     """There are as many entries as the setting allows."""
 
     def __init__(self, entries: int, more: int) -> None:
@@ -74,7 +74,7 @@ class Written:
     unknown: int
 
 
-class CatalogueStore:
+class CatalogStore:
     """Reads and writes the tables; blocks.
 
     Args:
@@ -99,10 +99,10 @@ class CatalogueStore:
             rows: what to write.
             models: whose encodings they are.
             release: its version.
-            in_release: whether a product is in the model release's own catalogue.
+            in_release: whether a product is in the model release's own catalog.
 
         Raises:
-            CatalogueFullError: nothing was written.
+            CatalogFullError: nothing was written.
             StoreError: nothing was written.
         """
         ids = [row[0] for row in rows]
@@ -111,7 +111,7 @@ class CatalogueStore:
             deleted = self._deleted(connection, ids)
             more = sum(deleted.get(name, True) for name in ids)
             if before.entries + more > self._most:
-                raise CatalogueFullError(before.entries, more)
+                raise CatalogFullError(before.entries, more)
             now = _now()
             changes = tuple(
                 ProductChange(

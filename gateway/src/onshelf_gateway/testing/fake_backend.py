@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from tritonclient.grpc import model_config_pb2, service_pb2
 
-from onshelf_gateway.catalogue.shelf import shared
+from onshelf_gateway.catalog.shelf import shared
 from onshelf_gateway.inference.backend import DATATYPES, Array, Arrays, BackendUnavailableError, ModelTimes
 from onshelf_gateway.inference.outputs import Retrieved
 from onshelf_gateway.planning.forecasts import nb_quantile

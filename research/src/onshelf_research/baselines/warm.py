@@ -1,4 +1,4 @@
-"""Recommendations from what households bought before: scores over the whole catalogue, for a block of users at a time.
+"""Recommendations from what households bought before: scores over the whole catalog, for a block of users at a time.
 
 A recommender is a function from user rows to float32 scores [rows, products].
 """
@@ -39,7 +39,7 @@ def own_frequency(decayed: sparse.csr_array, recent: sparse.csr_array) -> Recomm
 
 
 def ease(interactions: sparse.csr_array, regularisation: float) -> Recommender:
-    """EASE (Steck 2019, Embarrassingly shallow autoencoders for sparse data), exact and over the whole catalogue.
+    """EASE (Steck 2019, Embarrassingly shallow autoencoders for sparse data), exact and over the whole catalog.
 
     EASE inverts the products' Gram matrix; with far more products than users the same scores follow from the users'
     Gram matrix. With K = (X X' + r I)^-1, the inverse of X' X + r I is P = (I - X' K X) / r, so that X P = K X and

@@ -247,7 +247,7 @@ def _warm(summary: Summary) -> str:
         f"History of weeks up to {warm['cut']}, then what {warm['households']:,} households bought in the four "
         f"weeks after: "
         f"{warm['products_bought']:,} products, {warm['of_them_new']:,} of them new to the household. R@K = hits / "
-        "min(K, positives). EASE is exact over the whole catalogue."
+        "min(K, positives). EASE is exact over the whole catalog."
     )
     if warm["cut"] != wanted:
         text += (

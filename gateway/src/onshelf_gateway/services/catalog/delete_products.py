@@ -1,4 +1,4 @@
-"""DeleteProducts: products of the catalogue that are offered no more."""
+"""DeleteProducts: products of the catalog that are offered no more."""
 
 from onshelf.v1 import catalog_pb2
 from onshelf_gateway.call.call import Call
@@ -22,5 +22,5 @@ async def delete_products(gateway: Gateway, call: Call, request: C.DeleteProduct
         check.done()
         names = list(dict.fromkeys(request.product_ids))
     with gateway.permits.hold(call), call.stage("store", len(names)):
-        written = await gateway.catalogue.delete(release, names)
+        written = await gateway.catalog.delete(release, names)
     return C.DeleteProductsResponse(deleted=written.known, unknown=written.unknown)

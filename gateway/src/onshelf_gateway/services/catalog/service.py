@@ -6,6 +6,7 @@ from onshelf.v1 import catalog_pb2, catalog_pb2_grpc
 from onshelf_gateway.call.interceptor import current_call
 from onshelf_gateway.services.catalog.delete_products import delete_products
 from onshelf_gateway.services.catalog.list_channels import list_channels
+from onshelf_gateway.services.catalog.search_products import search_products
 from onshelf_gateway.services.catalog.upsert_products import upsert_products
 from onshelf_gateway.services.gateway import Gateway
 
@@ -13,7 +14,7 @@ C = catalog_pb2
 
 
 class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
-    """UpsertProducts, DeleteProducts and ListChannels; SearchProducts is not served yet."""
+    """The catalog, and the channels."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -29,3 +30,7 @@ class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
     async def ListChannels(self, request: C.ListChannelsRequest, context: Any) -> C.ListChannelsResponse:  # noqa: ARG002
         """The channels that plans may use."""
         return await list_channels(self._gateway, current_call(), request)
+
+    async def SearchProducts(self, request: C.SearchProductsRequest, context: Any) -> C.SearchProductsResponse:  # noqa: ARG002
+        """Products by title, category or meaning."""
+        return await search_products(self._gateway, current_call(), request)

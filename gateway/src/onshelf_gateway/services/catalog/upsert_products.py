@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from onshelf.v1 import catalog_pb2, types_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import GatewayError
-from onshelf_gateway.catalogue.read_products import Reading, read_products
+from onshelf_gateway.catalog.read_products import Reading, read_products
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.response import response_info
-from onshelf_release.signatures import CATALOGUE_MODELS
+from onshelf_release.signatures import CATALOG_MODELS
 
 C = catalog_pb2
 MOST = 1_000  # products or ids of a request
@@ -27,7 +27,7 @@ async def upsert_products(gateway: Gateway, call: Call, request: C.UpsertProduct
         check.count("products", request.products, MOST)
         check.done()
         _check_models(release)
-        gateway.catalogue.check_room({product.product_id for product in request.products})
+        gateway.catalog.check_room({product.product_id for product in request.products})
     with gateway.permits.hold(call):
         products: Sequence[types_pb2.Product] = request.products
         readings = await read_products(call, release, gateway.models, gateway.settings, products)
@@ -39,14 +39,14 @@ async def upsert_products(gateway: Gateway, call: Call, request: C.UpsertProduct
         response = C.UpsertProductsResponse(errors=_errors(readings))
         if rows:
             with call.stage("store", len(rows)):
-                written = await gateway.catalogue.upsert(release, list(rows.values()))
+                written = await gateway.catalog.upsert(release, list(rows.values()))
             response.added, response.replaced = written.unknown, written.known
     response.info.CopyFrom(response_info(call, release))
     return response
 
 
 def _check_models(release: ModelRelease) -> None:
-    missing = [name for name in CATALOGUE_MODELS if name not in release.manifest.models]
+    missing = [name for name in CATALOG_MODELS if name not in release.manifest.models]
     if missing:
         raise GatewayError(
             "MODEL_RELEASE_TOO_OLD",

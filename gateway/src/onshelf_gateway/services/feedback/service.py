@@ -7,6 +7,7 @@ from onshelf.v1 import feedback_pb2, feedback_pb2_grpc
 from onshelf_gateway.call.interceptor import current_call
 from onshelf_gateway.services.feedback.forget_user import forget
 from onshelf_gateway.services.feedback.get_launch_report import get_launch_report
+from onshelf_gateway.services.feedback.get_scoreboard import get_scoreboard
 from onshelf_gateway.services.feedback.list_events import list_recorded
 from onshelf_gateway.services.feedback.list_launches import list_launches
 from onshelf_gateway.services.feedback.list_refused_events import list_refused_events
@@ -58,6 +59,10 @@ class FeedbackService(feedback_pb2_grpc.FeedbackServiceServicer):
     ) -> F.GetLaunchReportResponse:
         """Plan against actual."""
         return await get_launch_report(self._gateway, current_call(), request)
+
+    async def GetScoreboard(self, request: F.GetScoreboardRequest, context: Any) -> F.GetScoreboardResponse:  # noqa: ARG002
+        """Plans, past practice and what came."""
+        return await get_scoreboard(self._gateway, current_call(), request)
 
     async def ForgetUser(self, request: F.ForgetUserRequest, context: Any) -> F.ForgetUserResponse:  # noqa: ARG002
         """A user's data deleted."""

@@ -1,4 +1,4 @@
-"""DecideLaunch: what people made of a plan; a product that is launched is in the catalogue at once, with a forecast."""
+"""DecideLaunch: what people made of a plan; a product that is launched is in the catalog at once, with a forecast."""
 
 import dataclasses
 import datetime as dt
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import GatewayError, refuse
-from onshelf_gateway.catalogue.read_products import Reading, read_products
+from onshelf_gateway.catalog.read_products import Reading, read_products
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.requests.questions import parse_action
@@ -27,7 +27,7 @@ from onshelf_gateway.services.launch.stored_plan import (
 )
 from onshelf_gateway.services.response import response_info
 from onshelf_gateway.store import answers
-from onshelf_release.signatures import CATALOGUE_MODELS
+from onshelf_release.signatures import CATALOG_MODELS
 
 L = launch_pb2
 KINDS = {number: name.removeprefix("DECISION_KIND_").lower() for name, number in L.DecisionKind.items() if number}
@@ -54,11 +54,11 @@ async def decide_launch(gateway: Gateway, call: Call, request: L.DecideLaunchReq
             )  # the one that made the plan, if it is there
             expected, units = await executed_plan(gateway, call, row, decision.executed_action, served)
             plan, weekly = expected.SerializeToString(), json.dumps([round(one, 6) for one in units])
-            await _into_catalogue(gateway, call, release, row, decision.product_id)
+            await _into_catalog(gateway, call, release, row, decision.product_id)
         with call.stage("store"):
             row, revisions, revised = await memory.write(_writing(request, decision, plan, weekly))
         if not executed and len(revisions) > 1 and revisions[-2].kind in answers.EXECUTED and revised:
-            await gateway.catalogue.delete(release, [revisions[-2].product_id])
+            await gateway.catalog.delete(release, [revisions[-2].product_id])
     today = await day_of_states(gateway, memory)
     response = L.DecideLaunchResponse(plan=stored_plan(row, revisions, today), revised=revised)
     response.info.CopyFrom(response_info(call, release))
@@ -169,20 +169,20 @@ def _writing(
     return write
 
 
-async def _into_catalogue(gateway: Gateway, call: Call, release: ModelRelease, row: Any, product_id: str) -> None:
+async def _into_catalog(gateway: Gateway, call: Call, release: ModelRelease, row: Any, product_id: str) -> None:
     """Upsert the plan's product under the id that it got.
 
     Raises:
         GatewayError: it cannot be read or written; nothing was decided.
     """
-    missing = [name for name in CATALOGUE_MODELS if name not in release.manifest.models]
+    missing = [name for name in CATALOG_MODELS if name not in release.manifest.models]
     if missing:
         return  # the release cannot recommend products that are new to it, whoever upserts them
     product = types_pb2.Product()
     product.CopyFrom(request_of(row).product)
     product.product_id = product_id
-    gateway.catalogue.check_room({product_id})
+    gateway.catalog.check_room({product_id})
     readings: list[Reading] = await read_products(call, release, gateway.models, gateway.settings, [product])
     if (problem := readings[0].problem) is not None:
         raise GatewayError(problem.reason, f"{problem.field}: {problem.message}", [problem])
-    await gateway.catalogue.upsert(release, [(product, readings[0].encoding)])
+    await gateway.catalog.upsert(release, [(product, readings[0].encoding)])

@@ -26,8 +26,8 @@ async def list_plans(gateway: Gateway, call: Call, request: L.ListPlansRequest) 
         check.text("product_id", request.product_id, 128)
         state = check.enum("state", request.state, NAMES)
         before = parse_page_token(check, request)
-        created_from = _time(check, request, "created_from")
-        created_before = _time(check, request, "created_before")
+        created_from = parse_time(check, request, "created_from")
+        created_before = parse_time(check, request, "created_before")
         check.done()
     with call.stage("store"):
         today = await day_of_states(gateway, gateway.memory)
@@ -72,7 +72,8 @@ def _summary(row: Any, decision: Any, today: dt.date) -> L.PlanSummary:
     return summary
 
 
-def _time(check: Checker, request: L.ListPlansRequest, name: str) -> dt.datetime | None:
+def parse_time(check: Checker, request: Any, name: str) -> dt.datetime | None:
+    """A time of a request, where it is set."""
     if not request.HasField(name):
         return None
     return to_datetime(check, name, getattr(request, name))

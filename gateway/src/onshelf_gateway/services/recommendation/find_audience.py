@@ -19,7 +19,7 @@ async def find_audience(
         release = gateway.release(call, request.model_release)
         check = Checker()
         count = int(check.number("count", request.count, 0, 3840)) if request.HasField("count") else 100
-        parsed = parse_subject(check, request, gateway.catalogue.shelf(call, release))
+        parsed = parse_subject(check, request, gateway.catalog.shelf(call, release))
         check.done()
         if not release.has_users:
             raise without_users(release.version)

@@ -17,7 +17,7 @@ async def find_similar(
         release = gateway.release(call, request.model_release)
         check = Checker()
         count = int(check.number("count", request.count, 0, 50)) or 10
-        parsed = parse_subject(check, request, gateway.catalogue.shelf(call, release))
+        parsed = parse_subject(check, request, gateway.catalog.shelf(call, release))
         check.done()
     with gateway.permits.hold(call):
         product = await read_subject(gateway, call, release, parsed)

@@ -14,7 +14,8 @@ from onshelf_gateway.call import side_by_side
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import GatewayError, Violation, without_users
 from onshelf_gateway.call.optional import optional
-from onshelf_gateway.catalogue.shelf import Shelf, UpsertedProducts, merged, shared
+from onshelf_gateway.catalog.in_categories import in_categories
+from onshelf_gateway.catalog.shelf import Shelf, UpsertedProducts, merged, shared
 from onshelf_gateway.inference.outputs import EncodedUser, Retrieved
 from onshelf_gateway.recommendation.history import UserHistory, read_history
 from onshelf_gateway.releases.model_release import ModelRelease
@@ -96,7 +97,7 @@ async def recommend_products(
     with call.stage("validate"):
         release = gateway.release(call, request.model_release)
         question = parse(request, release)
-        shelf = gateway.catalogue.shelf(call, release)
+        shelf = gateway.catalog.shelf(call, release)
     with gateway.permits.hold(call):
         with call.stage("history"):
             history = read_history(call, release, question.row, question.events)
@@ -144,7 +145,7 @@ async def _find(
     upserted = None
     if share > 0 or question.scope == R.RECOMMENDATION_SCOPE_NEW_PRODUCTS:  # without sales they come nowhere else
         categories = question.categories
-        inside = _in_categories(call, shelf, categories, shelf.delta.array("categorical_ids")) if categories else None
+        inside = in_categories(call, shelf, categories, shelf.delta.array("categorical_ids")) if categories else None
         upserted = shelf.candidates(user, inside)
     if upserted is None:
         everything, new = await models.find_products(call, release, user, share)
@@ -165,7 +166,7 @@ async def _find(
 
 
 class _Listed:
-    """What is known of the products of an answer: rows of the release's catalogue; beyond its end, upserted ones."""
+    """What is known of the products of an answer: rows of the release's catalog; beyond its end, upserted ones."""
 
     def __init__(self, shelf: Shelf, upserted: UpsertedProducts | None) -> None:
         self.shelf, self.release = shelf, shelf.release
@@ -181,7 +182,7 @@ class _Listed:
         return result
 
     def new(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which are new: launched lately, or upserted and not in the release's catalogue."""
+        """Which are new: launched lately, or upserted and not in the release's catalog."""
         own, beyond, _ = self._split(rows)
         result = beyond.copy()
         result[own] = self.shelf.new(rows[own])
@@ -233,28 +234,10 @@ def _filter(
     elif question.scope == R.RECOMMENDATION_SCOPE_NEW_PRODUCTS:
         keep &= listed.new(rows)
     if question.categories:
-        keep &= _in_categories(call, listed.shelf, question.categories, listed.ids(rows))
+        keep &= in_categories(call, listed.shelf, question.categories, listed.ids(rows))
     if question.excluded:
         keep &= ~listed.among(rows, question.excluded)
     return found.take(np.flatnonzero(keep)[: question.count])
-
-
-def _in_categories(call: Call, shelf: Shelf, names: tuple[str, ...], ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which products, by their category and brand ids [n, 4], are in one of the categories."""
-    vocabulary = shelf.release.vocabulary
-    inside = np.zeros(len(ids), dtype=bool)
-    for n, name in enumerate(names):
-        places = vocabulary.find(name)
-        if not places:
-            nearest = ", ".join(vocabulary.nearest(name)) or "none"
-            call.notice(
-                types_pb2.NOTICE_CODE_CATEGORY_UNKNOWN,
-                f"category {name!r} is not in the history and holds no product; nearest names: {nearest}",
-                f"categories[{n}]",
-            )
-        for level, number in places:
-            inside |= ids[:, level] == number
-    return inside
 
 
 def _products(

@@ -1,4 +1,4 @@
-"""The product that a call is about: a new one as the request describes it, or one of the catalogue."""
+"""The product that a call is about: a new one as the request describes it, or one of the catalog."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onshelf.v1 import recommendation_pb2, types_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import GatewayError, Violation
-from onshelf_gateway.catalogue.shelf import Shelf
+from onshelf_gateway.catalog.shelf import Shelf
 from onshelf_gateway.product.categories import Category, named_category
 from onshelf_gateway.product.understanding import understand
 from onshelf_gateway.releases.model_release import ModelRelease
@@ -42,9 +42,9 @@ def parse_subject(check: Checker, request: Request, shelf: Shelf) -> ProductQues
     if kind == "product_id":
         check.text("product_id", request.product_id, 128, required=True)
         check.done()
-        return _of_catalogue(check, shelf, request.product_id)
+        return _of_catalog(check, shelf, request.product_id)
     if kind is None:
-        check.fail("FIELD_REQUIRED", "product", "send a product, or the product_id of one in the catalogue")
+        check.fail("FIELD_REQUIRED", "product", "send a product, or the product_id of one in the catalog")
     return parse_product(check, request.product, shelf.release)
 
 
@@ -62,10 +62,10 @@ async def read_subject(
     return Subject(product.encoded.embedding, product.encoded.product_vector, product.ids, product.category)
 
 
-def _of_catalogue(check: Checker, shelf: Shelf, product_id: str) -> ProductQuestion | Subject:
+def _of_catalog(check: Checker, shelf: Shelf, product_id: str) -> ProductQuestion | Subject:
     release = shelf.release
     if not shelf.has(product_id):
-        message = f"{shown(product_id)} is not in the catalogue of model release {release.version}"
+        message = f"{shown(product_id)} is not in the catalog of model release {release.version}"
         raise GatewayError("PRODUCT_NOT_FOUND", message, [Violation("PRODUCT_NOT_FOUND", "product_id", message)])
     product = shelf.product(product_id)
     if product is None:

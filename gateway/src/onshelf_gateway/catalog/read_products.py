@@ -1,4 +1,4 @@
-"""Many products read for the catalogue: parsed, tokenised, encoded in batches, their categories completed."""
+"""Many products read for the catalog: parsed, tokenised, encoded in batches, their categories completed."""
 
 import asyncio
 from collections import Counter
@@ -11,7 +11,7 @@ from onshelf.v1 import types_pb2
 from onshelf_gateway.call import side_by_side
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import GatewayError, Violation
-from onshelf_gateway.catalogue.delta import RECORD, pack
+from onshelf_gateway.catalog.delta import RECORD, pack
 from onshelf_gateway.inference.models import Models
 from onshelf_gateway.product.categories import completed
 from onshelf_gateway.product.understanding import PreparedProduct, notice_reading, prepare

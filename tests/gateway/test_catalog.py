@@ -10,7 +10,7 @@ import pytest
 from gateways import Running, connected
 
 from onshelf.v1 import catalog_pb2, recommendation_pb2, types_pb2
-from onshelf_gateway.catalogue.read_products import AT_ONCE
+from onshelf_gateway.catalog.read_products import AT_ONCE
 from onshelf_gateway.inference.backend import BackendUnavailableError
 from onshelf_gateway.testing import write_fake_release
 
@@ -43,7 +43,7 @@ class Shop:
 async def opened(releases, **settings):
     """Gateways on the same releases have the same store."""
     store = f"sqlite:///{releases.parent / 'store' / 'store.db'}"
-    async with connected(releases, store=store, catalogue_poll_ms=20, **settings) as gateway:
+    async with connected(releases, store=store, catalog_poll_ms=20, **settings) as gateway:
         yield Shop(gateway)
 
 
@@ -312,12 +312,12 @@ async def test_the_last_of_simultaneous_changes_wins_everywhere(root):
 
 
 async def test_there_is_a_limit(root, words):
-    async with opened(root, catalogue_entries=3) as shop:
+    async with opened(root, catalog_entries=3) as shop:
         await shop.upsert(chips("N1"), chips("N2"))
         shop.backend.calls.clear()
         refusal = await words.refusal(shop.upsert(chips("N3"), chips("N4")))
-        assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "CATALOGUE_FULL")
-        assert "--catalogue-entries (3)" in refusal.message
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "CATALOG_FULL")
+        assert "--catalog-entries (3)" in refusal.message
         assert not shop.backend.calls, "refused before any work"
         await shop.upsert(chips("N1"), chips("N2"), chips("N3"))
         await shop.delete("N1")
@@ -335,12 +335,12 @@ async def test_a_new_model_release_reads_the_products_in_the_background(root, wo
 
         await until(promoted)
         early = await shop.recommend(scope=NEW)
-        assert "CATALOGUE_INCOMPLETE" in words.notices(early)
+        assert "CATALOG_INCOMPLETE" in words.notices(early)
         assert not any(product.product_id.startswith("N") for product in early.products)
         shop.backend.failing.clear()
 
         async def complete():  # they are read in several batches, in any order
-            return "CATALOGUE_INCOMPLETE" not in words.notices(await shop.recommend(scope=NEW))
+            return "CATALOG_INCOMPLETE" not in words.notices(await shop.recommend(scope=NEW))
 
         await until(complete)
         assert {f"N{n}" for n in range(40)} <= set(await shop.ids(scope=NEW))
@@ -359,9 +359,9 @@ async def test_an_older_model_release_says_what_it_lacks(root, words):
         assert "product_neighbours" in refusal.message
         found = await shop.recommend(scope=NEW)
         assert found.products
-        assert "CATALOGUE_INCOMPLETE" in words.notices(found)
+        assert "CATALOG_INCOMPLETE" in words.notices(found)
         early = await shop.recommend(scope=NEW, model_release=3)
-        assert "N1" in {p.product_id for p in early.products} or "CATALOGUE_INCOMPLETE" in words.notices(early)
+        assert "N1" in {p.product_id for p in early.products} or "CATALOG_INCOMPLETE" in words.notices(early)
 
         async def read():
             return "N1" in await shop.ids(scope=NEW, model_release=3)
@@ -409,15 +409,15 @@ async def test_a_store_that_fails_is_told_and_nothing_is_changed(root, words):
         await shop.upsert(chips())
         path = shop.server.settings.store.removeprefix("sqlite:///")
         with contextlib.closing(sqlite3.connect(path)) as connection:
-            connection.execute("ALTER TABLE catalogue_state RENAME TO elsewhere")
+            connection.execute("ALTER TABLE catalog_state RENAME TO elsewhere")
         for call in (shop.upsert(chips("N2")), shop.delete("N1")):
             refusal = await words.refusal(call)
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
             assert refusal.retry is not None
-            assert "catalogue_state" not in refusal.message, "what the database says is for the log"
+            assert "catalog_state" not in refusal.message, "what the database says is for the log"
 
         async def incomplete():
-            return "CATALOGUE_INCOMPLETE" in words.notices(await shop.recommend(scope=NEW))
+            return "CATALOG_INCOMPLETE" in words.notices(await shop.recommend(scope=NEW))
 
         async def complete():
             return not await incomplete()
@@ -425,7 +425,7 @@ async def test_a_store_that_fails_is_told_and_nothing_is_changed(root, words):
         await until(incomplete)
         assert "N1" in await shop.ids(scope=NEW), "what is known goes on being served"
         with contextlib.closing(sqlite3.connect(path)) as connection:
-            connection.execute("ALTER TABLE elsewhere RENAME TO catalogue_state")
+            connection.execute("ALTER TABLE elsewhere RENAME TO catalog_state")
         await until(complete)
         await shop.upsert(chips("N2"))
         assert {"N1", "N2"} <= set(await shop.ids(scope=NEW))

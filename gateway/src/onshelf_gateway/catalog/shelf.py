@@ -1,4 +1,4 @@
-"""What one model release has to offer now: its own catalogue, less what was deleted, with what was upserted."""
+"""What one model release has to offer now: its own catalog, less what was deleted, with what was upserted."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf.v1 import types_pb2
-from onshelf_gateway.catalogue.delta import FIT_INPUTS, RECORD, Delta
+from onshelf_gateway.catalog.delta import FIT_INPUTS, RECORD, Delta
 from onshelf_gateway.inference.outputs import EncodedUser, Retrieved
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.store.products import ProductChange
-from onshelf_release.signatures import CATALOGUE_MODELS, PRODUCT_BUCKETS
+from onshelf_release.signatures import CATALOG_MODELS, PRODUCT_BUCKETS
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -35,7 +35,7 @@ class Entry:
 class UpsertedProducts:
     """Upserted products that are scored for a user: ids and changes [n], what product_fit reads of each, and `rows`.
 
-    These [n] are those of the release's own catalogue, and beyond its end for products that it lacks.
+    These [n] are those of the release's own catalog, and beyond its end for products that it lacks.
     """
 
     names: NDArray[Any]
@@ -45,7 +45,7 @@ class UpsertedProducts:
 
 
 class Shelf:
-    """The catalogue of one release, with the changes since. Used on one event loop only.
+    """The catalog of one release, with the changes since. Used on one event loop only.
 
     Attributes:
         missing: number of the change by product id, of products that the release's models have not read yet.
@@ -59,7 +59,7 @@ class Shelf:
         self.delta = Delta()
         self.missing: dict[str, int] = {}
         self.refused: dict[str, str] = {}
-        self.supported = set(CATALOGUE_MODELS) <= set(release.manifest.models)
+        self.supported = set(CATALOG_MODELS) <= set(release.manifest.models)
         own = release.products.num_rows
         self._gone: Bools = np.zeros(own, dtype=bool)
         self._known: Bools = release.known_products
@@ -131,7 +131,7 @@ class Shelf:
     # What a request reads.
 
     def has(self, product_id: str) -> bool:
-        """Whether a product is in the catalogue."""
+        """Whether a product is in the catalog."""
         entry = self._entries.get(product_id)
         return product_id in self.release.product_rows if entry is None else entry.product is not None
 
@@ -141,7 +141,7 @@ class Shelf:
         return None if entry is None else entry.product
 
     def title(self, product_id: str) -> str:
-        """The title of a product of the catalogue."""
+        """The title of a product of the catalog."""
         product = self.product(product_id)
         if product is not None:
             return str(product.title)
@@ -156,15 +156,15 @@ class Shelf:
         return {name: self.delta.array(name)[place] for name in RECORD.names or ()}
 
     def offered(self, rows: Ints) -> Bools:
-        """Which rows of the release's catalogue may be shown."""
+        """Which rows of the release's catalog may be shown."""
         return np.asarray(self._known[rows] & ~self._gone[rows])
 
     def new(self, rows: Ints) -> Bools:
-        """Which rows of the release's catalogue are new: launched lately, or upserted before its data knew them."""
+        """Which rows of the release's catalog are new: launched lately, or upserted before its data knew them."""
         return np.asarray(self.release.new_products[rows] | self._replaced_new[rows])
 
     def ids(self, rows: Ints) -> Ints:
-        """Category and brand ids of rows of the release's catalogue [n, 4]."""
+        """Category and brand ids of rows of the release's catalog [n, 4]."""
         return np.asarray(self._ids[rows])
 
     def without_replaced(self, new: Retrieved) -> Retrieved:

@@ -34,7 +34,7 @@ class Delta:
 
     Attributes:
         places: place of each product id.
-        names: product ids [capacity]; changes: their numbers; rows: their rows in the release's own catalogue, -1 where
+        names: product ids [capacity]; changes: their numbers; rows: their rows in the release's own catalog, -1 where
             they have none; fits: whether product_fit scores them.
     """
 

@@ -1,4 +1,4 @@
-"""The catalogue of this process: what the store says, as shelves of the model releases; kept up with other processes.
+"""The catalog of this process: what the store says, as shelves of the model releases; kept up with other processes.
 
 A change is written to the store, then applied here, then answered. Others ask the store for the number of the last
 change again and again and fetch what is new to them. Encodings come with the changes; a release whose models have not
@@ -20,14 +20,14 @@ from onshelf.v1 import types_pb2
 from onshelf_gateway.call import metrics
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import GatewayError
-from onshelf_gateway.catalogue.read_products import AT_ONCE, read_products
-from onshelf_gateway.catalogue.shelf import Entry, Shelf
+from onshelf_gateway.catalog.read_products import AT_ONCE, read_products
+from onshelf_gateway.catalog.shelf import Entry, Shelf
 from onshelf_gateway.inference.models import Models
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.releases.release_set import ReleaseSet
 from onshelf_gateway.settings import Settings
 from onshelf_gateway.store.database import Store, StoreError
-from onshelf_gateway.store.products import CatalogueFullError, CatalogueStore, ProductChange, Written
+from onshelf_gateway.store.products import CatalogFullError, CatalogStore, ProductChange, Written
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -37,14 +37,14 @@ READ_SECONDS = 30.0  # for reading AT_ONCE products in the background
 PATIENCE = 1.0  # s between attempts to read what could not be read, and after which a silent store is told of
 
 
-class Catalogue:
+class Catalog:
     """Upserted and deleted products. Used on one event loop; the store is asked in threads of its own."""
 
     def __init__(self, settings: Settings, models: Models, releases: ReleaseSet, store: Store) -> None:
         self._settings = settings
         self._models = models
         self._releases = releases
-        self._store = CatalogueStore(store, settings.catalogue_entries)
+        self._store = CatalogStore(store, settings.catalog_entries)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="store")
         self._writing = asyncio.Lock()
         self._entries: dict[str, Entry] = {}
@@ -62,14 +62,14 @@ class Catalogue:
         """
         self._activate_production()
         await self._fetch()
-        log.info("catalogue_loaded", entries=self._live, last_change=self._seen)
+        log.info("catalog_loaded", entries=self._live, last_change=self._seen)
 
     async def run(self) -> None:
         """Keep up until cancelled."""
         reading = asyncio.create_task(self._read_missing())
         try:
             while True:
-                await asyncio.sleep(self._settings.catalogue_poll_ms / 1000)
+                await asyncio.sleep(self._settings.catalog_poll_ms / 1000)
                 await self._poll()
         finally:
             reading.cancel()
@@ -85,7 +85,7 @@ class Catalogue:
         """The shelf of a release; what it lacks becomes remarks of the call."""
         shelf = self._shelf(release)
         if self._silent_since is not None and time.monotonic() - self._silent_since > PATIENCE:
-            _incomplete(call, "the catalogue's store does not answer; changes made elsewhere may be missing")
+            _incomplete(call, "the catalog's store does not answer; changes made elsewhere may be missing")
         if self._live and not shelf.supported:
             _incomplete(
                 call,
@@ -110,23 +110,23 @@ class Catalogue:
         """Refuse products that there is no room for, before any work is spent on them.
 
         Raises:
-            GatewayError: CATALOGUE_FULL.
+            GatewayError: CATALOG_FULL.
         """
         more = sum(name not in self._entries or self._entries[name].product is None for name in names)
-        if self._live + more > self._settings.catalogue_entries:
+        if self._live + more > self._settings.catalog_entries:
             raise self._full(self._live, more)
 
     async def upsert(self, release: ModelRelease, rows: Sequence[tuple[types_pb2.Product, bytes]]) -> Written:
         """Write products with distinct ids and their encodings, and apply them.
 
         Raises:
-            GatewayError: CATALOGUE_FULL or STORE_UNAVAILABLE; nothing was written.
+            GatewayError: CATALOG_FULL or STORE_UNAVAILABLE; nothing was written.
         """
         shelf = self._shelf(release)
         values = [(product.product_id, product.SerializeToString(), encoding) for product, encoding in rows]
         models, known = self._key(release), _known(release)
         written = await self._write(lambda: self._store.upsert(values, models, release.version, known), shelf)
-        metrics.catalogue_upserts.inc(len(rows))
+        metrics.catalog_upserts.inc(len(rows))
         return written
 
     async def delete(self, release: ModelRelease, names: Sequence[str]) -> Written:
@@ -137,7 +137,7 @@ class Catalogue:
         """
         known = _known(release)
         written = await self._write(lambda: self._store.delete(names, known), self._shelf(release))
-        metrics.catalogue_deletes.inc(written.known)
+        metrics.catalog_deletes.inc(written.known)
         return written
 
     async def _write(self, work: Callable[[], Written], shelf: Shelf) -> Written:
@@ -145,13 +145,13 @@ class Catalogue:
             async with self._writing:
                 try:
                     written = await self._in_thread(work)
-                except CatalogueFullError as error:
+                except CatalogFullError as error:
                     raise self._full(error.entries, error.more) from error
                 except StoreError as error:
                     log.error("store_failed", reason=str(error))
                     raise GatewayError(
                         "STORE_UNAVAILABLE",
-                        "the catalogue's store did not take the change; nothing was changed",
+                        "the catalog's store did not take the change; nothing was changed",
                         retry_after_ms=self._settings.retry_after_ms,
                     ) from error
                 key = self._key(shelf.release)
@@ -164,9 +164,9 @@ class Catalogue:
 
     def _full(self, entries: int, more: int) -> GatewayError:
         return GatewayError(
-            "CATALOGUE_FULL",
-            f"{entries} upserted products and {more} more are beyond --catalogue-entries "
-            f"({self._settings.catalogue_entries}); delete some, or train a model release that has them",
+            "CATALOG_FULL",
+            f"{entries} upserted products and {more} more are beyond --catalog-entries "
+            f"({self._settings.catalog_entries}); delete some, or train a model release that has them",
         )
 
     # Keeping up.
@@ -185,7 +185,7 @@ class Catalogue:
                 log.error("store_failed", reason=str(error))
         except Exception:  # a row that cannot be read must not end the watch; the store counts as silent
             self._silent_since = self._silent_since or time.monotonic()
-            log.exception("catalogue_poll_failed")
+            log.exception("catalog_poll_failed")
 
     async def _fetch(self, lag: bool = False) -> None:
         """Apply all changes that are new to this process."""
@@ -210,7 +210,7 @@ class Catalogue:
             self._entries[change.product_id] = Entry(change.number, product)
             fresh.append((change, encodings))
             if lag:
-                metrics.catalogue_lag.observe(max(0.0, (now - change.changed_at).total_seconds()))
+                metrics.catalog_lag.observe(max(0.0, (now - change.changed_at).total_seconds()))
         for key, shelf in self._shelves.items():
             shelf.apply([_with_encoding(change, encodings.get(key)) for change, encodings in fresh])
         self._tell()
@@ -218,9 +218,9 @@ class Catalogue:
     def _tell(self) -> None:
         serving = self._releases.serving
         shelf = None if serving is None else self._shelves.get(self._key(serving))
-        metrics.catalogue_entries.set(self._live)
-        metrics.catalogue_missing.set(0 if shelf is None else len(shelf.missing))
-        metrics.catalogue_bytes.set(sum(shelf.delta.nbytes for shelf in self._shelves.values()))
+        metrics.catalog_entries.set(self._live)
+        metrics.catalog_missing.set(0 if shelf is None else len(shelf.missing))
+        metrics.catalog_bytes.set(sum(shelf.delta.nbytes for shelf in self._shelves.values()))
         if any(shelf.missing and shelf.supported for shelf in self._shelves.values()):
             self._work.set()
 
@@ -268,9 +268,9 @@ class Catalogue:
                 try:
                     await self._read_shelf(key, shelf)
                 except (GatewayError, StoreError) as error:
-                    log.warning("catalogue_not_read", model_release=shelf.release.version, reason=str(error))
+                    log.warning("catalog_not_read", model_release=shelf.release.version, reason=str(error))
                 except Exception:  # it must go on with the next release, and try again
-                    log.exception("catalogue_not_read", model_release=shelf.release.version)
+                    log.exception("catalog_not_read", model_release=shelf.release.version)
             self._tell()
             if self._work.is_set():
                 await asyncio.sleep(PATIENCE)
@@ -289,7 +289,7 @@ class Catalogue:
             products = [entry.product for _, entry in wanted if entry.product is not None]
             if not products:
                 continue
-            call = Call(call_id="catalogue", deadline=time.monotonic() + READ_SECONDS, caller_deadline=False)
+            call = Call(call_id="catalog", deadline=time.monotonic() + READ_SECONDS, caller_deadline=False)
             readings = await read_products(call, shelf.release, self._models, self._settings, products)
             if self._key(shelf.release) != key:  # another encoder was chosen before it read them
                 return
@@ -316,7 +316,7 @@ class Catalogue:
 
 
 def _known(release: ModelRelease) -> Callable[[str], bool]:
-    """Whether a product is in the release's own catalogue, as far as its data knew it."""
+    """Whether a product is in the release's own catalog, as far as its data knew it."""
 
     def known(name: str) -> bool:
         row = release.product_rows.get(name)
@@ -337,7 +337,7 @@ def _with_encoding(change: ProductChange, encoding: bytes | None) -> ProductChan
 
 
 def _incomplete(call: Call, message: str) -> None:
-    call.notice(types_pb2.NOTICE_CODE_CATALOGUE_INCOMPLETE, message)
+    call.notice(types_pb2.NOTICE_CODE_CATALOG_INCOMPLETE, message)
 
 
 def _log_failure(task: "asyncio.Future[None]") -> None:

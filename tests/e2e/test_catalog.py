@@ -47,7 +47,7 @@ def start(small_release: SmallRelease, triton: LocalTriton, tmp_path, monkeypatc
 
 
 def as_sent(table, product_id: str, **fields) -> Product:
-    """A product of the release's catalogue as a retailer would upsert it."""
+    """A product of the release's catalog as a retailer would upsert it."""
     row = table.loc[product_id]
     label = {0: BrandClass.NATIONAL, 1: BrandClass.PRIVATE_LABEL}.get(row.get("private_label"))
     price = float(row["price"])
@@ -129,7 +129,7 @@ def test_a_product_planned_today_is_recommended_today_in_every_process_and_after
         assert not _seen_by(other, anyone[0])
 
 
-def test_processes_of_one_gateway_share_the_catalogue(start, monkeypatch):
+def test_processes_of_one_gateway_share_the_catalog(start, monkeypatch):
     monkeypatch.setenv("ONSHELF_PROCESSES", "3")
     address = start().address
     with ExitStack() as stack:
