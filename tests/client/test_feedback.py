@@ -267,6 +267,47 @@ def test_a_file_that_is_no_table_of_events_is_refused(server, run, tmp_path, con
     assert server.calls == []
 
 
+def test_what_was_refused_before_an_interruption_is_still_told(server, run, tmp_path):
+    row = "e-{0},click,u,p,2018-02-06T12:00:00Z"
+    lines = ["event_id,kind,user_id,product_id,time", "bad,jump,u,p,", *(row.format(n) for n in range(2_500))]
+    (tmp_path / "events.csv").write_text("\n".join(lines) + "\n")
+    answers = iter([stored])
+
+    def answer(arguments):
+        step = next(answers, None)
+        if step is None:
+            raise Overloaded("busy", retry_after=60.0)
+        return step(arguments)
+
+    server.answer("record_events", answer)
+    assert run("events", "import", "events.csv", "--timeout", "2")[0] != 0
+    server.answer("record_events", stored)
+    status, out, _ = run("events", "import", "events.csv")
+    assert (status, out) == (2, "501 recorded, 0 there already, 1 refused\n")
+    assert (tmp_path / "events.csv.refused.csv").read_text().count("\n") == 2
+
+
+def test_a_record_of_another_service_does_not_count(server, run, tmp_path):
+    server.answer("record_events", stored)
+    (tmp_path / "events.csv").write_text(ROWS)
+    about = (tmp_path / "events.csv").stat()
+    of = {"size": about.st_size, "modified": about.st_mtime_ns, "service": "elsewhere:50051"}
+    (tmp_path / "events.csv.progress").write_text(json.dumps({"of": of, "rows": 4}))
+    assert run("events", "import", "events.csv")[1].startswith("4 recorded")
+
+
+def test_events_whose_user_was_left_out_are_not_sent_again(server, run):
+    kept = RefusedEvent(
+        event=event("e-1", kind=EventKind.PURCHASE, user_id=None),
+        error=EventError(event_id="e-1", reason="USER_ID_PERSONAL", field="user_id", message="looks like an address"),
+        refused_at=NOON,
+    )
+    server.answer("list_refused_events", ListRefusedEventsResult(events=(kept,), total=1))
+    status, out, _ = run("events", "refused", "--again")
+    assert (status, out) == (2, "0 recorded, 0 there already, 1 refused\n")
+    assert not sent(server, "record_events")
+
+
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl"])
 def test_what_is_exported_can_be_imported_again(server, run, tmp_path, name):
     events = (
@@ -345,7 +386,3 @@ def test_an_error_of_the_callers_own_events_is_raised(client):
 def test_a_time_without_a_zone_is_refused(client):
     with pytest.raises(Exception, match="has no time zone"):
         client.record_events([event("e", time=datetime(2018, 2, 6))])
-
-
-def test_refused_event_is_public():
-    assert RefusedEvent(event=event("e"), error=EventError(), refused_at=NOON).event.event_id == "e"

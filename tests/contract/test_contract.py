@@ -19,20 +19,24 @@ from onshelf.v1 import (
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = {
     launch_pb2: [
-        "LaunchService: PlanLaunch EvaluatePlan UpdateForecast StreamPlans PlanCalendar GetPlan ListPlans DecideLaunch"
+        "LaunchService: PlanLaunch EvaluatePlan UpdateForecast StreamPlans PlanCalendar GetPlan ListPlans DecideLaunch "
+        "ReplayPlan"
     ],
     recommendation_pb2: [
         "RecommendationService: RecommendProducts FindAudience FindSimilarLaunches FindRelatedProducts GetUserProfile"
     ],
     catalog_pb2: ["CatalogService: UpsertProducts DeleteProducts SearchProducts ListChannels"],
-    feedback_pb2: ["FeedbackService: RecordEvents StreamEvents ListLaunches GetLaunchReport ForgetUser"],
+    feedback_pb2: [
+        "FeedbackService: RecordEvents StreamEvents ListEvents ListRefusedEvents ListLaunches GetLaunchReport "
+        "GetScoreboard ForgetUser"
+    ],
     model_release_pb2: [
         "ModelReleaseService: ListModelReleases CompareModelReleases ShadowModelRelease CanaryModelRelease "
         "PromoteModelRelease RollBackModelRelease"
     ],
 }
 STATUS = {"INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "UNAVAILABLE"}
-STATUS |= {"DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL"}
+STATUS |= {"ABORTED", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL"}
 
 
 def run(script: str, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:

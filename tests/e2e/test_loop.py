@@ -69,12 +69,12 @@ def true_launch(data: Path) -> tuple[str, str, dt.date, list[tuple[dt.date, str,
     joined = bought.join(late, "product_id")
     within = joined.filter(joined.time < joined["first"] + ibis.interval(days=7 * WEEKS))
     best = within.group_by("product_id").agg(units=within.quantity.sum()).order_by(ibis.desc("units")).limit(1)
-    product = str(best.execute().product_id[0])
-    rows = bought.filter(bought.product_id == product).order_by("time").execute()
-    title = str(products.filter(products.product_id == product).title.execute()[0])
+    product = str(best.to_pyarrow()["product_id"][0])
+    rows = bought.filter(bought.product_id == product).order_by("time").to_pyarrow().to_pylist()
+    title = str(products.filter(products.product_id == product).to_pyarrow()["title"][0])
     found = [
-        (row.time.date(), str(row.user_id or ""), float(row.quantity), round(Decimal(row.revenue), 2))
-        for row in rows.itertuples()
+        (row["time"].date(), row["user_id"] or "", float(row["quantity"]), round(Decimal(row["revenue"]), 2))
+        for row in rows
     ]
     return product, title, found[0][0], found
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 import sqlalchemy as sa
+from gateways import connected
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from onshelf.v1 import (
@@ -106,6 +107,9 @@ BAD = {
     "six stars": ({"kind": R.EVENT_KIND_REVIEW, "rating": 6}, "VALUE_OUT_OF_RANGE", "rating"),
     "an empty review": ({"kind": R.EVENT_KIND_REVIEW}, "FIELD_REQUIRED", "text"),
     "a long review": ({"kind": R.EVENT_KIND_REVIEW, "text": "a" * 10_001}, "TEXT_TOO_LONG", "text"),
+    "a NUL in a review": ({"kind": R.EVENT_KIND_REVIEW, "text": "ok\x00"}, "TEXT_INVALID", "text"),
+    "a NUL in its id": ({"event_id": "a\x00"}, "TEXT_INVALID", "event_id"),
+    "an address and a line break": ({"user_id": "kim@example.com\n"}, "TEXT_INVALID", "user_id"),
     "a control character": ({"site_id": "a\x00"}, "TEXT_INVALID", "site_id"),
 }
 
@@ -120,11 +124,28 @@ async def test_a_bad_event_is_refused_by_itself_and_kept(feedback, case):
     assert answer.stored == 1
     kept = (await feedback.ListRefusedEvents(F.ListRefusedEventsRequest(page_size=1))).events[0]
     assert (kept.error.reason, kept.error.field) == (reason, path)
-    if reason == "USER_ID_PERSONAL":
+    if path == "user_id":
         assert kept.event.user_id == ""
         bad.user_id = ""
     if case != "no number of units":
         assert kept.event == bad
+
+
+async def test_a_refused_event_without_a_usable_time_is_listed(feedback):
+    await feedback.RecordEvents(batch(event("milliseconds", time=Timestamp(seconds=1_543_622_400_000))))
+    kept = (await feedback.ListRefusedEvents(F.ListRefusedEventsRequest(page_size=1))).events[0]
+    assert kept.event.event_id == "milliseconds"
+    assert not kept.event.HasField("time")
+
+
+async def test_defaults_and_blanks_make_no_other_event(feedback):
+    bare = event("same", product_id=" same ", user_id="user-1 ", quantity=None)
+    bare.time.nanos = 123_456_789
+    assert (await feedback.RecordEvents(batch(bare))).stored == 1
+    (read,) = await recorded(feedback, "same")
+    assert (read.quantity, read.user_id, read.time.nanos) == (1.0, "user-1", 123_456_000)
+    again = await feedback.RecordEvents(batch(read, bare))
+    assert (again.stored, again.duplicates, list(again.errors)) == (0, 2, [])
 
 
 async def test_another_currency_is_refused(feedback, words):
@@ -262,6 +283,16 @@ async def test_a_forgotten_user_is_nowhere_in_the_store(releases, words, tmp_pat
         files = [store, store.with_name("store.db-wal")]
         assert all(user.encode() not in file.read_bytes() for file in files if file.exists())
     assert user.encode() not in store.read_bytes()
+
+
+async def test_a_short_id_is_taken_out_of_its_own_places_only(releases, words, tmp_path: Path):
+    async with connected(releases, store=f"sqlite:///{tmp_path / 'store.db'}") as gateway:
+        plan = await gateway.launch.PlanLaunch(words.plan(audience_size=20))
+        feedback = feedback_pb2_grpc.FeedbackServiceStub(gateway.channel)
+        receipt = await feedback.ForgetUser(F.ForgetUserRequest(user_id="1"))
+        assert (receipt.audiences_changed, receipt.events_deleted) == (0, 0)
+        stored = (await gateway.launch.GetPlan(launch_pb2.GetPlanRequest(plan_id=plan.plan_id))).plan.response
+        assert stored.audience == plan.audience
 
 
 async def test_many_callers_share_a_transaction_and_lose_nothing(feedback):

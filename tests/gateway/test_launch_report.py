@@ -24,9 +24,9 @@ class Shop:
         self.feedback = feedback_pb2_grpc.FeedbackServiceStub(channel)
         self.events: list[F.Event] = []
 
-    async def decided(self, product_id: str, start: dt.date = START) -> L.StoredPlan:
+    async def decided(self, product_id: str, start: dt.date = START, scale: float = 1.0) -> L.StoredPlan:
         """A plan, changed to start on a day, executed under a product id."""
-        plan = await self.launch.PlanLaunch(self.words.plan(max_plans=1))
+        plan = await self.launch.PlanLaunch(self.words.plan(max_plans=1, population_scale=scale))
         action = types_pb2.Action(launch_date=start.isoformat(), list_price=self.words.money(PRICE))
         decision = L.LaunchDecision(
             kind=L.DECISION_KIND_CHANGED,
@@ -163,7 +163,8 @@ async def test_stock_that_ends_is_told_with_the_day_and_what_to_order(alone):
     assert order.field == "stock"
     assert order.change.startswith("order ")
     assert 0 < order.units_difference <= report.remaining.mean
-    assert order.objective_difference == pytest.approx(2 * order.units_difference)
+    saved = order.revenue_difference
+    assert saved.units + saved.nanos / 1e9 == pytest.approx(2 * order.units_difference, abs=0.006)
     assert F.LAUNCH_EXCEPTION_STOCK_ENDS in report.launch.exceptions
 
 
@@ -233,6 +234,60 @@ async def test_the_scoreboard_adds_launches_up(alone):
     later = await shop.feedback.GetScoreboard(F.GetScoreboardRequest(created_before=Timestamp(seconds=1)))
     assert not later.weeks
     assert not later.decisions
+
+
+async def test_sums_beyond_integers_are_added_up(feedback):
+    product = f"dear-{feedback.kind}"
+    plan = await feedback.decided(product)
+    feedback.happened(product, START, "purchase", 12, revenue=feedback.words.money(1e9))
+    await feedback.record()
+    report = await feedback.report(plan)
+    assert report.weeks[0].revenue.units == 12 * 10**9
+    assert report.weeks[0].units == 12
+
+
+async def test_reviews_of_before_the_launch_do_not_count(alone):
+    shop = alone
+    old, start = START, START + dt.timedelta(weeks=3)
+    plan = await shop.decided("again", start)
+    await shop.decided("older", old)
+    for n, stars in enumerate([5, 5, 4, 5, 5, 4, 5, 5]):
+        shop.happened("again", old, "review", rating=stars, text=f"{n}")
+    for n, stars in enumerate([1, 2, 1, 1]):
+        shop.happened("again", start, "review", rating=stars, text=f"new {n}")
+    await shop.record()
+    report = await shop.report(plan)
+    assert (report.reviews, report.mean_rating) == (4, 1.25)
+    assert F.LAUNCH_EXCEPTION_REVIEWS_TURN not in report.launch.exceptions
+    listed = (await shop.feedback.ListLaunches(F.ListLaunchesRequest())).launches
+    assert all(F.LAUNCH_EXCEPTION_REVIEWS_TURN not in one.exceptions for one in listed)
+
+
+async def test_a_launch_that_falls_silent_is_told_where_it_should_have_sold(alone):
+    shop = alone
+    for name, scale in (("loud", 100.0), ("quiet", 0.1)):
+        await shop.decided(name, scale=scale)
+        shop.happened(name, START, "purchase", 1)
+    shop.happened("other", START + dt.timedelta(days=9), "click")
+    await shop.record()
+    listed = (await shop.feedback.ListLaunches(F.ListLaunchesRequest())).launches
+    silent = {one.product_id: F.LAUNCH_EXCEPTION_DATA_MISSING in one.exceptions for one in listed}
+    assert silent == {"loud": True, "quiet": False}
+
+
+async def test_list_and_report_say_the_same_of_a_scaled_launch(alone):
+    shop = alone
+    plan = await shop.decided("scaled", scale=100.0)
+    assert plan.executed_plan.forecasts[-1].units.mean > 100
+    shop.happened("scaled", START, "purchase", 90)
+    shop.happened("other", START + dt.timedelta(days=10), "click")
+    await shop.record()
+    report = await shop.report(plan)
+    (listed,) = (await shop.feedback.ListLaunches(F.ListLaunchesRequest())).launches
+    assert listed == report.launch
+    weekly = list(plan.executed_weekly_units)
+    assert listed.expected_units == pytest.approx(weekly[0] + weekly[1] * 3 / 7)
+    assert report.info.units_basis.scale_factor == 100
 
 
 async def test_purchases_are_joined_by_token_by_last_touch_or_not(feedback):

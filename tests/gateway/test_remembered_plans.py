@@ -259,6 +259,58 @@ async def test_a_decided_product_is_recommended_at_once_and_a_rejected_one_no_mo
     await catalog.DeleteProducts(catalog_pb2.DeleteProductsRequest(product_ids=["on-the-shelf"]))
 
 
+async def offered(running, words, product_id: str) -> bool:
+    find = recommendation_pb2.FindSimilarLaunchesRequest(product_id=product_id)
+    call = running.recommend.FindSimilarLaunches(find)
+    code = await call.code()
+    assert code in (grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND)
+    return code == grpc.StatusCode.OK
+
+
+async def test_a_refused_decision_leaves_the_catalog_alone(running, words):
+    given = await planned(running, words, max_plans=1)
+    request = L.DecideLaunchRequest(plan_id=given.plan_id, decision=accepted(product_id="stale"), last_revision=3)
+    assert (await words.refusal(running.launch.DecideLaunch(request))).reason == "DECISION_CHANGED"
+    assert not await offered(running, words, "stale")
+
+
+async def test_another_product_id_takes_the_place_of_the_first(running, words):
+    given = await planned(running, words, max_plans=1)
+    for name in ("first-id", "second-id"):
+        decision = accepted(product_id=name)
+        await running.launch.DecideLaunch(L.DecideLaunchRequest(plan_id=given.plan_id, decision=decision))
+    assert not await offered(running, words, "first-id")
+    assert await offered(running, words, "second-id")
+
+
+async def test_a_product_that_another_plan_executes_or_the_release_has_stays(running, words):
+    own = running.server.releases.serving.product_names[0]
+    rejected = L.LaunchDecision(kind=L.DECISION_KIND_REJECTED, decided_by="kim", reason=L.DECISION_REASON_SUPPLY)
+    for name in ("planned-twice", own):
+        one, two = [await planned(running, words, max_plans=1) for _ in range(2)]
+        for plan in (one, two):
+            decision = accepted(product_id=name)
+            await running.launch.DecideLaunch(L.DecideLaunchRequest(plan_id=plan.plan_id, decision=decision))
+        await running.launch.DecideLaunch(L.DecideLaunchRequest(plan_id=one.plan_id, decision=rejected))
+        assert await offered(running, words, name)
+        await running.launch.DecideLaunch(L.DecideLaunchRequest(plan_id=two.plan_id, decision=rejected))
+        assert await offered(running, words, name) == (name == own)
+
+
+async def test_a_cancelled_call_drops_no_answers(releases, words, tmp_path: Path):
+    store = tmp_path / "store.db"
+    async with connected(releases, store=f"sqlite:///{store}") as gateway:
+        with sqlite3.connect(store, isolation_level=None) as database:
+            database.execute("BEGIN IMMEDIATE")
+            given = await gateway.launch.PlanLaunch(words.plan(max_plans=1))
+            for _ in range(2):
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await gateway.launch.GetPlan(L.GetPlanRequest(plan_id=given.plan_id), timeout=0.3)
+            database.execute("ROLLBACK")
+        found = await gateway.launch.GetPlan(L.GetPlanRequest(plan_id=given.plan_id))
+        assert found.plan.plan_id == given.plan_id
+
+
 @pytest.mark.parametrize("kind", ["plan", "what if"])
 async def test_a_plan_computed_again_is_the_same_bit_for_bit(running, words, kind):
     if kind == "plan":

@@ -58,6 +58,7 @@ class NoticeCode(enum.Enum):
     NOT_LEARNED = "not_learned"
     NOT_REMEMBERED = "not_remembered"
     NO_EVENTS = "no_events"
+    OTHER_MODEL_RELEASE = "other_model_release"
 
 
 class SupportLevel(enum.Enum):

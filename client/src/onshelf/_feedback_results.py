@@ -7,7 +7,6 @@ from onshelf._enums import DecisionKind, DecisionReason, LaunchException, Launch
 from onshelf._inputs import Action, EvaluatePlanRequest, Event, LaunchDecision, PlanRequest
 from onshelf._money import Money
 from onshelf._results import (
-    ActionEffect,
     CountForecast,
     EvaluatePlanResult,
     LaunchPlan,
@@ -174,8 +173,8 @@ class ForgetUserResult:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Launch:
-    """A launch that is executed. units were sold so far, less those returned; expected_units by the end of the complete
-    weeks. exceptions say why it needs attention, gravest first.
+    """A launch that is executed. units were sold so far, less those returned; expected_units by the end of the last day
+    that is in. exceptions say why it needs attention, gravest first.
     """
 
     plan_id: str
@@ -224,6 +223,16 @@ class ReviewTopic:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class LaunchSuggestion:
+    """What to change of a launch now, with the units sold more until the end of the 8 weeks, and their revenue."""
+
+    field: str
+    change: str = ""
+    units_difference: float = 0.0
+    revenue_difference: Money | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Attribution:
     """Purchases by how they are joined to answers: by token, by the last touch within the window, or not."""
 
@@ -260,7 +269,7 @@ class GetLaunchReportResult:
     reviews: int = 0
     mean_rating: float | None = None
     topics: tuple[ReviewTopic, ...] = ()
-    suggestions: tuple[ActionEffect, ...] = ()
+    suggestions: tuple[LaunchSuggestion, ...] = ()
     info: ResponseInfo = _NO_INFO
 
 

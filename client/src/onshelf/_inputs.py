@@ -254,14 +254,15 @@ class LaunchDecision:
 class Event:
     """Something that a user did. event_id is the caller's: a repeated one is stored once.
 
-    time is aware of its zone. quantity (default 1), revenue and discount belong to purchases and returns, rating (1 to
-    5) and text to reviews. attribution_token is that of the answer by which the user met the product.
+    time is aware of its zone; None in a refused event that came without a usable one. quantity (default 1), revenue and
+    discount belong to purchases and returns, rating (1 to 5) and text to reviews. attribution_token is that of the
+    answer by which the user met the product.
     """
 
     event_id: str
     kind: EventKind
     product_id: str
-    time: datetime
+    time: datetime | None
     user_id: str | None = None
     attribution_token: str | None = None
     quantity: float | None = None

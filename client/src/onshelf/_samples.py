@@ -453,12 +453,11 @@ _SAMPLES: dict[str, Any] = {
         reviews=2,
         mean_rating=3.5,
         suggestions=(
-            r.ActionEffect(
-                change="order 3 more units",
+            f.LaunchSuggestion(
                 field="stock",
+                change="order 3 more units",
                 units_difference=1.4,
-                objective_difference=5.59,
-                feasible=True,
+                revenue_difference=_dollars("5.59"),
             ),
         ),
         info=_INFO,

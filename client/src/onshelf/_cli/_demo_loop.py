@@ -1,8 +1,8 @@
 """`onshelf demo-loop`: the whole life of launches on a running service, with events drawn from a stated simulator.
 
 The simulator: a launch sells at its forecast times a factor of its own, drawn once from Gamma(r, r) with the forecast's
-dispersion r; a week's units are Poisson around that. Each unit is bought on a day of its week by somebody of the plan's
-audience, after a click and some impressions that name the plan; every fourth buyer writes a review.
+dispersion r; a week's units are Poisson around that. Each unit is bought on a day of its week by one of 200 invented
+users, after a click and some impressions that name the plan; every fourth buyer writes a review.
 """
 
 import dataclasses
@@ -19,6 +19,7 @@ from onshelf._cli._options import Service
 from onshelf._cli._plans import decision_lines
 from onshelf._cli._prices import release_info
 from onshelf._cli._terminal import bold, clean, show
+from onshelf._cli._usage import UsageError
 from onshelf._cli._values import WHOLE, option
 from onshelf._client import Client
 from onshelf._enums import DecisionKind, DecisionReason, EventKind
@@ -36,6 +37,7 @@ POPULATION = 100.0  # times the data's own, so that a week has units enough to s
 WEEKS = 8
 SHOWN = 12  # impressions before a purchase
 TOGETHER = 2_000  # events of one call
+USERS = 200  # invented
 STARS = (5, 5, 4, 4, 3, 1)
 
 
@@ -44,13 +46,22 @@ def demo_loop(
     seed: Annotated[int, WHOLE, option("of the simulator (default: 1)")] = 1,
     service: Service = Service(),
 ) -> None:
-    """Plan three products, decide two, send eight weeks of simulated events, read the reports, forget a user."""
+    """Plan three products, decide two, send eight weeks of simulated events, read the reports, forget a user.
+
+    For a system that nobody relies on: what it decides and records stays. The launch weeks must be over, so that their
+    events can have happened: it needs a model release whose data end some months ago.
+    """
     drawn, run = random.Random(seed), uuid.uuid4().hex[:8]
     with service.connect() as client:
         currency = release_info(client, None).currency
         plans = [_planned(client, title, price, cost, currency) for title, price, cost in PRODUCTS]
         for (title, _, _), plan in zip(PRODUCTS, plans, strict=True):
             show([bold(f'Planned: "{title}"'), clean(plan.plans[0].summary)])
+        last_day = (plans[0].plans[0].action.launch_date or date.max - timedelta(weeks=WEEKS)) + timedelta(weeks=WEEKS)
+        if last_day > datetime.now(UTC).date():
+            raise UsageError(
+                f"the launch would last until {last_day}: its events cannot have happened yet; nothing was decided"
+            )
         launches = [_accept(client, plans[0], f"demo-{run}-1")]
         launches.append(_accept(client, plans[1], f"demo-{run}-2", _first_day(launches[0])))
         _decide(client, plans[2], kind=DecisionKind.POSTPONED, reason=DecisionReason.SUPPLY)
@@ -153,7 +164,7 @@ def _events(
     product = launch.decision.product_id
     action = launch.decision.executed_action
     price = Money("3.99", currency) if action is None or action.list_price is None else action.list_price
-    users = [member.user_id for member in plan.audience] or [""]
+    users = [f"demo-user-{n}" for n in range(USERS)]
     for week in weeks:
         for unit in range(_poisson(drawn, factor * launch.executed_weekly_units[week])):
             day = _first_day(launch) + timedelta(weeks=week, days=drawn.randrange(7))

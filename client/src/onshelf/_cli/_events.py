@@ -36,6 +36,7 @@ COLUMNS = (
 )  # fmt: skip
 REQUIRED = ("kind", "product_id", "time")
 NUMBERS = ("quantity", "rating")
+_Wrong = tuple[int, dict[str, str], str, str]  # number of the row, the row, reason, rule
 
 app = App(name="events", help="Record what users did, read it back, and see what was refused.")
 
@@ -68,39 +69,49 @@ def import_file(
     unknown = [name for name in rows.column_names if name not in COLUMNS]
     if unknown:
         print(f"onshelf: not read: {', '.join(unknown)}", file=sys.stderr)
-    journal = _Journal(file)
     counts = {"stored": 0, "duplicates": 0, "refused": 0}
-    bad: list[tuple[int, dict[str, str], str, str]] = [
-        (0, {}, "INVALID", f"line {line.line}: {line.why}: {line.text[:80]}") for line in raw.rejected
-    ]
     parts = -(-rows.num_rows // TOGETHER)
-    with service.connect() as client, progress("events, in parts", parts, journal.done // TOGETHER) as tell:
+    with service.connect() as client:
+        journal = _Journal(file, client.address)
+        bad = _RefusedRows(refused or file.with_name(f"{file.name}.refused.csv"), goes_on=journal.done > 0)
+        if not journal.done:
+            bad.add([(0, {}, "INVALID", f"line {line.line}: {line.why}: {line.text[:80]}") for line in raw.rejected])
         code = Prices(client, currency).currency
         seen: Counter[str] = Counter()
-        for part in _parts(enumerate(_dicts(rows), start=1), TOGETHER):
-            ready: list[tuple[int, dict[str, str], Event]] = []
-            for number, row in part:
-                try:
-                    ready.append((number, row, _event(row, code, seen)))
-                except ValueError as error:
-                    bad.append((number, row, "INVALID", str(error)))
-            end = part[-1][0]
-            if end > journal.done:
+        with progress("events, in parts", parts, journal.done // TOGETHER) as tell:
+            for part in _parts(enumerate(_dicts(rows), start=1), TOGETHER):
+                ready, wrong = _events(part, code, seen)
+                end = part[-1][0]
+                if end <= journal.done:
+                    continue
                 if ready:
                     answer = client.record_events([event for _, _, event in ready])
                     counts["stored"] += answer.stored
                     counts["duplicates"] += answer.duplicates
-                    bad += [(*ready[e.index][:2], e.reason, f"{e.field}: {e.message}") for e in answer.errors]
+                    wrong += [(*ready[e.index][:2], e.reason, f"{e.field}: {e.message}") for e in answer.errors]
+                bad.add(wrong)
                 journal.reached(end)
                 tell(f"row {end:,}")
-    counts["refused"] = len(bad)
-    if bad:
-        target = refused or file.with_name(f"{file.name}.refused.csv")
-        _write_refused(target, bad)
-        print(f"onshelf: {len(bad):,} refused, see {target}", file=sys.stderr)
+    counts["refused"] = bad.count
+    if bad.count:
+        print(f"onshelf: {bad.count:,} refused, see {bad.path}", file=sys.stderr)
     journal.ended()
     print_answer(counts, lambda: [[_counted(counts)]], as_json)
-    return BAD_INPUT if bad else OK
+    return BAD_INPUT if bad.count else OK
+
+
+def _events(
+    part: list[tuple[int, dict[str, str]]], currency: str, seen: Counter[str]
+) -> tuple[list[tuple[int, dict[str, str], Event]], list[_Wrong]]:
+    """The events of numbered rows, and the rows that are none."""
+    ready: list[tuple[int, dict[str, str], Event]] = []
+    wrong: list[_Wrong] = []
+    for number, row in part:
+        try:
+            ready.append((number, row, _event(row, currency, seen)))
+        except ValueError as error:
+            wrong.append((number, row, "INVALID", str(error)))
+    return ready, wrong
 
 
 @app.command
@@ -149,8 +160,11 @@ def refused(
             if not token:
                 break
         if again:
-            counts = {"stored": 0, "duplicates": 0, "refused": 0}
-            for part in _parts((one.event for one in reversed(found)), TOGETHER):
+            whole = [
+                one.event for one in reversed(found) if one.error.field != "user_id"
+            ]  # whose user was not left out
+            counts = {"stored": 0, "duplicates": 0, "refused": len(found) - len(whole)}
+            for part in _parts(whole, TOGETHER):
                 answer = client.record_events(part)
                 counts["stored"] += answer.stored
                 counts["duplicates"] += answer.duplicates
@@ -197,30 +211,55 @@ def forget(
 
 
 class _Journal:
-    """How far the import of a file came: FILE.progress, there until it has ended; void once FILE changed."""
+    """How far the import of a file into a service came: FILE.progress, there until it has ended.
 
-    def __init__(self, file: Path) -> None:
+    It is void once the file changed, or for another service.
+    """
+
+    def __init__(self, file: Path, address: str) -> None:
         self._path = file.with_name(f"{file.name}.progress")
         about = file.stat()
-        self._file = {"size": about.st_size, "modified": about.st_mtime_ns}
+        self._of = {"size": about.st_size, "modified": about.st_mtime_ns, "service": address}
         self.done = 0
         if self._path.exists():
             try:
                 kept = json.loads(self._path.read_text(encoding="utf-8"))
-                self.done = int(kept["rows"]) if kept["file"] == self._file else 0
+                self.done = int(kept["rows"]) if kept["of"] == self._of else 0
             except (ValueError, KeyError, TypeError):
-                raise UsageError(
-                    f"{self._path} is no record of an import; delete it, and the import begins anew"
-                ) from None
+                raise UsageError(f"{self._path} is no record of an import; delete it to begin anew") from None
 
     def reached(self, rows: int) -> None:
         self.done = rows
         staging = self._path.with_name(f"{self._path.name}.new")
-        staging.write_text(json.dumps({"file": self._file, "rows": rows}), encoding="utf-8")
+        staging.write_text(json.dumps({"of": self._of, "rows": rows}), encoding="utf-8")
         staging.replace(self._path)
 
     def ended(self) -> None:
         self._path.unlink(missing_ok=True)
+
+
+class _RefusedRows:
+    """The refused rows as they were, with number, reason and rule: to be mended and imported again."""
+
+    def __init__(self, path: Path, goes_on: bool) -> None:
+        self.path, self.count = path, 0
+        if path.exists() and goes_on:
+            with path.open(encoding="utf-8", newline="") as file:
+                self.count = sum(1 for _ in csv.DictReader(file))
+        else:
+            path.unlink(missing_ok=True)
+
+    def add(self, rows: list[_Wrong]) -> None:
+        if not rows:
+            return
+        new = not self.path.exists()
+        with self.path.open("a", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out)
+            if new:
+                writer.writerow(["row", "refused_because", "rule", *COLUMNS])
+            for number, row, reason, rule in rows:
+                writer.writerow([number, reason, rule, *(row.get(name, "") for name in COLUMNS)])
+        self.count += len(rows)
 
 
 def _dicts(rows: Any) -> Iterator[dict[str, str]]:
@@ -286,16 +325,6 @@ def _all_events(client: Client, product_id: str | None) -> Iterator[Event]:
         token = page.next_page_token
         if not token:
             return
-
-
-def _write_refused(path: Path, bad: list[tuple[int, dict[str, str], str, str]]) -> None:
-    """The refused rows as they were, with line, reason and rule: to be mended and imported again."""
-    names = [name for name in COLUMNS if any(name in row for _, row, _, _ in bad)]
-    with path.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out)
-        writer.writerow(["row", "refused_because", "rule", *names])
-        for number, row, reason, rule in bad:
-            writer.writerow([number, reason, rule, *(row.get(name, "") for name in names)])
 
 
 def _counted(counts: dict[str, int]) -> str:

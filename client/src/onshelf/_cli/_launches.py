@@ -206,8 +206,7 @@ def _facts(found: GetLaunchReportResult) -> Section:
 
 def _suggestions(found: GetLaunchReportResult) -> Section:
     rows = [
-        [clean(one.change), w.difference(one.units_difference), w.difference(one.objective_difference)]
+        [clean(one.change), w.difference(one.units_difference), w.money(one.revenue_difference)]
         for one in found.suggestions
     ]
-    currency = found.info.model_release.currency
-    return [bold("What to change now"), table(["~change", ">units", f">{currency}"], rows)] if rows else []
+    return [bold("What to change now"), table(["~change", ">units", ">revenue"], rows)] if rows else []

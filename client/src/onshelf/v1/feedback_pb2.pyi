@@ -247,6 +247,18 @@ class Attribution(_message.Message):
     unattributed: int
     def __init__(self, by_token: _Optional[int] = ..., by_last_touch: _Optional[int] = ..., unattributed: _Optional[int] = ...) -> None: ...
 
+class LaunchSuggestion(_message.Message):
+    __slots__ = ("field", "change", "units_difference", "revenue_difference")
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    UNITS_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    REVENUE_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    field: str
+    change: str
+    units_difference: float
+    revenue_difference: _money_pb2.Money
+    def __init__(self, field: _Optional[str] = ..., change: _Optional[str] = ..., units_difference: _Optional[float] = ..., revenue_difference: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+
 class GetLaunchReportResponse(_message.Message):
     __slots__ = ("launch", "decision", "forecasts", "observed_until", "within_band", "weeks", "remaining", "total", "stock_left", "stock_ends_on", "click_through_rate", "conversion_rate", "buyers", "repeat_rate", "attribution", "reviews", "mean_rating", "topics", "suggestions", "info")
     LAUNCH_FIELD_NUMBER: _ClassVar[int]
@@ -287,9 +299,9 @@ class GetLaunchReportResponse(_message.Message):
     reviews: int
     mean_rating: float
     topics: _containers.RepeatedCompositeFieldContainer[ReviewTopic]
-    suggestions: _containers.RepeatedCompositeFieldContainer[_launch_pb2.ActionEffect]
+    suggestions: _containers.RepeatedCompositeFieldContainer[LaunchSuggestion]
     info: _types_pb2.ResponseInfo
-    def __init__(self, launch: _Optional[_Union[Launch, _Mapping]] = ..., decision: _Optional[_Union[_launch_pb2.LaunchDecision, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., observed_until: _Optional[str] = ..., within_band: bool = ..., weeks: _Optional[_Iterable[_Union[LaunchReportWeek, _Mapping]]] = ..., remaining: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., total: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., stock_left: _Optional[float] = ..., stock_ends_on: _Optional[str] = ..., click_through_rate: _Optional[float] = ..., conversion_rate: _Optional[float] = ..., buyers: _Optional[int] = ..., repeat_rate: _Optional[float] = ..., attribution: _Optional[_Union[Attribution, _Mapping]] = ..., reviews: _Optional[int] = ..., mean_rating: _Optional[float] = ..., topics: _Optional[_Iterable[_Union[ReviewTopic, _Mapping]]] = ..., suggestions: _Optional[_Iterable[_Union[_launch_pb2.ActionEffect, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
+    def __init__(self, launch: _Optional[_Union[Launch, _Mapping]] = ..., decision: _Optional[_Union[_launch_pb2.LaunchDecision, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., observed_until: _Optional[str] = ..., within_band: bool = ..., weeks: _Optional[_Iterable[_Union[LaunchReportWeek, _Mapping]]] = ..., remaining: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., total: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., stock_left: _Optional[float] = ..., stock_ends_on: _Optional[str] = ..., click_through_rate: _Optional[float] = ..., conversion_rate: _Optional[float] = ..., buyers: _Optional[int] = ..., repeat_rate: _Optional[float] = ..., attribution: _Optional[_Union[Attribution, _Mapping]] = ..., reviews: _Optional[int] = ..., mean_rating: _Optional[float] = ..., topics: _Optional[_Iterable[_Union[ReviewTopic, _Mapping]]] = ..., suggestions: _Optional[_Iterable[_Union[LaunchSuggestion, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
 
 class GetScoreboardRequest(_message.Message):
     __slots__ = ("created_from", "created_before")

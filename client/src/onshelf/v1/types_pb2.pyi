@@ -61,6 +61,7 @@ class NoticeCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NOTICE_CODE_NOT_LEARNED: _ClassVar[NoticeCode]
     NOTICE_CODE_NOT_REMEMBERED: _ClassVar[NoticeCode]
     NOTICE_CODE_NO_EVENTS: _ClassVar[NoticeCode]
+    NOTICE_CODE_OTHER_MODEL_RELEASE: _ClassVar[NoticeCode]
 
 class SupportLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -106,6 +107,7 @@ NOTICE_CODE_TITLE_STRANGE: NoticeCode
 NOTICE_CODE_NOT_LEARNED: NoticeCode
 NOTICE_CODE_NOT_REMEMBERED: NoticeCode
 NOTICE_CODE_NO_EVENTS: NoticeCode
+NOTICE_CODE_OTHER_MODEL_RELEASE: NoticeCode
 SUPPORT_LEVEL_UNSPECIFIED: SupportLevel
 SUPPORT_LEVEL_NONE: SupportLevel
 SUPPORT_LEVEL_LOW: SupportLevel

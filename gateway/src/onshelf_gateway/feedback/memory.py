@@ -51,6 +51,7 @@ class Memory:
         self._flushing = asyncio.Lock()
         self._due: asyncio.Task[None] | None = None
         self._failing = False
+        self._unwiped = False
 
     def remember(
         self,
@@ -157,20 +158,26 @@ class Memory:
                 return deleted
 
     async def wipe(self) -> None:
-        """Let nothing of what was deleted stay in the store's files."""
-        with contextlib.suppress(StoreError):  # it is wiped with the next one
-            await asyncio.to_thread(self._store.wipe)
+        """Let nothing of what was deleted stay in the store's files; where readers are in the way, a little later."""
+        self._unwiped = True
+        with contextlib.suppress(StoreError):  # `run` tries again
+            self._unwiped = not await asyncio.to_thread(self._store.wipe)
 
     async def run(self) -> None:
-        """Delete old answers now and then, until cancelled."""
+        """Delete old answers now and then, and wipe what could not be wiped at once; until cancelled."""
+        due = 0.0
         while True:
+            now = asyncio.get_running_loop().time()
             try:
-                deleted = await self.forget_old()
-                if deleted:
-                    log.info("old_answers_deleted", answers=deleted)
+                if now >= due:
+                    due = now + CLEANING_SECONDS
+                    if deleted := await self.forget_old():
+                        log.info("old_answers_deleted", answers=deleted)
             except StoreError as error:
                 log.error("store_failed", reason=str(error))
-            await asyncio.sleep(CLEANING_SECONDS)
+            if self._unwiped:
+                await self.wipe()
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def close(self) -> None:
         """Write what waits."""
@@ -189,32 +196,42 @@ class Memory:
             await self._flush()
 
     async def _flush(self) -> None:
+        """Write what waits; goes on where its caller is cancelled, so that no answer is in nobody's hands."""
+        await asyncio.shield(asyncio.create_task(self._flush_all()))
+
+    async def _flush_all(self) -> None:
         async with self._flushing:
             rows = self._waiting
             if not rows:
                 return
             self._waiting = []
-            left = await self._written(rows)
-            if len(left) > 1:  # one that can never be written must not keep the others
-                left = [row for row in rows if await self._written([row])]
-            if len(left) < len(rows) or not left:
-                self._failing = False
-                metrics.remembered.inc(len(rows) - len(left))
-                metrics.not_remembered.inc(len(left))
-                for row in left:
-                    log.error("answer_not_remembered", kind=row.kind, answer_id=row.answer_id)
-            else:
-                self._failing = True
-                self._waiting = rows + self._waiting
+            try:
+                await self._add(rows)
+            except StoreError as error:
+                log.error("answers_not_remembered", answers=len(rows), reason=str(error))
+                if error.of_values:
+                    await self._add_singly(rows)
+                else:
+                    self._failing = True
+                    self._waiting = rows + self._waiting
 
-    async def _written(self, rows: list[Answer]) -> list[Answer]:
-        """Write rows; returns those that were not, all or none."""
-        try:
-            await self._commits.write(lambda connection: answers.add_answers(connection, rows))
-        except StoreError as error:
-            log.error("store_failed", reason=str(error), answers=len(rows))
-            return rows
-        return []
+    async def _add(self, rows: list[Answer]) -> None:
+        await self._commits.write(lambda connection: answers.add_answers(connection, rows))
+        self._failing = False
+        metrics.remembered.inc(len(rows))
+
+    async def _add_singly(self, rows: list[Answer]) -> None:
+        """Write rows one by one: one that can never be written must not keep the others."""
+        for n, row in enumerate(rows):
+            try:
+                await self._add([row])
+            except StoreError as error:
+                if not error.of_values:
+                    self._failing = True
+                    self._waiting = rows[n:] + self._waiting
+                    return
+                metrics.not_remembered.inc()
+                log.error("answer_dropped", kind=row.kind, answer_id=row.answer_id, reason=str(error))
 
     async def _asked(self, asking: Awaitable[T], failure: str) -> T:
         try:

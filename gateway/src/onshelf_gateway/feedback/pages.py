@@ -20,7 +20,7 @@ def parse_page_token(check: Checker, request: Message) -> int | None:
         return None
     try:
         place, _, filters = base64.urlsafe_b64decode(token.encode()).decode().partition(":")
-        if filters == _filters(request):
+        if filters == _filters(request) and 0 <= int(place) < 1 << 63:
             return int(place)
         rule = "belongs to other filters; ask with those of the page before"
     except ValueError:

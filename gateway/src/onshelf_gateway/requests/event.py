@@ -25,6 +25,7 @@ EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC).timestamp()
 AHEAD_SECONDS = 24 * 3600.0
 MAX_QUANTITY = 1_000_000
 MAX_TEXT = 10_000
+STRIPPED = ("event_id", "user_id", "product_id", "attribution_token", "site_id", "channel_id")
 
 
 def check_event(check: Checker, event: F.Event, release: ModelRelease, now: float) -> None:
@@ -66,6 +67,8 @@ def check_event(check: Checker, event: F.Event, release: ModelRelease, now: floa
     if event.text:
         if kind != REVIEW:
             check.fail("FIELDS_CONFLICT", "text", f"belongs to reviews; this is a {KINDS.get(kind)}")
+        elif "\x00" in event.text:
+            check.fail("TEXT_INVALID", "text", "holds a NUL character; send plain text")
         elif len(event.text) > MAX_TEXT:
             check.fail("TEXT_TOO_LONG", "text", f"has {len(event.text)} characters; at most {MAX_TEXT}")
     elif kind == REVIEW and not event.rating:
@@ -91,7 +94,17 @@ def _check_time(check: Checker, event: F.Event, now: float) -> None:
 
 
 def event_row(event: F.Event, zone: zoneinfo.ZoneInfo) -> dict[str, Any]:
-    """The columns of the store's table `events` for an event that keeps the rules."""
+    """The columns of the store's table `events` for an event that keeps the rules.
+
+    Its fingerprint is that of what is stored: defaults filled in, times in microseconds, ids without blanks around.
+    """
+    given, event = event, F.Event()
+    event.CopyFrom(given)
+    for name in STRIPPED:
+        setattr(event, name, getattr(event, name).strip())
+    if event.kind in WITH_UNITS and not event.quantity:
+        event.quantity = 1.0
+    event.time.nanos -= event.time.nanos % 1000
     seconds, nanos = event.time.seconds, event.time.nanos
     return {
         "event_id": event.event_id,
@@ -102,7 +115,7 @@ def event_row(event: F.Event, zone: zoneinfo.ZoneInfo) -> dict[str, Any]:
         "time": dt.datetime.fromtimestamp(seconds, dt.UTC).replace(tzinfo=None, microsecond=nanos // 1000),
         "day": dt.datetime.fromtimestamp(seconds, zone).date().isoformat(),
         "attribution_token": event.attribution_token,
-        "quantity": (event.quantity or 1.0) if event.kind in WITH_UNITS else 0.0,
+        "quantity": event.quantity if event.kind in WITH_UNITS else 0.0,
         "revenue_nanos": _nanos(event, "revenue"),
         "discount_nanos": _nanos(event, "discount"),
         "rating": event.rating or None,

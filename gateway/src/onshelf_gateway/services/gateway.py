@@ -31,7 +31,7 @@ class Gateway:
     answers: Answers[launch_pb2.PlanLaunchResponse] = field(init=False)
     shared: Shared[launch_pb2.PlanLaunchResponse] = field(init=False, default_factory=Shared)
     search_indexes: dict[str, asyncio.Task[SearchIndex]] = field(init=False, default_factory=dict)
-    upserted_index: tuple[int, SearchIndex] | None = field(init=False, default=None)
+    upserted_index: tuple[tuple[str, int, int], asyncio.Task[SearchIndex]] | None = field(init=False, default=None)
     draining: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:

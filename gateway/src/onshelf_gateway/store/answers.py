@@ -3,7 +3,7 @@
     answers     one row for each plan, recommendation and audience that was given
     decisions   the revisions of what was decided about a plan
 
-docs/data.md documents their columns; the exporter reads them.
+docs/feedback.md documents their columns; the exporter reads them.
 """
 
 import datetime as dt
@@ -56,6 +56,9 @@ DECISIONS = sa.Table(
     sa.Column("decision", sa.LargeBinary, nullable=False),  # onshelf.v1.LaunchDecision, serialized
     sa.Column("plan", sa.LargeBinary, nullable=False),  # onshelf.v1.LaunchPlan of what is executed; empty: nothing
     sa.Column("weekly_units", sa.Text, nullable=False),  # JSON: units expected in each of its 8 weeks; empty likewise
+    sa.Column(
+        "population_scale", sa.Float, nullable=False
+    ),  # that the units refer to, as a multiple of the units basis
 )
 
 
@@ -93,6 +96,7 @@ class Decision:
     decision: bytes
     plan: bytes = b""
     weekly_units: str = ""
+    population_scale: float = 1.0
 
 
 def add_answers(connection: sa.Connection, rows: Sequence[Answer]) -> None:
@@ -212,6 +216,7 @@ def executed_launches(
             d.decision.label("decision_blob"),
             d.plan,
             d.weekly_units,
+            d.population_scale,
         )
         .select_from(ANSWERS)
         .join(DECISIONS, (d.plan_id == a.answer_id) & (d.revision == last))
@@ -235,6 +240,13 @@ def responses_of(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Any
         query = columns.where(ANSWERS.c.answer_id.in_(ids[start : start + AT_ONCE]))
         found |= {row.answer_id: row for row in connection.execute(query)}
     return found
+
+
+def executed_ids(connection: sa.Connection, product_ids: Sequence[str]) -> set[str]:
+    """Which of these products some executed plan has."""
+    a = ANSWERS.c
+    query = sa.select(a.decided_product_id).where(a.decided_product_id.in_(product_ids), a.decided_product_id != "")
+    return set(connection.execute(query).scalars().all())
 
 
 def state_of(row: Any, today: dt.date) -> str:

@@ -18,7 +18,7 @@ from alembic.config import Config
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 log = structlog.get_logger(__name__)
 BUSY_SECONDS = 10.0  # that one process waits for another one's transaction
@@ -27,7 +27,15 @@ WRITES = "onshelf_writes"  # option of connections
 
 
 class StoreError(Exception):
-    """The database cannot be used; says why, without the URL's password."""
+    """The database cannot be used; says why, without the URL's password.
+
+    Attributes:
+        of_values: whether what was to be written is at fault, so that trying again does not help.
+    """
+
+    def __init__(self, message: str, of_values: bool = False) -> None:
+        super().__init__(message)
+        self.of_values = of_values
 
 
 class Store:
@@ -98,20 +106,27 @@ class Store:
         with self._failures(), self._opened().execution_options(**{WRITES: True}).begin() as connection:
             yield connection
 
-    def wipe(self) -> None:
+    def wipe(self) -> bool:
         """Let nothing of what was deleted stay in SQLite's log; PostgreSQL's vacuum does so in its own time.
+
+        Returns whether it is done; a reader of an earlier moment may be in the way.
 
         Raises:
             StoreError: the database failed.
         """
-        if self.dialect == "sqlite":
-            connection = self._opened().raw_connection()  # outside of a transaction
-            try:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            except sqlite3.Error as error:
-                raise StoreError(reason_of(error)) from error
-            finally:
-                connection.close()
+        if self.dialect != "sqlite":
+            return True
+        connection = self._opened().raw_connection()  # outside of a transaction
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA busy_timeout=200")
+            busy: int = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            cursor.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
+        except sqlite3.Error as error:
+            raise StoreError(reason_of(error)) from error
+        finally:
+            connection.close()
+        return not busy
 
     def _opened(self) -> Engine:
         if self._engine is None:
@@ -123,7 +138,7 @@ class Store:
         try:
             yield
         except SQLAlchemyError as error:
-            raise StoreError(reason_of(error)) from error
+            raise StoreError(reason_of(error), isinstance(error, DataError | IntegrityError)) from error
 
     def _migrate(self) -> None:
         with self.writing() as connection:

@@ -5,7 +5,7 @@
     forgotten_users  keyed hashes of users whose data were deleted
     feedback_state   one row: the newest event's day, refused events that were dropped, the key of these hashes
 
-docs/data.md documents their columns; the exporter reads them.
+docs/feedback.md documents their columns; the exporter reads them.
 """
 
 import datetime as dt
@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from onshelf_gateway.store.answers import ANSWERS, AUDIENCE, PLANS, utc_now
+from onshelf_gateway.store.answers import ANSWERS, AUDIENCE, PLAN, utc_now
 
 metadata = sa.MetaData()
 Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -151,7 +151,7 @@ def list_events(connection: sa.Connection, most: int, after: int | None, product
 
 
 def daily_counts(connection: sa.Connection, product_ids: Sequence[str], first_day: str) -> list[Any]:
-    """Events of products from a day on: rows of product_id, day, kind, events, units, revenue in nanos."""
+    """Events of products from a day on: product_id, day, kind, events, units, revenue in nanos, units with revenue."""
     e = EVENTS.c
     found: list[Any] = []
     for start in range(0, len(product_ids), AT_ONCE):
@@ -162,7 +162,8 @@ def daily_counts(connection: sa.Connection, product_ids: Sequence[str], first_da
                 e.kind,
                 sa.func.count().label("events"),
                 sa.func.sum(e.quantity).label("units"),
-                sa.func.sum(sa.func.coalesce(e.revenue_nanos, 0)).label("revenue_nanos"),
+                sa.func.sum(sa.cast(sa.func.coalesce(e.revenue_nanos, 0), sa.Float)).label("revenue_nanos"),
+                sa.func.sum(sa.case((e.revenue_nanos.is_not(None), e.quantity), else_=0.0)).label("paid_units"),
             )
             .where(e.product_id.in_(product_ids[start : start + AT_ONCE]), e.day >= first_day)
             .group_by(e.product_id, e.day, e.kind)
@@ -172,12 +173,12 @@ def daily_counts(connection: sa.Connection, product_ids: Sequence[str], first_da
 
 
 def rated_reviews(connection: sa.Connection, product_ids: Sequence[str], first_day: str) -> list[Any]:
-    """Stars of products' reviews from a day on, by time: rows of product_id, rating."""
+    """Stars of products' reviews from a day on, by time: rows of product_id, day, rating."""
     e = EVENTS.c
     found: list[Any] = []
     for start in range(0, len(product_ids), AT_ONCE):
         mine = e.product_id.in_(product_ids[start : start + AT_ONCE])
-        query = sa.select(e.product_id, e.rating).where(mine, e.kind == "review", e.rating.is_not(None))
+        query = sa.select(e.product_id, e.day, e.rating).where(mine, e.kind == "review", e.rating.is_not(None))
         found += connection.execute(query.where(e.day >= first_day).order_by(e.time, e.sequence)).all()
     return found
 
@@ -254,15 +255,17 @@ def forget_user(connection: sa.Connection, user_id: str, receipt_id: str) -> dic
     return deleted
 
 
-def audiences_with(connection: sa.Connection, user_id: str) -> list[Any]:
-    """Remembered plans and audiences in whose bytes a user id occurs."""
-    needle = sa.literal(user_id.encode(), sa.LargeBinary)
+def audiences_with(connection: sa.Connection, user_id: str) -> list[str]:
+    """Ids of plans and audiences in whose bytes a text field numbered 1 is the user's id, as in AudienceMember."""
+    written = user_id.encode()
+    length = bytes([len(written)]) if len(written) < 128 else bytes([len(written) % 128 + 128, len(written) // 128])
+    needle = sa.literal(b"\x0a" + length + written, sa.LargeBinary)
     if connection.dialect.name == "sqlite":
         found = sa.func.instr(ANSWERS.c.response, needle)
     else:
         found = sa.func.position(needle.op("IN")(ANSWERS.c.response))
-    query = sa.select(ANSWERS.c.answer_id, ANSWERS.c.kind, ANSWERS.c.response)
-    return list(connection.execute(query.where(ANSWERS.c.kind.in_((*PLANS, AUDIENCE)), found > 0)).all())
+    query = sa.select(ANSWERS.c.answer_id).where(ANSWERS.c.kind.in_((PLAN, AUDIENCE)), found > 0)
+    return list(connection.execute(query).scalars().all())
 
 
 def replace_response(connection: sa.Connection, answer_id: str, response: bytes) -> None:

@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
-from onshelf_gateway.store.database import Store, StoreError, reason_of
+from onshelf_gateway.store.database import Store
 
 T = TypeVar("T")
 TOGETHER = 256  # works in one transaction
@@ -29,7 +28,8 @@ class GroupCommit:
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, once the transaction that it was a part of is durable.
 
-        A caller that is cancelled meanwhile has written all the same. An error of one work undoes that work alone.
+        A caller that is cancelled meanwhile has written all the same. An error of one work undoes that work alone; the
+        others of its transaction are done again, so that a work must leave the same when it is called twice.
 
         Raises:
             StoreError: the database failed; nothing of this work was written.
@@ -74,20 +74,19 @@ class GroupCommit:
             return work(connection)
 
     def _together(self, works: list[Callable[[Connection], Any]]) -> list[Any]:
-        """What each work returns or raises."""
+        """What each work returns or raises: all in one transaction or, where one of them fails, each in its own.
+
+        No savepoints: SQLite may have rolled back the whole transaction on its own when a statement fails.
+        """
         try:
             with self._store.writing() as connection:
-                return [self._one(connection, work, len(works) == 1) for work in works]
-        except Exception as error:  # noqa: BLE001  (given to all callers: whatever they returned, nothing was written)
-            return [error] * len(works)
+                return [work(connection) for work in works]
+        except Exception as error:  # noqa: BLE001  (given to the caller, or found again below)
+            return [error] if len(works) == 1 else [self._alone(work) for work in works]
 
-    def _one(self, connection: Connection, work: Callable[[Connection], Any], alone: bool) -> Any:
-        if alone:
-            return work(connection)  # its error ends the transaction, and is given to its caller there
+    def _alone(self, work: Callable[[Connection], Any]) -> Any:
         try:
-            with connection.begin_nested():
+            with self._store.writing() as connection:
                 return work(connection)
-        except SQLAlchemyError as error:
-            return StoreError(reason_of(error))
         except Exception as error:  # noqa: BLE001  (given to its caller)
             return error

@@ -48,7 +48,7 @@ async def search_products(gateway: Gateway, call: Call, request: C.SearchProduct
         own = await _index(gateway, release)
         names = [str(name) for name in shelf.delta.array("names")]
         rows, ids = shelf.delta.array("rows").copy(), shelf.delta.array("categorical_ids").copy()
-        upserted = await _upserted_index(gateway, release, names, [shelf.title(name) for name in names])
+        upserted = await _upserted_index(gateway, release, shelf, names)
         with call.stage("search", release.products.num_rows + len(names)):
             scores = np.concatenate([own.scores(query), upserted.scores(query)])
             categories = np.concatenate([shelf.ids(np.arange(release.products.num_rows)), ids.reshape(-1, 4)])
@@ -100,7 +100,7 @@ async def _meaning(
 async def _index(gateway: Gateway, release: ModelRelease) -> SearchIndex:
     """The index of a release's titles, made once, at the first search."""
     indexes = gateway.search_indexes
-    if release.fingerprint not in indexes:
+    if release.fingerprint not in indexes or _failed(indexes[release.fingerprint]):
         loaded = {one.fingerprint for one in gateway.releases.loaded.values()}
         for gone in [name for name in indexes if name not in loaded]:
             del indexes[gone]
@@ -110,12 +110,17 @@ async def _index(gateway: Gateway, release: ModelRelease) -> SearchIndex:
     return await asyncio.shield(indexes[release.fingerprint])
 
 
-async def _upserted_index(gateway: Gateway, release: ModelRelease, names: list[str], titles: list[str]) -> SearchIndex:
-    """The index of upserted products, made anew when they change."""
-    key = hash((release.fingerprint, tuple(names), tuple(titles)))
-    if gateway.upserted_index is None or gateway.upserted_index[0] != key:
-        gateway.upserted_index = key, await asyncio.to_thread(SearchIndex, release.tokenizer, titles)
-    return gateway.upserted_index[1]
+async def _upserted_index(gateway: Gateway, release: ModelRelease, shelf: Shelf, names: list[str]) -> SearchIndex:
+    """The index of the upserted products that the models have read, made once for each state of the catalog."""
+    key = release.fingerprint, int(shelf.delta.array("changes").max(initial=0)), len(names)
+    if gateway.upserted_index is None or gateway.upserted_index[0] != key or _failed(gateway.upserted_index[1]):
+        titles = [shelf.title(name) for name in names]
+        gateway.upserted_index = key, asyncio.create_task(asyncio.to_thread(SearchIndex, release.tokenizer, titles))
+    return await asyncio.shield(gateway.upserted_index[1])
+
+
+def _failed(task: "asyncio.Task[SearchIndex]") -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _product(shelf: Shelf, names: list[str], row: int) -> T.Product:

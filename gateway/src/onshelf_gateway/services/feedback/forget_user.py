@@ -1,6 +1,7 @@
 """ForgetUser: a user's events and answers deleted at once, with a receipt."""
 
 import uuid
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -10,10 +11,11 @@ from onshelf_gateway.call.call import Call
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.launch.stored_plan import timestamp
-from onshelf_gateway.store.answers import AUDIENCE, EVALUATION, utc_now
+from onshelf_gateway.store.answers import AUDIENCE, responses_of, utc_now
 from onshelf_gateway.store.events import audiences_with, forget_user, replace_response
 
 F = feedback_pb2
+AT_ONCE = 50  # answers that are written back in one transaction
 
 
 async def forget(gateway: Gateway, call: Call, request: F.ForgetUserRequest) -> F.ForgetUserResponse:
@@ -23,27 +25,36 @@ async def forget(gateway: Gateway, call: Call, request: F.ForgetUserRequest) -> 
         check = Checker()
         user_id = check.user_id("user_id", request.user_id, required=True)
         check.done()
-    receipt = F.ForgetUserResponse(
-        receipt_id=f"forgotten-{uuid.uuid4().hex}", in_served_release=user_id in release.user_rows
+    receipt_id = f"forgotten-{uuid.uuid4().hex}"
+    with call.stage("store"):
+        found = await gateway.memory.read(lambda c: audiences_with(c, user_id))
+        changed = 0
+        for start in range(0, len(found), AT_ONCE):
+            part = found[start : start + AT_ONCE]
+            changed += await gateway.memory.write(partial(_take_out, answer_ids=part, user_id=user_id))
+        deleted = await gateway.memory.write(lambda c: forget_user(c, user_id, receipt_id))
+        gateway.answers.clear()  # plans that are kept for a repeated request id have audiences, too
+        await gateway.memory.wipe()
+    return F.ForgetUserResponse(
+        receipt_id=receipt_id,
+        forgotten_at=timestamp(utc_now()),
+        events_deleted=deleted["events"],
+        refused_events_deleted=deleted["refused_events"],
+        answers_deleted=deleted["answers"],
+        audiences_changed=changed,
+        in_served_release=user_id in release.user_rows,
     )
 
-    def write(connection: Connection) -> None:
-        deleted = forget_user(connection, user_id, receipt.receipt_id)
-        receipt.events_deleted = deleted["events"]
-        receipt.refused_events_deleted = deleted["refused_events"]
-        receipt.answers_deleted = deleted["answers"]
-        for row in audiences_with(connection, user_id):
-            changed = _without(row, user_id)
-            if changed is not None:
-                replace_response(connection, row.answer_id, changed)
-                receipt.audiences_changed += 1
 
-    with call.stage("store"):
-        await gateway.memory.write(write)
-        await gateway.memory.wipe()
-    gateway.answers.clear()  # plans that are kept for a repeated request id have audiences, too
-    receipt.forgotten_at.CopyFrom(timestamp(utc_now()))
-    return receipt
+def _take_out(connection: Connection, answer_ids: list[str], user_id: str) -> int:
+    """Take a user out of some answers' audiences; returns of how many."""
+    changed = 0
+    for row in responses_of(connection, answer_ids).values():
+        response = _without(row, user_id)
+        if response is not None:
+            replace_response(connection, row.answer_id, response)
+            changed += 1
+    return changed
 
 
 def _without(row: Any, user_id: str) -> bytes | None:
@@ -52,8 +63,6 @@ def _without(row: Any, user_id: str) -> bytes | None:
     if row.kind == AUDIENCE:
         response = recommendation_pb2.FindAudienceResponse.FromString(row.response)
         members = response.users
-    elif row.kind == EVALUATION:
-        return None
     else:
         response = launch_pb2.PlanLaunchResponse.FromString(row.response)
         members = response.audience

@@ -1,6 +1,7 @@
 """GetLaunchReport: what was planned of a launch beside what came of it, and what to change now."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,6 @@ from onshelf_gateway.services.feedback.launch_course import (
     stock_end,
 )
 from onshelf_gateway.services.gateway import Gateway
-from onshelf_gateway.services.launch.executed_plan import request_of
 from onshelf_gateway.services.launch.stored_plan import check_plan_id, day_of_states, not_found
 from onshelf_gateway.services.launch.update_forecast import Remaining
 from onshelf_gateway.services.response import response_info
@@ -74,28 +74,45 @@ async def get_launch_report(
     with call.stage("store"):
         today = await day_of_states(gateway, gateway.memory)
         window = gateway.settings.attribution_days
-        counted = await gateway.memory.read(lambda c: _count(c, request.plan_id, release, window))
+        counted = await gateway.memory.read(
+            lambda c: _count(c, request.plan_id, gateway.releases.loaded, serving, window)
+        )
+        if counted is None:  # rejected at this moment
+            raise refuse("NOT_EXECUTED", "plan_id", "the plan is executed no more: there is no launch to report of")
+        if row.model_release not in gateway.releases.loaded:
+            call.notice(
+                T.NOTICE_CODE_OTHER_MODEL_RELEASE,
+                f"model release {row.model_release}, which made the plan, is not loaded; what remains is computed by "
+                f"{serving.version}",
+            )
     with call.stage("report"):
-        asked = request_of(row)
-        response = _report(counted, release, today, asked.population_scale or 1.0)
+        response = _report(counted, release, today)
         call.notice(
             T.NOTICE_CODE_SALES_FOR_DEMAND,
             "sales are taken for demand: weeks in which the product was sold out understate it",
         )
         if counted.course.until is None:
             call.notice(T.NOTICE_CODE_NO_EVENTS, "no event was recorded yet, of whatever product")
-        elif not counted.course.any_event:
+        elif counted.course.last is None:
             call.notice(
                 T.NOTICE_CODE_NO_EVENTS,
                 f"no event of product {counted.launch.row.decided_product_id} was recorded since its launch",
             )
-    response.info.CopyFrom(response_info(call, release, asked.population_scale or 1.0))
+    response.info.CopyFrom(response_info(call, release, counted.launch.scale))
     return response
 
 
-def _count(connection: Connection, plan_id: str, release: ModelRelease, window_days: float) -> Counted:
-    (row,) = answers.executed_launches(connection, plan_id)
-    launch = read_launch(row, release)
+def _count(
+    connection: Connection,
+    plan_id: str,
+    loaded: Mapping[int, ModelRelease],
+    serving: ModelRelease,
+    window_days: float,
+) -> Counted | None:
+    rows = answers.executed_launches(connection, plan_id)
+    if not rows:
+        return None
+    row, launch = rows[0], read_launch(rows[0], loaded, serving)
     (course,) = read_courses(connection, [launch])
     product, first, end = row.decided_product_id, launch.first.isoformat(), launch.end.isoformat()
     buyers, again = events.count_buyers(connection, product, first, end)
@@ -103,11 +120,11 @@ def _count(connection: Connection, plan_id: str, release: ModelRelease, window_d
     return Counted(launch=launch, course=course, buyers=buyers, again=again, attributed=attributed)
 
 
-def _report(counted: Counted, release: ModelRelease, today: dt.date, scale: float) -> F.GetLaunchReportResponse:
+def _report(counted: Counted, release: ModelRelease, today: dt.date) -> F.GetLaunchReportResponse:
     launch, course = counted.launch, counted.course
     levels = np.array(release.manifest.quantile_levels)
     seen = course.complete(launch)
-    rest = remaining(launch, course, release, scale)
+    rest = remaining(launch, course)
     left, ends = stock_end(launch, course, rest)
     totals = dict(zip(KINDS, course.counts.sum(axis=0).tolist(), strict=True))
     by_token, by_touch, unattributed = counted.attributed
@@ -120,7 +137,7 @@ def _report(counted: Counted, release: ModelRelease, today: dt.date, scale: floa
         buyers=counted.buyers,
         attribution=F.Attribution(by_token=by_token, by_last_touch=by_touch, unattributed=unattributed),
         reviews=totals["review"],
-        suggestions=_suggestions(launch, course, rest, left),
+        suggestions=_suggestions(launch, course, rest, left, release.manifest.currency),
     )
     sold = float(course.units[:seen].sum())
     if seen:
@@ -164,11 +181,13 @@ def _week(n: int, launch: Launch, course: Course, release: ModelRelease, levels:
     )
 
 
-def _suggestions(launch: Launch, course: Course, rest: Remaining | None, left: float | None) -> list[L.ActionEffect]:
+def _suggestions(
+    launch: Launch, course: Course, rest: Remaining | None, left: float | None, currency: str
+) -> list[F.LaunchSuggestion]:
     """What to change now, with its expected effect on units and money until the end of the 8 weeks.
 
     Restock: up to the plan's own critical fractile of what remains. Its effect is the mean of the sales that are lost
-    otherwise, at the average price paid so far (or the planned one).
+    otherwise, and their revenue at the average price paid so far (before anything was sold: at the list price).
     """
     if rest is None or left is None:
         return []
@@ -178,15 +197,12 @@ def _suggestions(launch: Launch, course: Course, rest: Remaining | None, left: f
         return []
     demand = np.array([rest.quantile(level) for level in DEMAND_LEVELS.tolist()])
     saved = float((np.maximum(demand - left, 0.0) - np.maximum(demand - left - order, 0.0)).mean())
-    sold = float(course.units.sum())
-    price = float(course.revenue.sum()) / sold if sold > 0 and course.revenue.sum() > 0 else _planned_price(launch)
-    effect = L.ActionEffect(
-        change=f"order {order:,.0f} more units",
+    price = course.paid / course.paid_units if course.paid_units > 0 else _planned_price(launch)
+    effect = F.LaunchSuggestion(
         field="stock",
+        change=f"order {order:,.0f} more units",
         units_difference=saved,
-        objective_difference=saved * price,
-        action=launch.plan.action,
-        feasible=True,
+        revenue_difference=money.to_money(saved * price, currency),
     )
     return [effect]
 

@@ -1,5 +1,6 @@
 """GetScoreboard: plans, past practice and what came, over all launches; and how people's changes did."""
 
+import datetime as dt
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.launch.list_plans import parse_time
 from onshelf_gateway.services.response import response_info
 from onshelf_gateway.store import answers
+from onshelf_gateway.store.events import newest_day
 from onshelf_release.life_cycle import WEEKS
 
 F, L = feedback_pb2, launch_pb2
@@ -49,22 +51,22 @@ async def get_scoreboard(gateway: Gateway, call: Call, request: F.GetScoreboardR
         before = parse_time(check, request, "created_before")
         check.done()
 
-    def read(connection: Connection) -> list[Judged]:
+    def read(connection: Connection) -> tuple[dt.date | None, list[Judged]]:
         rows = answers.executed_launches(connection, created_from=since, created_before=before)
-        launches = [read_launch(row, release) for row in rows]
+        launches = [read_launch(row, gateway.releases.loaded, release) for row in rows]
         offered = answers.responses_of(connection, [row.answer_id for row in rows])
         courses = read_courses(connection, launches)
-        return [
+        return newest_day(connection), [
             _judged(launch, course, offered[launch.row.answer_id])
             for launch, course in zip(launches, courses, strict=True)
         ]
 
     with call.stage("store"):
-        judged = await gateway.memory.read(read)
+        until, judged = await gateway.memory.read(read)
     with call.stage("report"):
         response = F.GetScoreboardResponse(weeks=_weeks(judged), decisions=_decisions(judged))
-        if judged and judged[0].course.until is not None:
-            response.observed_until = judged[0].course.until.isoformat()
+        if until is not None:
+            response.observed_until = until.isoformat()
     response.info.CopyFrom(response_info(call, release))
     return response
 

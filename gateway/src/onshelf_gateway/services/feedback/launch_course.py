@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf.v1 import feedback_pb2, launch_pb2, types_pb2
-from onshelf_gateway.planning.forecasts import nb_quantile
+from onshelf_gateway.planning.forecasts import nb_level, nb_quantile
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.services.launch.stored_plan import STATES
 from onshelf_gateway.services.launch.update_forecast import Remaining
 from onshelf_gateway.store import answers, events
 from onshelf_release.calendar import WEEK, first_day_of_week
-from onshelf_release.life_cycle import DAYS, WEEKS
+from onshelf_release.life_cycle import DAYS, WEEKS, share_until
 
 F, L, T = feedback_pb2, launch_pb2, types_pb2
 Floats = NDArray[np.float64]
@@ -25,6 +25,7 @@ LOW, HIGH = 0.1, 0.9
 LEAST_REVIEWS = 10
 TURNED = 2.0  # standard errors by which the latest third of the reviews is worse than those before
 MISSING_DAYS = 7
+UNLIKELY = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +33,14 @@ class Launch:
     """A launch that was decided to be executed.
 
     Attributes:
+        release: that made its forecast, or stands in for it. scale: population that units refer to, in the data's own.
         first: first day of its first retail week. weekly: [8] units expected of each week. size: dispersion of their
             sum. stock: units that were advised for the first day; None where none were.
     """
 
     row: Any
+    release: ModelRelease
+    scale: float
     decision: L.LaunchDecision
     plan: L.LaunchPlan
     first: dt.date
@@ -57,34 +61,47 @@ class Launch:
 
 @dataclass(kw_only=True)
 class Course:
-    """What happened so far.
+    """What happened so far in the launch's 8 weeks.
 
     Attributes:
         until: the day of the newest event of all products: what is before it is in.
-        counts: [8, kinds] events. units, revenue: [8] sold less returned; revenue in the currency.
-        ratings: stars of the reviews, by time. any_event: whether there is one of this product since the launch.
+        counts: [8, kinds] events. daily: [56] units sold less returned. revenue: [8] less what was paid back.
+        paid_units: purchases' units of which the revenue is known. paid: that revenue.
+        ratings: stars of the reviews, by time. last: day of the last event; None without one.
     """
 
     until: dt.date | None
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((WEEKS, len(KINDS)), dtype=np.int64))
-    units: Floats = field(default_factory=lambda: np.zeros(WEEKS))
+    daily: Floats = field(default_factory=lambda: np.zeros(WEEKS * DAYS))
     revenue: Floats = field(default_factory=lambda: np.zeros(WEEKS))
+    paid_units: float = 0.0
+    paid: float = 0.0
     ratings: list[float] = field(default_factory=list)
-    any_event: bool = False
+    last: dt.date | None = None
+
+    @property
+    def units(self) -> Floats:
+        """Units [8] sold less returned, by week."""
+        return np.asarray(self.daily.reshape(WEEKS, DAYS).sum(axis=1))
+
+    def days(self, launch: Launch) -> int:
+        """Days of the launch of which all events are in, 0..56."""
+        return 0 if self.until is None else max(0, min(WEEKS * DAYS, (self.until - launch.first).days))
 
     def complete(self, launch: Launch) -> int:
         """Weeks of which all events are in, 0..8."""
-        if self.until is None:
-            return 0
-        return max(0, min(WEEKS, (self.until - launch.first).days // DAYS))
+        return self.days(launch) // DAYS
 
 
-def read_launch(row: Any, release: ModelRelease) -> Launch:
-    """The launch of a row of `answers.executed_launches`."""
+def read_launch(row: Any, loaded: Mapping[int, ModelRelease], serving: ModelRelease) -> Launch:
+    """The launch of a row of `answers.executed_launches`; `serving` stands in for a release that is not loaded."""
+    release = loaded.get(row.model_release, serving)
     plan = L.LaunchPlan.FromString(row.plan)
     units = plan.forecasts[-1].units
     return Launch(
         row=row,
+        release=release,
+        scale=row.population_scale,
         decision=L.LaunchDecision.FromString(row.decision_blob),
         plan=plan,
         first=first_day_of_week(dt.date.fromisoformat(row.launch_date), release.manifest.week_start),
@@ -107,19 +124,25 @@ def read_courses(connection: Any, launches: Sequence[Launch]) -> list[Course]:
     for row in events.daily_counts(connection, list(by_product), first_day):
         day = dt.date.fromisoformat(row.day)
         for n in by_product[row.product_id]:
-            week = (day - launches[n].first).days // DAYS
+            passed = (day - launches[n].first).days
+            week = passed // DAYS
             if not 0 <= week < WEEKS:
                 continue
             course = courses[n]
-            course.any_event = True
+            course.last = day if course.last is None else max(course.last, day)
             if row.kind in KINDS:
                 course.counts[week, KINDS.index(row.kind)] += row.events
             sign = {"purchase": 1.0, "return": -1.0}.get(row.kind, 0.0)
-            course.units[week] += sign * row.units
-            course.revenue[week] += sign * int(row.revenue_nanos) / 1e9
+            course.daily[passed] += sign * row.units
+            course.revenue[week] += sign * row.revenue_nanos / 1e9
+            if row.kind == "purchase":
+                course.paid_units += row.paid_units
+                course.paid += row.revenue_nanos / 1e9
     for row in events.rated_reviews(connection, list(by_product), first_day):
+        day = dt.date.fromisoformat(row.day)
         for n in by_product[row.product_id]:
-            courses[n].ratings.append(row.rating)
+            if launches[n].first <= day < launches[n].end:
+                courses[n].ratings.append(row.rating)
     return courses
 
 
@@ -137,17 +160,17 @@ def count_forecast(mean: float, size: float, levels: Floats) -> T.CountForecast:
     return T.CountForecast(mean=mean, quantiles=quantiles, dispersion=size)
 
 
-def remaining(launch: Launch, course: Course, release: ModelRelease, scale: float = 1.0) -> Remaining | None:
+def remaining(launch: Launch, course: Course) -> Remaining | None:
     """The weeks after the complete ones, by UpdateForecast's formula; None before the first of these and at the end."""
     seen = course.complete(launch)
     if not 1 <= seen < WEEKS:
         return None
-    after = release.life_cycle.after(
+    after = launch.release.life_cycle.after(
         launch.shares,
-        mean=float(launch.weekly.sum()) / scale,
+        mean=float(launch.weekly.sum()) / launch.scale,
         size=launch.size,
         observed=np.maximum(course.units[:seen], 0.0).tolist(),
-        scale=scale,
+        scale=launch.scale,
     )
     return Remaining(after, launch.shares, seen)
 
@@ -156,11 +179,13 @@ def stock_end(launch: Launch, course: Course, rest: Remaining | None) -> tuple[f
     """Units left of the first stock, and the day on which it ends as it sells now; None: not within the 8 weeks."""
     if launch.stock is None:
         return None, None
-    left = launch.stock - float(course.units.sum())
+    sold_until = np.cumsum(course.daily)
+    left = launch.stock - float(sold_until[-1])
     seen = course.complete(launch)
     day = launch.first + WEEK * seen
     if left <= 0:
-        return 0.0, course.until or day
+        gone = int(np.flatnonzero(sold_until >= launch.stock)[0]) if launch.stock > 0 else 0
+        return 0.0, launch.first + dt.timedelta(days=gone)
     weekly = launch.weekly[seen:] if rest is None else rest.weekly()
     sold_since = float(course.units[seen:].sum())
     daily = np.cumsum(np.repeat(weekly / DAYS, DAYS)) - sold_since
@@ -172,8 +197,10 @@ def exceptions(launch: Launch, course: Course, rest: Remaining | None, today: dt
     """Why a launch needs attention, gravest first: values of LaunchException."""
     found: list[int] = []
     seen = course.complete(launch)
-    if today >= launch.first + dt.timedelta(days=MISSING_DAYS) and not course.any_event:
-        return [F.LAUNCH_EXCEPTION_DATA_MISSING]
+    if _silent(launch, course, today):
+        found.append(F.LAUNCH_EXCEPTION_DATA_MISSING)
+        if course.last is None:
+            return found
     if seen:
         low, high = band(float(launch.weekly[:seen].sum()), launch.size)
         sold = float(course.units[:seen].sum())
@@ -181,16 +208,28 @@ def exceptions(launch: Launch, course: Course, rest: Remaining | None, today: dt
             found.append(F.LAUNCH_EXCEPTION_BELOW_BAND)
         elif sold > high:
             found.append(F.LAUNCH_EXCEPTION_ABOVE_BAND)
-    if course.any_event and stock_end(launch, course, rest)[1] is not None and seen < WEEKS:
+    if course.last is not None and stock_end(launch, course, rest)[1] is not None and seen < WEEKS:
         found.append(F.LAUNCH_EXCEPTION_STOCK_ENDS)
     if _turned(course.ratings):
         found.append(F.LAUNCH_EXCEPTION_REVIEWS_TURN)
     return found
 
 
+def _silent(launch: Launch, course: Course, today: dt.date) -> bool:
+    """Whether events should have come for a week or more: none came at all, or silence is unlikely at this forecast."""
+    until = min(today, launch.end)
+    if course.last is None:
+        return until - dt.date.fromisoformat(launch.row.launch_date) >= dt.timedelta(days=MISSING_DAYS)
+    if until - course.last < dt.timedelta(days=MISSING_DAYS):
+        return False
+    days = [(day - launch.first).days for day in (course.last, until)]
+    expected = float(launch.weekly.sum() * (share_until(launch.shares, days[1]) - share_until(launch.shares, days[0])))
+    nothing = nb_level(np.zeros(1), np.array([expected]), np.array([launch.size]))
+    return bool(nothing[0] < UNLIKELY)
+
+
 def launch_message(launch: Launch, course: Course, found: Sequence[int], today: dt.date) -> F.Launch:
     """The contract's launch."""
-    seen = course.complete(launch)
     return F.Launch(
         plan_id=launch.row.answer_id,
         product_id=launch.row.decided_product_id,
@@ -198,7 +237,7 @@ def launch_message(launch: Launch, course: Course, found: Sequence[int], today: 
         state=STATES[answers.state_of(launch.row, today)],  # type: ignore[arg-type]
         action=launch.plan.action,
         units=float(course.units.sum()),
-        expected_units=float(launch.weekly[:seen].sum()),
+        expected_units=float(launch.weekly.sum() * share_until(launch.shares, course.days(launch))),
         exceptions=found,  # type: ignore[arg-type]
     )
 

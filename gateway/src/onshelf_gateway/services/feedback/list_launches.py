@@ -38,13 +38,15 @@ async def list_launches(gateway: Gateway, call: Call, request: F.ListLaunchesReq
         today = await day_of_states(gateway, gateway.memory)
 
         def read(connection: Any) -> list[tuple[int, F.Launch]]:
-            launches = [read_launch(row, release) for row in answers.executed_launches(connection)]
+            launches = [
+                read_launch(row, gateway.releases.loaded, release) for row in answers.executed_launches(connection)
+            ]
             if request.state:
                 wanted = EXECUTED_STATES[request.state]
                 launches = [one for one in launches if answers.state_of(one.row, today) == wanted]
             listed = []
             for launch, course in zip(launches, read_courses(connection, launches), strict=True):
-                found = exceptions(launch, course, remaining(launch, course, release), today)
+                found = exceptions(launch, course, remaining(launch, course), today)
                 listed.append((_place(launch.row.sequence, bool(found)), launch_message(launch, course, found, today)))
             return sorted(listed, key=lambda one: -one[0])
 

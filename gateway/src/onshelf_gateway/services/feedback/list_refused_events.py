@@ -32,8 +32,13 @@ async def list_refused_events(
 
 
 def _message(row: Any) -> F.RefusedEvent:
+    event = F.Event.FromString(row.event)
+    try:
+        event.time.ToDatetime()
+    except ValueError:  # seconds that are milliseconds: readers could not read it either
+        event.ClearField("time")
     return F.RefusedEvent(
-        event=F.Event.FromString(row.event),
+        event=event,
         error=F.EventError(event_id=row.event_id, reason=row.reason, field=row.field, message=row.message),
         refused_at=timestamp(row.refused_at),
     )

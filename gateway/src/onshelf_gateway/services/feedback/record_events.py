@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import unicodedata
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -20,7 +21,6 @@ MOST = 10_000  # events of a call
 MOST_STREAMED = 1_000  # of a message of a stream
 AT_ONCE = 250  # events that are checked in one go, some milliseconds
 WAITING = 4  # messages of a stream that may wait for the disk
-IDLE = 0.5  # seconds without a message after which a draining gateway ends a stream
 
 
 async def record_events(gateway: Gateway, call: Call, request: F.RecordEventsRequest) -> F.RecordEventsResponse:
@@ -53,19 +53,19 @@ async def stream_events(
         while waiting or not ended:
             if reading is None and not ended and len(waiting) < WAITING:
                 reading = asyncio.create_task(_next(source))
-            tasks: set[asyncio.Task[Any]] = {*([reading] if reading else []), *([waiting[0][1]] if waiting else [])}
             stop = gateway.draining.is_set()
-            if not stop:
-                tasks.add(stopping)
-            done, _ = await asyncio.wait(tasks, timeout=IDLE if stop else None, return_when=asyncio.FIRST_COMPLETED)
-            if stop and not done and not waiting:  # nothing comes: its sender would keep it open for ever
-                raise draining(gateway.settings.retry_after_ms)
+            if not stop or waiting:
+                tasks: set[asyncio.Task[Any]] = {*([] if stop else [stopping])}
+                tasks |= {*([reading] if reading and not stop else []), *([waiting[0][1]] if waiting else [])}
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if stop and not ended:  # no further message is read; what waits is acknowledged
+                ended, failure = True, draining(gateway.settings.retry_after_ms)
             if reading is not None and reading.done():
                 try:
-                    request = reading.result()
+                    request = None if failure is not None else reading.result()
                     if request is not None:
                         _check_size("events", request.events, MOST_STREAMED)
-                        part = asyncio.create_task(_record(gateway, call, request.events))
+                        part = asyncio.create_task(_record(gateway, call.part(), request.events))
                         waiting.append((len(request.events), part))
                     ended = request is None
                 except GatewayError as error:
@@ -132,21 +132,27 @@ def _check_size(field: str, events: Sequence[F.Event], most: int) -> None:
 
 
 def _refused(index: int, event: F.Event, check: Checker) -> RefusedRow:
-    """The event as it is kept: without a user id that must not be stored."""
-    first = check.violations[0]
+    """The event as it is kept: without a user id that was refused."""
+    of_user = [one for one in check.violations if one.field == "user_id"]
+    first = (of_user or check.violations)[0]
     kept = F.Event()
     kept.CopyFrom(event)
-    if any(v.reason == "USER_ID_PERSONAL" for v in check.violations):
+    if of_user:  # it may be personal, whatever else is wrong with it
         kept.user_id = ""
     return RefusedRow(
         index=index,
-        event_id=event.event_id[:128],
-        user_id=kept.user_id[:128],
+        event_id=_plain(event.event_id),
+        user_id=_plain(kept.user_id),
         reason=first.reason,
         field=first.field,
         message=first.message,
         event=kept.SerializeToString(),
     )
+
+
+def _plain(text: str) -> str:
+    """At most 128 characters without control characters, which not every database keeps."""
+    return "".join(char for char in text[:128] if unicodedata.category(char) != "Cc")
 
 
 def _error(row: RefusedRow, start: int = 0) -> F.EventError:

@@ -29,7 +29,7 @@ from onshelf_gateway.services.response import response_info
 from onshelf_gateway.store import answers
 from onshelf_release.signatures import CATALOG_MODELS
 
-L = launch_pb2
+L, T = launch_pb2, types_pb2
 KINDS = {number: name.removeprefix("DECISION_KIND_").lower() for name, number in L.DecisionKind.items() if number}
 REASONS = {number: name.removeprefix("DECISION_REASON_").lower() for name, number in L.DecisionReason.items()}
 SET_BY_SERVICE = ("decided_at", "revision")
@@ -46,22 +46,25 @@ async def decide_launch(gateway: Gateway, call: Call, request: L.DecideLaunchReq
             raise not_found(request.plan_id)
         decision = _parse(request, release, row)
     executed = KINDS[decision.kind] in answers.EXECUTED
+    made_by = gateway.releases.loaded.get(row.model_release)
     with gateway.permits.hold(call):
-        plan, weekly = b"", ""
+        plan, weekly, ready = b"", "", None
         if executed:
-            served = gateway.releases.loaded.get(
-                row.model_release, release
-            )  # the one that made the plan, if it is there
-            expected, units = await executed_plan(gateway, call, row, decision.executed_action, served)
+            if made_by is None:
+                call.notice(
+                    T.NOTICE_CODE_OTHER_MODEL_RELEASE,
+                    f"model release {row.model_release}, which made the plan, is not loaded; the forecast of what is "
+                    f"executed is that of {release.version}",
+                )
+            expected, units = await executed_plan(gateway, call, row, decision.executed_action, made_by or release)
             plan, weekly = expected.SerializeToString(), json.dumps([round(one, 6) for one in units])
-            await _into_catalog(gateway, call, release, row, decision.product_id)
+            ready = await _read_product(gateway, call, release, row, decision.product_id)
         with call.stage("store"):
             row, revisions, revised = await memory.write(_writing(request, decision, plan, weekly))
-        if not executed and len(revisions) > 1 and revisions[-2].kind in answers.EXECUTED and revised:
-            await gateway.catalog.delete(release, [revisions[-2].product_id])
+        await _reconcile(gateway, call, release, revisions, ready if revised else None)
     today = await day_of_states(gateway, memory)
     response = L.DecideLaunchResponse(plan=stored_plan(row, revisions, today), revised=revised)
-    response.info.CopyFrom(response_info(call, release))
+    response.info.CopyFrom(response_info(call, release if not executed or made_by is None else made_by))
     return response
 
 
@@ -161,6 +164,7 @@ def _writing(
                 decision=made.SerializeToString(),
                 plan=plan,
                 weekly_units=weekly_units,
+                population_scale=request_of(row).population_scale or 1.0,
             ),
         )
         row = answers.find_plan(connection, request.plan_id)
@@ -169,15 +173,21 @@ def _writing(
     return write
 
 
-async def _into_catalog(gateway: Gateway, call: Call, release: ModelRelease, row: Any, product_id: str) -> None:
-    """Upsert the plan's product under the id that it got.
+async def _read_product(
+    gateway: Gateway, call: Call, release: ModelRelease, row: Any, product_id: str
+) -> tuple[types_pb2.Product, bytes] | None:
+    """The plan's product under the id that it got, read by the models, so that it can be upserted.
 
     Raises:
-        GatewayError: it cannot be read or written; nothing was decided.
+        GatewayError: it cannot be read, or there is no room for it; nothing was decided.
     """
     missing = [name for name in CATALOG_MODELS if name not in release.manifest.models]
     if missing:
-        return  # the release cannot recommend products that are new to it, whoever upserts them
+        call.notice(
+            T.NOTICE_CODE_CATALOG_INCOMPLETE,
+            f"model release {release.version} has no models for upserted products, so this one is not recommended",
+        )
+        return None
     product = types_pb2.Product()
     product.CopyFrom(request_of(row).product)
     product.product_id = product_id
@@ -185,4 +195,33 @@ async def _into_catalog(gateway: Gateway, call: Call, release: ModelRelease, row
     readings: list[Reading] = await read_products(call, release, gateway.models, gateway.settings, [product])
     if (problem := readings[0].problem) is not None:
         raise GatewayError(problem.reason, f"{problem.field}: {problem.message}", [problem])
-    await gateway.catalog.upsert(release, [(product, readings[0].encoding)])
+    return product, readings[0].encoding
+
+
+async def _reconcile(
+    gateway: Gateway,
+    call: Call,
+    release: ModelRelease,
+    revisions: list[Any],
+    ready: tuple[types_pb2.Product, bytes] | None,
+) -> None:
+    """The catalog as the last revision says: its product in, those of earlier ones that no plan executes any more out.
+
+    Deciding the same again does what is left to do. Products of the model release's own catalog stay.
+
+    Raises:
+        GatewayError: STORE_UNAVAILABLE; the decision is recorded.
+    """
+    before = {one.product_id for one in revisions[:-1] if one.kind in answers.EXECUTED and one.product_id}
+    before -= {revisions[-1].product_id if revisions[-1].kind in answers.EXECUTED else ""}
+    executed = await gateway.memory.read(lambda c: answers.executed_ids(c, sorted(before)))
+    shelf = gateway.catalog.shelf(call, release)
+    gone = [name for name in sorted(before - executed) if name not in release.product_rows and shelf.has(name)]
+    try:
+        if ready is not None:
+            await gateway.catalog.upsert(release, [ready])
+        if gone:
+            await gateway.catalog.delete(release, gone)
+    except GatewayError as error:
+        said = f"the decision is recorded, but not yet in the catalog; decide the same again: {error.message}"
+        raise GatewayError(error.reason, said, error.violations, error.retry_after_ms) from error

@@ -111,7 +111,8 @@ async def plan_launch(
                 )
             )
         response = remembered(_own(call, made) if shared else made)
-        if not response.info.degraded:  # the same request may get the missing part a moment later
+        kept = bool(response.info.attribution_token) or not gateway.settings.remember
+        if kept and not response.info.degraded:  # the same request may get the missing part a moment later
             gateway.answers.put(request.request_id, content, response)
         return response
 

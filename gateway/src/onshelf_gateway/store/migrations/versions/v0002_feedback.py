@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("decision", sa.LargeBinary, nullable=False),
         sa.Column("plan", sa.LargeBinary, nullable=False),
         sa.Column("weekly_units", sa.Text, nullable=False),
+        sa.Column("population_scale", sa.Float, nullable=False),
     )
     op.create_table(
         "events",
