@@ -77,6 +77,12 @@ class Slow(launch_pb2_grpc.LaunchServiceServicer):
         return answer
 
 
+def test_a_product_without_a_category_says_none() -> None:
+    product = CatalogProduct(title="thing", category="", brand="", list_price=1.0, ids=(0, 0, 0, 0), private_label=0.0)
+    (plan,) = saturation.plans([product])
+    assert list(launch_pb2.PlanLaunchRequest.FromString(plan).product.category_path) == []
+
+
 async def test_plans_a_second_once_all_are_under_way() -> None:
     server = grpc.aio.server()
     launch_pb2_grpc.add_LaunchServiceServicer_to_server(Slow(), server)

@@ -71,9 +71,9 @@ def repository(source: Path, folder: Path) -> dict[str, str]:
 
 
 def plans(products: Iterable[CatalogProduct]) -> list[bytes]:
-    """PlanLaunch of products whose category and price are known, as bytes."""
-    requests = (plan_request(one.title, one.list_price, one.category.split(" > ")) for one in products)
-    return [request.SerializeToString() for request in requests]
+    """PlanLaunch of products with their category, as far as it is known, and price, as bytes."""
+    paths = ((one, [name for name in one.category.split(" > ") if name]) for one in products)
+    return [plan_request(one.title, one.list_price, path).SerializeToString() for one, path in paths]
 
 
 async def plan_rate(
