@@ -495,7 +495,7 @@ class AsyncClient:
         return result
 
     async def forget_user(self, user_id: str, *, timeout: float | None = None) -> _feedback_results.ForgetUserResult:
-        """Deletes a user's events and answers at once; the next model release leaves the user out."""
+        """Deletes a user's events and answers at once. Training does not leave the user out yet."""
         result: _feedback_results.ForgetUserResult = await self._call("forget_user", {"user_id": user_id}, timeout)
         return result
 

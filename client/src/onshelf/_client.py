@@ -507,7 +507,7 @@ class Client:
         return result
 
     def forget_user(self, user_id: str, *, timeout: float | None = None) -> _feedback_results.ForgetUserResult:
-        """Deletes a user's events and answers at once; the next model release leaves the user out."""
+        """Deletes a user's events and answers at once. Training does not leave the user out yet."""
         result: _feedback_results.ForgetUserResult = self._call("forget_user", {"user_id": user_id}, timeout)
         return result
 

@@ -194,7 +194,7 @@ def forget(
     as_json: AsJson = False,
     service: Service = Service(),
 ) -> None:
-    """Delete a user's events and answers at once; the next model release leaves the user out."""
+    """Delete a user's events and answers at once. Training does not leave the user out yet."""
     with service.connect() as client:
         receipt = client.forget_user(user)
     facts = [
@@ -202,7 +202,8 @@ def forget(
         f"{w.counted(receipt.refused_events_deleted, 'refused event')} and "
         f"{w.counted(receipt.answers_deleted, 'recommendation')} deleted; taken out of "
         f"{w.counted(receipt.audiences_changed, 'audience')}.",
-        "The served model release still holds the user's history; the next one will not."
+        "The served model release holds the user's history: leave the user out of the data that the next one "
+        "is trained on."
         if receipt.in_served_release
         else "The served model release does not know the user.",
     ]

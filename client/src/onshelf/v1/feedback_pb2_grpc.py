@@ -134,7 +134,8 @@ class FeedbackServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ForgetUser(self, request, context):
-        """Deletes a user's events and answers at once, and takes the user out of remembered audiences; honoured by the next model release.
+        """Deletes a user's events and answers at once, and takes the user out of remembered audiences. A keyed hash
+        of the id is kept for training, which does not read it yet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -255,7 +255,9 @@ class FeedbackServiceStub(typing.Generic[_FeedbackServiceRecordEventsType, _Feed
     """What plans promised beside past practice and what came, over all launches, and how people's changes did."""
 
     ForgetUser: _FeedbackServiceForgetUserType
-    """Deletes a user's events and answers at once, and takes the user out of remembered audiences; honoured by the next model release."""
+    """Deletes a user's events and answers at once, and takes the user out of remembered audiences. A keyed hash
+    of the id is kept for training, which does not read it yet.
+    """
 
 FeedbackServiceAsyncStub: typing_extensions.TypeAlias = FeedbackServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -362,6 +364,8 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         request: onshelf.v1.feedback_pb2.ForgetUserRequest,
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.feedback_pb2.ForgetUserResponse, collections.abc.Awaitable[onshelf.v1.feedback_pb2.ForgetUserResponse]]:
-        """Deletes a user's events and answers at once, and takes the user out of remembered audiences; honoured by the next model release."""
+        """Deletes a user's events and answers at once, and takes the user out of remembered audiences. A keyed hash
+        of the id is kept for training, which does not read it yet.
+        """
 
 def add_FeedbackServiceServicer_to_server(servicer: FeedbackServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
