@@ -344,7 +344,7 @@ def test_a_user_is_forgotten_with_a_receipt(server, run):
     assert status == 0
     assert "forgotten-0001" in out
     assert "12 events, 1 refused event and 3 recommendations deleted; taken out of 2 audiences." in out
-    assert "leave the user out of the data" in out
+    assert "in model release 3, and not used any more" in out
 
 
 # Streams.

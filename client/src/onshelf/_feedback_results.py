@@ -160,7 +160,9 @@ class ListRefusedEventsResult:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ForgetUserResult:
-    """The receipt: what was deleted. in_served_release: the served model release still holds the user's history."""
+    """The receipt: what was deleted. in_served_release: the served model release still holds the user's history, which
+    is not used any more; model_releases: versions of the loaded ones that do.
+    """
 
     receipt_id: str
     forgotten_at: datetime
@@ -169,6 +171,7 @@ class ForgetUserResult:
     answers_deleted: int = 0
     audiences_changed: int = 0
     in_served_release: bool = False
+    model_releases: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -502,6 +502,7 @@ _SAMPLES: dict[str, Any] = {
         answers_deleted=3,
         audiences_changed=2,
         in_served_release=True,
+        model_releases=(3,),
     ),
     "search_products": r.SearchProductsResult(
         products=(

@@ -194,7 +194,7 @@ def forget(
     as_json: AsJson = False,
     service: Service = Service(),
 ) -> None:
-    """Delete a user's events and answers at once. Training does not leave the user out yet."""
+    """Delete a user's events and answers at once; audiences and the next model release leave the user out."""
     with service.connect() as client:
         receipt = client.forget_user(user)
     facts = [
@@ -202,10 +202,11 @@ def forget(
         f"{w.counted(receipt.refused_events_deleted, 'refused event')} and "
         f"{w.counted(receipt.answers_deleted, 'recommendation')} deleted; taken out of "
         f"{w.counted(receipt.audiences_changed, 'audience')}.",
-        "The served model release holds the user's history: leave the user out of the data that the next one "
-        "is trained on."
-        if receipt.in_served_release
-        else "The served model release does not know the user.",
+        f"The user's history is in model release {', '.join(map(str, receipt.model_releases))}, and not used any more. "
+        "`onshelf-exporter data --store` prepares data without the user; `onshelf-exporter forgotten` names all that "
+        "still holds the user."
+        if receipt.model_releases
+        else "The model releases that are loaded do not know the user.",
     ]
     head = bold(f"Forgotten at {receipt.forgotten_at:%Y-%m-%d %H:%M} UTC. Receipt {clean(receipt.receipt_id)}.")
     print_answer(receipt, lambda: [[head, *facts]], as_json)

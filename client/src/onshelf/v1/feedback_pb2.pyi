@@ -370,7 +370,7 @@ class ForgetUserRequest(_message.Message):
     def __init__(self, user_id: _Optional[str] = ...) -> None: ...
 
 class ForgetUserResponse(_message.Message):
-    __slots__ = ("receipt_id", "forgotten_at", "events_deleted", "refused_events_deleted", "answers_deleted", "audiences_changed", "in_served_release")
+    __slots__ = ("receipt_id", "forgotten_at", "events_deleted", "refused_events_deleted", "answers_deleted", "audiences_changed", "in_served_release", "model_releases")
     RECEIPT_ID_FIELD_NUMBER: _ClassVar[int]
     FORGOTTEN_AT_FIELD_NUMBER: _ClassVar[int]
     EVENTS_DELETED_FIELD_NUMBER: _ClassVar[int]
@@ -378,6 +378,7 @@ class ForgetUserResponse(_message.Message):
     ANSWERS_DELETED_FIELD_NUMBER: _ClassVar[int]
     AUDIENCES_CHANGED_FIELD_NUMBER: _ClassVar[int]
     IN_SERVED_RELEASE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_RELEASES_FIELD_NUMBER: _ClassVar[int]
     receipt_id: str
     forgotten_at: _timestamp_pb2.Timestamp
     events_deleted: int
@@ -385,4 +386,5 @@ class ForgetUserResponse(_message.Message):
     answers_deleted: int
     audiences_changed: int
     in_served_release: bool
-    def __init__(self, receipt_id: _Optional[str] = ..., forgotten_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., events_deleted: _Optional[int] = ..., refused_events_deleted: _Optional[int] = ..., answers_deleted: _Optional[int] = ..., audiences_changed: _Optional[int] = ..., in_served_release: bool = ...) -> None: ...
+    model_releases: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, receipt_id: _Optional[str] = ..., forgotten_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., events_deleted: _Optional[int] = ..., refused_events_deleted: _Optional[int] = ..., answers_deleted: _Optional[int] = ..., audiences_changed: _Optional[int] = ..., in_served_release: bool = ..., model_releases: _Optional[_Iterable[int]] = ...) -> None: ...

@@ -135,7 +135,9 @@ class FeedbackServiceServicer(object):
 
     def ForgetUser(self, request, context):
         """Deletes a user's events and answers at once, and takes the user out of remembered audiences. A keyed hash
-        of the id is kept for training, which does not read it yet.
+        of the id is kept: by it new audiences leave the user out, recommendations and profiles take the user for unknown (in other
+        processes within a second), and the next model release whose data are prepared from this store (`onshelf-exporter data --store`)
+        is made without the user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

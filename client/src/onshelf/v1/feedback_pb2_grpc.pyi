@@ -256,7 +256,9 @@ class FeedbackServiceStub(typing.Generic[_FeedbackServiceRecordEventsType, _Feed
 
     ForgetUser: _FeedbackServiceForgetUserType
     """Deletes a user's events and answers at once, and takes the user out of remembered audiences. A keyed hash
-    of the id is kept for training, which does not read it yet.
+    of the id is kept: by it new audiences leave the user out, recommendations and profiles take the user for unknown (in other
+    processes within a second), and the next model release whose data are prepared from this store (`onshelf-exporter data --store`)
+    is made without the user.
     """
 
 FeedbackServiceAsyncStub: typing_extensions.TypeAlias = FeedbackServiceStub[
@@ -365,7 +367,9 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.feedback_pb2.ForgetUserResponse, collections.abc.Awaitable[onshelf.v1.feedback_pb2.ForgetUserResponse]]:
         """Deletes a user's events and answers at once, and takes the user out of remembered audiences. A keyed hash
-        of the id is kept for training, which does not read it yet.
+        of the id is kept: by it new audiences leave the user out, recommendations and profiles take the user for unknown (in other
+        processes within a second), and the next model release whose data are prepared from this store (`onshelf-exporter data --store`)
+        is made without the user.
         """
 
 def add_FeedbackServiceServicer_to_server(servicer: FeedbackServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

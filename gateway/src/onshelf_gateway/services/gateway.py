@@ -1,4 +1,4 @@
-"""What the services share: settings, model releases, models, permits, the catalog, remembered and kept answers."""
+"""What the services share: settings, model releases, models, permits, the catalog, answers, who is forgotten."""
 
 import asyncio
 import datetime as dt
@@ -11,6 +11,7 @@ from onshelf_gateway.call.idempotency import Answers, Shared
 from onshelf_gateway.call.permits import Permits
 from onshelf_gateway.catalog.catalog import Catalog
 from onshelf_gateway.catalog.search_index import SearchIndex
+from onshelf_gateway.feedback.forgotten import Forgotten
 from onshelf_gateway.feedback.memory import Memory
 from onshelf_gateway.inference.models import Models
 from onshelf_gateway.releases.model_release import ModelRelease
@@ -28,6 +29,7 @@ class Gateway:
     permits: Permits
     catalog: Catalog
     memory: Memory
+    forgotten: Forgotten
     answers: Answers[launch_pb2.PlanLaunchResponse] = field(init=False)
     shared: Shared[launch_pb2.PlanLaunchResponse] = field(init=False, default_factory=Shared)
     search_indexes: dict[str, asyncio.Task[SearchIndex]] = field(init=False, default_factory=dict)
@@ -36,6 +38,7 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.answers = Answers(self.settings.idempotency_entries, self.settings.idempotency_mib << 20)
+        self.forgotten.changed = self.answers.clear  # plans kept for a repeated request id have audiences, too
 
     def release(self, call: Call, version: int) -> ModelRelease:
         """The model release of a call; every model call and table of it comes from this one."""

@@ -9,7 +9,6 @@ docs/feedback.md documents their columns; the exporter reads them.
 """
 
 import datetime as dt
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from onshelf_gateway.store.answers import ANSWERS, AUDIENCE, PLAN, utc_now
+from onshelf_release.forgotten_users import ForgottenUsers, hash_user
 
 metadata = sa.MetaData()
 Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -234,9 +234,15 @@ def list_refused(connection: sa.Connection, most: int, before: int | None) -> tu
     return list(connection.execute(query).all()), int(total), int(dropped)
 
 
-def hash_user(key: str, user_id: str) -> str:
-    """The hash that stands for a forgotten user: BLAKE2b-256 with the store's own key."""
-    return hashlib.blake2b(user_id.encode(), key=key.encode(), digest_size=32).hexdigest()
+def count_forgotten(connection: sa.Connection) -> int:
+    """How many receipts there are; they are never deleted."""
+    return int(connection.execute(sa.select(sa.func.count()).select_from(FORGOTTEN)).scalar_one())
+
+
+def forgotten_users(connection: sa.Connection) -> ForgottenUsers:
+    """All who asked to be forgotten."""
+    key = connection.execute(sa.select(STATE.c.user_hash_key)).scalar_one()
+    return ForgottenUsers(key, frozenset(connection.execute(sa.select(FORGOTTEN.c.user_hash)).scalars()))
 
 
 def forget_user(connection: sa.Connection, user_id: str, receipt_id: str) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """ForgetUser: a user's events and answers deleted at once, with a receipt."""
 
+import contextlib
 import uuid
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.launch.stored_plan import timestamp
 from onshelf_gateway.store.answers import AUDIENCE, responses_of, utc_now
+from onshelf_gateway.store.database import StoreError
 from onshelf_gateway.store.events import audiences_with, forget_user, replace_response
 
 F = feedback_pb2
@@ -33,7 +35,8 @@ async def forget(gateway: Gateway, call: Call, request: F.ForgetUserRequest) -> 
             part = found[start : start + AT_ONCE]
             changed += await gateway.memory.write(partial(_take_out, answer_ids=part, user_id=user_id))
         deleted = await gateway.memory.write(lambda c: forget_user(c, user_id, receipt_id))
-        gateway.answers.clear()  # plans that are kept for a repeated request id have audiences, too
+        with contextlib.suppress(StoreError):  # it is looked for again a moment later
+            await gateway.forgotten.refresh()
         await gateway.memory.wipe()
     return F.ForgetUserResponse(
         receipt_id=receipt_id,
@@ -43,6 +46,7 @@ async def forget(gateway: Gateway, call: Call, request: F.ForgetUserRequest) -> 
         answers_deleted=deleted["answers"],
         audiences_changed=changed,
         in_served_release=user_id in release.user_rows,
+        model_releases=gateway.forgotten.holding(user_id),
     )
 
 

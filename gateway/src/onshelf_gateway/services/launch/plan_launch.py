@@ -163,6 +163,8 @@ async def _plan(
         raw, launches = await scoring, await finding
         answer = await _plans(call, question, release, product, grid, candidates, raw, launches, today)
         users = await retrieving if retrieving else None  # plans are made while it lasts
+        if users is not None:
+            users = await gateway.forgotten.without(release, users)
     finally:
         await side_by_side.end(tasks, call.remaining())
     with call.stage("response"):

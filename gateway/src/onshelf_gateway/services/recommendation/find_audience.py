@@ -28,6 +28,7 @@ async def find_audience(
         found = await gateway.models.find_audience(
             call, release, product.embedding, product.product_vector, product.ids
         )
+        found = await gateway.forgotten.without(release, found)
         with call.stage("response", len(found.indices)):
             response = recommendation_pb2.FindAudienceResponse(
                 users=audience.members(release, found, count), category=product.category.message()

@@ -44,8 +44,8 @@ class RecommendQuestion:
     new_product_share: float
 
 
-def parse(request: R.RecommendProductsRequest, release: ModelRelease) -> RecommendQuestion:
-    """Check a request.
+def parse(request: R.RecommendProductsRequest, release: ModelRelease, row: int | None) -> RecommendQuestion:
+    """Check a request; `row` is its user's in users.arrow, None for one that is unknown or forgotten.
 
     Raises:
         GatewayError: USER_NOT_FOUND, NOT_LEARNED, or the reason of the first violation.
@@ -70,7 +70,6 @@ def parse(request: R.RecommendProductsRequest, release: ModelRelease) -> Recomme
     check.done()
     if not release.has_users:
         raise without_users(release.version)
-    row = release.user_rows.get(request.user_id)
     if row is None and not request.history:
         raise user_not_found(release)
     return RecommendQuestion(
@@ -96,7 +95,8 @@ async def recommend_products(
     """Answer RecommendProducts."""
     with call.stage("validate"):
         release = gateway.release(call, request.model_release)
-        question = parse(request, release)
+        row = await gateway.forgotten.user_row(release, request.user_id)
+        question = parse(request, release, row)
         shelf = gateway.catalog.shelf(call, release)
     with gateway.permits.hold(call):
         with call.stage("history"):

@@ -24,7 +24,7 @@ async def get_user_profile(gateway: Gateway, call: Call, request: R.GetUserProfi
         check.done()
         if not release.has_users:
             raise without_users(release.version)
-        row = release.user_rows.get(request.user_id)
+        row = await gateway.forgotten.user_row(release, request.user_id)
         if row is None:
             raise user_not_found(release)
     with gateway.permits.hold(call), call.stage("response"):
