@@ -56,6 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
     slow_once.register(config, ROOT, ROOT / "var" / "test" / "passed.json", ENVIRONMENT)
     # Ibis 12 still calls a method that DuckDB 2 renamed.
     config.addinivalue_line("filterwarnings", r"ignore:fetch_\w+\(\) is deprecated:DeprecationWarning")
+    # It sets an option, too, that pandas 3 deprecates, where it reads SQLite.
+    config.addinivalue_line("filterwarnings", r"ignore:The 'future.infer_string' option:DeprecationWarning")
 
 
 @pytest.hookimpl(trylast=True)

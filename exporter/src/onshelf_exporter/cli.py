@@ -44,6 +44,7 @@ STAGES = (
     Stage("study", "onshelf_research.studies.stage", "study a part of the models: what it adds or costs"),
     Stage("export", "onshelf_exporter.release.export", "write trained models as ONNX, checked against PyTorch"),
     Stage("publish", "onshelf_exporter.release.publish", "make exported models visible as numbered model releases"),
+    Stage("forgotten", "onshelf_exporter.release.forgotten", "name what still holds users who asked to be forgotten"),
     Stage("doctor", "onshelf_exporter.doctor", "say what a retailer's own files would give, and what is missing"),
     Stage("shop", "onshelf_exporter.shop.stage", "from a retailer's own files to a model release: all of the above"),
     Stage(

@@ -13,6 +13,7 @@ from ibis.backends.duckdb import Backend
 from onshelf_exporter.data import (
     cleaning,
     engine,
+    launch_plans,
     launch_rule,
     launches,
     promotions,
@@ -24,6 +25,8 @@ from onshelf_exporter.data.adapters.base import Source
 from onshelf_exporter.data.appearances import Appearances, appearances, burn_in_for
 from onshelf_exporter.data.launch_report import launch_report
 from onshelf_exporter.data.promotions import Distinct, Promotions
+from onshelf_exporter.data.store import forgetting, joining
+from onshelf_exporter.data.store.reading import StoreData
 from onshelf_exporter.data.titles import LEVEL
 from onshelf_exporter.data.weeks import data_weeks, week_column
 from onshelf_exporter.process.errors import DataError, InvalidDataError, SettingError
@@ -58,8 +61,10 @@ class Prepared:
         return self.calendar.first_day(self.last_week + 1)
 
 
-def canonical(con: Backend, source: Source, folder: Path, tell: Tell, pool: Executor) -> Prepared:
-    """Validate, clean and write the canonical tables.
+def canonical(
+    con: Backend, source: Source, folder: Path, tell: Tell, pool: Executor, store: StoreData | None = None
+) -> Prepared:
+    """Validate, clean and write the canonical tables, with what the store adds.
 
     Args:
         con: the engine.
@@ -67,6 +72,7 @@ def canonical(con: Backend, source: Source, folder: Path, tell: Tell, pool: Exec
         folder: empty folder to write to.
         tell: is told what is being done.
         pool: writes promotions beside what follows; `Prepared.promotions.written` tells when they are.
+        store: what the store of decisions and events holds; None = the history alone.
 
     Raises:
         DataError: a table breaks a rule of the schema.
@@ -101,6 +107,12 @@ def canonical(con: Backend, source: Source, folder: Path, tell: Tell, pool: Exec
             )
     if problems:
         raise problems[0] if len(problems) == 1 else InvalidDataError(problems)
+    if store is not None:
+        tell("Joining the store")
+        tables, source = _with_store(con, source, tables, store, prepared)
+        if "launch_plans" in tables:
+            plans = tables["launch_plans"].semi_join(tables["products"], "product_id")
+            engine.write(con, plans, folder / "launch_plans.parquet", ["product_id", "channel_id"])
     for name in order:
         tell(f"Cleaning {name}")
         table = tables[name]
@@ -122,6 +134,17 @@ def canonical(con: Backend, source: Source, folder: Path, tell: Tell, pool: Exec
             tables[name] = cleaner.clean(name, table, products, path)
             prepared.rows[name] = engine.number(tables[name].count())
     return prepared
+
+
+def _with_store(
+    con: Backend, source: Source, tables: dict[str, ir.Table], store: StoreData, prepared: Prepared
+) -> tuple[dict[str, ir.Table], Source]:
+    """The tables with the store's rows and without forgotten users."""
+    joined = joining.join(con, source, tables, store)
+    kept, report = forgetting.without_forgotten(con, joined.tables, store.forgotten)
+    prepared.cleaning += [*joined.report, *report]
+    prepared.warnings += joined.warnings
+    return kept, joined.source
 
 
 def _set_calendar(prepared: Prepared, interactions: ir.Table, source: Source) -> None:
@@ -196,6 +219,12 @@ def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell:
         promoted = save("promotion_weeks", promoted, ["product_index", "week", "channel_id"], texts)
     else:
         promoted = save("promotion_weeks", _no_promotions(), ["product_index", "week", "channel_id"])
+    plans = tables.get("launch_plans")
+    if plans is not None:
+        reached = promoted.week.max().to_pyarrow().as_py()
+        planned = launch_plans.planned_weeks(plans, product_index, prepared.calendar, reached, prepared.last_week)
+        both = con.create_table("promoted_and_planned", promoted.union(planned), temp=True)
+        promoted = save("promotion_weeks", both, ["product_index", "week", "channel_id"])
     save(
         "user_product_weeks",
         weekly_features.user_product_weeks(known),
@@ -235,6 +264,8 @@ def features(con: Backend, source: Source, prepared: Prepared, root: Path, tell:
         prepared.last_week,
         with_users=prepared.rows["features/users"] > 0,
     )
+    if plans is not None:
+        launched = launch_plans.as_decided(launched, plans, prepared.calendar)
     launched = save("launches", launched, ["launch_week", "product_index"])
     channels = tables.get("channels")
     coupon_channel = None

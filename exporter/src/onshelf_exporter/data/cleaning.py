@@ -13,6 +13,7 @@ from ibis.backends.duckdb import Backend
 
 from onshelf_exporter.data import engine, promotions, schema
 from onshelf_exporter.data.promotions import Distinct, Promotions
+from onshelf_exporter.data.store import forgetting, joining
 from onshelf_exporter.data.validation import FORGIVING, MAX_MISSING
 from onshelf_exporter.process.errors import DataError
 
@@ -156,7 +157,8 @@ def described() -> list[tuple[str, str, str]]:
         ("all", "duplicate", DUPLICATE),
     ]
     events = [("interactions", "repeated_event", EVENT_SEEN), ("interactions", "event_differs", EVENT_DIFFERS)]
-    return [*incomplete, *unknown, *events, *listed, *last]
+    from_store = [*joining.described(), *forgetting.described()]
+    return [*from_store, *incomplete, *unknown, *events, *listed, *last]
 
 
 def _marked(rules: list[CleaningRule], table: ir.Table) -> ir.Table:

@@ -13,7 +13,9 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,7 @@ from onshelf_exporter.process.threads import usable
 
 if TYPE_CHECKING:
     from onshelf_exporter.data.adapters.base import Adapter
+    from onshelf_exporter.data.store.reading import StoreData
 
 ADAPTERS = ("complete_journey", "parquet")
 
@@ -57,6 +60,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="part of the rule of what a launch is, stronger than shop.json: dates, burn_in_weeks, least_units, "
         "first_id, last_id, skip_stray_sales (docs/data.md)",
     )
+    parser.add_argument(
+        "--store",
+        default=None,
+        help="store of decisions and events, as the gateway's --store (or the path of an SQLite file): its events, "
+        "launches and products join the history, and users that asked to be forgotten are left out",
+    )
+    parser.add_argument(
+        "--without-events",
+        action="store_true",
+        help="read the store without its events, where they are of a part of the shop only",
+    )
     parser.add_argument("--threads", type=int, default=None, help="threads (default: as many as there are cores)")
     parser.add_argument(
         "--memory-gb", type=float, default=1.5, help="memory of the engine in GB (default: %(default)s)"
@@ -71,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     prepare(
         args.dataset, args.out, adapter=args.adapter, source=args.source, threads=args.threads,
         memory_gb=args.memory_gb,
-        force=args.force, launches=launch_parts(args.launches),
+        force=args.force, launches=launch_parts(args.launches), store=args.store, with_events=not args.without_events,
     )  # fmt: skip
     return 0
 
@@ -86,6 +100,8 @@ def prepare(
     memory_gb: float = 1.5,
     force: bool = False,
     launches: dict[str, Any] | None = None,
+    store: str | None = None,
+    with_events: bool = True,
     console: Console | None = None,
 ) -> Path:
     """Prepare a dataset, unless the same inputs, code and settings are already prepared.
@@ -99,6 +115,8 @@ def prepare(
         memory_gb: gigabytes that the engine may hold.
         force: prepare again even when nothing has changed.
         launches: parts of the launch rule, stronger than the source's own.
+        store: URL or path of the store of decisions and events; None = the history alone.
+        with_events: whether the store's events are read.
         console: where progress goes; stderr when None.
 
     Returns:
@@ -121,11 +139,18 @@ def prepare(
     settings = {"dataset": dataset, "adapter": name}
     if launches:
         settings["launches"] = json.dumps(launches, sort_keys=True)
-    data_hash = fingerprint(chosen.files(source), settings, prepare_code(name))
-    if not force and _hash_of(target) == data_hash:
-        console.print(f"Data {dataset}: unchanged, in {target}")
-        return target
-    return _build(chosen, dataset, source, target, data_hash, launches or {}, usable(threads or 0), memory_gb, console)
+    paths = chosen.files(source)
+    if store is None:
+        _check_forgotten(target)
+    with _store_data(store, out, with_events) as held:
+        if held is not None:
+            settings["store"] = held.digest
+        data_hash = fingerprint(paths, settings, prepare_code(name))
+        if not force and _hash_of(target) == data_hash:
+            console.print(f"Data {dataset}: unchanged, in {target}")
+            return target
+        most = usable(threads or 0)
+        return _build(chosen, dataset, source, target, data_hash, launches or {}, most, memory_gb, console, held)
 
 
 def check_name(dataset: str) -> None:
@@ -154,15 +179,42 @@ def fingerprint(paths: list[Path], settings: dict[str, str], code: str) -> str:
 
 def _hash_of(target: Path) -> str | None:
     """The hash that a prepared dataset states; None where there is none or it cannot be read."""
+    value = _stated(target).get("data_hash")
+    return value if isinstance(value, str) else None
+
+
+def _stated(target: Path) -> dict[str, Any]:
+    """What a prepared dataset states; nothing where there is none or it cannot be read."""
     path = target / "dataset.json"
     if not path.is_file():
-        return None
+        return {}
     try:
         stated: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        return None
-    value = stated.get("data_hash") if isinstance(stated, dict) else None
-    return value if isinstance(value, str) else None
+        return {}
+    return stated if isinstance(stated, dict) else {}
+
+
+def _check_forgotten(target: Path) -> None:
+    """Raises SettingError where users who asked to be forgotten would come back into prepared data."""
+    forgotten = (_stated(target).get("store") or {}).get("forgotten_users", 0)
+    if forgotten:
+        rule = f"{target} was prepared without {forgotten} users who asked to be forgotten: name the same store again"
+        raise SettingError("--store", None, f"{rule}, or another --dataset")
+
+
+@contextmanager
+def _store_data(store: str | None, beside: Path, with_events: bool) -> "Iterator[StoreData | None]":
+    """What a store holds; None without one."""
+    if store is None:
+        if not with_events:
+            raise SettingError("--without-events", True, "belongs to --store")
+        yield None
+        return
+    from onshelf_exporter.data.store.reading import store_data
+
+    with store_data(store, beside, with_events) as held:
+        yield held
 
 
 def _adapter(name: str) -> "Adapter":
@@ -188,6 +240,7 @@ def _build(
     threads: int,
     memory_gb: float,
     console: Console,
+    store: "StoreData | None",
 ) -> Path:
     from onshelf_exporter.data import build, engine
 
@@ -208,7 +261,7 @@ def _build(
             tell("Reading the source")
             read = adapter.read(con, source)
             read = replace(read, launch_rule=read.launch_rule.changed(launches, "--launches"))
-            prepared = build.canonical(con, read, staging / "canonical", tell, pool)
+            prepared = build.canonical(con, read, staging / "canonical", tell, pool, store)
             build.features(con, read, prepared, staging, tell)
             if prepared.promotions and prepared.promotions.written:
                 prepared.promotions.written.result()
@@ -237,6 +290,8 @@ def _build(
             "data_hash": data_hash,
             "n_rows": prepared.rows,
         }
+        if store is not None:
+            described["store"] = store.described()
         report = {
             "cleaning": prepared.cleaning,
             "launches": prepared.launches,
