@@ -101,7 +101,7 @@ ports:
 	@"$(PYTHON)" setup/preflight.py --port $(GATEWAY_PORT) --port $(METRICS_PORT) --address-file $(RUN)/gateway.address
 
 data: setup ## Prepare the data: canonical tables and weekly features
-	@$(EXPORTER) data --dataset $(DATASET) --adapter complete_journey --out $(VAR)/data
+	@$(EXPORTER) data --dataset $(DATASET) --adapter complete_journey --out $(VAR)/data $(if $(STORE),--store $(STORE))
 
 train: data ## Train the models (RECIPE=default|test|full)
 	@$(EXPORTER) train --data $(DATA) --recipe $(RECIPE) --runs $(VAR)/runs

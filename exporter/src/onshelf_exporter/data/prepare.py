@@ -60,6 +60,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="part of the rule of what a launch is, stronger than shop.json: dates, burn_in_weeks, least_units, "
         "first_id, last_id, skip_stray_sales (docs/data.md)",
     )
+    add_store_arguments(parser)
+    parser.add_argument("--threads", type=int, default=None, help="threads (default: as many as there are cores)")
+    parser.add_argument(
+        "--memory-gb", type=float, default=1.5, help="memory of the engine in GB (default: %(default)s)"
+    )
+    parser.add_argument("--force", action="store_true", help="prepare again even when nothing has changed")
+
+
+def add_store_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that name the store of decisions and events."""
     parser.add_argument(
         "--store",
         default=None,
@@ -71,11 +81,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="read the store without its events, where they are of a part of the shop only",
     )
-    parser.add_argument("--threads", type=int, default=None, help="threads (default: as many as there are cores)")
-    parser.add_argument(
-        "--memory-gb", type=float, default=1.5, help="memory of the engine in GB (default: %(default)s)"
-    )
-    parser.add_argument("--force", action="store_true", help="prepare again even when nothing has changed")
+
+
+def store_options(args: argparse.Namespace) -> list[str]:
+    """The same, as they were given."""
+    named = ["--store", args.store] if args.store is not None else []
+    return [*named, "--without-events"] if args.without_events else named
 
 
 def run(args: argparse.Namespace) -> int:

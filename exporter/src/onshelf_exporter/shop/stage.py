@@ -22,6 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
+from onshelf_exporter.data.prepare import add_store_arguments, store_options
 from onshelf_exporter.doctor import record
 from onshelf_exporter.doctor.settings import add_reading_arguments, reading_options
 from onshelf_exporter.doctor.stage import USABLE, WITH_LOSSES
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--root", type=Path, default=Path("var/shops"), help="folder of all shops (default: %(default)s)"
     )
     parser.add_argument("--recipe", default="default", help="recipe of the models (default: %(default)s)")
+    add_store_arguments(parser)
     add_weeks_argument(parser)
     parser.add_argument(
         "--configs", type=Path, default=Path("model_repository"), help="where config.pbtxt files come from"
@@ -96,7 +98,8 @@ def _steps(args: argparse.Namespace, folders: Folders, options: list[str]) -> li
     """Do each step that is not done yet."""
     steps = [_understand(args.path, folders, options, args.name)]
     dataset = [f"--dataset={args.name}", "--adapter=parquet"]
-    steps.append(_step("data", [*dataset, "--source", str(folders.tables), "--out", str(folders.data)]))
+    dataset += ["--source", str(folders.tables), "--out", str(folders.data)]
+    steps.append(_step("data", [*dataset, *store_options(args)]))
     run = ["--data", str(folders.data / args.name), "--recipe", args.recipe, "--runs", str(folders.runs)]
     steps.append(_step("train", run))
     release = ["--releases", str(folders.releases), "--repository", str(folders.repository)]

@@ -15,13 +15,13 @@ from onshelf_gateway.store.events import count_forgotten, forgotten_users
 from onshelf_release.forgotten_users import ForgottenUsers, starts_of
 
 log = structlog.get_logger(__name__)
-Rows = NDArray[np.int64]
+Marks = NDArray[np.bool_]
 POLL_SECONDS = 0.5  # from one look into the store to the next: another process may have forgotten somebody
-NOBODY: Rows = np.zeros(0, dtype=np.int64)
+NOBODY: Marks = np.zeros(0, dtype=bool)
 
 
 class Forgotten:
-    """The rows of forgotten users in the tables of model releases.
+    """Which rows of the model releases' tables are forgotten users'.
 
     A release's users are hashed once, in a thread, and only where somebody was forgotten.
 
@@ -39,7 +39,7 @@ class Forgotten:
         self._users = ForgottenUsers()
         self._receipts = 0
         self._starts: dict[str, NDArray[np.uint64]] = {}  # of the users' hashes, by release
-        self._rows: dict[str, Rows] = {}
+        self._marks: dict[str, Marks] = {}
         self._finding = asyncio.Lock()
         self._silent = False
         self.changed: Callable[[], object] = lambda: None
@@ -54,10 +54,10 @@ class Forgotten:
         if receipts == self._receipts:
             return
         users = await asyncio.to_thread(self._read)
-        self._users, self._receipts, self._rows = users, receipts, {}
+        self._users, self._receipts, self._marks = users, receipts, {}
         self.changed()
         for release in self._releases.loaded.values():
-            await self.rows(release)
+            await self.marks(release)
 
     async def run(self) -> None:
         """Keep up until cancelled; while the store is silent, those that are known stay forgotten."""
@@ -71,39 +71,45 @@ class Forgotten:
                     log.error("store_failed", reason=str(error))
                 self._silent = True
 
-    async def rows(self, release: ModelRelease) -> Rows:
-        """Rows of users.arrow whose users asked to be forgotten, rising."""
+    async def marks(self, release: ModelRelease) -> Marks:
+        """Whether each user of users.arrow asked to be forgotten; empty where none of them did."""
         while self._users.hashes:
             users = self._users
-            found = self._rows.get(release.fingerprint)
+            found = self._marks.get(release.fingerprint)
             if found is not None:
                 return found
             async with self._finding:
                 found = await asyncio.to_thread(self._find, users, release)
             if users is self._users:  # otherwise somebody was forgotten meanwhile
-                self._rows[release.fingerprint] = found
+                self._marks[release.fingerprint] = found
         return NOBODY
 
     async def user_row(self, release: ModelRelease, user_id: str) -> int | None:
         """The row of a user in users.arrow; None where the user is unknown, or asked to be forgotten."""
         row = release.user_rows.get(user_id)
-        return None if row is None or row in await self.rows(release) else row
+        gone = await self.marks(release)
+        return None if row is None or (len(gone) and gone[row]) else row
 
     async def without(self, release: ModelRelease, found: Retrieved) -> Retrieved:
         """Users that were found, without the forgotten."""
-        rows = await self.rows(release)
-        return found if not len(rows) else found.take(np.flatnonzero(~np.isin(found.indices, rows)))
+        gone = await self.marks(release)
+        return found.take(np.flatnonzero(~gone[found.indices])) if len(gone) else found
 
     def holding(self, user_id: str) -> list[int]:
         """Versions of the loaded releases that know a user, rising."""
         return sorted(version for version, release in self._releases.loaded.items() if user_id in release.user_rows)
 
-    def _find(self, users: ForgottenUsers, release: ModelRelease) -> Rows:
+    def _find(self, users: ForgottenUsers, release: ModelRelease) -> Marks:
         kept = {one.fingerprint for one in self._releases.loaded.values()}
         self._starts = {name: starts for name, starts in self._starts.items() if name in kept}
         if release.fingerprint not in self._starts:
             self._starts[release.fingerprint] = starts_of(users.key, release.user_names)
-        return users.among(release.user_names, self._starts[release.fingerprint])
+        rows = users.among(release.user_names, self._starts[release.fingerprint])
+        if not len(rows):
+            return NOBODY
+        marks = np.zeros(len(release.user_names), dtype=bool)
+        marks[rows] = True
+        return marks
 
     def _count(self) -> int:
         with self._store.reading() as connection:
