@@ -15,6 +15,7 @@ from onshelf_gateway.feedback.memory import Memory
 from onshelf_gateway.inference.models import Models
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.releases.release_set import ReleaseSet
+from onshelf_gateway.reviews.reading import Reader
 from onshelf_gateway.settings import Settings
 
 
@@ -30,12 +31,14 @@ class Gateway:
     memory: Memory
     answers: Answers[launch_pb2.PlanLaunchResponse] = field(init=False)
     shared: Shared[launch_pb2.PlanLaunchResponse] = field(init=False, default_factory=Shared)
+    reader: Reader = field(init=False)
     search_indexes: dict[str, asyncio.Task[SearchIndex]] = field(init=False, default_factory=dict)
     upserted_index: tuple[tuple[str, int, int], asyncio.Task[SearchIndex]] | None = field(init=False, default=None)
     draining: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.answers = Answers(self.settings.idempotency_entries, self.settings.idempotency_mib << 20)
+        self.reader = Reader(self.models)
 
     def release(self, call: Call, version: int) -> ModelRelease:
         """The model release of a call; every model call and table of it comes from this one."""
