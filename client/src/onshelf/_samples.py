@@ -452,6 +452,29 @@ _SAMPLES: dict[str, Any] = {
         attribution=f.Attribution(by_token=2, by_last_touch=1, unattributed=1),
         reviews=2,
         mean_rating=3.5,
+        review_summary=f.ReviewSummary(
+            with_text=2,
+            read=2,
+            abstained="2 reviews were read: a summary needs 10",
+            complaints=(
+                f.ReviewQuote(
+                    event_id="event-2",
+                    day=_WEEKS[3] + timedelta(days=9),
+                    text="The bag was open and the chips were stale.",
+                    sentiment=-0.93,
+                    rating=2.0,
+                ),
+            ),
+            questions=(
+                f.ReviewQuote(
+                    event_id="event-1",
+                    day=_WEEKS[3] + timedelta(days=8),
+                    text="Will there be a smaller bag?",
+                    sentiment=0.04,
+                    rating=5.0,
+                ),
+            ),
+        ),
         suggestions=(
             f.LaunchSuggestion(
                 field="stock",

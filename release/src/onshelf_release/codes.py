@@ -8,3 +8,4 @@ LEVELS = (*CATEGORY_LEVELS, BRAND)  # columns of categorical_ids; 0 = unknown
 DISCOUNT_EDGES = (0.1, 0.2, 0.3)
 TYPICAL_DISCOUNTS = (0.0, *DISCOUNT_EDGES, 0.4)
 NEW_PRODUCT_WEEKS = 8  # a product is new for so long after its launch
+SENTIMENTS = ("negative", "neutral", "positive")  # of a sentence of a review, in the order of the model's output

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from onshelf_release.calendar import WEEKS_OF_YEAR
 from onshelf_release.candidates import CANDIDATE_COLUMNS, CHANNEL_SLOTS, HORIZONS
-from onshelf_release.codes import LEVELS, TYPICAL_DISCOUNTS
+from onshelf_release.codes import LEVELS, SENTIMENTS, TYPICAL_DISCOUNTS
 
 EMBEDDING_DIM = 128
 VECTOR_DIM = 64
@@ -30,12 +30,14 @@ PRODUCT_FIT = "product_fit"
 CATALOG_MODELS = (PRODUCT_NEIGHBOURS, PRODUCT_FIT)  # what a release must have for upserted products
 AUDIENCE_RETRIEVAL = "audience_retrieval"
 LAUNCH_RETRIEVAL = "launch_retrieval"
+REVIEW_SENTIMENT = "review_sentiment"
 
 TOKEN_BUCKETS = (16, 24, 32, 64)
 CANDIDATE_BUCKETS = (64, 256, 1024, 2048, 4096, 10_240)
 HISTORY_BUCKETS = (16, 64, 256)
 HISTORY_LENGTH = HISTORY_BUCKETS[-1]
 PRODUCT_BUCKETS = (16, 64, 256, 1024)  # products that product_fit scores at once
+SENTENCES_AT_ONCE = 64
 NEIGHBOURS_AT_ONCE = 32
 REASONS = 2  # products of a history named as reasons
 
@@ -155,6 +157,7 @@ _SIGNATURES = {
         (Tensor("embedding", "FP32", (EMBEDDING_DIM,)),),
         (Tensor("launch_indices", "INT64", ("k",)), Tensor("similarities", "FP32", ("k",))),
     ),
+    REVIEW_SENTIMENT: Signature(TOKENS, (Tensor("sentiment", "FP32", (len(SENTIMENTS),)),)),
 }
 SIGNATURES: Mapping[str, Signature] = MappingProxyType(_SIGNATURES)
 BY_DATA = ("types", "k", "reasons")  # widths fixed in a graph, but different from model release to model release

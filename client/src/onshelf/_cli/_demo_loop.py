@@ -2,7 +2,8 @@
 
 The simulator: a launch sells at its forecast times a factor of its own, drawn once between 0.6 and 1.4; a week's units
 are Poisson around that. Each unit is bought on a day of its week by one of 200 invented users, after a click and some
-impressions that name the plan; every fourth buyer writes a review. Real launches scatter more: see the bands.
+impressions that name the plan; every fourth buyer writes a review, with stars and one of a few sentences that fit
+them. Real launches scatter more: see the bands.
 """
 
 import dataclasses
@@ -39,6 +40,16 @@ SHOWN = 12  # impressions before a purchase
 TOGETHER = 2_000  # events of one call
 USERS = 200  # invented
 STARS = (5, 5, 4, 4, 3, 1)
+SAID = {  # in a review of so many stars
+    5: (
+        "Great taste, and the price is fair. We finished it in a day!",
+        "My kids love the taste. The packaging keeps it fresh.",
+        "Best I have had in years, great taste. Is there a bigger size?",
+    ),
+    4: ("Good taste, a bit sweet for me.", "Nice, and the packaging is easy to open. Fair price."),
+    3: ("It is okay, nothing special.", "Average taste. The price could be lower."),
+    1: ("The packaging was torn and it tasted stale. Very disappointed.", "Awful taste, a waste of money."),
+}
 
 
 def demo_loop(
@@ -186,13 +197,15 @@ def _events(
                 revenue=price,
             )
             if unit % 4 == 0:
+                stars = drawn.choice(STARS)
                 yield _inputs.Event(
                     event_id=f"{name}-review",
                     kind=EventKind.REVIEW,
                     product_id=product,
                     time=at + timedelta(days=1),
                     user_id=user or None,
-                    rating=float(drawn.choice(STARS)),
+                    rating=float(stars),
+                    text=drawn.choice(SAID[stars]),
                 )
 
 

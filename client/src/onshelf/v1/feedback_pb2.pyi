@@ -227,15 +227,59 @@ class LaunchReportWeek(_message.Message):
     returns: int
     def __init__(self, week: _Optional[int] = ..., week_start_date: _Optional[str] = ..., complete: bool = ..., planned_units: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., units: _Optional[float] = ..., within_band: bool = ..., revenue: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., impressions: _Optional[int] = ..., clicks: _Optional[int] = ..., carts: _Optional[int] = ..., purchases: _Optional[int] = ..., returns: _Optional[int] = ...) -> None: ...
 
+class ReviewQuote(_message.Message):
+    __slots__ = ("event_id", "day", "text", "sentiment", "rating")
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    DAY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    SENTIMENT_FIELD_NUMBER: _ClassVar[int]
+    RATING_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    day: str
+    text: str
+    sentiment: float
+    rating: float
+    def __init__(self, event_id: _Optional[str] = ..., day: _Optional[str] = ..., text: _Optional[str] = ..., sentiment: _Optional[float] = ..., rating: _Optional[float] = ...) -> None: ...
+
 class ReviewTopic(_message.Message):
-    __slots__ = ("topic", "reviews", "sentiment")
+    __slots__ = ("topic", "reviews", "sentiment", "quotes")
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     REVIEWS_FIELD_NUMBER: _ClassVar[int]
     SENTIMENT_FIELD_NUMBER: _ClassVar[int]
+    QUOTES_FIELD_NUMBER: _ClassVar[int]
     topic: str
     reviews: int
     sentiment: float
-    def __init__(self, topic: _Optional[str] = ..., reviews: _Optional[int] = ..., sentiment: _Optional[float] = ...) -> None: ...
+    quotes: _containers.RepeatedCompositeFieldContainer[ReviewQuote]
+    def __init__(self, topic: _Optional[str] = ..., reviews: _Optional[int] = ..., sentiment: _Optional[float] = ..., quotes: _Optional[_Iterable[_Union[ReviewQuote, _Mapping]]] = ...) -> None: ...
+
+class ReviewSummary(_message.Message):
+    __slots__ = ("with_text", "read", "not_read", "abstained", "sentiment", "negative", "neutral", "positive", "topics", "complaints", "questions", "disagreements")
+    WITH_TEXT_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
+    NOT_READ_FIELD_NUMBER: _ClassVar[int]
+    ABSTAINED_FIELD_NUMBER: _ClassVar[int]
+    SENTIMENT_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_FIELD_NUMBER: _ClassVar[int]
+    NEUTRAL_FIELD_NUMBER: _ClassVar[int]
+    POSITIVE_FIELD_NUMBER: _ClassVar[int]
+    TOPICS_FIELD_NUMBER: _ClassVar[int]
+    COMPLAINTS_FIELD_NUMBER: _ClassVar[int]
+    QUESTIONS_FIELD_NUMBER: _ClassVar[int]
+    DISAGREEMENTS_FIELD_NUMBER: _ClassVar[int]
+    with_text: int
+    read: int
+    not_read: int
+    abstained: str
+    sentiment: float
+    negative: int
+    neutral: int
+    positive: int
+    topics: _containers.RepeatedCompositeFieldContainer[ReviewTopic]
+    complaints: _containers.RepeatedCompositeFieldContainer[ReviewQuote]
+    questions: _containers.RepeatedCompositeFieldContainer[ReviewQuote]
+    disagreements: _containers.RepeatedCompositeFieldContainer[ReviewQuote]
+    def __init__(self, with_text: _Optional[int] = ..., read: _Optional[int] = ..., not_read: _Optional[int] = ..., abstained: _Optional[str] = ..., sentiment: _Optional[float] = ..., negative: _Optional[int] = ..., neutral: _Optional[int] = ..., positive: _Optional[int] = ..., topics: _Optional[_Iterable[_Union[ReviewTopic, _Mapping]]] = ..., complaints: _Optional[_Iterable[_Union[ReviewQuote, _Mapping]]] = ..., questions: _Optional[_Iterable[_Union[ReviewQuote, _Mapping]]] = ..., disagreements: _Optional[_Iterable[_Union[ReviewQuote, _Mapping]]] = ...) -> None: ...
 
 class Attribution(_message.Message):
     __slots__ = ("by_token", "by_last_touch", "unattributed")
@@ -260,7 +304,7 @@ class LaunchSuggestion(_message.Message):
     def __init__(self, field: _Optional[str] = ..., change: _Optional[str] = ..., units_difference: _Optional[float] = ..., revenue_difference: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
 
 class GetLaunchReportResponse(_message.Message):
-    __slots__ = ("launch", "decision", "forecasts", "observed_until", "within_band", "weeks", "remaining", "total", "stock_left", "stock_ends_on", "click_through_rate", "conversion_rate", "buyers", "repeat_rate", "attribution", "reviews", "mean_rating", "topics", "suggestions", "info")
+    __slots__ = ("launch", "decision", "forecasts", "observed_until", "within_band", "weeks", "remaining", "total", "stock_left", "stock_ends_on", "click_through_rate", "conversion_rate", "buyers", "repeat_rate", "attribution", "reviews", "mean_rating", "review_summary", "suggestions", "info")
     LAUNCH_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     FORECASTS_FIELD_NUMBER: _ClassVar[int]
@@ -278,7 +322,7 @@ class GetLaunchReportResponse(_message.Message):
     ATTRIBUTION_FIELD_NUMBER: _ClassVar[int]
     REVIEWS_FIELD_NUMBER: _ClassVar[int]
     MEAN_RATING_FIELD_NUMBER: _ClassVar[int]
-    TOPICS_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_SUMMARY_FIELD_NUMBER: _ClassVar[int]
     SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
     launch: Launch
@@ -298,10 +342,10 @@ class GetLaunchReportResponse(_message.Message):
     attribution: Attribution
     reviews: int
     mean_rating: float
-    topics: _containers.RepeatedCompositeFieldContainer[ReviewTopic]
+    review_summary: ReviewSummary
     suggestions: _containers.RepeatedCompositeFieldContainer[LaunchSuggestion]
     info: _types_pb2.ResponseInfo
-    def __init__(self, launch: _Optional[_Union[Launch, _Mapping]] = ..., decision: _Optional[_Union[_launch_pb2.LaunchDecision, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., observed_until: _Optional[str] = ..., within_band: bool = ..., weeks: _Optional[_Iterable[_Union[LaunchReportWeek, _Mapping]]] = ..., remaining: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., total: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., stock_left: _Optional[float] = ..., stock_ends_on: _Optional[str] = ..., click_through_rate: _Optional[float] = ..., conversion_rate: _Optional[float] = ..., buyers: _Optional[int] = ..., repeat_rate: _Optional[float] = ..., attribution: _Optional[_Union[Attribution, _Mapping]] = ..., reviews: _Optional[int] = ..., mean_rating: _Optional[float] = ..., topics: _Optional[_Iterable[_Union[ReviewTopic, _Mapping]]] = ..., suggestions: _Optional[_Iterable[_Union[LaunchSuggestion, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
+    def __init__(self, launch: _Optional[_Union[Launch, _Mapping]] = ..., decision: _Optional[_Union[_launch_pb2.LaunchDecision, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., observed_until: _Optional[str] = ..., within_band: bool = ..., weeks: _Optional[_Iterable[_Union[LaunchReportWeek, _Mapping]]] = ..., remaining: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., total: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., stock_left: _Optional[float] = ..., stock_ends_on: _Optional[str] = ..., click_through_rate: _Optional[float] = ..., conversion_rate: _Optional[float] = ..., buyers: _Optional[int] = ..., repeat_rate: _Optional[float] = ..., attribution: _Optional[_Union[Attribution, _Mapping]] = ..., reviews: _Optional[int] = ..., mean_rating: _Optional[float] = ..., review_summary: _Optional[_Union[ReviewSummary, _Mapping]] = ..., suggestions: _Optional[_Iterable[_Union[LaunchSuggestion, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
 
 class GetScoreboardRequest(_message.Message):
     __slots__ = ("created_from", "created_before")

@@ -126,6 +126,22 @@ CARDS = {
         ),
         ethics=("It names products of other makers with their past sales: show it to the retailer's own people.",),
     ),
+    "review_sentiment": Card(
+        title="review_sentiment: reads a sentence of a review",
+        models=("review_sentiment",),
+        what="Says how likely a sentence speaks ill of a product, is neutral, or speaks well of it.",
+        intended="Summaries of a launch's reviews, from 10 reviews on; complaints that customer service should read.",
+        not_for="Judging people, or single reviews without reading them. Languages that the tokenizer does not know: "
+        "their reviews are not read, and the report says so.",
+        part="",
+        training=("reviews",),
+        limits=(
+            "It learns from the shop's own stars and texts where there are 500; else from sentences about other goods, "
+            "films and medicines that packages ship.",
+            "Irony, and praise for another product, are often misread.",
+        ),
+        ethics=("Reviews are written by people: a complaint is quoted, with its event, not attributed to a user.",),
+    ),
 }
 HEADINGS = {
     "wape": "WAPE (median)",

@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
 from torch import nn
 
 import onshelf_release
@@ -39,12 +41,21 @@ from onshelf_exporter.release import graphs as onnx_graphs
 from onshelf_exporter.release.graphs import Arrays
 from onshelf_exporter.training.encode import load_bert
 from onshelf_exporter.training.history import load_dataset
+from onshelf_exporter.training.reviews import load_reviews, review_folder
 from onshelf_exporter.training.run_arguments import add_run_arguments, run_recipe
 from onshelf_exporter.training.runs import Run, open_run
 from onshelf_exporter.training.texts import load_tokenizer, model_folder, pad_token
 from onshelf_exporter.training.workers import side_by_side
 from onshelf_release.candidates import CANDIDATE_COLUMNS, CHANNEL_SLOTS, HORIZONS
-from onshelf_release.signatures import CPU_ENCODERS, EMBEDDING_DIM, QUANTILE_LEVELS, SIGNATURES, VECTOR_DIM
+from onshelf_release.signatures import (
+    CPU_ENCODERS,
+    EMBEDDING_DIM,
+    PRODUCT_FIT,
+    QUANTILE_LEVELS,
+    REVIEW_SENTIMENT,
+    SIGNATURES,
+    VECTOR_DIM,
+)
 from onshelf_release.tables import COLUMNS
 
 TOOLS = (
@@ -149,6 +160,7 @@ def _modules(training: Run, role: str) -> dict[str, nn.Module]:
     encoder = modules["product_encoder"]
     assert isinstance(encoder, ProductEncoder)
     encoder.text = text.eval().requires_grad_(False)
+    modules[REVIEW_SENTIMENT] = load_reviews(training)
     return {name: module.eval() for name, module in modules.items()}
 
 
@@ -157,10 +169,8 @@ def _rows(training: Run, role: str) -> dict[str, Arrays]:
     samples = dict(np.load(training.folder / role / "samples.npz"))
     tokenizer = load_tokenizer(training.recipe.encoder)
     tokenizer.enable_padding(pad_id=pad_token(tokenizer))
-    encoded = tokenizer.encode_batch([str(text) for text in samples["texts"]])
+    samples |= _tokens(tokenizer, samples["texts"])
     n = len(samples["candidates"])
-    samples["input_ids"] = np.array([e.ids for e in encoded], dtype=np.int64)
-    samples["attention_mask"] = np.array([e.attention_mask for e in encoded], dtype=np.int64)
     # every launch is scored under the actions of seven others, too
     actions = (np.arange(n)[:, None] + np.arange(8)[None, :]) % n
     samples["candidates"] = np.ascontiguousarray(samples["candidates"][actions])
@@ -169,10 +179,22 @@ def _rows(training: Run, role: str) -> dict[str, Arrays]:
         user = [torch.from_numpy(samples[tensor.name]) for tensor in SIGNATURES["user_encoder"].inputs]
         said = modules["user_encoder"](*user)
     samples |= {t.name: value.numpy() for t, value in zip(SIGNATURES["user_encoder"].outputs, said, strict=True)}
-    fit = _fit_rows(samples, modules["product_neighbours"])
+    own = {
+        PRODUCT_FIT: _fit_rows(samples, modules["product_neighbours"]),
+        REVIEW_SENTIMENT: _tokens(tokenizer, np.load(review_folder(training) / "samples.npz")["texts"]),
+    }
     return {
-        name: fit if name == "product_fit" else {t.name: samples[t.name] for t in signature.inputs}
+        name: own.get(name) or {t.name: samples[t.name] for t in signature.inputs}
         for name, signature in SIGNATURES.items()
+    }
+
+
+def _tokens(tokenizer: Tokenizer, texts: NDArray[np.str_]) -> Arrays:
+    """Ids and masks of texts, padded to the longest."""
+    encoded = tokenizer.encode_batch([str(text) for text in texts])
+    return {
+        "input_ids": np.array([e.ids for e in encoded], dtype=np.int64),
+        "attention_mask": np.array([e.attention_mask for e in encoded], dtype=np.int64),
     }
 
 
@@ -215,6 +237,7 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
     tokenizer = load_tokenizer(recipe.encoder)
     unknown = next((t for t in ("[UNK]", "<unk>") if tokenizer.token_to_id(t) is not None), "[UNK]")
     encoder = json.loads((training.encoder_folder / "done.json").read_text(encoding="utf-8"))
+    reviews = json.loads((review_folder(training) / "done.json").read_text(encoding="utf-8"))
     return {
         "schema_version": 1,
         "role": role,
@@ -258,9 +281,10 @@ def _manifest(training: Run, role: str, models: dict[str, Any], folder: Path) ->
             f"{table}.arrow": hashlib.sha256((folder / f"{table}.arrow").read_bytes()).hexdigest() for table in COLUMNS
         },
         "calibration": record["calibration"],
-        "metrics": record["metrics"],
+        "metrics": record["metrics"] | {"reviews": reviews["metrics"]},
         "training": {
             "encoder": encoder,
+            "reviews": {key: value for key, value in reviews.items() if key != "metrics"},
             "threads": record.get("threads"),
             "note": "The text encoder is fine-tuned once, on weeks up to encoder_cut_week, and shared; all else is "
             "fitted on weeks up to cut_week. Launches are training rows when week + 7 <= cut_week (4-week outcomes and "

@@ -28,6 +28,8 @@ from onshelf_release.signatures import (
     PRODUCT_FIT,
     PRODUCT_NEIGHBOURS,
     PRODUCT_RETRIEVAL,
+    REVIEW_SENTIMENT,
+    SENTENCES_AT_ONCE,
     SIGNATURES,
     TOKEN_BUCKETS,
     USER_ENCODER,
@@ -154,6 +156,13 @@ SERVING = {
         about="Embedding -> the past launches that resemble a product. k is at most 50.",
         batch=64,
         usual_batch=8,
+    ),
+    REVIEW_SENTIMENT: Serving(
+        about="A sentence of a review -> probabilities: negative, neutral, positive.",
+        batch=SENTENCES_AT_ONCE,
+        usual_batch=32,
+        warm=_each("tokens", TOKEN_BUCKETS),
+        usual={"tokens": 32},
     ),
 }
 

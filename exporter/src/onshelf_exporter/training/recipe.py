@@ -206,6 +206,21 @@ class TowerRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReviewRecipe:
+    """The sentiment of reviews: the encoder's pretrained BERT, tuned on at most `texts` texts (0 = all); the words and
+    the lower `frozen_layers` stay as pretrained."""
+
+    texts: int = 0
+    frozen_layers: int = 2
+    loop: LoopRecipe = field(
+        default_factory=lambda: LoopRecipe(epochs=3, learning_rate=1e-4, batch_size=32, patience=1)
+    )
+
+    def __post_init__(self) -> None:
+        _check(self, "texts", self.texts == 0 or self.texts >= 32, "must be 0, or at least 32")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReleaseRecipe:
     """Which model releases a run trains. A cut week is the last week of data that the model release may see.
 
@@ -235,6 +250,7 @@ class Recipe:
     content: ContentRecipe = field(default_factory=ContentRecipe)
     outcome: OutcomeRecipe = field(default_factory=OutcomeRecipe)
     towers: TowerRecipe = field(default_factory=TowerRecipe)
+    reviews: ReviewRecipe = field(default_factory=ReviewRecipe)
     release: ReleaseRecipe = field(default_factory=ReleaseRecipe)
 
     def __post_init__(self) -> None:

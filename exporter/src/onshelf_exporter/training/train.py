@@ -43,6 +43,7 @@ from onshelf_exporter.training.missing import not_learned
 from onshelf_exporter.training.outcome import actual_candidates, launch_attributes, train_outcome
 from onshelf_exporter.training.practice_rates import practice_rates
 from onshelf_exporter.training.recipe import Recipe
+from onshelf_exporter.training.reviews import train_reviews
 from onshelf_exporter.training.run_arguments import add_run_arguments, run_recipe
 from onshelf_exporter.training.runs import MIN_LAUNCHES, OUTCOME_WEEKS, Run, open_run
 from onshelf_exporter.training.tables import write_tables
@@ -97,6 +98,7 @@ def train(data: Path, recipe: Recipe, runs: Path, roles: list[str]) -> Run:
             if distributed.leads():
                 print(threads.said(count), file=sys.stderr, flush=True)
             train_encoder(training)
+            train_reviews(training)
             memory.give_back()
         distributed.barrier()  # the leader has written it
         own = distributed.mine(todo)

@@ -34,7 +34,7 @@ from onshelf_gateway.inference.tracing import Tracing
 from onshelf_gateway.inference.trials import Trials
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_release.candidates import CANDIDATE_COLUMNS, HORIZONS
-from onshelf_release.codes import CATEGORY_LEVELS
+from onshelf_release.codes import CATEGORY_LEVELS, SENTIMENTS
 from onshelf_release.signatures import (
     AUDIENCE_RETRIEVAL,
     CANDIDATE_BUCKETS,
@@ -46,6 +46,7 @@ from onshelf_release.signatures import (
     PRODUCT_FIT,
     PRODUCT_NEIGHBOURS,
     PRODUCT_RETRIEVAL,
+    REVIEW_SENTIMENT,
     USER_ENCODER,
     asked_outputs,
     bucket,
@@ -359,6 +360,21 @@ class Models:
             positions = reasons_of(PRODUCT_RETRIEVAL, out[reasons], events)
             found.append(retrieved(PRODUCT_RETRIEVAL, out[indices], out[scores], rows, positions))
         return found[0], found[1]
+
+    @_tried(REVIEW_SENTIMENT)
+    async def read_sentences(self, call: Call, release: ModelRelease, input_ids: Ints, mask: Ints) -> Floats:
+        """Sentiment of sentences [n, tokens], n at most SENTENCES_AT_ONCE: probabilities [n, 3] in the order of
+        SENTIMENTS."""
+        inputs: dict[str, Array] = {"input_ids": input_ids, "attention_mask": mask}
+        outputs = asked_outputs(REVIEW_SENTIMENT)
+        with call.stage(REVIEW_SENTIMENT, len(input_ids)), self._guarded.failures(call, REVIEW_SENTIMENT):
+            out = await self._guarded.infer(REVIEW_SENTIMENT, release.version, inputs, outputs, call.remaining())
+        said = wide(out["sentiment"])
+        check_batch(REVIEW_SENTIMENT, "sentiment", said, len(input_ids))
+        check_finite(REVIEW_SENTIMENT, "sentiment", said)
+        if said.shape[1:] != (len(SENTIMENTS),) or (np.abs(said.sum(axis=1) - 1) > 1e-3).any():
+            raise invalid(REVIEW_SENTIMENT, f"sentiment {said.shape} must be {len(SENTIMENTS)} shares of 1 each")
+        return said
 
     async def _run(
         self, call: Call, release: ModelRelease, model: str, inputs: Arrays, items: int = 0

@@ -48,10 +48,11 @@ def tokenize(release: ModelRelease, product: ProductQuestion) -> Tokens:
     mask = (np.arange(size) < len(ids)).astype(np.int64)
     if text != product.title:
         encoding = release.tokenizer.encode(product.title, add_special_tokens=False)
-    return Tokens(input_ids, mask, _unknown_share(release, product.title, encoding))
+    return Tokens(input_ids, mask, unknown_share(release, product.title, encoding))
 
 
-def _unknown_share(release: ModelRelease, title: str, encoding: Encoding) -> float:
+def unknown_share(release: ModelRelease, title: str, encoding: Encoding) -> float:
+    """Share of the words of a text that hold a token which the vocabulary does not know; 1 where it has no words."""
     unknown_id = release.tokenizer.token_to_id(release.manifest.tokenizer.unk_token)
     words: dict[int, bool] = {}
     for word, token, (start, end) in zip(encoding.word_ids, encoding.ids, encoding.offsets, strict=True):

@@ -16,6 +16,7 @@ from onshelf_gateway.feedback.memory import Memory
 from onshelf_gateway.inference.models import Models
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.releases.release_set import ReleaseSet
+from onshelf_gateway.reviews.reading import Reader
 from onshelf_gateway.settings import Settings
 
 
@@ -32,6 +33,7 @@ class Gateway:
     forgotten: Forgotten
     answers: Answers[launch_pb2.PlanLaunchResponse] = field(init=False)
     shared: Shared[launch_pb2.PlanLaunchResponse] = field(init=False, default_factory=Shared)
+    reader: Reader = field(init=False)
     search_indexes: dict[str, asyncio.Task[SearchIndex]] = field(init=False, default_factory=dict)
     upserted_index: tuple[tuple[str, int, int], asyncio.Task[SearchIndex]] | None = field(init=False, default=None)
     draining: asyncio.Event = field(init=False, default_factory=asyncio.Event)
@@ -39,6 +41,7 @@ class Gateway:
     def __post_init__(self) -> None:
         self.answers = Answers(self.settings.idempotency_entries, self.settings.idempotency_mib << 20)
         self.forgotten.changed = self.answers.clear  # plans kept for a repeated request id have audiences, too
+        self.reader = Reader(self.models)
 
     def release(self, call: Call, version: int) -> ModelRelease:
         """The model release of a call; every model call and table of it comes from this one."""

@@ -183,6 +183,17 @@ def rated_reviews(connection: sa.Connection, product_ids: Sequence[str], first_d
     return found
 
 
+def written_reviews(
+    connection: sa.Connection, product_id: str, first_day: str, until: str, most: int
+) -> tuple[list[Any], int]:
+    """The newest reviews with a text from a day on and before another (event_id, day, rating, text), and how many."""
+    e = EVENTS.c
+    mine = (e.product_id == product_id, e.kind == "review", e.text != "", e.day >= first_day, e.day < until)
+    total = connection.execute(sa.select(sa.func.count()).select_from(EVENTS).where(*mine)).scalar_one()
+    query = sa.select(e.event_id, e.day, e.rating, e.text).where(*mine).order_by(e.time.desc(), e.sequence.desc())
+    return list(connection.execute(query.limit(most)).all()), int(total)
+
+
 def count_buyers(connection: sa.Connection, product_id: str, first_day: str, until: str) -> tuple[int, int]:
     """Users who bought a product from a day on and before another, and how many of them on more than one day."""
     e = EVENTS.c

@@ -20,6 +20,7 @@ VOCABULARY, EMBEDDING, VECTOR = 50_000, 128, 64
 ELASTICITY, COVERAGE, DISCOUNT, COUPON = 1.8, 0.7, 1.1, 0.15
 SIZE = 1.5  # dispersion of the negative binomial
 CONFIDENT = 0.3  # as the exported encoder has it
+PRAISE, BLAME = {"great", "love", "fresh", "tasty"}, {"bad", "broken", "stale", "leaks"}
 MOST_USERS, MOST_LAUNCHES, MOST_PRODUCTS = 3840, 50, 1000
 
 
@@ -63,6 +64,7 @@ class FakeBackend:
             "product_fit": self._product_fit,
             "audience_retrieval": self._audience_retrieval,
             "launch_retrieval": self._launch_retrieval,
+            "review_sentiment": self._review_sentiment,
         }
 
     def count(self, model: str) -> int:
@@ -267,6 +269,18 @@ class FakeBackend:
     def _launch_retrieval(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
         launches = self._embed_titles(release, release.launches["title"].to_pylist())
         return _best("launch_indices", "similarities", launches @ inputs["embedding"][0], MOST_LAUNCHES)
+
+    def _review_sentiment(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
+        """By a few words of praise and blame."""
+        texts = release.tokenizer.decode_batch(inputs["input_ids"].tolist())
+        said = np.array([mood_of(text.replace(" ##", "").casefold().split()) for text in texts], dtype=np.float32)
+        return {"sentiment": said / said.sum(axis=1, keepdims=True)}
+
+
+def mood_of(words: Sequence[str]) -> list[float]:
+    """Probabilities of negative, neutral, positive by which of a few words there are more."""
+    mood = sum(word in PRAISE for word in words) - sum(word in BLAME for word in words)
+    return [0.9 if mood < 0 else 0.05, 0.9 if mood == 0 else 0.05, 0.9 if mood > 0 else 0.05]
 
 
 def _nothing(model: str, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:  # noqa: ARG001

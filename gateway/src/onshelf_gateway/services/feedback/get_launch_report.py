@@ -12,9 +12,12 @@ from sqlalchemy import Connection
 from onshelf.v1 import feedback_pb2, launch_pb2, types_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import refuse
+from onshelf_gateway.call.optional import optional
 from onshelf_gateway.planning.stock import rounded_up
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests import money
+from onshelf_gateway.reviews.sentences import read_reviews
+from onshelf_gateway.reviews.summary import summarise
 from onshelf_gateway.services.feedback.launch_course import (
     KINDS,
     Course,
@@ -35,9 +38,11 @@ from onshelf_gateway.services.response import response_info
 from onshelf_gateway.store import answers, events
 from onshelf_release.calendar import WEEK
 from onshelf_release.life_cycle import WEEKS
+from onshelf_release.signatures import REVIEW_SENTIMENT
 
 F, L, T = feedback_pb2, launch_pb2, types_pb2
 Floats = NDArray[np.float64]
+MOST_REVIEWS = 500  # the newest of a launch, that are read
 DEMAND_LEVELS = (np.arange(199) + 0.5) / 199  # of demand, to take the mean of lost sales over
 
 
@@ -50,6 +55,8 @@ class Counted:
     buyers: int
     again: int
     attributed: tuple[int, int, int]
+    written: list[Any]
+    written_in_all: int
 
 
 async def get_launch_report(
@@ -98,8 +105,26 @@ async def get_launch_report(
                 T.NOTICE_CODE_NO_EVENTS,
                 f"no event of product {counted.launch.row.decided_product_id} was recorded since its launch",
             )
+    if counted.written:
+        await _add_reviews(gateway, call, serving, counted, response)
     response.info.CopyFrom(response_info(call, release, counted.launch.scale))
     return response
+
+
+async def _add_reviews(
+    gateway: Gateway, call: Call, serving: ModelRelease, counted: Counted, response: F.GetLaunchReportResponse
+) -> None:
+    """What reviews say, by the newest model release: reading does not change what was planned."""
+    if REVIEW_SENTIMENT not in serving.manifest.models:
+        call.notice(
+            T.NOTICE_CODE_REVIEWS_NOT_READ,
+            f"model release {serving.version} has no model {REVIEW_SENTIMENT}: reviews are counted, not read",
+        )
+        return
+    reading = summarise(gateway.reader, call, serving, read_reviews(counted.written), counted.written_in_all)
+    summary = await optional(call, reading, "what reviews say is")
+    if summary is not None:
+        response.review_summary.CopyFrom(summary)
 
 
 def _count(
@@ -117,7 +142,16 @@ def _count(
     product, first, end = row.decided_product_id, launch.first.isoformat(), launch.end.isoformat()
     buyers, again = events.count_buyers(connection, product, first, end)
     attributed = events.count_attributed(connection, product, first, end, window_days)
-    return Counted(launch=launch, course=course, buyers=buyers, again=again, attributed=attributed)
+    written, in_all = events.written_reviews(connection, product, first, end, MOST_REVIEWS)
+    return Counted(
+        launch=launch,
+        course=course,
+        buyers=buyers,
+        again=again,
+        attributed=attributed,
+        written=written,
+        written_in_all=in_all,
+    )
 
 
 def _report(counted: Counted, release: ModelRelease, today: dt.date) -> F.GetLaunchReportResponse:

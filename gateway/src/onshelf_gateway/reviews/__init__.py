@@ -1,0 +1,1 @@
+"""What reviews say: sentences, their sentiment, topics."""
