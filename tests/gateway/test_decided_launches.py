@@ -197,3 +197,14 @@ async def test_a_release_from_before_it_serves_as_before(tmp_path, words):
         await decide(gateway, words, "promoted", **PROMOTED)
         after = (await new_products(gateway))["promoted"]
         assert (after.score, after.reason) == (before.score, before.reason)
+
+
+async def test_deciding_the_same_again_brings_a_product_back_that_is_missing(running, words):
+    plan = await decide(running, words, "missing", **PROMOTED)
+    before = (await new_products(running))["missing"].score
+    await clear(running, "missing")
+    decision = L.LaunchDecision(kind=L.DECISION_KIND_ACCEPTED, decided_by="kim", product_id="missing")
+    again = await running.launch.DecideLaunch(L.DecideLaunchRequest(plan_id=plan.plan_id, decision=decision))
+    assert not again.revised
+    assert (await new_products(running))["missing"].score == pytest.approx(before)
+    await clear(running, "missing")

@@ -34,7 +34,7 @@ class Entry:
     launch: DecidedLaunch | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UpsertedProducts:
     """Upserted products that are scored for a user: ids and changes [n], what product_fit reads of each, and `rows`.
 
@@ -216,11 +216,11 @@ class Shelf:
         rows = self.delta.array("rows")[at]
         beyond = self.release.products.num_rows + np.arange(len(at))
         return UpsertedProducts(
-            self.delta.array("names")[at],
-            self.delta.array("changes")[at],
-            np.where(rows >= 0, rows, beyond),
-            {name: np.asarray(self.delta.array(name)[at]) for name in FIT_INPUTS},
-            self._lifts(at, today),
+            names=self.delta.array("names")[at],
+            changes=self.delta.array("changes")[at],
+            rows=np.where(rows >= 0, rows, beyond),
+            inputs={name: np.asarray(self.delta.array(name)[at]) for name in FIT_INPUTS},
+            lifts=self._lifts(at, today),
         )
 
     def _lifts(self, at: Ints, today: dt.date) -> NDArray[np.float32]:

@@ -21,7 +21,7 @@ COLUMNS = ("rec_n10", "rec_r10")  # one number for all users moves no audience
 EIGHT = HORIZONS.index(8)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DecidedRow:
     """Some of the launches among themselves: a column without and with the decided actions, and the difference."""
 
@@ -35,13 +35,19 @@ class DecidedRow:
 
 def lifts(release: MeasuredRelease, data: Dataset, rows: LaunchRows) -> Floats:
     """Logarithm of how many times more buyers each launch's action promises than none [n]."""
+    buyers, without = expected_buyers(release, data, rows)
+    return np.log(buyers / without)
+
+
+def expected_buyers(release: MeasuredRelease, data: Dataset, rows: LaunchRows) -> tuple[Floats, Floats]:
+    """Buyers [n] in 8 weeks under each launch's action, and without promotion, coupon and discount."""
     encoded, actions = release.encode(rows.frame), served.actions(release, data, rows)
     actions[..., ENTERED_BY_SALE] = 0.0
     plain = actions.copy()
     plain[..., [DISCOUNT, COUPON]] = 0.0
     plain[..., COVERAGE] = 0.0
     buyers, without = (release.outcomes(encoded, one)["buyers_mean"][:, 0, EIGHT] for one in (actions, plain))
-    return np.log(buyers.astype(np.float64)) - np.log(without.astype(np.float64))
+    return buyers.astype(np.float64), without.astype(np.float64)
 
 
 def compare(data: Dataset, task: ColdTask, scores: Floats, lift: Floats, weight: float, draws: int) -> list[DecidedRow]:
@@ -68,12 +74,12 @@ def compare(data: Dataset, task: ColdTask, scores: Floats, lift: Floats, weight:
         intervals, versus = tables.compare_rows(both, {column: [households] for column in COLUMNS}, draws)
         found += [
             DecidedRow(
-                name,
-                len(part.rows),
-                one.column,
-                intervals[one.column].value - one.difference.value,
-                intervals[one.column],
-                one.difference,
+                launches=name,
+                count=len(part.rows),
+                column=one.column,
+                today=intervals[one.column].value - one.difference.value,
+                decided=intervals[one.column],
+                difference=one.difference,
             )
             for one in versus
         ]
