@@ -180,6 +180,7 @@ def write_release(releases: Path, repository: Path, cut_week: int, version: int 
         "quantile_levels": list(LEVELS),
         "units_support": list(SUPPORT),
         "candidate_columns": list(CANDIDATE_COLUMNS),
+        "decided_lift_weight": 1.0,
         "tokenizer": {"file": "tokenizer.json", "max_length": 64, "pad_id": 1},
         "models": described,
     }

@@ -205,7 +205,7 @@ class LaunchPlan:
     """One plan: what to do, what will come of it, and why. rank 1 is best; 0 is a plan that was not ranked.
 
     price_path has a step for each week that the advised stock covers. broken_constraints names the constraints that an
-    unranked plan breaks.
+    unranked plan breaks. buyers_without_promotion is known of a decision's executed plan only.
     """
 
     rank: int = 0
@@ -221,6 +221,7 @@ class LaunchPlan:
     price_path: tuple[PriceStep, ...] = ()
     price_response: PriceResponse | None = None
     broken_constraints: tuple[str, ...] = ()
+    buyers_without_promotion: float = 0.0
 
     def forecast(self, horizon_weeks: int = 8) -> OutcomeForecast:
         """The forecast for 4 or 8 weeks. Raises ValueError where the answer has none for that horizon."""

@@ -50,6 +50,7 @@ class Manifest(BaseModel):
     tokenizer: TokenizerFile
     language: str = "en"
     not_learned: tuple[str, ...] = ()  # what the data did not say, in sentences
+    decided_lift_weight: float = Field(default=0.0, ge=0)  # of a decided launch's lift in the score of a new product
     data_hash: str = ""
     git_commit: str | None = None
     models: dict[str, dict[str, object]] = Field(default_factory=dict)

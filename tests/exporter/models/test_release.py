@@ -47,6 +47,7 @@ def test_manifest_says_what_a_release_is(manifest: dict[str, Any]) -> None:
     assert manifest["quantile_levels"] == list(QUANTILE_LEVELS)
     assert manifest["candidate_columns"] == list(CANDIDATE_COLUMNS)
     assert len(manifest["candidate_columns"]) == 37
+    assert manifest["decided_lift_weight"] == 1.0
     assert manifest["calibration"]["launches"] > 500
     assert set(manifest["models"]) == set(SIGNATURES)
 

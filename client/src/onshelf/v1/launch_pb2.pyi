@@ -278,7 +278,7 @@ class PriceResponse(_message.Message):
     def __init__(self, elasticity: _Optional[float] = ..., plan_elasticity: _Optional[float] = ..., category_elasticity: _Optional[float] = ..., weight: _Optional[float] = ..., basis: _Optional[str] = ...) -> None: ...
 
 class LaunchPlan(_message.Message):
-    __slots__ = ("rank", "action", "forecasts", "objective_value", "promotion_cost", "discount_cost", "stock", "effects", "support", "summary", "price_path", "price_response", "broken_constraints")
+    __slots__ = ("rank", "action", "forecasts", "objective_value", "promotion_cost", "discount_cost", "stock", "effects", "support", "summary", "price_path", "price_response", "broken_constraints", "buyers_without_promotion")
     RANK_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     FORECASTS_FIELD_NUMBER: _ClassVar[int]
@@ -292,6 +292,7 @@ class LaunchPlan(_message.Message):
     PRICE_PATH_FIELD_NUMBER: _ClassVar[int]
     PRICE_RESPONSE_FIELD_NUMBER: _ClassVar[int]
     BROKEN_CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
+    BUYERS_WITHOUT_PROMOTION_FIELD_NUMBER: _ClassVar[int]
     rank: int
     action: _types_pb2.Action
     forecasts: _containers.RepeatedCompositeFieldContainer[_types_pb2.OutcomeForecast]
@@ -305,7 +306,8 @@ class LaunchPlan(_message.Message):
     price_path: _containers.RepeatedCompositeFieldContainer[PriceStep]
     price_response: PriceResponse
     broken_constraints: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, rank: _Optional[int] = ..., action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., objective_value: _Optional[float] = ..., promotion_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., discount_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., stock: _Optional[_Union[_types_pb2.StockAdvice, _Mapping]] = ..., effects: _Optional[_Iterable[_Union[ActionEffect, _Mapping]]] = ..., support: _Optional[_Union[_types_pb2.Support, _Mapping]] = ..., summary: _Optional[str] = ..., price_path: _Optional[_Iterable[_Union[PriceStep, _Mapping]]] = ..., price_response: _Optional[_Union[PriceResponse, _Mapping]] = ..., broken_constraints: _Optional[_Iterable[str]] = ...) -> None: ...
+    buyers_without_promotion: float
+    def __init__(self, rank: _Optional[int] = ..., action: _Optional[_Union[_types_pb2.Action, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., objective_value: _Optional[float] = ..., promotion_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., discount_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., stock: _Optional[_Union[_types_pb2.StockAdvice, _Mapping]] = ..., effects: _Optional[_Iterable[_Union[ActionEffect, _Mapping]]] = ..., support: _Optional[_Union[_types_pb2.Support, _Mapping]] = ..., summary: _Optional[str] = ..., price_path: _Optional[_Iterable[_Union[PriceStep, _Mapping]]] = ..., price_response: _Optional[_Union[PriceResponse, _Mapping]] = ..., broken_constraints: _Optional[_Iterable[str]] = ..., buyers_without_promotion: _Optional[float] = ...) -> None: ...
 
 class FrontierPoint(_message.Message):
     __slots__ = ("action", "channels", "units", "revenue", "promotion_cost", "promotion_effort", "marginal_units", "discount_cost")

@@ -20,6 +20,7 @@ from onshelf.v1 import types_pb2
 from onshelf_gateway.call import metrics
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import GatewayError
+from onshelf_gateway.catalog.decided import decided_launch
 from onshelf_gateway.catalog.read_products import AT_ONCE, read_products
 from onshelf_gateway.catalog.shelf import Entry, Shelf
 from onshelf_gateway.inference.models import Models
@@ -140,6 +141,15 @@ class Catalog:
         metrics.catalog_deletes.inc(written.known)
         return written
 
+    async def redecide(self, release: ModelRelease, names: Sequence[str]) -> None:
+        """Have every process read anew what was decided about upserted products; others are left alone.
+
+        Raises:
+            GatewayError: STORE_UNAVAILABLE; nothing was written.
+        """
+        models = self._key(release)
+        await self._write(lambda: self._store.touch(names, models), self._shelf(release))
+
     async def _write(self, work: Callable[[], Written], shelf: Shelf) -> Written:
         async def write() -> Written:  # goes on when its call has gone: what is durable must be applied
             async with self._writing:
@@ -207,7 +217,7 @@ class Catalog:
                 continue
             product = None if change.deleted else types_pb2.Product.FromString(change.product)
             self._live += (product is not None) - (before is not None and before.product is not None)
-            self._entries[change.product_id] = Entry(change.number, product)
+            self._entries[change.product_id] = Entry(change.number, product, decided_launch(change.executed))
             fresh.append((change, encodings))
             if lag:
                 metrics.catalog_lag.observe(max(0.0, (now - change.changed_at).total_seconds()))

@@ -35,7 +35,7 @@ class Delta:
     Attributes:
         places: place of each product id.
         names: product ids [capacity]; changes: their numbers; rows: their rows in the release's own catalog, -1 where
-            they have none; fits: whether product_fit scores them.
+            they have none; fits: whether product_fit scores them; lifts, ends: of `DecidedLaunch`, 0 without one.
     """
 
     def __init__(self) -> None:
@@ -48,6 +48,8 @@ class Delta:
         self._arrays["changes"] = np.zeros(0, dtype=np.int64)
         self._arrays["rows"] = np.zeros(0, dtype=np.int64)
         self._arrays["fits"] = np.zeros(0, dtype=bool)
+        self._arrays["lifts"] = np.zeros(0, dtype=np.float32)
+        self._arrays["ends"] = np.zeros(0, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -61,10 +63,14 @@ class Delta:
         """A column of all products [n, ...]; a view that the next change may outdate."""
         return self._arrays[name][: len(self)]
 
-    def put(
-        self, names: Sequence[str], changes: Ints, records: NDArray[np.void], rows: Ints, fits: NDArray[np.bool_]
-    ) -> None:
-        """Add or replace products, distinct ids; all arguments have one entry for each."""
+    def put(self, names: Sequence[str], records: NDArray[np.void], **columns: NDArray[Any]) -> None:
+        """Add or replace products, distinct ids; all arguments have one entry for each.
+
+        Args:
+            names: product ids.
+            records: of RECORD.
+            columns: changes, rows, fits, lifts and ends.
+        """
         new = [name for name in names if name not in self.places]
         self._grow(len(self) + len(new))
         for name in new:
@@ -73,7 +79,8 @@ class Delta:
         for field in RECORD.names or ():
             self._arrays[field][at] = records[field]
         self._arrays["names"][at] = np.array(names, dtype=object)
-        self._arrays["changes"][at], self._arrays["rows"][at], self._arrays["fits"][at] = changes, rows, fits
+        for field, values in columns.items():
+            self._arrays[field][at] = values
 
     def remove(self, name: str) -> None:
         """Take a product out, if it is there; the last one gets its place."""

@@ -1,5 +1,6 @@
 """What one model release has to offer now: its own catalog, less what was deleted, with what was upserted."""
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onshelf.v1 import types_pb2
+from onshelf_gateway.catalog.decided import NEVER, DecidedLaunch
 from onshelf_gateway.catalog.delta import FIT_INPUTS, RECORD, Delta
 from onshelf_gateway.inference.outputs import EncodedUser, Retrieved
 from onshelf_gateway.releases.model_release import ModelRelease
@@ -25,23 +27,26 @@ LAST = 1e6  # place of what is not in a list
 
 @dataclass(frozen=True)
 class Entry:
-    """A product that was upserted, or deleted (without a product), with the number of that change."""
+    """A product that was upserted, or deleted (without a product), with the number of that change and its launch."""
 
     number: int
     product: types_pb2.Product | None
+    launch: DecidedLaunch | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UpsertedProducts:
     """Upserted products that are scored for a user: ids and changes [n], what product_fit reads of each, and `rows`.
 
-    These [n] are those of the release's own catalog, and beyond its end for products that it lacks.
+    These [n] are those of the release's own catalog, and beyond its end for products that it lacks. `lifts` [n] are
+    added to the scores: what the decided action promises, 0 where nothing is decided.
     """
 
     names: NDArray[Any]
     changes: Ints
     rows: Ints
     inputs: dict[str, NDArray[Any]]
+    lifts: NDArray[np.float32]
 
 
 class Shelf:
@@ -109,7 +114,18 @@ class Shelf:
             self._ids[mine] = records["categorical_ids"][own]
             self._known[mine] = True
             self._replaced_new[mine] = fits[own]
-        self.delta.put(names, np.array([number for _, number, _ in fresh], dtype=np.int64), records, rows, fits)
+        launches = [self._entries[name].launch for name in names]
+        lifts = [0.0 if one is None else one.lift for one in launches]
+        ends = [NEVER if one is None else one.ends for one in launches]
+        self.delta.put(
+            names,
+            records,
+            changes=np.array([number for _, number, _ in fresh], dtype=np.int64),
+            rows=rows,
+            fits=fits,
+            lifts=np.array(lifts, dtype=np.float32),
+            ends=np.array(ends, dtype=np.int64),
+        )
 
     def refuse(self, name: str, number: int, reason: str) -> None:
         """The release's models cannot read a product."""
@@ -139,6 +155,12 @@ class Shelf:
         """A product as it was upserted; None where it was not."""
         entry = self._entries.get(product_id)
         return None if entry is None else entry.product
+
+    def launch(self, product_id: str, today: dt.date) -> DecidedLaunch | None:
+        """The launch that was decided for an upserted product; None where there is none, or its weeks are over."""
+        entry = self._entries.get(product_id)
+        launch = None if entry is None else entry.launch
+        return launch if launch is not None and today.toordinal() < launch.ends else None
 
     def title(self, product_id: str) -> str:
         """The title of a product of the catalog."""
@@ -171,31 +193,41 @@ class Shelf:
         """The release's new products that were neither deleted nor replaced."""
         return new.take(np.flatnonzero(~self._replaced_new[new.indices] & ~self._gone[new.indices]))
 
-    def candidates(self, user: EncodedUser, categories: Bools | None = None) -> UpsertedProducts | None:
+    def candidates(self, user: EncodedUser, today: dt.date, categories: Bools | None = None) -> UpsertedProducts | None:
         """The upserted products that product_fit is to score for a user; None where there are none.
 
         All of them, up to MOST. Of more, those in the categories asked for; and of more than MOST of these, the best by
-        purchases of the same category, type and brand, and a little by the place among the factors.
+        purchases of the same category, type and brand, and a little by the place among the factors; a decided launch
+        comes by as much earlier as its score is lifted.
 
         Args:
             user: as `Models.encode_user` says.
+            today: launches whose weeks are over by this day are lifted no more.
             categories: whether each of the delta is in the categories asked for [n]; None where none were.
         """
         at = np.flatnonzero(self.delta.array("fits"))
         if len(at) > MOST and categories is not None:
             at = at[categories[at]]
         if len(at) > MOST:
-            at = at[np.sort(np.argpartition(-self._first_order(user, at), MOST)[:MOST])]
+            first = self._first_order(user, at) + self._lifts(at, today)
+            at = at[np.sort(np.argpartition(-first, MOST)[:MOST])]
         if not len(at):
             return None
         rows = self.delta.array("rows")[at]
         beyond = self.release.products.num_rows + np.arange(len(at))
         return UpsertedProducts(
-            self.delta.array("names")[at],
-            self.delta.array("changes")[at],
-            np.where(rows >= 0, rows, beyond),
-            {name: np.asarray(self.delta.array(name)[at]) for name in FIT_INPUTS},
+            names=self.delta.array("names")[at],
+            changes=self.delta.array("changes")[at],
+            rows=np.where(rows >= 0, rows, beyond),
+            inputs={name: np.asarray(self.delta.array(name)[at]) for name in FIT_INPUTS},
+            lifts=self._lifts(at, today),
         )
+
+    def _lifts(self, at: Ints, today: dt.date) -> NDArray[np.float32]:
+        """What is added to the scores of products of the delta [n]."""
+        running = self.delta.array("ends")[at] > today.toordinal()
+        weight = np.float32(self.release.manifest.decided_lift_weight)
+        return np.asarray(self.delta.array("lifts")[at] * running * weight)
 
     def _first_order(self, user: EncodedUser, at: Ints) -> NDArray[np.float32]:
         inside = (user.history > 0) & (user.history <= self.release.products.num_rows)

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from onshelf_gateway.store.answers import executed_plans
 from onshelf_gateway.store.database import Store
 
 AT_ONCE = 1_000  # ids in one statement
@@ -55,7 +56,12 @@ class CatalogFullError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ProductChange:
-    """The last change of a product; `encoding` is None where the models asked about have not read this version."""
+    """The last change of a product.
+
+    Attributes:
+        encoding: None where the models asked about have not read this version.
+        executed: onshelf.v1.LaunchPlan, serialized, of the product's latest executed launch; empty where there is none.
+    """
 
     product_id: str
     number: int
@@ -63,6 +69,7 @@ class ProductChange:
     product: bytes
     changed_at: dt.datetime
     encoding: bytes | None = None
+    executed: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,7 @@ class CatalogStore:
             if before.entries + more > self._most:
                 raise CatalogFullError(before.entries, more)
             now = _now()
+            executed = executed_plans(connection, ids)
             changes = tuple(
                 ProductChange(
                     product_id=name,
@@ -121,6 +129,7 @@ class CatalogStore:
                     product=product,
                     changed_at=now,
                     encoding=encoding,
+                    executed=executed.get(name, b""),
                 )
                 for n, (name, product, encoding) in enumerate(rows, start=1)
             )
@@ -152,6 +161,44 @@ class CatalogStore:
                 self._count(connection, len(changes), -sum(name in deleted for name in known))
         return Written(changes, len(known), len(ids) - len(known))
 
+    def touch(self, ids: Sequence[str], models: str) -> Written:
+        """Give upserted products new numbers, durably, because what was decided about them changed; others are left
+        alone. What models said of them stays.
+
+        Args:
+            ids: distinct.
+            models: whose encodings the changes carry.
+
+        Raises:
+            StoreError: nothing was written.
+        """
+        with self._store.writing() as connection:
+            before = self._state(connection)
+            table, encodings = PRODUCTS.c, ENCODINGS.c
+            upserted = sa.select(PRODUCTS).where(table.product_id.in_(ids), sa.not_(table.deleted))
+            rows = connection.execute(upserted.order_by(table.change)).all()
+            names = [row.product_id for row in rows]
+            executed, read = executed_plans(connection, names), _encodings(connection, models, names)
+            now = _now()
+            changes = tuple(
+                ProductChange(
+                    product_id=row.product_id,
+                    number=before.last_change + n,
+                    deleted=False,
+                    product=row.product,
+                    changed_at=now,
+                    encoding=_read_at(read, row),
+                    executed=executed.get(row.product_id, b""),
+                )
+                for n, row in enumerate(rows, start=1)
+            )
+            for row, change in zip(rows, changes, strict=True):  # a decision's products, two at most
+                current = (encodings.product_id == row.product_id) & (encodings.change == row.change)
+                connection.execute(sa.update(ENCODINGS).where(current).values(change=change.number))
+            self._put(connection, PRODUCTS, ("product_id",), [_product_row(change) for change in changes])
+            self._count(connection, len(changes), 0)
+        return Written(changes, len(changes), len(ids) - len(changes))
+
     def last_change(self) -> int:
         """The number of the last change; 0 before there is one."""
         with self._store.reading() as connection:
@@ -164,7 +211,9 @@ class CatalogStore:
         query = sa.select(PRODUCTS).where(PRODUCTS.c.change > number).order_by(PRODUCTS.c.change).limit(most)
         with self._store.reading() as connection:
             rows = connection.execute(query).all()
-            found = {name: _encodings(connection, name, [row.product_id for row in rows]) for name in models}
+            ids = [row.product_id for row in rows]
+            found = {name: _encodings(connection, name, ids) for name in models}
+            executed = executed_plans(connection, ids)
         result = []
         for row in rows:
             change = ProductChange(
@@ -173,6 +222,7 @@ class CatalogStore:
                 deleted=row.deleted,
                 product=row.product,
                 changed_at=row.changed_at,
+                executed=b"" if row.deleted else executed.get(row.product_id, b""),
             )
             both = {name: known.get(row.product_id, (0, b"")) for name, known in found.items()}
             result.append((change, {name: read for name, (at, read) in both.items() if at == row.change}))
@@ -235,6 +285,12 @@ class CatalogStore:
 
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(tzinfo=None)
+
+
+def _read_at(read: dict[str, tuple[int, bytes]], row: Any) -> bytes | None:
+    """The encoding of a row of `catalog_products`, where its last change was read."""
+    change, encoding = read.get(row.product_id, (0, b""))
+    return encoding if change == row.change else None
 
 
 def _product_row(change: ProductChange) -> dict[str, Any]:

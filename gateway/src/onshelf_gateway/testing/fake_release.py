@@ -48,11 +48,12 @@ def write_fake_release(
     models: Iterable[str] = tuple(SIGNATURES),
     familiarity: bool = True,
     lead_time_days: int | None = None,
+    decided_lift_weight: float = 1.0,
 ) -> Path:
     """Write a release below `root`; returns its folder. The folder appears complete, by one rename.
 
     `models` are those that its manifest names; older releases have fewer, and no table `familiarity`. `lead_time_days`
-    is that of every channel.
+    is that of every channel. In releases from before it, `decided_lift_weight` is 0.
     """
     staging, folder = root / f".staging-{version}", root / str(version)
     staging.mkdir(parents=True)
@@ -83,6 +84,7 @@ def write_fake_release(
         "horizons_weeks": [4, 8],
         "quantile_levels": LEVELS,
         "candidate_columns": CANDIDATE_COLUMNS,
+        "decided_lift_weight": decided_lift_weight,
         "embedding_dim": 128,
         "vector_dim": 64,
         "max_channels": CHANNEL_SLOTS,

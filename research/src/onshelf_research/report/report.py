@@ -14,6 +14,7 @@ from onshelf_research.report.cells import (
     label,
     number,
     rows_of,
+    signed,
     sliced,
     table,
     versus,
@@ -274,8 +275,27 @@ def _cold(summary: Summary) -> str:
         "that is covered nowhere entered by a sale, so the plan tells them that, too."
     )
     parts = ["## Launches that nobody has bought yet", text, table(summary, "cold", COLD)]
-    parts += [versus(summary["versus"]["cold"], COLD), sliced(cold["slices"], COLD)]
+    parts += [versus(summary["versus"]["cold"], COLD), sliced(cold["slices"], COLD), _decided(cold)]
     return "\n\n".join(parts) + _plots(summary, ("audience",))
+
+
+def _decided(cold: Summary) -> str:
+    """Recommendations without and with the decided actions."""
+    if not cold.get("decided"):
+        return ""
+    text = (
+        "Decided actions known: the score of a launch rises by how many times more buyers `launch_outcome` expects "
+        "under its action than without promotion, coupon and discount. That a launch entered by a sale is not told. "
+        "Households are resampled in pairs."
+    )
+    rows = [
+        f"| {row['launches']} | {row['count']:,} | {COLD[row['column']][0]} | {number(row['today'])} | "
+        f"{number(row['decided'])} | {signed(row['difference'][0])} "
+        f"[{signed(row['difference'][1])}, {signed(row['difference'][2])}] |"
+        for row in cold["decided"]
+    ]
+    heading = ["| Launches | n | | without actions | decided | difference |", "|---|---|---|---|---|---|"]
+    return "\n".join([text, "", *heading, *rows])
 
 
 def _explanations(summary: Summary) -> str:

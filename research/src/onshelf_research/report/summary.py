@@ -11,7 +11,8 @@ from onshelf_exporter.evaluation import bootstrap, metrics
 from onshelf_exporter.evaluation.bootstrap import Interval, value_of
 from onshelf_research.baselines.forecast import Floats, Forecast
 from onshelf_research.data.dataset import LaunchRows
-from onshelf_research.evaluation import explanations, recommend, study, tables, update
+from onshelf_research.evaluation import decided, explanations, recommend, study, tables, update
+from onshelf_research.evaluation.recommend import ColdTask
 from onshelf_research.evaluation.release import MeasuredRelease
 from onshelf_research.evaluation.study import DemandPredictions, Study
 from onshelf_research.evaluation.tables import OURS, Versus
@@ -133,6 +134,26 @@ def add_cold(summary: Summary, one: Study, draws: int) -> None:
     few = {"fewer than 6 buyers": buyers < FEW_BUYERS, "6 buyers or more": buyers >= FEW_BUYERS}
     summary["cold"]["slices"] = _sliced(ours, {name: mask for name, mask in kinds.items() if name != "all"} | few)
     _add(summary, "cold", measured, intervals, versus)
+    summary["cold"]["decided"] = _decided(one, task, scores[OURS], draws)
+
+
+def _decided(one: Study, task: ColdTask, scores: Floats, draws: int) -> list[Summary]:
+    weight = float(one.release.manifest.get("decided_lift_weight", 0.0))
+    if not weight:
+        return []
+    lift = decided.lifts(one.release, one.data, task.rows)
+    rows = decided.compare(one.data, task, scores, lift, weight, draws)
+    return [
+        {
+            "launches": row.launches,
+            "count": row.count,
+            "column": row.column,
+            "today": row.today,
+            "decided": row.decided.value,
+            "difference": [row.difference.value, row.difference.low, row.difference.high],
+        }
+        for row in rows
+    ]
 
 
 def _sliced(measured: dict[str, Floats], masks: dict[str, NDArray[np.bool_]]) -> list[Summary]:

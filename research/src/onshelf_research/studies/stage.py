@@ -39,6 +39,7 @@ STUDIES = (
     StudyRow("launch_forecast", "what the parts of launch_outcome add, beside boosted trees on identical inputs"),
     StudyRow("recommendation", "what the rankers' features add, and what room for new products costs"),
     StudyRow("review_sentiment", "the sentiment of reviews beside TF-IDF, VADER and SnowNLP"),
+    StudyRow("decided_launches", "how the forecast of a decided action speaks in recommendations of new products"),
     StudyRow("recipe_cost", "what the recipe of `make run` loses beside a longer one"),
 )
 

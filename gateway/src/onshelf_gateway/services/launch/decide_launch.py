@@ -61,7 +61,7 @@ async def decide_launch(gateway: Gateway, call: Call, request: L.DecideLaunchReq
             ready = await _read_product(gateway, call, release, row, decision.product_id)
         with call.stage("store"):
             row, revisions, revised = await memory.write(_writing(request, decision, plan, weekly))
-        await _reconcile(gateway, call, release, revisions, ready if revised else None)
+        await _reconcile(gateway, call, release, revisions, ready, revised)
     today = await day_of_states(gateway, memory)
     response = L.DecideLaunchResponse(plan=stored_plan(row, revisions, today), revised=revised)
     response.info.CopyFrom(response_info(call, release if not executed or made_by is None else made_by))
@@ -204,6 +204,7 @@ async def _reconcile(
     release: ModelRelease,
     revisions: list[Any],
     ready: tuple[types_pb2.Product, bytes] | None,
+    revised: bool,
 ) -> None:
     """The catalog as the last revision says: its product in, those of earlier ones that no plan executes any more out.
 
@@ -218,10 +219,12 @@ async def _reconcile(
     shelf = gateway.catalog.shelf(call, release)
     gone = [name for name in sorted(before - executed) if name not in release.product_rows and shelf.has(name)]
     try:
-        if ready is not None:
+        if ready is not None and (revised or not shelf.has(ready[0].product_id)):
             await gateway.catalog.upsert(release, [ready])
         if gone:
             await gateway.catalog.delete(release, gone)
+        if kept := sorted(before - set(gone)):  # another plan's forecast speaks for them now, or none
+            await gateway.catalog.redecide(release, kept)
     except GatewayError as error:
         said = f"the decision is recorded, but not yet in the catalog; decide the same again: {error.message}"
         raise GatewayError(error.reason, said, error.violations, error.retry_after_ms) from error

@@ -3,20 +3,24 @@
 import datetime as dt
 from typing import Any
 
+import numpy as np
+
 from onshelf.v1 import launch_pb2, types_pb2
 from onshelf_gateway.call import metrics
 from onshelf_gateway.call.call import Call
+from onshelf_gateway.planning.candidates import Candidates, cross
 from onshelf_gateway.planning.constraints import too_early
 from onshelf_gateway.planning.prices import PriceLimits
 from onshelf_gateway.planning.scored import Scored, score
 from onshelf_gateway.planning.support import ComparableLaunches
-from onshelf_gateway.product.understanding import understand
+from onshelf_gateway.product.understanding import UnderstoodProduct, understand
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests.plan_question import DEFAULT_MAX_DISCOUNT
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.launch.evaluate_plan import parse_evaluation
 from onshelf_gateway.services.launch.update_forecast import executed_candidates
 from onshelf_gateway.store import answers
+from onshelf_release.candidates import CHANNEL_SLOTS, HORIZONS
 from onshelf_release.life_cycle import WEEKS
 
 L = launch_pb2
@@ -68,5 +72,19 @@ async def executed_plan(
         price_limits=PriceLimits(0.0, max(DEFAULT_MAX_DISCOUNT, executed.discount), None, None),
     )
     plan = scored.plan(0, 0)
+    if release.has_users:
+        plan.buyers_without_promotion = await _plain_buyers(gateway, call, release, product, candidates, costing.scale)
     weekly = float(economics.forecasts.mean(WEEKS)[0]) * scored.shares(0)
     return plan, weekly.tolist()
+
+
+async def _plain_buyers(
+    gateway: Gateway, call: Call, release: ModelRelease, product: UnderstoodProduct, executed: Candidates, scale: float
+) -> float:
+    """Buyers expected within 8 weeks of the first candidate without promotion, coupon and discount."""
+    price = executed.prices[executed.price[0]]
+    plain = cross(list(executed.days), np.zeros((1, CHANNEL_SLOTS)), [price], [0.0], [False])
+    raw = await gateway.models.score_candidates(
+        call, release, product.encoded.embedding, product.ids, product.attributes, plain.features(release)
+    )
+    return float(raw.buyers[0, HORIZONS.index(WEEKS)]) * scale

@@ -4,6 +4,7 @@ Products that were upserted since the model release are scored beside its own ne
 """
 
 import asyncio
+import datetime as dt
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from onshelf_gateway.recommendation.history import UserHistory, read_history
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
+from onshelf_gateway.services.recommendation.promise import promise
 from onshelf_gateway.services.response import response_info
 from onshelf_gateway.store.answers import RECOMMENDATION
 from onshelf_release.codes import CATEGORY_LEVELS
@@ -110,12 +112,13 @@ async def recommend_products(
         user = await gateway.models.encode_user(
             call, release, history.products, history.ages, history.quantities, history.kinds, history.profile
         )
-        everything, new, upserted = await _find(gateway, call, shelf, question, user)
+        today = gateway.today(release)
+        everything, new, upserted = await _find(gateway, call, shelf, question, user, today)
         found = new if question.scope == R.RECOMMENDATION_SCOPE_NEW_PRODUCTS else everything
         with call.stage("response", len(found.indices)):
             listed = _Listed(shelf, upserted)
             kept = _filter(call, listed, question, history, found)
-            response = R.RecommendProductsResponse(products=_products(listed, question, history, kept))
+            response = R.RecommendProductsResponse(products=_products(listed, question, history, kept, today))
             if len(response.products) < question.count:
                 call.notice(
                     types_pb2.NOTICE_CODE_CANDIDATES_LIMITED,
@@ -128,7 +131,7 @@ async def recommend_products(
         call,
         release,
         kind=RECOMMENDATION,
-        today=gateway.today(release),
+        today=today,
         request=request,
         response=response,
         offered=[{"product_id": product.product_id} for product in response.products],
@@ -138,7 +141,7 @@ async def recommend_products(
 
 
 async def _find(
-    gateway: Gateway, call: Call, shelf: Shelf, question: RecommendQuestion, user: EncodedUser
+    gateway: Gateway, call: Call, shelf: Shelf, question: RecommendQuestion, user: EncodedUser, today: dt.date
 ) -> tuple[Retrieved, Retrieved, UpsertedProducts | None]:
     """All products and new products alone, best first, with the upserted ones that were scored among them."""
     models, release, share = gateway.models, shelf.release, question.new_product_share
@@ -146,7 +149,7 @@ async def _find(
     if share > 0 or question.scope == R.RECOMMENDATION_SCOPE_NEW_PRODUCTS:  # without sales they come nowhere else
         categories = question.categories
         inside = in_categories(call, shelf, categories, shelf.delta.array("categorical_ids")) if categories else None
-        upserted = shelf.candidates(user, inside)
+        upserted = shelf.candidates(user, today, inside)
     if upserted is None:
         everything, new = await models.find_products(call, release, user, share)
         return everything, shelf.without_replaced(new), None
@@ -160,8 +163,9 @@ async def _find(
         await side_by_side.end([fitting], call.remaining())
     if scored is None:
         return shared(everything, new, share), new, None
-    order = np.lexsort((-upserted.changes, -scored[0]))
-    new = merged(shelf.without_replaced(new), Retrieved(upserted.rows, *scored).take(order))
+    scores = scored[0] + upserted.lifts
+    order = np.lexsort((-upserted.changes, -scores))
+    new = merged(shelf.without_replaced(new), Retrieved(upserted.rows, scores, scored[1]).take(order))
     return shared(everything, new, share), new, upserted
 
 
@@ -241,7 +245,7 @@ def _filter(
 
 
 def _products(
-    listed: _Listed, question: RecommendQuestion, history: UserHistory, kept: Retrieved
+    listed: _Listed, question: RecommendQuestion, history: UserHistory, kept: Retrieved, today: dt.date
 ) -> list[R.RecommendedProduct]:
     release = listed.release
     names = listed.names(kept.indices)
@@ -256,6 +260,7 @@ def _products(
         ids = (int(category[n][0]), int(category[n][1]), int(category[n][2]))
         bought, fresh = bool(np.isin(row, history.bought)), bool(new[n])
         speaks = _speaks(history, kept, n)
+        promised = promise(release, listed.shelf.launch(names[n], today)) if fresh else ""
         result.append(
             R.RecommendedProduct(
                 product_id=names[n],
@@ -264,7 +269,7 @@ def _products(
                 score=float(kept.scores[n]),
                 bought_before=bought,
                 new_product=fresh,
-                reason=_reason(release, history, row, ids, float(shares[ids[1]]), bought, fresh, speaks),
+                reason=promised + _reason(release, history, row, ids, float(shares[ids[1]]), bought, fresh, speaks),
                 reason_product_ids=[release.product_names[other] for other in speaks],
             )
         )
