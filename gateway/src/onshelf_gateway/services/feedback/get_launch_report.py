@@ -23,11 +23,11 @@ from onshelf_gateway.services.feedback.launch_course import (
     count_forecast,
     exceptions,
     launch_message,
-    read_courses,
     read_launch,
     remaining,
     stock_end,
 )
+from onshelf_gateway.services.feedback.read_courses import read_courses
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.launch.stored_plan import check_plan_id, day_of_states, not_found
 from onshelf_gateway.services.launch.update_forecast import Remaining
