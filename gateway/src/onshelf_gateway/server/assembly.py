@@ -29,6 +29,7 @@ from onshelf_gateway.call import metrics
 from onshelf_gateway.call.interceptor import CallInterceptor
 from onshelf_gateway.call.permits import Permits
 from onshelf_gateway.catalog.catalog import Catalog
+from onshelf_gateway.feedback.holdout import Holdout
 from onshelf_gateway.feedback.memory import Memory
 from onshelf_gateway.inference.backend import InferenceBackend
 from onshelf_gateway.inference.models import Models
@@ -74,6 +75,7 @@ class Server:
         self.store = Store(settings.store)
         self.catalog = Catalog(settings, self.models, self.releases, self.store)
         self.memory = Memory(settings, self.store)
+        self.holdout = Holdout(self.store)
         self.monitor = Monitor(
             settings=settings, backend=backend, models=self.models, releases=self.releases, health=self.health
         )
@@ -96,6 +98,7 @@ class Server:
         try:
             await asyncio.to_thread(self.store.open)
             await self.catalog.start()
+            await self.holdout.start()
         except StoreError as error:
             raise OSError(f"--store: cannot be used: {error}") from error
         gateway = self.gateway = Gateway(
@@ -105,6 +108,7 @@ class Server:
             permits=Permits(settings.max_in_flight, settings.retry_after_ms),
             catalog=self.catalog,
             memory=self.memory,
+            holdout=self.holdout,
         )
         size = settings.max_message_mib << 20
         self._server = server = grpc.aio.server(

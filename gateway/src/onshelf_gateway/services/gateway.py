@@ -11,6 +11,7 @@ from onshelf_gateway.call.idempotency import Answers, Shared
 from onshelf_gateway.call.permits import Permits
 from onshelf_gateway.catalog.catalog import Catalog
 from onshelf_gateway.catalog.search_index import SearchIndex
+from onshelf_gateway.feedback.holdout import Holdout
 from onshelf_gateway.feedback.memory import Memory
 from onshelf_gateway.inference.models import Models
 from onshelf_gateway.releases.model_release import ModelRelease
@@ -28,6 +29,7 @@ class Gateway:
     permits: Permits
     catalog: Catalog
     memory: Memory
+    holdout: Holdout
     answers: Answers[launch_pb2.PlanLaunchResponse] = field(init=False)
     shared: Shared[launch_pb2.PlanLaunchResponse] = field(init=False, default_factory=Shared)
     search_indexes: dict[str, asyncio.Task[SearchIndex]] = field(init=False, default_factory=dict)

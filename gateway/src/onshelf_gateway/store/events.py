@@ -156,6 +156,32 @@ def count_buyers(connection: sa.Connection, product_id: str, first_day: str, unt
     return int(row[0]), int(row[1])
 
 
+def count_reached(connection: sa.Connection, product_id: str, first_day: str, until: str) -> tuple[int, int]:
+    """Users who were shown a product by an answer within these days, or clicked on it; of them those who bought it."""
+    e, other = EVENTS.c, EVENTS.alias("other").c
+    inside = (e.product_id == product_id, e.user_id != "", e.day >= first_day, e.day < until)
+    bought = sa.exists().where(
+        other.user_id == e.user_id,
+        other.product_id == product_id,
+        other.kind == "purchase",
+        other.day >= first_day,
+        other.day < until,
+    )
+    shown = sa.select(e.user_id, sa.case((bought, 1), else_=0).label("bought")).where(
+        *inside, e.kind.in_(("impression", "click")), e.attribution_token != ""
+    )
+    users = shown.distinct().subquery()
+    row = connection.execute(sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(users.c.bought), 0))).one()
+    return int(row[0]), int(row[1])
+
+
+def buyers(connection: sa.Connection, product_id: str, first_day: str, until: str) -> list[str]:
+    """The users who bought a product from a day on and before another."""
+    e = EVENTS.c
+    query = sa.select(e.user_id).where(e.product_id == product_id, e.day >= first_day, e.day < until).distinct()
+    return list(connection.execute(query.where(e.kind == "purchase", e.user_id != "")).scalars())
+
+
 def count_attributed(
     connection: sa.Connection, product_id: str, first_day: str, until: str, window_days: float
 ) -> tuple[int, int, int]:
@@ -193,6 +219,11 @@ def list_refused(connection: sa.Connection, most: int, before: int | None) -> tu
     return list(connection.execute(query).all()), int(total), int(dropped)
 
 
+def user_hash_key(connection: sa.Connection) -> str:
+    """The store's own key of hashes of user ids, made with the store."""
+    return str(connection.execute(sa.select(STATE.c.user_hash_key)).scalar_one())
+
+
 def hash_user(key: str, user_id: str) -> str:
     """The hash that stands for a forgotten user: BLAKE2b-256 with the store's own key."""
     return hashlib.blake2b(user_id.encode(), key=key.encode(), digest_size=32).hexdigest()
@@ -201,7 +232,7 @@ def hash_user(key: str, user_id: str) -> str:
 def forget_user(connection: sa.Connection, user_id: str, receipt_id: str) -> dict[str, int]:
     """Delete a user's events and the recommendations to the user; returns the rows deleted by table."""
     _lock(connection)
-    key = connection.execute(sa.select(STATE.c.user_hash_key)).scalar_one()
+    key = user_hash_key(connection)
     days = days_of_user(connection, user_id)
     deleted = {
         table.name: connection.execute(
