@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from onshelf_gateway.store import answers, events
+from onshelf_gateway.store import answers, event_table, events, product_days
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "feedback.md").read_text(encoding="utf-8")
-TABLES = {**answers.metadata.tables, **events.metadata.tables}
+MODULES = (answers, event_table, events, product_days)
+TABLES = {name: table for module in MODULES for name, table in module.metadata.tables.items()}
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -20,7 +20,7 @@ UNITS: dict[int, str] = {L.POWER_UNIT_UNSPECIFIED: "users", L.POWER_UNIT_USERS: 
 EARLY = 4  # weeks of the first of the two forecasts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Compared:
     """A plan of a remembered answer. users: all of the population that it was planned for."""
 
@@ -37,7 +37,7 @@ class Compared:
         return [early * w / EARLY if w <= EARLY else early + (whole - early) * (w / EARLY - 1) for w in weeks]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PowerQuestion:
     """A checked EstimatePowerRequest; `sites` 0: users are randomised. `dispersion` 0: the forecast's."""
 
@@ -98,7 +98,13 @@ def _parse(request: L.EstimatePowerRequest) -> PowerQuestion:
     power = check.number("power", request.power or 0.8, 0.5, 0.99)
     significance = check.number("significance", request.significance or 0.05, 0.001, 0.2)
     check.done()
-    return PowerQuestion(request.sites, request.users, weeks, request.dispersion, Odds(power, significance))
+    return PowerQuestion(
+        sites=request.sites,
+        users=request.users,
+        weeks=weeks,
+        dispersion=request.dispersion,
+        odds=Odds(power, significance),
+    )
 
 
 async def _compared(gateway: Gateway, plan_id: str, field: str, rank: int) -> Compared:
@@ -114,7 +120,7 @@ async def _compared(gateway: Gateway, plan_id: str, field: str, rank: int) -> Co
     basis = kind.FromString(row.response).info.units_basis
     asked = request_of(row)
     scale = asked.population_scale or 1.0
-    return Compared(row, plans[rank - 1], asked.product, scale, basis.users * scale)
+    return Compared(row=row, plan=plans[rank - 1], product=asked.product, scale=scale, users=basis.users * scale)
 
 
 def _check_alike(first: Compared, second: Compared) -> None:
