@@ -150,8 +150,24 @@ def test_a_report_shows_plan_and_actual(run):
         "2 reviews, 3.5 of 5 stars",
         "order 3 more units",
         "Expect 4.2 more units",
+        "Holdout: underpowered, no claim is made",
+        "The sales that the stock would lose otherwise",
     ):
         assert words in out
+
+
+def test_power_is_told_with_its_weeks_and_fails_where_it_does_not_suffice(server, run):
+    status, out, _ = run("power", "plan-0001", "--users", "2469", "--power", "90%", "--weeks", "2")
+    assert status == 1, "underpowered"
+    assert "Underpowered: 2 weeks and 2,469 users see a difference of 45% or more" in " ".join(out.split())
+    rows = [line.split() for line in out.splitlines()]
+    assert ["2", "0.8%", "0.8%", "198,000", "45%"] in rows
+    (asked,) = sent(server, "estimate_power")
+    assert (asked["users"], asked["power"], asked["weeks"], asked["unit"]) == (2469, 0.9, 2, None)
+    run("power", "plan-0001", "plan-0002", "--sites", "40", "--dispersion", "2.5")
+    asked = sent(server, "estimate_power")[1]
+    assert (asked["other_plan_id"], asked["sites"], asked["dispersion"]) == ("plan-0002", 40, 2.5)
+    assert asked["unit"].value == "sites"
 
 
 def test_the_scoreboards_stand_beside_each_other(server, run):

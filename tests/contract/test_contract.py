@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICES = {
     launch_pb2: [
         "LaunchService: PlanLaunch EvaluatePlan UpdateForecast StreamPlans PlanCalendar GetPlan ListPlans DecideLaunch "
-        "ReplayPlan"
+        "ReplayPlan EstimatePower"
     ],
     recommendation_pb2: [
         "RecommendationService: RecommendProducts FindAudience FindSimilarLaunches FindRelatedProducts GetUserProfile"

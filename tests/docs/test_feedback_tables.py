@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from onshelf_gateway.store import answers, events, products
+from onshelf_gateway.store import answers, event_table, events, product_days, products
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "feedback.md").read_text(encoding="utf-8")
-TABLES = {**answers.metadata.tables, **events.metadata.tables, products.PRODUCTS.name: products.PRODUCTS}
+MODULES = (answers, event_table, events, product_days)
+TABLES = {name: table for module in MODULES for name, table in module.metadata.tables.items()}
+TABLES[products.PRODUCTS.name] = products.PRODUCTS
 
 
 @pytest.mark.parametrize("name", TABLES)

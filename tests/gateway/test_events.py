@@ -19,7 +19,7 @@ from onshelf.v1 import (
     recommendation_pb2,
     recommendation_pb2_grpc,
 )
-from onshelf_gateway.store.events import EVENTS
+from onshelf_gateway.store.event_table import EVENTS
 from onshelf_gateway.testing import running_gateway
 
 F = feedback_pb2

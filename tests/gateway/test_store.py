@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from onshelf_gateway.store import answers, events, products
+from onshelf_gateway.store import answers, event_table, events, product_days, products
 from onshelf_gateway.store.database import Store, StoreError
 from onshelf_gateway.store.products import ENCODINGS, CatalogFullError, CatalogStore
 
@@ -147,7 +147,10 @@ def test_processes_that_start_at_once_make_the_schema_once(url: str) -> None:
     assert [process.communicate(timeout=60) for process in started] == [("0\n", "")] * 4
 
 
-@pytest.mark.parametrize("tables", [products, answers, events], ids=lambda module: module.__name__.rpartition(".")[2])
+TABLES = (products, answers, event_table, events, product_days)
+
+
+@pytest.mark.parametrize("tables", TABLES, ids=lambda module: module.__name__.rpartition(".")[2])
 def test_the_migrations_make_the_tables_that_the_code_knows(url: str, tables: Any) -> None:
     store = Store(url)
     store.open()

@@ -29,7 +29,7 @@ from onshelf_benchmarks.command import command
 from onshelf_benchmarks.events import made_up
 from onshelf_benchmarks.record import ROOT, Document
 from onshelf_gateway.store.database import Store
-from onshelf_gateway.store.events import EVENTS
+from onshelf_gateway.store.event_table import EVENTS
 from onshelf_gateway.testing import write_fake_release
 
 F = feedback_pb2

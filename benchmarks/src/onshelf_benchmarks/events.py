@@ -114,7 +114,7 @@ async def remembering(release: Path, addresses: dict[str, str], rounds: int, pla
 
 
 async def reports(address: str, release: Path, launches: int, events: int, looks: int) -> Document:
-    """How long GetLaunchReport and ListLaunches take among so many launches and events."""
+    """How long GetLaunchReport, ListLaunches and GetScoreboard take among so many launches and events."""
     async with grpc.aio.insecure_channel(address) as channel:
         launch = launch_pb2_grpc.LaunchServiceStub(channel)
         feedback = feedback_pb2_grpc.FeedbackServiceStub(channel)
@@ -141,6 +141,9 @@ async def reports(address: str, release: Path, launches: int, events: int, looks
         begin = time.perf_counter()
         listed = await feedback.ListLaunches(F.ListLaunchesRequest(page_size=1000))
         found = {"launches": len(listed.launches), "events": events, "list_ms": 1000 * (time.perf_counter() - begin)}
+        begin = time.perf_counter()
+        await feedback.GetScoreboard(F.GetScoreboardRequest())
+        found["scoreboard_ms"] = 1000 * (time.perf_counter() - begin)
         return found | percentiles(np.array(taken), (50, 99))
 
 

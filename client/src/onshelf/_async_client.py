@@ -12,7 +12,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from onshelf import _config, _event_stream, _feedback_results, _inputs, _results, _rpcs, _streams
-from onshelf._enums import LaunchState, RecommendationScope
+from onshelf._enums import LaunchState, PowerUnit, RecommendationScope
 from onshelf._errors import InvalidRequest
 from onshelf._retry import Deadline, RetryPolicy
 from onshelf._status import from_rpc_error
@@ -389,6 +389,42 @@ class AsyncClient:
     async def replay_plan(self, plan_id: str, *, timeout: float | None = None) -> _feedback_results.ReplayPlanResult:
         """Computes a remembered plan again, and says whether it is the same bit for bit."""
         result: _feedback_results.ReplayPlanResult = await self._call("replay_plan", {"plan_id": plan_id}, timeout)
+        return result
+
+    async def estimate_power(
+        self,
+        plan_id: str,
+        *,
+        rank: int | None = None,
+        other_plan_id: str | None = None,
+        other_rank: int | None = None,
+        unit: PowerUnit | None = None,
+        users: int | None = None,
+        sites: int | None = None,
+        weeks: int | None = None,
+        dispersion: float | None = None,
+        power: float | None = None,
+        significance: float | None = None,
+        timeout: float | None = None,
+    ) -> _feedback_results.EstimatePowerResult:
+        """How many users or sites, and weeks, until the difference between two remembered plans could be seen.
+
+        By default the first two plans of one answer. users or sites: those that can take part.
+        """
+        arguments = {
+            "plan_id": plan_id,
+            "rank": rank,
+            "other_plan_id": other_plan_id,
+            "other_rank": other_rank,
+            "unit": unit,
+            "users": users,
+            "sites": sites,
+            "weeks": weeks,
+            "dispersion": dispersion,
+            "power": power,
+            "significance": significance,
+        }
+        result: _feedback_results.EstimatePowerResult = await self._call("estimate_power", arguments, timeout)
         return result
 
     async def record_events(

@@ -60,6 +60,8 @@ class NoticeCode(enum.Enum):
     NO_EVENTS = "no_events"
     REVIEWS_NOT_READ = "reviews_not_read"
     OTHER_MODEL_RELEASE = "other_model_release"
+    ORDER_DRAWN = "order_drawn"
+    HELD_OUT = "held_out"
 
 
 class SupportLevel(enum.Enum):
@@ -200,6 +202,23 @@ class DecisionReason(enum.Enum):
     PRODUCT_CHANGED = "product_changed"
     EXPERIMENT = "experiment"
     OTHER = "other"
+
+
+class PowerUnit(enum.Enum):
+    """What a test is randomised by."""
+
+    UNKNOWN = "unknown"
+    USERS = "users"
+    SITES = "sites"
+
+
+class HoldoutVerdict(enum.Enum):
+    """What a holdout says: seen and not_seen are of a difference; underpowered makes no claim."""
+
+    UNKNOWN = "unknown"
+    UNDERPOWERED = "underpowered"
+    NOT_SEEN = "not_seen"
+    SEEN = "seen"
 
 
 class LaunchException(enum.Enum):

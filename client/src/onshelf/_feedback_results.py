@@ -3,7 +3,8 @@
 import dataclasses
 from datetime import date, datetime
 
-from onshelf._enums import DecisionKind, DecisionReason, LaunchException, LaunchState
+from onshelf._enums import DecisionKind, DecisionReason, LaunchException, LaunchState, PowerUnit
+from onshelf._experiment_results import HoldoutEffect, PowerWeek
 from onshelf._inputs import Action, EvaluatePlanRequest, Event, LaunchDecision, PlanRequest
 from onshelf._money import Money
 from onshelf._results import (
@@ -260,12 +261,19 @@ class ReviewSummary:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LaunchSuggestion:
-    """What to change of a launch now, with the units sold more until the end of the 8 weeks, and their revenue."""
+    """What to change of a launch now, with units and revenue more until the end of the 8 weeks, and what it costs more.
+
+    gain is the revenue less that cost and less what the units are worth otherwise, as far as known; basis says what it
+    rests on.
+    """
 
     field: str
     change: str = ""
     units_difference: float = 0.0
     revenue_difference: Money | None = None
+    cost_difference: Money | None = None
+    gain: Money | None = None
+    basis: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -307,6 +315,7 @@ class GetLaunchReportResult:
     review_summary: ReviewSummary | None = None
     suggestions: tuple[LaunchSuggestion, ...] = ()
     info: ResponseInfo = _NO_INFO
+    holdout: HoldoutEffect | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -346,4 +355,29 @@ class GetScoreboardResult:
     weeks: tuple[ScoreboardWeek, ...] = ()
     decisions: tuple[DecisionScore, ...] = ()
     observed_until: date | None = None
+    info: ResponseInfo = _NO_INFO
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EstimatePowerResult:
+    """How large a test of two plans must be: users or sites, and weeks, until their difference is seen.
+
+    weeks_needed and needed are 0 where the available ones, or any number, do not see it; verdict is for people.
+    """
+
+    unit: PowerUnit = PowerUnit.UNKNOWN
+    available: int = 0
+    weeks: int = 0
+    units_difference: float = 0.0
+    buyers_difference: float = 0.0
+    relative_difference: float = 0.0
+    sufficient: bool = False
+    weeks_needed: int = 0
+    needed: int = 0
+    by_week: tuple[PowerWeek, ...] = ()
+    verdict: str = ""
+    dispersion: float = 0.0
+    dispersion_assumed: bool = False
+    power: float = 0.0
+    significance: float = 0.0
     info: ResponseInfo = _NO_INFO

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 
 from onshelf._enums import HealthStatus, NoticeCode, ObjectiveMetric, PriceTax, ServingState, SupportLevel
 from onshelf._errors import OnshelfError
+from onshelf._experiment_results import Exploration
 from onshelf._inputs import Action, Product
 from onshelf._money import Money
 from onshelf._stock_results import PriceResponse, PriceStep, ReorderAdvice, StockAdvice, WeekForecast
@@ -279,6 +280,8 @@ class PlanLaunchResult:
     candidates_scored: int = 0
     candidates_feasible: int = 0
     info: ResponseInfo = ResponseInfo()
+    exploration: Exploration | None = None
+    holdout_share: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -345,6 +348,7 @@ class FindAudienceResult:
     segments: tuple[AudienceSegment, ...] = ()
     category: CategoryResolution = CategoryResolution()
     info: ResponseInfo = ResponseInfo()
+    holdout_share: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

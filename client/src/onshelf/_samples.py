@@ -4,6 +4,7 @@ import dataclasses
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from onshelf import _experiment_results as e
 from onshelf import _feedback_results as f
 from onshelf import _results as r
 from onshelf import _stock_results as stock
@@ -12,10 +13,12 @@ from onshelf._enums import (
     DecisionKind,
     DecisionReason,
     EventKind,
+    HoldoutVerdict,
     LaunchException,
     LaunchState,
     NoticeCode,
     ObjectiveMetric,
+    PowerUnit,
     PricePhase,
     ServingState,
     SupportLevel,
@@ -481,8 +484,36 @@ _SAMPLES: dict[str, Any] = {
                 change="order 3 more units",
                 units_difference=1.4,
                 revenue_difference=_dollars("5.59"),
+                gain=_dollars("5.59"),
+                basis="the sales that the stock would lose otherwise",
             ),
         ),
+        info=_INFO,
+        holdout=e.HoldoutEffect(
+            share=0.05,
+            users=2_345,
+            buyers=12,
+            held_out_users=124,
+            verdict=HoldoutVerdict.UNDERPOWERED,
+            words="underpowered, no claim is made: 12 of 2,345 users bought, 0 of 124 who were held out",
+        ),
+    ),
+    "estimate_power": f.EstimatePowerResult(
+        unit=PowerUnit.USERS,
+        available=2_469,
+        weeks=2,
+        units_difference=1.2,
+        buyers_difference=0.8,
+        relative_difference=0.06,
+        needed=198_000,
+        by_week=tuple(
+            e.PowerWeek(week=n, needed=396_000 // n, visible_difference=0.9 / n, first=0.004 * n, second=0.00424 * n)
+            for n in (1, 2)
+        ),
+        verdict="underpowered: 2 weeks and 2,469 users see a difference of 45% or more; these plans differ by 6.0%, "
+        "which takes 198,000 users",
+        power=0.8,
+        significance=0.05,
         info=_INFO,
     ),
     "get_scoreboard": f.GetScoreboardResult(

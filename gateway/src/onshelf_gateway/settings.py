@@ -64,6 +64,32 @@ class Settings(BaseSettings):
         ge=0,
         le=365,
     )
+    exploration_share: float = _row(
+        0.0,
+        "share",
+        "Share of products for which the plan that stands first is drawn among near-ties, with probabilities that the "
+        "answer states. 0: the best plan stands first. A product is always drawn alike; a larger share changes no "
+        "product that was drawn before.",
+        ge=0,
+        le=1,
+    )
+    exploration_margin: float = _row(
+        0.02,
+        "share",
+        "How far below the best objective a near-tie may be; its 10 % to 90 % band of units overlaps the best one's.",
+        ge=0,
+        le=0.5,
+    )
+    exploration_seed: int = _row(0, "", "Seed of these draws. Another one draws every product anew.", ge=0, le=2**53)
+    holdout_share: float = _row(
+        0.0,
+        "share",
+        "Share of users who are held out for good: in no audience, and recommended to without targeting new products, "
+        "so that the effect of both can be measured. A keyed hash assigns them: a larger share only adds users, a "
+        "smaller one only lets some go. 0: nobody.",
+        ge=0,
+        le=0.5,
+    )
     triton: str = _row("localhost:8001", "host:port", "Triton's gRPC address.")
     listen: str = _row("127.0.0.1:50051", "host:port", "Where the gateway listens. Port 0 picks a free one.")
     processes: int = _row(

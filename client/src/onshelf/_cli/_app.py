@@ -7,7 +7,19 @@ from importlib.metadata import version
 
 from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
-from onshelf._cli import _catalog, _demo_loop, _events, _launch, _launches, _plan, _plans, _replay, _search, _users
+from onshelf._cli import (
+    _catalog,
+    _demo_loop,
+    _events,
+    _launch,
+    _launches,
+    _plan,
+    _plans,
+    _power,
+    _replay,
+    _search,
+    _users,
+)
 from onshelf._cli._failures import describe, exit_status
 from onshelf._cli._health import health
 from onshelf._cli._terminal import clean, screen
@@ -42,6 +54,7 @@ for command in (
     _plans.plans,
     _plans.decide,
     _plans.replay_plan,
+    _power.power,
     _launches.launches,
     _launches.report,
     _launches.scoreboard,

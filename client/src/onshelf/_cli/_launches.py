@@ -10,7 +10,7 @@ from onshelf._cli._options import AsJson, Service, print_answer
 from onshelf._cli._plan_view import footer, notices
 from onshelf._cli._plans import decision_lines, midnight
 from onshelf._cli._review_view import review_sections
-from onshelf._cli._terminal import Section, bold, clean, table
+from onshelf._cli._terminal import Section, bold, clean, hanging, table
 from onshelf._cli._usage import UsageError
 from onshelf._cli._values import option
 from onshelf._enums import LaunchException, LaunchState
@@ -203,12 +203,24 @@ def _facts(found: GetLaunchReportResult) -> Section:
     if found.reviews:
         stars = "" if found.mean_rating is None else f", {found.mean_rating:.1f} of 5 stars"
         lines.append(f"{w.counted(found.reviews, 'review')}{stars}.")
+    if found.holdout is not None:
+        lines.append(f"Holdout: {clean(found.holdout.words)}.")
     return lines
 
 
 def _suggestions(found: GetLaunchReportResult) -> Section:
     rows = [
-        [clean(one.change), w.difference(one.units_difference), w.money(one.revenue_difference)]
+        [
+            clean(one.change),
+            w.difference(one.units_difference),
+            w.money(one.revenue_difference),
+            w.money(one.cost_difference),
+            w.money(one.gain),
+        ]
         for one in found.suggestions
     ]
-    return [bold("What to change now"), table(["~change", ">units", ">revenue"], rows)] if rows else []
+    if not rows:
+        return []
+    heads = ["~change", ">units", ">revenue", ">costs", ">gain"]
+    told = [hanging(w.sentence(clean(one.basis)), mark="  · ") for one in found.suggestions if one.basis]
+    return [bold("What to change now, each alone"), table(heads, rows), *told]

@@ -22,12 +22,23 @@ class LaunchException(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LAUNCH_EXCEPTION_STOCK_ENDS: _ClassVar[LaunchException]
     LAUNCH_EXCEPTION_REVIEWS_TURN: _ClassVar[LaunchException]
     LAUNCH_EXCEPTION_DATA_MISSING: _ClassVar[LaunchException]
+
+class HoldoutVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    HOLDOUT_VERDICT_UNSPECIFIED: _ClassVar[HoldoutVerdict]
+    HOLDOUT_VERDICT_UNDERPOWERED: _ClassVar[HoldoutVerdict]
+    HOLDOUT_VERDICT_NOT_SEEN: _ClassVar[HoldoutVerdict]
+    HOLDOUT_VERDICT_SEEN: _ClassVar[HoldoutVerdict]
 LAUNCH_EXCEPTION_UNSPECIFIED: LaunchException
 LAUNCH_EXCEPTION_BELOW_BAND: LaunchException
 LAUNCH_EXCEPTION_ABOVE_BAND: LaunchException
 LAUNCH_EXCEPTION_STOCK_ENDS: LaunchException
 LAUNCH_EXCEPTION_REVIEWS_TURN: LaunchException
 LAUNCH_EXCEPTION_DATA_MISSING: LaunchException
+HOLDOUT_VERDICT_UNSPECIFIED: HoldoutVerdict
+HOLDOUT_VERDICT_UNDERPOWERED: HoldoutVerdict
+HOLDOUT_VERDICT_NOT_SEEN: HoldoutVerdict
+HOLDOUT_VERDICT_SEEN: HoldoutVerdict
 
 class Event(_message.Message):
     __slots__ = ("event_id", "kind", "user_id", "product_id", "time", "attribution_token", "quantity", "revenue", "discount", "rating", "text", "site_id", "channel_id")
@@ -292,19 +303,51 @@ class Attribution(_message.Message):
     def __init__(self, by_token: _Optional[int] = ..., by_last_touch: _Optional[int] = ..., unattributed: _Optional[int] = ...) -> None: ...
 
 class LaunchSuggestion(_message.Message):
-    __slots__ = ("field", "change", "units_difference", "revenue_difference")
+    __slots__ = ("field", "change", "units_difference", "revenue_difference", "cost_difference", "gain", "basis")
     FIELD_FIELD_NUMBER: _ClassVar[int]
     CHANGE_FIELD_NUMBER: _ClassVar[int]
     UNITS_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
     REVENUE_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    COST_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
     field: str
     change: str
     units_difference: float
     revenue_difference: _money_pb2.Money
-    def __init__(self, field: _Optional[str] = ..., change: _Optional[str] = ..., units_difference: _Optional[float] = ..., revenue_difference: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+    cost_difference: _money_pb2.Money
+    gain: _money_pb2.Money
+    basis: str
+    def __init__(self, field: _Optional[str] = ..., change: _Optional[str] = ..., units_difference: _Optional[float] = ..., revenue_difference: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., cost_difference: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., gain: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., basis: _Optional[str] = ...) -> None: ...
+
+class HoldoutEffect(_message.Message):
+    __slots__ = ("share", "users", "buyers", "held_out_users", "held_out_buyers", "difference", "difference_low", "difference_high", "visible_difference", "verdict", "words")
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    BUYERS_FIELD_NUMBER: _ClassVar[int]
+    HELD_OUT_USERS_FIELD_NUMBER: _ClassVar[int]
+    HELD_OUT_BUYERS_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCE_LOW_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCE_HIGH_FIELD_NUMBER: _ClassVar[int]
+    VISIBLE_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    share: float
+    users: int
+    buyers: int
+    held_out_users: int
+    held_out_buyers: int
+    difference: float
+    difference_low: float
+    difference_high: float
+    visible_difference: float
+    verdict: HoldoutVerdict
+    words: str
+    def __init__(self, share: _Optional[float] = ..., users: _Optional[int] = ..., buyers: _Optional[int] = ..., held_out_users: _Optional[int] = ..., held_out_buyers: _Optional[int] = ..., difference: _Optional[float] = ..., difference_low: _Optional[float] = ..., difference_high: _Optional[float] = ..., visible_difference: _Optional[float] = ..., verdict: _Optional[_Union[HoldoutVerdict, str]] = ..., words: _Optional[str] = ...) -> None: ...
 
 class GetLaunchReportResponse(_message.Message):
-    __slots__ = ("launch", "decision", "forecasts", "observed_until", "within_band", "weeks", "remaining", "total", "stock_left", "stock_ends_on", "click_through_rate", "conversion_rate", "buyers", "repeat_rate", "attribution", "reviews", "mean_rating", "review_summary", "suggestions", "info")
+    __slots__ = ("launch", "decision", "forecasts", "observed_until", "within_band", "weeks", "remaining", "total", "stock_left", "stock_ends_on", "click_through_rate", "conversion_rate", "buyers", "repeat_rate", "attribution", "reviews", "mean_rating", "review_summary", "suggestions", "info", "holdout")
     LAUNCH_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     FORECASTS_FIELD_NUMBER: _ClassVar[int]
@@ -325,6 +368,7 @@ class GetLaunchReportResponse(_message.Message):
     REVIEW_SUMMARY_FIELD_NUMBER: _ClassVar[int]
     SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
+    HOLDOUT_FIELD_NUMBER: _ClassVar[int]
     launch: Launch
     decision: _launch_pb2.LaunchDecision
     forecasts: _containers.RepeatedCompositeFieldContainer[_types_pb2.OutcomeForecast]
@@ -345,7 +389,8 @@ class GetLaunchReportResponse(_message.Message):
     review_summary: ReviewSummary
     suggestions: _containers.RepeatedCompositeFieldContainer[LaunchSuggestion]
     info: _types_pb2.ResponseInfo
-    def __init__(self, launch: _Optional[_Union[Launch, _Mapping]] = ..., decision: _Optional[_Union[_launch_pb2.LaunchDecision, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., observed_until: _Optional[str] = ..., within_band: bool = ..., weeks: _Optional[_Iterable[_Union[LaunchReportWeek, _Mapping]]] = ..., remaining: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., total: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., stock_left: _Optional[float] = ..., stock_ends_on: _Optional[str] = ..., click_through_rate: _Optional[float] = ..., conversion_rate: _Optional[float] = ..., buyers: _Optional[int] = ..., repeat_rate: _Optional[float] = ..., attribution: _Optional[_Union[Attribution, _Mapping]] = ..., reviews: _Optional[int] = ..., mean_rating: _Optional[float] = ..., review_summary: _Optional[_Union[ReviewSummary, _Mapping]] = ..., suggestions: _Optional[_Iterable[_Union[LaunchSuggestion, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
+    holdout: HoldoutEffect
+    def __init__(self, launch: _Optional[_Union[Launch, _Mapping]] = ..., decision: _Optional[_Union[_launch_pb2.LaunchDecision, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., observed_until: _Optional[str] = ..., within_band: bool = ..., weeks: _Optional[_Iterable[_Union[LaunchReportWeek, _Mapping]]] = ..., remaining: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., total: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., stock_left: _Optional[float] = ..., stock_ends_on: _Optional[str] = ..., click_through_rate: _Optional[float] = ..., conversion_rate: _Optional[float] = ..., buyers: _Optional[int] = ..., repeat_rate: _Optional[float] = ..., attribution: _Optional[_Union[Attribution, _Mapping]] = ..., reviews: _Optional[int] = ..., mean_rating: _Optional[float] = ..., review_summary: _Optional[_Union[ReviewSummary, _Mapping]] = ..., suggestions: _Optional[_Iterable[_Union[LaunchSuggestion, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ..., holdout: _Optional[_Union[HoldoutEffect, _Mapping]] = ...) -> None: ...
 
 class GetScoreboardRequest(_message.Message):
     __slots__ = ("created_from", "created_before")

@@ -58,6 +58,12 @@ class DecisionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DECISION_REASON_PRODUCT_CHANGED: _ClassVar[DecisionReason]
     DECISION_REASON_EXPERIMENT: _ClassVar[DecisionReason]
     DECISION_REASON_OTHER: _ClassVar[DecisionReason]
+
+class PowerUnit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    POWER_UNIT_UNSPECIFIED: _ClassVar[PowerUnit]
+    POWER_UNIT_USERS: _ClassVar[PowerUnit]
+    POWER_UNIT_SITES: _ClassVar[PowerUnit]
 PRICE_PHASE_UNSPECIFIED: PricePhase
 PRICE_PHASE_LAUNCH_PROMOTION: PricePhase
 PRICE_PHASE_REGULAR: PricePhase
@@ -90,6 +96,9 @@ DECISION_REASON_AGREEMENT: DecisionReason
 DECISION_REASON_PRODUCT_CHANGED: DecisionReason
 DECISION_REASON_EXPERIMENT: DecisionReason
 DECISION_REASON_OTHER: DecisionReason
+POWER_UNIT_UNSPECIFIED: PowerUnit
+POWER_UNIT_USERS: PowerUnit
+POWER_UNIT_SITES: PowerUnit
 
 class ChannelCost(_message.Message):
     __slots__ = ("channel_id", "fixed_cost", "cost_per_unit", "lead_time_days", "coverage_cost")
@@ -340,7 +349,7 @@ class TimingEvidence(_message.Message):
     def __init__(self, week_start_date: _Optional[str] = ..., seasonality: _Optional[float] = ..., practice_share: _Optional[float] = ...) -> None: ...
 
 class PlanLaunchResponse(_message.Message):
-    __slots__ = ("plan_id", "plans", "practice_plan", "frontier", "frontier_instead_of_winner", "objective_metric", "audience", "segments", "similar_launches", "category", "timing", "candidates_scored", "candidates_feasible", "info")
+    __slots__ = ("plan_id", "plans", "practice_plan", "frontier", "frontier_instead_of_winner", "objective_metric", "audience", "segments", "similar_launches", "category", "timing", "candidates_scored", "candidates_feasible", "info", "exploration", "holdout_share")
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
     PLANS_FIELD_NUMBER: _ClassVar[int]
     PRACTICE_PLAN_FIELD_NUMBER: _ClassVar[int]
@@ -355,6 +364,8 @@ class PlanLaunchResponse(_message.Message):
     CANDIDATES_SCORED_FIELD_NUMBER: _ClassVar[int]
     CANDIDATES_FEASIBLE_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
+    EXPLORATION_FIELD_NUMBER: _ClassVar[int]
+    HOLDOUT_SHARE_FIELD_NUMBER: _ClassVar[int]
     plan_id: str
     plans: _containers.RepeatedCompositeFieldContainer[LaunchPlan]
     practice_plan: LaunchPlan
@@ -369,7 +380,35 @@ class PlanLaunchResponse(_message.Message):
     candidates_scored: int
     candidates_feasible: int
     info: _types_pb2.ResponseInfo
-    def __init__(self, plan_id: _Optional[str] = ..., plans: _Optional[_Iterable[_Union[LaunchPlan, _Mapping]]] = ..., practice_plan: _Optional[_Union[LaunchPlan, _Mapping]] = ..., frontier: _Optional[_Iterable[_Union[FrontierPoint, _Mapping]]] = ..., frontier_instead_of_winner: bool = ..., objective_metric: _Optional[_Union[_types_pb2.ObjectiveMetric, str]] = ..., audience: _Optional[_Iterable[_Union[_types_pb2.AudienceMember, _Mapping]]] = ..., segments: _Optional[_Iterable[_Union[_types_pb2.AudienceSegment, _Mapping]]] = ..., similar_launches: _Optional[_Iterable[_Union[_types_pb2.PastLaunch, _Mapping]]] = ..., category: _Optional[_Union[_types_pb2.CategoryResolution, _Mapping]] = ..., timing: _Optional[_Iterable[_Union[TimingEvidence, _Mapping]]] = ..., candidates_scored: _Optional[int] = ..., candidates_feasible: _Optional[int] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
+    exploration: Exploration
+    holdout_share: float
+    def __init__(self, plan_id: _Optional[str] = ..., plans: _Optional[_Iterable[_Union[LaunchPlan, _Mapping]]] = ..., practice_plan: _Optional[_Union[LaunchPlan, _Mapping]] = ..., frontier: _Optional[_Iterable[_Union[FrontierPoint, _Mapping]]] = ..., frontier_instead_of_winner: bool = ..., objective_metric: _Optional[_Union[_types_pb2.ObjectiveMetric, str]] = ..., audience: _Optional[_Iterable[_Union[_types_pb2.AudienceMember, _Mapping]]] = ..., segments: _Optional[_Iterable[_Union[_types_pb2.AudienceSegment, _Mapping]]] = ..., similar_launches: _Optional[_Iterable[_Union[_types_pb2.PastLaunch, _Mapping]]] = ..., category: _Optional[_Union[_types_pb2.CategoryResolution, _Mapping]] = ..., timing: _Optional[_Iterable[_Union[TimingEvidence, _Mapping]]] = ..., candidates_scored: _Optional[int] = ..., candidates_feasible: _Optional[int] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ..., exploration: _Optional[_Union[Exploration, _Mapping]] = ..., holdout_share: _Optional[float] = ...) -> None: ...
+
+class NearTie(_message.Message):
+    __slots__ = ("rank", "objective_value", "probability")
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_VALUE_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    rank: int
+    objective_value: float
+    probability: float
+    def __init__(self, rank: _Optional[int] = ..., objective_value: _Optional[float] = ..., probability: _Optional[float] = ...) -> None: ...
+
+class Exploration(_message.Message):
+    __slots__ = ("policy", "share", "margin", "seed", "drawn", "near_ties")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    DRAWN_FIELD_NUMBER: _ClassVar[int]
+    NEAR_TIES_FIELD_NUMBER: _ClassVar[int]
+    policy: str
+    share: float
+    margin: float
+    seed: int
+    drawn: bool
+    near_ties: _containers.RepeatedCompositeFieldContainer[NearTie]
+    def __init__(self, policy: _Optional[str] = ..., share: _Optional[float] = ..., margin: _Optional[float] = ..., seed: _Optional[int] = ..., drawn: bool = ..., near_ties: _Optional[_Iterable[_Union[NearTie, _Mapping]]] = ...) -> None: ...
 
 class EvaluatePlanRequest(_message.Message):
     __slots__ = ("product", "action", "costs", "objective", "stock_policy", "population_scale", "model_release", "time_zone", "similar_launches")
@@ -726,3 +765,79 @@ class ReplayPlanResponse(_message.Message):
     differences: _containers.RepeatedCompositeFieldContainer[PlanDifference]
     info: _types_pb2.ResponseInfo
     def __init__(self, same: bool = ..., differences: _Optional[_Iterable[_Union[PlanDifference, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
+
+class EstimatePowerRequest(_message.Message):
+    __slots__ = ("plan_id", "rank", "other_plan_id", "other_rank", "unit", "users", "sites", "weeks", "dispersion", "power", "significance")
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    OTHER_PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    OTHER_RANK_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    SITES_FIELD_NUMBER: _ClassVar[int]
+    WEEKS_FIELD_NUMBER: _ClassVar[int]
+    DISPERSION_FIELD_NUMBER: _ClassVar[int]
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    SIGNIFICANCE_FIELD_NUMBER: _ClassVar[int]
+    plan_id: str
+    rank: int
+    other_plan_id: str
+    other_rank: int
+    unit: PowerUnit
+    users: int
+    sites: int
+    weeks: int
+    dispersion: float
+    power: float
+    significance: float
+    def __init__(self, plan_id: _Optional[str] = ..., rank: _Optional[int] = ..., other_plan_id: _Optional[str] = ..., other_rank: _Optional[int] = ..., unit: _Optional[_Union[PowerUnit, str]] = ..., users: _Optional[int] = ..., sites: _Optional[int] = ..., weeks: _Optional[int] = ..., dispersion: _Optional[float] = ..., power: _Optional[float] = ..., significance: _Optional[float] = ...) -> None: ...
+
+class PowerWeek(_message.Message):
+    __slots__ = ("week", "needed", "visible_difference", "first", "second")
+    WEEK_FIELD_NUMBER: _ClassVar[int]
+    NEEDED_FIELD_NUMBER: _ClassVar[int]
+    VISIBLE_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    SECOND_FIELD_NUMBER: _ClassVar[int]
+    week: int
+    needed: int
+    visible_difference: float
+    first: float
+    second: float
+    def __init__(self, week: _Optional[int] = ..., needed: _Optional[int] = ..., visible_difference: _Optional[float] = ..., first: _Optional[float] = ..., second: _Optional[float] = ...) -> None: ...
+
+class EstimatePowerResponse(_message.Message):
+    __slots__ = ("unit", "available", "weeks", "units_difference", "buyers_difference", "relative_difference", "sufficient", "weeks_needed", "needed", "by_week", "verdict", "dispersion", "dispersion_assumed", "power", "significance", "info")
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    WEEKS_FIELD_NUMBER: _ClassVar[int]
+    UNITS_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    BUYERS_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    RELATIVE_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    SUFFICIENT_FIELD_NUMBER: _ClassVar[int]
+    WEEKS_NEEDED_FIELD_NUMBER: _ClassVar[int]
+    NEEDED_FIELD_NUMBER: _ClassVar[int]
+    BY_WEEK_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    DISPERSION_FIELD_NUMBER: _ClassVar[int]
+    DISPERSION_ASSUMED_FIELD_NUMBER: _ClassVar[int]
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    SIGNIFICANCE_FIELD_NUMBER: _ClassVar[int]
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    unit: PowerUnit
+    available: int
+    weeks: int
+    units_difference: float
+    buyers_difference: float
+    relative_difference: float
+    sufficient: bool
+    weeks_needed: int
+    needed: int
+    by_week: _containers.RepeatedCompositeFieldContainer[PowerWeek]
+    verdict: str
+    dispersion: float
+    dispersion_assumed: bool
+    power: float
+    significance: float
+    info: _types_pb2.ResponseInfo
+    def __init__(self, unit: _Optional[_Union[PowerUnit, str]] = ..., available: _Optional[int] = ..., weeks: _Optional[int] = ..., units_difference: _Optional[float] = ..., buyers_difference: _Optional[float] = ..., relative_difference: _Optional[float] = ..., sufficient: bool = ..., weeks_needed: _Optional[int] = ..., needed: _Optional[int] = ..., by_week: _Optional[_Iterable[_Union[PowerWeek, _Mapping]]] = ..., verdict: _Optional[str] = ..., dispersion: _Optional[float] = ..., dispersion_assumed: bool = ..., power: _Optional[float] = ..., significance: _Optional[float] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...

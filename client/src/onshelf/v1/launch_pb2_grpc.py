@@ -80,6 +80,11 @@ class LaunchServiceStub(object):
                 request_serializer=onshelf_dot_v1_dot_launch__pb2.ReplayPlanRequest.SerializeToString,
                 response_deserializer=onshelf_dot_v1_dot_launch__pb2.ReplayPlanResponse.FromString,
                 _registered_method=True)
+        self.EstimatePower = channel.unary_unary(
+                '/onshelf.v1.LaunchService/EstimatePower',
+                request_serializer=onshelf_dot_v1_dot_launch__pb2.EstimatePowerRequest.SerializeToString,
+                response_deserializer=onshelf_dot_v1_dot_launch__pb2.EstimatePowerResponse.FromString,
+                _registered_method=True)
 
 
 class LaunchServiceServicer(object):
@@ -155,6 +160,14 @@ class LaunchServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EstimatePower(self, request, context):
+        """How large a test of two plans must be: users or sites, and weeks, until the difference that their forecasts promise could be seen. From
+        what is remembered alone; nothing is computed by models.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LaunchServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -202,6 +215,11 @@ def add_LaunchServiceServicer_to_server(servicer, server):
                     servicer.ReplayPlan,
                     request_deserializer=onshelf_dot_v1_dot_launch__pb2.ReplayPlanRequest.FromString,
                     response_serializer=onshelf_dot_v1_dot_launch__pb2.ReplayPlanResponse.SerializeToString,
+            ),
+            'EstimatePower': grpc.unary_unary_rpc_method_handler(
+                    servicer.EstimatePower,
+                    request_deserializer=onshelf_dot_v1_dot_launch__pb2.EstimatePowerRequest.FromString,
+                    response_serializer=onshelf_dot_v1_dot_launch__pb2.EstimatePowerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -448,6 +466,33 @@ class LaunchService(object):
             '/onshelf.v1.LaunchService/ReplayPlan',
             onshelf_dot_v1_dot_launch__pb2.ReplayPlanRequest.SerializeToString,
             onshelf_dot_v1_dot_launch__pb2.ReplayPlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EstimatePower(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onshelf.v1.LaunchService/EstimatePower',
+            onshelf_dot_v1_dot_launch__pb2.EstimatePowerRequest.SerializeToString,
+            onshelf_dot_v1_dot_launch__pb2.EstimatePowerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -169,7 +169,23 @@ _LaunchServiceReplayPlanType = typing_extensions.TypeVar(
     ],
 )
 
-class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServiceEvaluatePlanType, _LaunchServiceUpdateForecastType, _LaunchServiceStreamPlansType, _LaunchServicePlanCalendarType, _LaunchServiceGetPlanType, _LaunchServiceListPlansType, _LaunchServiceDecideLaunchType, _LaunchServiceReplayPlanType]):
+_LaunchServiceEstimatePowerType = typing_extensions.TypeVar(
+    '_LaunchServiceEstimatePowerType',
+    grpc.UnaryUnaryMultiCallable[
+        onshelf.v1.launch_pb2.EstimatePowerRequest,
+        onshelf.v1.launch_pb2.EstimatePowerResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        onshelf.v1.launch_pb2.EstimatePowerRequest,
+        onshelf.v1.launch_pb2.EstimatePowerResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        onshelf.v1.launch_pb2.EstimatePowerRequest,
+        onshelf.v1.launch_pb2.EstimatePowerResponse,
+    ],
+)
+
+class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServiceEvaluatePlanType, _LaunchServiceUpdateForecastType, _LaunchServiceStreamPlansType, _LaunchServicePlanCalendarType, _LaunchServiceGetPlanType, _LaunchServiceListPlansType, _LaunchServiceDecideLaunchType, _LaunchServiceReplayPlanType, _LaunchServiceEstimatePowerType]):
     """Plans launches of new products."""
 
     @typing.overload
@@ -209,6 +225,10 @@ class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServ
         grpc.UnaryUnaryMultiCallable[
             onshelf.v1.launch_pb2.ReplayPlanRequest,
             onshelf.v1.launch_pb2.ReplayPlanResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            onshelf.v1.launch_pb2.EstimatePowerRequest,
+            onshelf.v1.launch_pb2.EstimatePowerResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -250,6 +270,10 @@ class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServ
             onshelf.v1.launch_pb2.ReplayPlanRequest,
             onshelf.v1.launch_pb2.ReplayPlanResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            onshelf.v1.launch_pb2.EstimatePowerRequest,
+            onshelf.v1.launch_pb2.EstimatePowerResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     PlanLaunch: _LaunchServicePlanLaunchType
@@ -287,6 +311,11 @@ class LaunchServiceStub(typing.Generic[_LaunchServicePlanLaunchType, _LaunchServ
     ReplayPlan: _LaunchServiceReplayPlanType
     """Computes a remembered plan again, from what was stored and by the model release that made it, and compares. Nothing is remembered."""
 
+    EstimatePower: _LaunchServiceEstimatePowerType
+    """How large a test of two plans must be: users or sites, and weeks, until the difference that their forecasts promise could be seen. From
+    what is remembered alone; nothing is computed by models.
+    """
+
 LaunchServiceAsyncStub: typing_extensions.TypeAlias = LaunchServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         onshelf.v1.launch_pb2.PlanLaunchRequest,
@@ -323,6 +352,10 @@ LaunchServiceAsyncStub: typing_extensions.TypeAlias = LaunchServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         onshelf.v1.launch_pb2.ReplayPlanRequest,
         onshelf.v1.launch_pb2.ReplayPlanResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        onshelf.v1.launch_pb2.EstimatePowerRequest,
+        onshelf.v1.launch_pb2.EstimatePowerResponse,
     ],
 ]
 
@@ -408,5 +441,15 @@ class LaunchServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.launch_pb2.ReplayPlanResponse, collections.abc.Awaitable[onshelf.v1.launch_pb2.ReplayPlanResponse]]:
         """Computes a remembered plan again, from what was stored and by the model release that made it, and compares. Nothing is remembered."""
+
+    @abc.abstractmethod
+    def EstimatePower(
+        self,
+        request: onshelf.v1.launch_pb2.EstimatePowerRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[onshelf.v1.launch_pb2.EstimatePowerResponse, collections.abc.Awaitable[onshelf.v1.launch_pb2.EstimatePowerResponse]]:
+        """How large a test of two plans must be: users or sites, and weeks, until the difference that their forecasts promise could be seen. From
+        what is remembered alone; nothing is computed by models.
+        """
 
 def add_LaunchServiceServicer_to_server(servicer: LaunchServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

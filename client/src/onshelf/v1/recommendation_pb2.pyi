@@ -122,16 +122,18 @@ class FindAudienceRequest(_message.Message):
     def __init__(self, product: _Optional[_Union[_types_pb2.Product, _Mapping]] = ..., product_id: _Optional[str] = ..., count: _Optional[int] = ..., segments: bool = ..., model_release: _Optional[int] = ...) -> None: ...
 
 class FindAudienceResponse(_message.Message):
-    __slots__ = ("users", "segments", "category", "info")
+    __slots__ = ("users", "segments", "category", "info", "holdout_share")
     USERS_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
+    HOLDOUT_SHARE_FIELD_NUMBER: _ClassVar[int]
     users: _containers.RepeatedCompositeFieldContainer[_types_pb2.AudienceMember]
     segments: _containers.RepeatedCompositeFieldContainer[_types_pb2.AudienceSegment]
     category: _types_pb2.CategoryResolution
     info: _types_pb2.ResponseInfo
-    def __init__(self, users: _Optional[_Iterable[_Union[_types_pb2.AudienceMember, _Mapping]]] = ..., segments: _Optional[_Iterable[_Union[_types_pb2.AudienceSegment, _Mapping]]] = ..., category: _Optional[_Union[_types_pb2.CategoryResolution, _Mapping]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
+    holdout_share: float
+    def __init__(self, users: _Optional[_Iterable[_Union[_types_pb2.AudienceMember, _Mapping]]] = ..., segments: _Optional[_Iterable[_Union[_types_pb2.AudienceSegment, _Mapping]]] = ..., category: _Optional[_Union[_types_pb2.CategoryResolution, _Mapping]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ..., holdout_share: _Optional[float] = ...) -> None: ...
 
 class FindSimilarLaunchesRequest(_message.Message):
     __slots__ = ("product", "product_id", "count", "model_release")

@@ -67,6 +67,7 @@ class Memory:
         product_id: str = "",
         title: str = "",
         user_id: str = "",
+        policy: str = BEST_FIRST,
     ) -> None:
         """Have an answer written, and put its id into `response.info.attribution_token`.
 
@@ -79,11 +80,12 @@ class Memory:
             today: the day that counted as today.
             request: the question.
             response: the answer, complete but for the token.
-            offered: what was offered, best first; position and probability are added.
+            offered: what was offered, best first; the position is added, and the probability 1 where none is given.
             answer_id: id of the answer; a new one where empty.
             product_id: that was planned or asked about.
             title: its title.
             user_id: whom products were recommended to.
+            policy: how offers were chosen.
         """
         if not self._settings.remember:
             return
@@ -101,14 +103,14 @@ class Memory:
             pinned = type(request)()
             pinned.CopyFrom(request)
             pinned.model_release = release.version  # type: ignore[attr-defined]
-            rows = [{"position": n, **offer, "probability": 1.0} for n, offer in enumerate(offered, start=1)]
+            rows = [{"position": n, "probability": 1.0, **offer} for n, offer in enumerate(offered, start=1)]
             self._waiting.append(
                 Answer(
                     answer_id=answer_id,
                     kind=kind,
                     created_at=answers.utc_now(),
                     model_release=release.version,
-                    policy=BEST_FIRST,
+                    policy=policy,
                     today=today,
                     product_id=product_id,
                     title=title,

@@ -30,6 +30,7 @@ from onshelf_gateway.call.interceptor import CallInterceptor
 from onshelf_gateway.call.permits import Permits
 from onshelf_gateway.catalog.catalog import Catalog
 from onshelf_gateway.feedback.forgotten import Forgotten
+from onshelf_gateway.feedback.holdout import Holdout
 from onshelf_gateway.feedback.memory import Memory
 from onshelf_gateway.inference.backend import InferenceBackend
 from onshelf_gateway.inference.models import Models
@@ -76,6 +77,7 @@ class Server:
         self.catalog = Catalog(settings, self.models, self.releases, self.store)
         self.memory = Memory(settings, self.store)
         self.forgotten = Forgotten(self.store, self.releases)
+        self.holdout = Holdout(self.store)
         self.monitor = Monitor(
             settings=settings, backend=backend, models=self.models, releases=self.releases, health=self.health
         )
@@ -99,6 +101,7 @@ class Server:
             await asyncio.to_thread(self.store.open)
             await self.catalog.start()
             await self.forgotten.refresh()
+            await self.holdout.start()
         except StoreError as error:
             raise OSError(f"--store: cannot be used: {error}") from error
         gateway = self.gateway = Gateway(
@@ -109,6 +112,7 @@ class Server:
             catalog=self.catalog,
             memory=self.memory,
             forgotten=self.forgotten,
+            holdout=self.holdout,
         )
         size = settings.max_message_mib << 20
         self._server = server = grpc.aio.server(

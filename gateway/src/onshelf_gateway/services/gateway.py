@@ -12,6 +12,7 @@ from onshelf_gateway.call.permits import Permits
 from onshelf_gateway.catalog.catalog import Catalog
 from onshelf_gateway.catalog.search_index import SearchIndex
 from onshelf_gateway.feedback.forgotten import Forgotten
+from onshelf_gateway.feedback.holdout import Holdout
 from onshelf_gateway.feedback.memory import Memory
 from onshelf_gateway.inference.models import Models
 from onshelf_gateway.releases.model_release import ModelRelease
@@ -31,6 +32,7 @@ class Gateway:
     catalog: Catalog
     memory: Memory
     forgotten: Forgotten
+    holdout: Holdout
     answers: Answers[launch_pb2.PlanLaunchResponse] = field(init=False)
     shared: Shared[launch_pb2.PlanLaunchResponse] = field(init=False, default_factory=Shared)
     reader: Reader = field(init=False)

@@ -29,7 +29,7 @@ ANSWERS = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),  # plan, evaluation, recommendation, audience
     sa.Column("created_at", sa.DateTime, nullable=False),  # UTC
     sa.Column("model_release", sa.BigInteger, nullable=False),
-    sa.Column("policy", sa.Text, nullable=False),  # how the offers were chosen: "best_first"
+    sa.Column("policy", sa.Text, nullable=False),  # how the offers were chosen: best_first, near_ties, holdout
     sa.Column("today", sa.Text, nullable=False),  # the day that counted as today, ISO 8601
     sa.Column("product_id", sa.Text, nullable=False),  # planned, or asked about; may be empty
     sa.Column("title", sa.Text, nullable=False),
@@ -103,7 +103,9 @@ def add_answers(connection: sa.Connection, rows: Sequence[Answer]) -> None:
     """Write answers. One of the same id that nobody has decided about is replaced."""
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     statement = insert(ANSWERS)
-    new = {name: statement.excluded[name] for name in ("created_at", "offered", "request", "response", "today")}
+    new = {
+        name: statement.excluded[name] for name in ("created_at", "policy", "offered", "request", "response", "today")
+    }
     undecided = {"decision": "", "launch_date": "", "decided_product_id": ""}
     connection.execute(
         statement.on_conflict_do_update(index_elements=["answer_id"], set_=new, where=ANSWERS.c.decision == ""),

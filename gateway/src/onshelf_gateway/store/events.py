@@ -1,6 +1,6 @@
 """The tables of events: what users did, what was refused, and who asked to be forgotten.
 
-    events           one row for each event that was taken
+    events           one row for each event that was taken (event_table.py), added up in product_days (product_days.py)
     refused_events   the newest events that broke a rule, as they came
     forgotten_users  keyed hashes of users whose data were deleted
     feedback_state   one row: the newest event's day, refused events that were dropped, the key of these hashes
@@ -16,34 +16,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from onshelf_gateway.store.answers import ANSWERS, AUDIENCE, PLAN, utc_now
+from onshelf_gateway.store.event_table import EVENTS, Number
+from onshelf_gateway.store.product_days import add_days, count_again, days_of_user
 from onshelf_release.forgotten_users import ForgottenUsers, hash_user
 
 metadata = sa.MetaData()
-Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 LOCK = 0x6576656E  # of PostgreSQL's advisory locks: one writer of events at a time
 AT_ONCE = 1_000  # ids in one statement
 
-EVENTS = sa.Table(
-    "events",
-    metadata,
-    sa.Column("sequence", Number, primary_key=True),  # in order of writing
-    sa.Column("event_id", sa.Text, nullable=False, unique=True),
-    sa.Column("fingerprint", sa.LargeBinary, nullable=False),  # BLAKE2b of the event, 16 bytes
-    sa.Column("kind", sa.Text, nullable=False),  # purchase, view, click, cart, review, impression, return
-    sa.Column("user_id", sa.Text, nullable=False),  # empty: a guest
-    sa.Column("product_id", sa.Text, nullable=False),
-    sa.Column("time", sa.DateTime, nullable=False),  # UTC
-    sa.Column("day", sa.Text, nullable=False),  # the same as the retailer's local date, ISO 8601
-    sa.Column("recorded_at", sa.DateTime, nullable=False),  # UTC
-    sa.Column("attribution_token", sa.Text, nullable=False),
-    sa.Column("quantity", sa.Float, nullable=False),  # units; 0 of kinds that have none
-    sa.Column("revenue_nanos", sa.BigInteger),  # billionths of a unit of the currency; NULL: not stated
-    sa.Column("discount_nanos", sa.BigInteger),
-    sa.Column("rating", sa.Float),  # stars; NULL: none
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("site_id", sa.Text, nullable=False),
-    sa.Column("channel_id", sa.Text, nullable=False),
-)
 REFUSED = sa.Table(
     "refused_events",
     metadata,
@@ -109,8 +89,7 @@ def add_events(
         refused: those that do not.
         most: refused events kept; the oldest go first.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    _lock(connection)
     result = Recorded(refused=list(refused))
     known = _fingerprints(connection, [row["event_id"] for _, row, _ in rows])
     new: list[dict[str, Any]] = []
@@ -125,7 +104,9 @@ def add_events(
         else:
             result.refused.append(_reused(index, row, before, event))
     if new:
+        last = connection.execute(sa.select(sa.func.max(EVENTS.c.sequence))).scalar_one()
         connection.execute(sa.insert(EVENTS), new)
+        add_days(connection, -1 if last is None else last)
         newest = max(row["day"] for row in new)
         connection.execute(sa.update(STATE).where(STATE.c.newest_day < newest).values(newest_day=newest))
     result.stored = len(new)
@@ -150,35 +131,13 @@ def list_events(connection: sa.Connection, most: int, after: int | None, product
     return list(connection.execute(query).all())
 
 
-def daily_counts(connection: sa.Connection, product_ids: Sequence[str], first_day: str) -> list[Any]:
-    """Events of products from a day on: product_id, day, kind, events, units, revenue in nanos, units with revenue."""
-    e = EVENTS.c
-    found: list[Any] = []
-    for start in range(0, len(product_ids), AT_ONCE):
-        query = (
-            sa.select(
-                e.product_id,
-                e.day,
-                e.kind,
-                sa.func.count().label("events"),
-                sa.func.sum(e.quantity).label("units"),
-                sa.func.sum(sa.cast(sa.func.coalesce(e.revenue_nanos, 0), sa.Float)).label("revenue_nanos"),
-                sa.func.sum(sa.case((e.revenue_nanos.is_not(None), e.quantity), else_=0.0)).label("paid_units"),
-            )
-            .where(e.product_id.in_(product_ids[start : start + AT_ONCE]), e.day >= first_day)
-            .group_by(e.product_id, e.day, e.kind)
-        )
-        found += connection.execute(query).all()
-    return found
-
-
 def rated_reviews(connection: sa.Connection, product_ids: Sequence[str], first_day: str) -> list[Any]:
     """Stars of products' reviews from a day on, by time: rows of product_id, day, rating."""
     e = EVENTS.c
     found: list[Any] = []
     for start in range(0, len(product_ids), AT_ONCE):
         mine = e.product_id.in_(product_ids[start : start + AT_ONCE])
-        query = sa.select(e.product_id, e.day, e.rating).where(mine, e.kind == "review", e.rating.is_not(None))
+        query = sa.select(e.product_id, e.day, e.rating).where(mine, e.rating.is_not(None))
         found += connection.execute(query.where(e.day >= first_day).order_by(e.time, e.sequence)).all()
     return found
 
@@ -206,6 +165,32 @@ def count_buyers(connection: sa.Connection, product_id: str, first_day: str, unt
     again = sa.func.coalesce(sa.func.sum(sa.case((days.c.days > 1, 1), else_=0)), 0)
     row = connection.execute(sa.select(sa.func.count(), again).select_from(days)).one()
     return int(row[0]), int(row[1])
+
+
+def count_reached(connection: sa.Connection, product_id: str, first_day: str, until: str) -> tuple[int, int]:
+    """Users who were shown a product by an answer within these days, or clicked on it; of them those who bought it."""
+    e, other = EVENTS.c, EVENTS.alias("other").c
+    inside = (e.product_id == product_id, e.user_id != "", e.day >= first_day, e.day < until)
+    bought = sa.exists().where(
+        other.user_id == e.user_id,
+        other.product_id == product_id,
+        other.kind == "purchase",
+        other.day >= first_day,
+        other.day < until,
+    )
+    shown = sa.select(e.user_id, sa.case((bought, 1), else_=0).label("bought")).where(
+        *inside, e.kind.in_(("impression", "click")), e.attribution_token != ""
+    )
+    users = shown.distinct().subquery()
+    row = connection.execute(sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(users.c.bought), 0))).one()
+    return int(row[0]), int(row[1])
+
+
+def buyers(connection: sa.Connection, product_id: str, first_day: str, until: str) -> list[str]:
+    """The users who bought a product from a day on and before another."""
+    e = EVENTS.c
+    query = sa.select(e.user_id).where(e.product_id == product_id, e.day >= first_day, e.day < until).distinct()
+    return list(connection.execute(query.where(e.kind == "purchase", e.user_id != "")).scalars())
 
 
 def count_attributed(
@@ -252,19 +237,28 @@ def count_forgotten(connection: sa.Connection) -> int:
 
 def forgotten_users(connection: sa.Connection) -> ForgottenUsers:
     """All who asked to be forgotten."""
-    key = connection.execute(sa.select(STATE.c.user_hash_key)).scalar_one()
-    return ForgottenUsers(key, frozenset(connection.execute(sa.select(FORGOTTEN.c.user_hash)).scalars()))
+    return ForgottenUsers(
+        user_hash_key(connection), frozenset(connection.execute(sa.select(FORGOTTEN.c.user_hash)).scalars())
+    )
+
+
+def user_hash_key(connection: sa.Connection) -> str:
+    """The store's own key of hashes of user ids, made with the store."""
+    return str(connection.execute(sa.select(STATE.c.user_hash_key)).scalar_one())
 
 
 def forget_user(connection: sa.Connection, user_id: str, receipt_id: str) -> dict[str, int]:
     """Delete a user's events and the recommendations to the user; returns the rows deleted by table."""
-    key = connection.execute(sa.select(STATE.c.user_hash_key)).scalar_one()
+    _lock(connection)
+    key = user_hash_key(connection)
+    days = days_of_user(connection, user_id)
     deleted = {
         table.name: connection.execute(
             sa.delete(table).where(table.c.user_id == user_id, table.c.user_id != "")
         ).rowcount
         for table in (EVENTS, REFUSED, ANSWERS)
     }
+    count_again(connection, days)
     connection.execute(
         sa.insert(FORGOTTEN),
         {"receipt_id": receipt_id, "user_hash": hash_user(key, user_id), "forgotten_at": utc_now()},
@@ -288,6 +282,12 @@ def audiences_with(connection: sa.Connection, user_id: str) -> list[str]:
 def replace_response(connection: sa.Connection, answer_id: str, response: bytes) -> None:
     """Put another response in the place of a remembered one."""
     connection.execute(sa.update(ANSWERS).where(ANSWERS.c.answer_id == answer_id).values(response=response))
+
+
+def _lock(connection: sa.Connection) -> None:
+    """Let nobody else change events until the transaction ends; in SQLite nobody else writes anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
 
 
 def _fingerprints(connection: sa.Connection, ids: Sequence[str]) -> dict[str, bytes]:

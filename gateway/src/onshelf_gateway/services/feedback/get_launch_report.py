@@ -13,11 +13,12 @@ from onshelf.v1 import feedback_pb2, launch_pb2, types_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import refuse
 from onshelf_gateway.call.optional import optional
-from onshelf_gateway.planning.stock import rounded_up
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests import money
 from onshelf_gateway.reviews.sentences import read_reviews
 from onshelf_gateway.reviews.summary import summarise
+from onshelf_gateway.services.feedback.changes import Changes, scored_changes, unit_cost, unit_worth
+from onshelf_gateway.services.feedback.holdout_effect import holdout_effect
 from onshelf_gateway.services.feedback.launch_course import (
     KINDS,
     Course,
@@ -26,14 +27,14 @@ from onshelf_gateway.services.feedback.launch_course import (
     count_forecast,
     exceptions,
     launch_message,
-    read_courses,
     read_launch,
     remaining,
     stock_end,
 )
+from onshelf_gateway.services.feedback.read_courses import read_courses
+from onshelf_gateway.services.feedback.suggestions import Reached, position, suggestions
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.launch.stored_plan import check_plan_id, day_of_states, not_found
-from onshelf_gateway.services.launch.update_forecast import Remaining
 from onshelf_gateway.services.response import response_info
 from onshelf_gateway.store import answers, events
 from onshelf_release.calendar import WEEK
@@ -43,7 +44,6 @@ from onshelf_release.signatures import REVIEW_SENTIMENT
 F, L, T = feedback_pb2, launch_pb2, types_pb2
 Floats = NDArray[np.float64]
 MOST_REVIEWS = 500  # the newest of a launch, that are read
-DEMAND_LEVELS = (np.arange(199) + 0.5) / 199  # of demand, to take the mean of lost sales over
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,7 @@ class Counted:
     attributed: tuple[int, int, int]
     written: list[Any]
     written_in_all: int
+    reached: Reached | None
 
 
 async def get_launch_report(
@@ -92,8 +93,16 @@ async def get_launch_report(
                 f"model release {row.model_release}, which made the plan, is not loaded; what remains is computed by "
                 f"{serving.version}",
             )
+        holdout = await holdout_effect(gateway, row, counted.launch, release)
+    changes = await _changes(gateway, call, row, counted, release)
     with call.stage("report"):
         response = _report(counted, release, today)
+        launch, course = counted.launch, counted.course
+        now = position(launch, course, unit_cost(row, launch.plan), unit_worth(row, launch.plan))
+        if now is not None:
+            response.suggestions.extend(suggestions(now, changes, counted.reached))
+        if holdout is not None:
+            response.holdout.CopyFrom(holdout)
         call.notice(
             T.NOTICE_CODE_SALES_FOR_DEMAND,
             "sales are taken for demand: weeks in which the product was sold out understate it",
@@ -143,15 +152,33 @@ def _count(
     buyers, again = events.count_buyers(connection, product, first, end)
     attributed = events.count_attributed(connection, product, first, end, window_days)
     written, in_all = events.written_reviews(connection, product, first, end, MOST_REVIEWS)
+    reached = None
+    if launch.release.has_users:
+        population = round(launch.release.users.num_rows * launch.scale)
+        reached = Reached(*events.count_reached(connection, product, first, end), buyers, population)
     return Counted(
         launch=launch,
         course=course,
         buyers=buyers,
         again=again,
         attributed=attributed,
+        reached=reached,
         written=written,
         written_in_all=in_all,
     )
+
+
+async def _changes(gateway: Gateway, call: Call, row: Any, counted: Counted, release: ModelRelease) -> Changes | None:
+    """What models say of changes; None where no week is complete or left, or (with a notice) they do not answer."""
+    seen = counted.course.complete(counted.launch)
+    if not 1 <= seen < WEEKS:
+        return None
+
+    async def ask() -> Changes:
+        with gateway.permits.hold(call):
+            return await scored_changes(gateway, call, row, counted.launch.plan, release, (WEEKS - seen) * WEEK.days)
+
+    return await optional(call, ask(), "suggestions of prices and promotion are")
 
 
 def _report(counted: Counted, release: ModelRelease, today: dt.date) -> F.GetLaunchReportResponse:
@@ -171,7 +198,6 @@ def _report(counted: Counted, release: ModelRelease, today: dt.date) -> F.GetLau
         buyers=counted.buyers,
         attribution=F.Attribution(by_token=by_token, by_last_touch=by_touch, unattributed=unattributed),
         reviews=totals["review"],
-        suggestions=_suggestions(launch, course, rest, left, release.manifest.currency),
     )
     sold = float(course.units[:seen].sum())
     if seen:
@@ -213,34 +239,3 @@ def _week(n: int, launch: Launch, course: Course, release: ModelRelease, levels:
         purchases=counts["purchase"],
         returns=counts["return"],
     )
-
-
-def _suggestions(
-    launch: Launch, course: Course, rest: Remaining | None, left: float | None, currency: str
-) -> list[F.LaunchSuggestion]:
-    """What to change now, with its expected effect on units and money until the end of the 8 weeks.
-
-    Restock: up to the plan's own critical fractile of what remains. Its effect is the mean of the sales that are lost
-    otherwise, and their revenue at the average price paid so far (before anything was sold: at the list price).
-    """
-    if rest is None or left is None:
-        return []
-    fractile = launch.plan.stock.critical_fractile
-    order = float(rounded_up(max(0.0, rest.quantile(fractile) - left), 1))
-    if order <= 0:
-        return []
-    demand = np.array([rest.quantile(level) for level in DEMAND_LEVELS.tolist()])
-    saved = float((np.maximum(demand - left, 0.0) - np.maximum(demand - left - order, 0.0)).mean())
-    price = course.paid / course.paid_units if course.paid_units > 0 else _planned_price(launch)
-    effect = F.LaunchSuggestion(
-        field="stock",
-        change=f"order {order:,.0f} more units",
-        units_difference=saved,
-        revenue_difference=money.to_money(saved * price, currency),
-    )
-    return [effect]
-
-
-def _planned_price(launch: Launch) -> float:
-    planned: Any = launch.plan.action.list_price
-    return float(money.to_decimal(planned))

@@ -13,7 +13,8 @@ from onshelf.v1 import feedback_pb2, launch_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.planning.forecasts import nb_quantile
 from onshelf_gateway.requests.checks import Checker
-from onshelf_gateway.services.feedback.launch_course import Course, Launch, band, read_courses, read_launch
+from onshelf_gateway.services.feedback.launch_course import Launch, Sales, bands, read_launch
+from onshelf_gateway.services.feedback.read_courses import read_sales
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.launch.list_plans import parse_time
 from onshelf_gateway.services.response import response_info
@@ -36,7 +37,7 @@ class Judged:
     """
 
     launch: Launch
-    course: Course
+    course: Sales
     proposed: Floats
     practice: Floats | None
     size: float
@@ -55,7 +56,7 @@ async def get_scoreboard(gateway: Gateway, call: Call, request: F.GetScoreboardR
         rows = answers.executed_launches(connection, created_from=since, created_before=before)
         launches = [read_launch(row, gateway.releases.loaded, release) for row in rows]
         offered = answers.responses_of(connection, [row.answer_id for row in rows])
-        courses = read_courses(connection, launches)
+        courses = read_sales(connection, launches)
         return newest_day(connection), [
             _judged(launch, course, offered[launch.row.answer_id])
             for launch, course in zip(launches, courses, strict=True)
@@ -71,7 +72,7 @@ async def get_scoreboard(gateway: Gateway, call: Call, request: F.GetScoreboardR
     return response
 
 
-def _judged(launch: Launch, course: Course, row: Any) -> Judged:
+def _judged(launch: Launch, course: Sales, row: Any) -> Judged:
     if row.kind == answers.PLAN:
         answer = L.PlanLaunchResponse.FromString(row.response)
         first = answer.plans[0]
@@ -89,31 +90,38 @@ def _judged(launch: Launch, course: Course, row: Any) -> Judged:
 
 
 def _weeks(judged: list[Judged]) -> list[F.ScoreboardWeek]:
+    """Sums over the launches that have completed a week, week by week."""
+    if not judged:
+        return []
+    complete = np.array([one.course.complete(one.launch) for one in judged])
+    practised = np.array([one.practice is not None for one in judged])
+    none = np.zeros(WEEKS)
+    parts = ([one.proposed, none if one.practice is None else one.practice] for one in judged)
+    proposed, practice = np.cumsum(np.array([*parts]), axis=2).transpose(1, 0, 2)
+    executed = np.cumsum([one.launch.weekly for one in judged], axis=1)
+    actual = np.cumsum([one.course.units for one in judged], axis=1)
+    low, high = bands(executed, np.repeat([[one.launch.size] for one in judged], WEEKS, axis=1))
+    within = (low <= actual) & (actual <= high)
     weeks = []
-    for week in range(1, WEEKS + 1):
-        done = [one for one in judged if one.course.complete(one.launch) >= week]
-        if not done:
+    for week in range(WEEKS):
+        done = complete > week
+        if not done.any():
             break
-        practised = [one for one in done if one.practice is not None]
+        both = done & practised
         weeks.append(
             F.ScoreboardWeek(
-                week=week,
-                launches=len(done),
-                proposed_units=sum(float(one.proposed[:week].sum()) for one in done),
-                practice_units=sum(float(one.practice[:week].sum()) for one in practised if one.practice is not None),
-                practice_launches=len(practised),
-                executed_units=sum(float(one.launch.weekly[:week].sum()) for one in done),
-                actual_units=sum(float(one.course.units[:week].sum()) for one in done),
-                practice_actual_units=sum(float(one.course.units[:week].sum()) for one in practised),
-                within_band=sum(_within(one, week) for one in done),
+                week=week + 1,
+                launches=int(done.sum()),
+                proposed_units=float(proposed[done, week].sum()),
+                practice_units=float(practice[both, week].sum()),
+                practice_launches=int(both.sum()),
+                executed_units=float(executed[done, week].sum()),
+                actual_units=float(actual[done, week].sum()),
+                practice_actual_units=float(actual[both, week].sum()),
+                within_band=int(within[done, week].sum()),
             )
         )
     return weeks
-
-
-def _within(one: Judged, weeks: int) -> bool:
-    low, high = band(float(one.launch.weekly[:weeks].sum()), one.launch.size)
-    return low <= float(one.course.units[:weeks].sum()) <= high
 
 
 def _decisions(judged: list[Judged]) -> list[F.DecisionScore]:

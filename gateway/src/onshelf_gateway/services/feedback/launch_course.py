@@ -14,7 +14,7 @@ from onshelf_gateway.planning.forecasts import nb_level, nb_quantile
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.services.launch.stored_plan import STATES
 from onshelf_gateway.services.launch.update_forecast import Remaining
-from onshelf_gateway.store import answers, events
+from onshelf_gateway.store import answers
 from onshelf_release.calendar import WEEK, first_day_of_week
 from onshelf_release.life_cycle import DAYS, WEEKS, share_until
 
@@ -60,22 +60,17 @@ class Launch:
 
 
 @dataclass(kw_only=True)
-class Course:
-    """What happened so far in the launch's 8 weeks.
+class Sales:
+    """What a launch sold so far in its 8 weeks.
 
     Attributes:
         until: the day of the newest event of all products: what is before it is in.
-        counts: [8, kinds] events. daily: [56] units sold less returned. revenue: [8] less what was paid back.
-        paid_units: purchases' units of which the revenue is known. paid: that revenue.
-        ratings: stars of the reviews, by time. last: day of the last event; None without one.
+        daily: [56] units sold less returned. ratings: stars of the reviews, by time.
+        last: day of the last event of whatever kind; None without one.
     """
 
     until: dt.date | None
-    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((WEEKS, len(KINDS)), dtype=np.int64))
     daily: Floats = field(default_factory=lambda: np.zeros(WEEKS * DAYS))
-    revenue: Floats = field(default_factory=lambda: np.zeros(WEEKS))
-    paid_units: float = 0.0
-    paid: float = 0.0
     ratings: list[float] = field(default_factory=list)
     last: dt.date | None = None
 
@@ -91,6 +86,21 @@ class Course:
     def complete(self, launch: Launch) -> int:
         """Weeks of which all events are in, 0..8."""
         return self.days(launch) // DAYS
+
+
+@dataclass(kw_only=True)
+class Course(Sales):
+    """What happened so far in the launch's 8 weeks.
+
+    Attributes:
+        counts: [8, kinds] events. revenue: [8] less what was paid back.
+        paid_units: purchases' units of which the revenue is known. paid: that revenue.
+    """
+
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((WEEKS, len(KINDS)), dtype=np.int64))
+    revenue: Floats = field(default_factory=lambda: np.zeros(WEEKS))
+    paid_units: float = 0.0
+    paid: float = 0.0
 
 
 def read_launch(row: Any, loaded: Mapping[int, ModelRelease], serving: ModelRelease) -> Launch:
@@ -111,46 +121,16 @@ def read_launch(row: Any, loaded: Mapping[int, ModelRelease], serving: ModelRele
     )
 
 
-def read_courses(connection: Any, launches: Sequence[Launch]) -> list[Course]:
-    """What happened to each launch; a product that was launched twice counts for both while both are on sale."""
-    until = events.newest_day(connection)
-    courses = [Course(until=until) for _ in launches]
-    if not launches:
-        return courses
-    by_product: dict[str, list[int]] = {}
-    for n, launch in enumerate(launches):
-        by_product.setdefault(launch.row.decided_product_id, []).append(n)
-    first_day = min(launch.first for launch in launches).isoformat()
-    for row in events.daily_counts(connection, list(by_product), first_day):
-        day = dt.date.fromisoformat(row.day)
-        for n in by_product[row.product_id]:
-            passed = (day - launches[n].first).days
-            week = passed // DAYS
-            if not 0 <= week < WEEKS:
-                continue
-            course = courses[n]
-            course.last = day if course.last is None else max(course.last, day)
-            if row.kind in KINDS:
-                course.counts[week, KINDS.index(row.kind)] += row.events
-            sign = {"purchase": 1.0, "return": -1.0}.get(row.kind, 0.0)
-            course.daily[passed] += sign * row.units
-            course.revenue[week] += sign * row.revenue_nanos / 1e9
-            if row.kind == "purchase":
-                course.paid_units += row.paid_units
-                course.paid += row.revenue_nanos / 1e9
-    for row in events.rated_reviews(connection, list(by_product), first_day):
-        day = dt.date.fromisoformat(row.day)
-        for n in by_product[row.product_id]:
-            if launches[n].first <= day < launches[n].end:
-                courses[n].ratings.append(row.rating)
-    return courses
+def bands(mean: Floats, size: Floats) -> tuple[Floats, Floats]:
+    """The 10 % and 90 % quantiles as whole units: a continuous quantile q stands for the count above it."""
+    low, high = (np.maximum(np.ceil(nb_quantile(level, mean, size) - 1e-9), 0.0) for level in (LOW, HIGH))
+    return low, high
 
 
 def band(mean: float, size: float) -> tuple[int, int]:
-    """The 10 % and 90 % quantiles as whole units: a continuous quantile q stands for the count above it."""
-    levels = nb_quantile(np.array([LOW, HIGH]), np.full(2, mean), np.full(2, size))
-    low, high = np.maximum(np.ceil(levels - 1e-9), 0.0).astype(int).tolist()
-    return int(low), int(high)
+    """The band of one launch."""
+    low, high = bands(np.array([mean]), np.array([size]))
+    return int(low[0]), int(high[0])
 
 
 def count_forecast(mean: float, size: float, levels: Floats) -> T.CountForecast:
@@ -160,7 +140,7 @@ def count_forecast(mean: float, size: float, levels: Floats) -> T.CountForecast:
     return T.CountForecast(mean=mean, quantiles=quantiles, dispersion=size)
 
 
-def remaining(launch: Launch, course: Course) -> Remaining | None:
+def remaining(launch: Launch, course: Sales) -> Remaining | None:
     """The weeks after the complete ones, by UpdateForecast's formula; None before the first of these and at the end."""
     seen = course.complete(launch)
     if not 1 <= seen < WEEKS:
@@ -175,7 +155,7 @@ def remaining(launch: Launch, course: Course) -> Remaining | None:
     return Remaining(after, launch.shares, seen)
 
 
-def stock_end(launch: Launch, course: Course, rest: Remaining | None) -> tuple[float | None, dt.date | None]:
+def stock_end(launch: Launch, course: Sales, rest: Remaining | None) -> tuple[float | None, dt.date | None]:
     """Units left of the first stock, and the day on which it ends as it sells now; None: not within the 8 weeks."""
     if launch.stock is None:
         return None, None
@@ -193,7 +173,7 @@ def stock_end(launch: Launch, course: Course, rest: Remaining | None) -> tuple[f
     return left, day + dt.timedelta(days=int(empty[0])) if len(empty) else None
 
 
-def exceptions(launch: Launch, course: Course, rest: Remaining | None, today: dt.date) -> list[int]:
+def exceptions(launch: Launch, course: Sales, rest: Remaining | None, today: dt.date) -> list[int]:
     """Why a launch needs attention, gravest first: values of LaunchException."""
     found: list[int] = []
     seen = course.complete(launch)
@@ -215,7 +195,7 @@ def exceptions(launch: Launch, course: Course, rest: Remaining | None, today: dt
     return found
 
 
-def _silent(launch: Launch, course: Course, today: dt.date) -> bool:
+def _silent(launch: Launch, course: Sales, today: dt.date) -> bool:
     """Whether events should have come for a week or more: none came at all, or silence is unlikely at this forecast."""
     until = min(today, launch.end)
     if course.last is None:
@@ -228,7 +208,7 @@ def _silent(launch: Launch, course: Course, today: dt.date) -> bool:
     return bool(nothing[0] < UNLIKELY)
 
 
-def launch_message(launch: Launch, course: Course, found: Sequence[int], today: dt.date) -> F.Launch:
+def launch_message(launch: Launch, course: Sales, found: Sequence[int], today: dt.date) -> F.Launch:
     """The contract's launch."""
     return F.Launch(
         plan_id=launch.row.answer_id,

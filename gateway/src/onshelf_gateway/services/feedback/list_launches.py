@@ -6,13 +6,8 @@ from onshelf.v1 import feedback_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.feedback.pages import page_token, parse_page_token
 from onshelf_gateway.requests.checks import Checker
-from onshelf_gateway.services.feedback.launch_course import (
-    exceptions,
-    launch_message,
-    read_courses,
-    read_launch,
-    remaining,
-)
+from onshelf_gateway.services.feedback.launch_course import exceptions, launch_message, read_launch, remaining
+from onshelf_gateway.services.feedback.read_courses import read_sales
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.launch.list_plans import NAMES
 from onshelf_gateway.services.launch.stored_plan import day_of_states
@@ -45,9 +40,9 @@ async def list_launches(gateway: Gateway, call: Call, request: F.ListLaunchesReq
                 wanted = EXECUTED_STATES[request.state]
                 launches = [one for one in launches if answers.state_of(one.row, today) == wanted]
             listed = []
-            for launch, course in zip(launches, read_courses(connection, launches), strict=True):
-                found = exceptions(launch, course, remaining(launch, course), today)
-                listed.append((_place(launch.row.sequence, bool(found)), launch_message(launch, course, found, today)))
+            for launch, sales in zip(launches, read_sales(connection, launches), strict=True):
+                found = exceptions(launch, sales, remaining(launch, sales), today)
+                listed.append((_place(launch.row.sequence, bool(found)), launch_message(launch, sales, found, today)))
             return sorted(listed, key=lambda one: -one[0])
 
         rows = await gateway.memory.read(read)

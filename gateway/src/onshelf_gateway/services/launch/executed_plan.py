@@ -34,14 +34,8 @@ def request_of(row: Any) -> L.PlanLaunchRequest | L.EvaluatePlanRequest:
     return L.EvaluatePlanRequest.FromString(row.request)
 
 
-async def executed_plan(
-    gateway: Gateway, call: Call, row: Any, action: types_pb2.Action, release: ModelRelease
-) -> tuple[L.LaunchPlan, list[float]]:
-    """The plan of an action under a remembered question's product and costs, and its units of each week [8].
-
-    Raises:
-        GatewayError: a model does not answer, or the release cannot read the question.
-    """
+def evaluation_of(row: Any, action: types_pb2.Action) -> L.EvaluatePlanRequest:
+    """The question of an action under a remembered question's product and costs."""
     asked = request_of(row)
     request = L.EvaluatePlanRequest(
         product=asked.product, population_scale=asked.population_scale, time_zone=asked.time_zone
@@ -51,6 +45,18 @@ async def executed_plan(
     for name in SHARED_FIELDS:
         if asked.HasField(name):
             getattr(request, name).CopyFrom(getattr(asked, name))
+    return request
+
+
+async def executed_plan(
+    gateway: Gateway, call: Call, row: Any, action: types_pb2.Action, release: ModelRelease
+) -> tuple[L.LaunchPlan, list[float]]:
+    """The plan of an action under a remembered question's product and costs, and its units of each week [8].
+
+    Raises:
+        GatewayError: a model does not answer, or the release cannot read the question.
+    """
+    request = evaluation_of(row, action)
     question, executed, costing, _ = parse_evaluation(request, release, dt.date.fromisoformat(row.today))
     product = await understand(call, release, gateway.models, gateway.settings, question)
     candidates = executed_candidates(executed, release, product, advise=True)

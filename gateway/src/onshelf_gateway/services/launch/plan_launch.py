@@ -14,6 +14,7 @@ from onshelf_gateway.call import metrics, side_by_side
 from onshelf_gateway.call.call import Call, Stage
 from onshelf_gateway.call.idempotency import content_hash, plan_id
 from onshelf_gateway.call.optional import optional
+from onshelf_gateway.feedback.memory import BEST_FIRST
 from onshelf_gateway.inference.outputs import RawOutcomes, Retrieved
 from onshelf_gateway.planning import messages, notices, timing
 from onshelf_gateway.planning.candidates import Candidates, join
@@ -31,6 +32,7 @@ from onshelf_gateway.requests import money
 from onshelf_gateway.requests.plan_question import PlanQuestion, parse_plan
 from onshelf_gateway.requests.questions import needs_buyers
 from onshelf_gateway.services.gateway import Gateway
+from onshelf_gateway.services.launch.offering import Offering, held_out_words, offering_of, offers
 from onshelf_gateway.services.response import response_info
 from onshelf_gateway.store.answers import PLAN
 
@@ -74,21 +76,24 @@ async def plan_launch(
             today=today,
             request=request,
             response=response,
-            offered=[{"launch_date": one.action.launch_date} for one in response.plans],
+            offered=offers(response),
+            policy=response.exploration.policy or BEST_FIRST,
             answer_id=response.plan_id,
             product_id=request.product.product_id,
             title=request.product.title,
         )
         return response
 
+    offering = offering_of(gateway.settings, request.product)
+
     async def make() -> launch_pb2.PlanLaunchResponse:
         if patient:
             async with gateway.permits.wait(call):
                 call.shorten(gateway.settings.default_deadline_ms / 1000, "the time of one plan")
                 async with asyncio.timeout(call.remaining()):
-                    return await _plan(gateway, call, question, release, today)
+                    return await _plan(gateway, call, question, release, today, offering)
         with nullcontext() if admitted else gateway.permits.hold(call):
-            return await _plan(gateway, call, question, release, today)
+            return await _plan(gateway, call, question, release, today, offering)
 
     if patient or call.trace:
         return remembered(await make())
@@ -129,15 +134,20 @@ def _own(call: Call, made: launch_pb2.PlanLaunchResponse) -> launch_pb2.PlanLaun
 
 
 async def plan(
-    gateway: Gateway, call: Call, request: launch_pb2.PlanLaunchRequest, release: ModelRelease, today: dt.date
+    gateway: Gateway,
+    call: Call,
+    request: launch_pb2.PlanLaunchRequest,
+    release: ModelRelease,
+    today: dt.date,
+    offering: Offering,
 ) -> launch_pb2.PlanLaunchResponse:
     """A plan as it would be made on a day; without an id, a permit, and what is kept."""
     question = parse_plan(request, release, today, gateway.settings.max_candidates)
-    return await _plan(gateway, call, question, release, today)
+    return await _plan(gateway, call, question, release, today, offering)
 
 
 async def _plan(
-    gateway: Gateway, call: Call, question: PlanQuestion, release: ModelRelease, today: dt.date
+    gateway: Gateway, call: Call, question: PlanQuestion, release: ModelRelease, today: dt.date, offering: Offering
 ) -> launch_pb2.PlanLaunchResponse:
     most = gateway.settings.max_candidates
     product = await understand(call, release, gateway.models, gateway.settings, question.product)
@@ -162,9 +172,14 @@ async def _plan(
         tasks.append(scoring)
         raw, launches = await scoring, await finding
         answer = await _plans(call, question, release, product, grid, candidates, raw, launches, today)
+        offering.explore(call, answer, question.objective.horizon_weeks)
         users = await retrieving if retrieving else None  # plans are made while it lasts
         if users is not None:
             users = await gateway.forgotten.without(release, users)
+        if users is not None and offering.holdout > 0:
+            users = await gateway.holdout.without(release, users, offering.holdout)
+            call.notice(T.NOTICE_CODE_HELD_OUT, held_out_words(offering.holdout))
+            answer.holdout_share = offering.holdout
     finally:
         await side_by_side.end(tasks, call.remaining())
     with call.stage("response"):

@@ -10,6 +10,7 @@ from onshelf.v1 import launch_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.launch.evaluate_plan import evaluate
+from onshelf_gateway.services.launch.offering import offering_then
 from onshelf_gateway.services.launch.plan_launch import plan
 from onshelf_gateway.services.launch.stored_plan import check_plan_id, not_found
 from onshelf_gateway.services.response import response_info
@@ -37,7 +38,9 @@ async def replay_plan(gateway: Gateway, call: Call, request: L.ReplayPlanRequest
         today = dt.date.fromisoformat(row.today)
         if row.kind == answers.PLAN:
             remembered: Any = L.PlanLaunchResponse.FromString(row.response)
-            replayed: Any = await plan(gateway, own, L.PlanLaunchRequest.FromString(row.request), release, today)
+            asked = L.PlanLaunchRequest.FromString(row.request)
+            offering = offering_then(remembered, asked.product)
+            replayed: Any = await plan(gateway, own, asked, release, today, offering)
         else:
             remembered = L.EvaluatePlanResponse.FromString(row.response)
             replayed = await evaluate(gateway, own, L.EvaluatePlanRequest.FromString(row.request), release, today)

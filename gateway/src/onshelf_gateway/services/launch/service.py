@@ -7,6 +7,7 @@ from onshelf.v1 import launch_pb2, launch_pb2_grpc
 from onshelf_gateway.call.interceptor import current_call
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.launch.decide_launch import decide_launch
+from onshelf_gateway.services.launch.estimate_power import estimate_power
 from onshelf_gateway.services.launch.evaluate_plan import evaluate_plan
 from onshelf_gateway.services.launch.get_plan import get_plan
 from onshelf_gateway.services.launch.list_plans import list_plans
@@ -70,3 +71,11 @@ class LaunchService(launch_pb2_grpc.LaunchServiceServicer):
     async def ReplayPlan(self, request: launch_pb2.ReplayPlanRequest, context: Any) -> launch_pb2.ReplayPlanResponse:  # noqa: ARG002
         """A remembered plan, computed again."""
         return await replay_plan(self._gateway, current_call(), request)
+
+    async def EstimatePower(
+        self,
+        request: launch_pb2.EstimatePowerRequest,
+        context: Any,  # noqa: ARG002
+    ) -> launch_pb2.EstimatePowerResponse:
+        """How large a test of two plans must be."""
+        return await estimate_power(self._gateway, current_call(), request)

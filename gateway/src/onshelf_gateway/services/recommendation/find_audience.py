@@ -1,11 +1,13 @@
 """FindAudience: the users most likely to buy a product, and segments of them."""
 
 from onshelf.v1 import recommendation_pb2
+from onshelf.v1.types_pb2 import NOTICE_CODE_HELD_OUT
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import without_users
 from onshelf_gateway.recommendation import audience
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
+from onshelf_gateway.services.launch.offering import held_out_words
 from onshelf_gateway.services.recommendation.subjects import parse_subject, read_subject
 from onshelf_gateway.services.response import response_info
 from onshelf_gateway.store.answers import AUDIENCE
@@ -29,9 +31,15 @@ async def find_audience(
             call, release, product.embedding, product.product_vector, product.ids
         )
         found = await gateway.forgotten.without(release, found)
+        held_out = gateway.settings.holdout_share
+        if held_out > 0:
+            found = await gateway.holdout.without(release, found, held_out)
+            call.notice(NOTICE_CODE_HELD_OUT, held_out_words(held_out))
         with call.stage("response", len(found.indices)):
             response = recommendation_pb2.FindAudienceResponse(
-                users=audience.members(release, found, count), category=product.category.message()
+                users=audience.members(release, found, count),
+                category=product.category.message(),
+                holdout_share=held_out,
             )
             if request.segments or count == 0:
                 response.segments.extend(audience.segments(release, found, count))

@@ -17,11 +17,14 @@ from onshelf_gateway.call.errors import GatewayError, Violation, without_users
 from onshelf_gateway.call.optional import optional
 from onshelf_gateway.catalog.in_categories import in_categories
 from onshelf_gateway.catalog.shelf import Shelf, UpsertedProducts, merged, shared
+from onshelf_gateway.feedback import holdout
+from onshelf_gateway.feedback.memory import BEST_FIRST
 from onshelf_gateway.inference.outputs import EncodedUser, Retrieved
 from onshelf_gateway.recommendation.history import UserHistory, read_history
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests.checks import Checker
 from onshelf_gateway.services.gateway import Gateway
+from onshelf_gateway.services.recommendation.control import in_lots, untargeted
 from onshelf_gateway.services.recommendation.promise import promise
 from onshelf_gateway.services.response import response_info
 from onshelf_gateway.store.answers import RECOMMENDATION
@@ -100,6 +103,9 @@ async def recommend_products(
         row = await gateway.forgotten.user_row(release, request.user_id)
         question = parse(request, release, row)
         shelf = gateway.catalog.shelf(call, release)
+        held_out = gateway.holdout.held(request.user_id, gateway.settings.holdout_share)
+        if held_out:
+            question = untargeted(call, question)
     with gateway.permits.hold(call):
         with call.stage("history"):
             history = read_history(call, release, question.row, question.events)
@@ -118,6 +124,10 @@ async def recommend_products(
         with call.stage("response", len(found.indices)):
             listed = _Listed(shelf, upserted)
             kept = _filter(call, listed, question, history, found)
+            drawn = held_out and question.scope == R.RECOMMENDATION_SCOPE_NEW_PRODUCTS
+            chance = 1.0 / max(1, len(kept.indices)) if drawn else 1.0
+            kept = in_lots(kept, gateway.holdout.place(request.user_id)) if drawn else kept
+            kept = kept.take(np.arange(min(question.count, len(kept.indices))))
             response = R.RecommendProductsResponse(products=_products(listed, question, history, kept, today))
             if len(response.products) < question.count:
                 call.notice(
@@ -134,8 +144,9 @@ async def recommend_products(
         today=today,
         request=request,
         response=response,
-        offered=[{"product_id": product.product_id} for product in response.products],
+        offered=[{"product_id": product.product_id, "probability": chance} for product in response.products],
         user_id=request.user_id,
+        policy=holdout.POLICY if held_out else BEST_FIRST,
     )
     return response
 
@@ -241,7 +252,7 @@ def _filter(
         keep &= in_categories(call, listed.shelf, question.categories, listed.ids(rows))
     if question.excluded:
         keep &= ~listed.among(rows, question.excluded)
-    return found.take(np.flatnonzero(keep)[: question.count])
+    return found.take(np.flatnonzero(keep))
 
 
 def _products(
