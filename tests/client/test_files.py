@@ -208,6 +208,13 @@ def test_a_table_that_a_program_wrote_is_read_back(tmp_path, table, delimiter, e
     assert raw.losses == []
 
 
+@pytest.mark.parametrize("last", ["1;1", "1;"])
+def test_the_first_line_says_the_delimiter_where_the_rows_would_allow_another(read, last):
+    raw = read(f'sku,name,price\n,;,"\n1;1"\n,;,"\n{last}"\n')
+    assert raw.table.column_names == ["sku", "name", "price"]
+    assert raw.table["name"].to_pylist() == [";", ";"]
+
+
 # Rows that do not fit.
 
 

@@ -135,7 +135,8 @@ async def test_reports_count_buyers_among_those_held_out(releases, words, url):
         assert again.holdout == found
 
 
-async def test_without_a_holdout_reports_say_nothing_of_it(running, words):
+async def test_without_a_holdout_reports_say_nothing_of_it(on_sqlite, words):
+    running = on_sqlite
     plan = await running.launch.PlanLaunch(words.plan(max_plans=1))
     assert plan.holdout_share == 0
     decision = L.LaunchDecision(kind=L.DECISION_KIND_ACCEPTED, decided_by="kim", product_id="not held")

@@ -1,8 +1,11 @@
 """The gateway sends, and the public fake takes and gives, what the models' signatures say."""
 
+import time
+
 import numpy as np
 
 from onshelf.v1 import catalog_pb2, recommendation_pb2
+from onshelf_gateway.call.call import Call
 from onshelf_gateway.inference.backend import DATATYPES
 from onshelf_gateway.testing import FakeBackend
 from onshelf_release.signatures import SIGNATURES, Tensor, asked_outputs
@@ -33,6 +36,9 @@ async def test_the_fake_takes_and_gives_what_the_signatures_say(releases, runnin
         )
         request = recommendation_pb2.RecommendProductsRequest(user_id="H00003", new_product_share=0.2)
         await running.recommend.RecommendProducts(request)
+        call = Call(call_id="test", deadline=time.monotonic() + 30, caller_deadline=False)
+        tokens = np.ones((2, 16), dtype=np.int64)
+        await running.server.models.read_sentences(call, running.server.releases.serving, tokens, tokens)
     finally:
         del running.backend.infer
         await running.catalog.DeleteProducts(catalog_pb2.DeleteProductsRequest(product_ids=["new"]))

@@ -185,7 +185,7 @@ def _usual_width(path: Path, header: list[str], rows: list[list[str]]) -> int:
 
 def _dialect(plain: Path, head: str, declared: str | None) -> tuple[str, str]:
     """Delimiter and escape sign. DuckDB's sniffer proposes a delimiter; it is taken unless another one gives more of
-    the first rows the same number of cells. A quote in a quoted cell is doubled, or stands behind a backslash if the
+    the first rows the same number of cells, the very first one among them if there is such a delimiter. A quote in a quoted cell is doubled, or stands behind a backslash if the
     first rows are well formed only so.
     """
     delimiter = declared
@@ -198,11 +198,11 @@ def _dialect(plain: Path, head: str, declared: str | None) -> tuple[str, str]:
     return delimiter, "\\" if '\\"' in head and slashed and not doubled else '"'
 
 
-def _rows_alike(head: str, delimiter: str) -> int:
-    """How many of the first rows have the usual number of cells; 0 where that is one."""
-    widths = collections.Counter(len(row) for row in _head_rows(head, delimiter, '"')[0])
-    width, rows = max(widths.items(), key=lambda one: (one[1], one[0]), default=(1, 0))
-    return rows if width > 1 else 0
+def _rows_alike(head: str, delimiter: str) -> tuple[bool, int]:
+    """Whether the first row has the usual number of cells, and how many of the first rows do; 0 where it is one."""
+    each = [len(row) for row in _head_rows(head, delimiter, '"')[0]]
+    width, rows = max(collections.Counter(each).items(), key=lambda one: (one[1], one[0]), default=(1, 0))
+    return (each[0] == width, rows) if width > 1 else (False, 0)
 
 
 def _sniffed(plain: Path) -> str:

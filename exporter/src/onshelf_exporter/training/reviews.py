@@ -48,7 +48,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """Cross entropy, rarer classes with more weight."""
 
@@ -168,12 +168,12 @@ def tune(
     model = ReviewSentiment(text, hidden_size(text), len(SENTIMENTS))
     freeze_lower(text, recipe.reviews.frozen_layers)
     task = Task(
-        model,
-        tokenise(tokenizer, train["text"].tolist()),
-        train["label"].to_numpy(dtype=np.int64),
-        tokenise(tokenizer, held["text"].tolist()),
-        held["label"].to_numpy(dtype=np.int64),
-        bfloat16,
+        model=model,
+        tokens=tokenise(tokenizer, train["text"].tolist()),
+        labels=train["label"].to_numpy(dtype=np.int64),
+        held_tokens=tokenise(tokenizer, held["text"].tolist()),
+        held_labels=held["label"].to_numpy(dtype=np.int64),
+        bfloat16=bfloat16,
     )
     groups: list[dict[str, Any]] = [
         {"params": [p for p in text.parameters() if p.requires_grad], "lr": 1.0},
