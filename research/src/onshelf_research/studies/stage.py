@@ -38,6 +38,7 @@ STUDIES = (
     StudyRow("languages", "which titles in other languages, misread or mashed, are flagged or refused"),
     StudyRow("launch_forecast", "what the parts of launch_outcome add, beside boosted trees on identical inputs"),
     StudyRow("recommendation", "what the rankers' features add, and what room for new products costs"),
+    StudyRow("related_products", "whether complements and substitutes hold in weeks that they were not found in"),
     StudyRow("recipe_cost", "what the recipe of `make run` loses beside a longer one"),
 )
 
