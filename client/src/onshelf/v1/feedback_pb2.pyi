@@ -260,7 +260,7 @@ class LaunchSuggestion(_message.Message):
     def __init__(self, field: _Optional[str] = ..., change: _Optional[str] = ..., units_difference: _Optional[float] = ..., revenue_difference: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
 
 class GetLaunchReportResponse(_message.Message):
-    __slots__ = ("launch", "decision", "forecasts", "observed_until", "within_band", "weeks", "remaining", "total", "stock_left", "stock_ends_on", "click_through_rate", "conversion_rate", "buyers", "repeat_rate", "attribution", "reviews", "mean_rating", "topics", "suggestions", "info")
+    __slots__ = ("launch", "decision", "forecasts", "observed_until", "within_band", "weeks", "remaining", "total", "stock_left", "stock_ends_on", "click_through_rate", "conversion_rate", "buyers", "repeat_rate", "attribution", "reviews", "mean_rating", "topics", "suggestions", "info", "cannibalized", "complements", "cannibalization")
     LAUNCH_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     FORECASTS_FIELD_NUMBER: _ClassVar[int]
@@ -281,6 +281,9 @@ class GetLaunchReportResponse(_message.Message):
     TOPICS_FIELD_NUMBER: _ClassVar[int]
     SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
+    CANNIBALIZED_FIELD_NUMBER: _ClassVar[int]
+    COMPLEMENTS_FIELD_NUMBER: _ClassVar[int]
+    CANNIBALIZATION_FIELD_NUMBER: _ClassVar[int]
     launch: Launch
     decision: _launch_pb2.LaunchDecision
     forecasts: _containers.RepeatedCompositeFieldContainer[_types_pb2.OutcomeForecast]
@@ -301,7 +304,36 @@ class GetLaunchReportResponse(_message.Message):
     topics: _containers.RepeatedCompositeFieldContainer[ReviewTopic]
     suggestions: _containers.RepeatedCompositeFieldContainer[LaunchSuggestion]
     info: _types_pb2.ResponseInfo
-    def __init__(self, launch: _Optional[_Union[Launch, _Mapping]] = ..., decision: _Optional[_Union[_launch_pb2.LaunchDecision, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., observed_until: _Optional[str] = ..., within_band: bool = ..., weeks: _Optional[_Iterable[_Union[LaunchReportWeek, _Mapping]]] = ..., remaining: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., total: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., stock_left: _Optional[float] = ..., stock_ends_on: _Optional[str] = ..., click_through_rate: _Optional[float] = ..., conversion_rate: _Optional[float] = ..., buyers: _Optional[int] = ..., repeat_rate: _Optional[float] = ..., attribution: _Optional[_Union[Attribution, _Mapping]] = ..., reviews: _Optional[int] = ..., mean_rating: _Optional[float] = ..., topics: _Optional[_Iterable[_Union[ReviewTopic, _Mapping]]] = ..., suggestions: _Optional[_Iterable[_Union[LaunchSuggestion, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
+    cannibalized: _containers.RepeatedCompositeFieldContainer[ProductEffect]
+    complements: _containers.RepeatedCompositeFieldContainer[ProductEffect]
+    cannibalization: ProductEffect
+    def __init__(self, launch: _Optional[_Union[Launch, _Mapping]] = ..., decision: _Optional[_Union[_launch_pb2.LaunchDecision, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., observed_until: _Optional[str] = ..., within_band: bool = ..., weeks: _Optional[_Iterable[_Union[LaunchReportWeek, _Mapping]]] = ..., remaining: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., total: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., stock_left: _Optional[float] = ..., stock_ends_on: _Optional[str] = ..., click_through_rate: _Optional[float] = ..., conversion_rate: _Optional[float] = ..., buyers: _Optional[int] = ..., repeat_rate: _Optional[float] = ..., attribution: _Optional[_Union[Attribution, _Mapping]] = ..., reviews: _Optional[int] = ..., mean_rating: _Optional[float] = ..., topics: _Optional[_Iterable[_Union[ReviewTopic, _Mapping]]] = ..., suggestions: _Optional[_Iterable[_Union[LaunchSuggestion, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ..., cannibalized: _Optional[_Iterable[_Union[ProductEffect, _Mapping]]] = ..., complements: _Optional[_Iterable[_Union[ProductEffect, _Mapping]]] = ..., cannibalization: _Optional[_Union[ProductEffect, _Mapping]] = ...) -> None: ...
+
+class ProductEffect(_message.Message):
+    __slots__ = ("product_id", "title", "category_path", "expected_units", "units", "units_difference", "lift", "lift_low", "lift_high", "clear", "units_before")
+    PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_PATH_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_UNITS_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    UNITS_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    LIFT_FIELD_NUMBER: _ClassVar[int]
+    LIFT_LOW_FIELD_NUMBER: _ClassVar[int]
+    LIFT_HIGH_FIELD_NUMBER: _ClassVar[int]
+    CLEAR_FIELD_NUMBER: _ClassVar[int]
+    UNITS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    product_id: str
+    title: str
+    category_path: _containers.RepeatedScalarFieldContainer[str]
+    expected_units: float
+    units: float
+    units_difference: float
+    lift: float
+    lift_low: float
+    lift_high: float
+    clear: bool
+    units_before: float
+    def __init__(self, product_id: _Optional[str] = ..., title: _Optional[str] = ..., category_path: _Optional[_Iterable[str]] = ..., expected_units: _Optional[float] = ..., units: _Optional[float] = ..., units_difference: _Optional[float] = ..., lift: _Optional[float] = ..., lift_low: _Optional[float] = ..., lift_high: _Optional[float] = ..., clear: bool = ..., units_before: _Optional[float] = ...) -> None: ...
 
 class GetScoreboardRequest(_message.Message):
     __slots__ = ("created_from", "created_before")
