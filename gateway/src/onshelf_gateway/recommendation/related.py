@@ -10,14 +10,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from onshelf_release.related import Pairs, Related, unit
+from onshelf_release.related import COMPLEMENT, SUBSTITUTE, Pairs, Related, unit
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 SIMILAR = 10  # products that are pooled
 LEAST_SIMILARITY = 0.5  # cosine
-LEAST_SHARING = 2  # similar products that have a relation, for it to be inferred
+LEAST_NEAR = 2  # similar products of a type, or category, for these alone to count
+LEAST_SHARING = {COMPLEMENT: 2, SUBSTITUTE: 1}  # similar products that have a relation, for it to be inferred
 NORMAL = 1.96
 
 
@@ -30,7 +31,7 @@ def nearest(related: Related, embedding: NDArray[np.float32], kin: Sequence[Bool
         return np.zeros(0, dtype=np.int64), np.zeros(0)
     similarity = (related.embeddings @ unit(np.asarray(embedding, dtype=np.float32))).astype(np.float64)
     near = similarity >= LEAST_SIMILARITY
-    allowed = next((mask for mask in kin if (mask & near).sum() >= LEAST_SHARING), kin[-1])
+    allowed = next((mask for mask in kin if (mask & near).sum() >= LEAST_NEAR), kin[-1])
     found = np.flatnonzero(allowed & near)
     best = found[np.argsort(-similarity[found], kind="stable")[:SIMILAR]]
     return related.known[best], similarity[best]
@@ -67,7 +68,8 @@ def pooled(related: Related, similar: Ints, similarity: Floats) -> Pairs:
         expected=total(pairs.expected),
         similar=np.bincount(group, minlength=len(first)).astype(np.int64),
     )
-    return result.take(np.flatnonzero(result.similar >= min(LEAST_SHARING, len(similar))))
+    least = np.where(result.kind == COMPLEMENT, LEAST_SHARING[COMPLEMENT], LEAST_SHARING[SUBSTITUTE])
+    return result.take(np.flatnonzero(result.similar >= np.minimum(least, len(similar))))
 
 
 def strongest(pairs: Pairs, kind: int, count: int) -> Pairs:
