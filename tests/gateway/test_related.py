@@ -68,23 +68,23 @@ async def test_a_product_of_the_catalog_without_sales_is_inferred_and_is_not_its
     assert NEW_YOGURT not in {product.product_id for product in answer.products}
 
 
-async def test_an_upserted_product_is_inferred_from_what_the_models_said_of_it(running, words):
+async def test_an_upserted_product_is_inferred_from_what_the_models_said_of_it(on_sqlite, words):
     products = [
         T.Product(product_id="new-1", title="Shampoo, hair care, honey", category_path=["DRUG GM", "HAIR CARE"])
     ]
-    await running.catalog.UpsertProducts(C.UpsertProductsRequest(products=products))
-    running.backend.calls.clear()
-    answer = await ask(running, product_id="new-1")
+    await on_sqlite.catalog.UpsertProducts(C.UpsertProductsRequest(products=products))
+    on_sqlite.backend.calls.clear()
+    answer = await ask(on_sqlite, product_id="new-1")
     assert types_of(answer, COMPLEMENT) == {"Hair color"}
     assert "INFERRED_FROM_SIMILAR" in words.notices(answer)
-    assert not running.backend.calls
+    assert not on_sqlite.backend.calls
 
 
-async def test_deleted_products_are_left_out(running):
-    before = await ask(running, product_id=SHAMPOO, kind=COMPLEMENT)
+async def test_deleted_products_are_left_out(on_sqlite):
+    before = await ask(on_sqlite, product_id=SHAMPOO, kind=COMPLEMENT)
     gone = before.products[0].product_id
-    await running.catalog.DeleteProducts(C.DeleteProductsRequest(product_ids=[gone]))
-    after = await ask(running, product_id=SHAMPOO, kind=COMPLEMENT)
+    await on_sqlite.catalog.DeleteProducts(C.DeleteProductsRequest(product_ids=[gone]))
+    after = await ask(on_sqlite, product_id=SHAMPOO, kind=COMPLEMENT)
     assert {product.product_id for product in after.products} == {p.product_id for p in before.products} - {gone}
 
 

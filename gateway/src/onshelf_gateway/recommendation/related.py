@@ -49,7 +49,7 @@ def pooled(related: Related, similar: Ints, similarity: Floats) -> Pairs:
     group = group.ravel()
 
     def total(values: NDArray[np.generic]) -> Floats:
-        return np.bincount(group, values.astype(np.float64), minlength=len(first))
+        return np.asarray(np.bincount(group, values.astype(np.float64), minlength=len(first)), dtype=np.float64)
 
     logs = np.log(pairs.lift)
     error = (np.log(pairs.lift_high) - np.log(np.maximum(pairs.lift_low, 1e-9))) / (2 * NORMAL)

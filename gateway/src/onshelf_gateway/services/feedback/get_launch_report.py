@@ -12,9 +12,11 @@ from sqlalchemy import Connection
 from onshelf.v1 import feedback_pb2, launch_pb2, types_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import refuse
+from onshelf_gateway.feedback.daily_sales import DailySales
 from onshelf_gateway.planning.stock import rounded_up
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests import money
+from onshelf_gateway.services.feedback.cannibalization import Around, Kin, add_effects, kin_of, read_around
 from onshelf_gateway.services.feedback.launch_course import (
     KINDS,
     Course,
@@ -50,6 +52,7 @@ class Counted:
     buyers: int
     again: int
     attributed: tuple[int, int, int]
+    around: Around | None
 
 
 async def get_launch_report(
@@ -74,8 +77,10 @@ async def get_launch_report(
     with call.stage("store"):
         today = await day_of_states(gateway, gateway.memory)
         window = gateway.settings.attribution_days
+        shelf = gateway.catalog.shelf(call, release)
+        kin = kin_of(shelf, row.decided_product_id)
         counted = await gateway.memory.read(
-            lambda c: _count(c, request.plan_id, gateway.releases.loaded, serving, window)
+            lambda c: _count(c, request.plan_id, gateway.releases.loaded, serving, window, gateway.daily_sales, kin)
         )
         if counted is None:  # rejected at this moment
             raise refuse("NOT_EXECUTED", "plan_id", "the plan is executed no more: there is no launch to report of")
@@ -87,6 +92,7 @@ async def get_launch_report(
             )
     with call.stage("report"):
         response = _report(counted, release, today)
+        add_effects(response, call, shelf, counted.course, counted.launch, kin, counted.around)
         call.notice(
             T.NOTICE_CODE_SALES_FOR_DEMAND,
             "sales are taken for demand: weeks in which the product was sold out understate it",
@@ -108,6 +114,8 @@ def _count(
     loaded: Mapping[int, ModelRelease],
     serving: ModelRelease,
     window_days: float,
+    daily: DailySales,
+    kin: Kin,
 ) -> Counted | None:
     rows = answers.executed_launches(connection, plan_id)
     if not rows:
@@ -117,7 +125,8 @@ def _count(
     product, first, end = row.decided_product_id, launch.first.isoformat(), launch.end.isoformat()
     buyers, again = events.count_buyers(connection, product, first, end)
     attributed = events.count_attributed(connection, product, first, end, window_days)
-    return Counted(launch=launch, course=course, buyers=buyers, again=again, attributed=attributed)
+    around = read_around(connection, daily, launch, course, kin)
+    return Counted(launch=launch, course=course, buyers=buyers, again=again, attributed=attributed, around=around)
 
 
 def _report(counted: Counted, release: ModelRelease, today: dt.date) -> F.GetLaunchReportResponse:
