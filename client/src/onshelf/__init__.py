@@ -18,6 +18,7 @@ from onshelf._enums import (
     PricePhase,
     PriceTax,
     RecommendationScope,
+    RelationKind,
     ServingState,
     SupportLevel,
 )
@@ -83,6 +84,7 @@ from onshelf._inputs import (
     StockSite,
 )
 from onshelf._money import Money
+from onshelf._related_results import FindRelatedProductsResult, ProductEffect, RelatedProduct
 from onshelf._results import (
     ActionEffect,
     AudienceMember,
@@ -170,6 +172,7 @@ __all__ = [
     "FeatureVector",
     "FieldViolation",
     "FindAudienceResult",
+    "FindRelatedProductsResult",
     "FindSimilarLaunchesResult",
     "ForgetUserResult",
     "FoundProduct",
@@ -221,6 +224,7 @@ __all__ = [
     "PriceStep",
     "PriceTax",
     "Product",
+    "ProductEffect",
     "ProductError",
     "Quantile",
     "RecommendProductsResult",
@@ -228,6 +232,8 @@ __all__ = [
     "RecommendedProduct",
     "RecordEventsResult",
     "RefusedEvent",
+    "RelatedProduct",
+    "RelationKind",
     "ReleaseMetric",
     "ReorderAdvice",
     "ReplayPlanResult",

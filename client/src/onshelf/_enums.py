@@ -59,6 +59,8 @@ class NoticeCode(enum.Enum):
     NOT_REMEMBERED = "not_remembered"
     NO_EVENTS = "no_events"
     OTHER_MODEL_RELEASE = "other_model_release"
+    INFERRED_FROM_SIMILAR = "inferred_from_similar"
+    EFFECTS_UNKNOWN = "effects_unknown"
 
 
 class SupportLevel(enum.Enum):
@@ -85,6 +87,13 @@ class RecommendationScope(enum.Enum):
     NEW_TO_USER = "new_to_user"
     BOUGHT_BEFORE = "bought_before"
     NEW_PRODUCTS = "new_products"
+
+
+class RelationKind(enum.Enum):
+    """How two products belong together: bought together, or instead of each other; both where none is named."""
+
+    COMPLEMENT = "complement"
+    SUBSTITUTE = "substitute"
 
 
 class EventKind(enum.Enum):

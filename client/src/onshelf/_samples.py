@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from onshelf import _feedback_results as f
+from onshelf import _related_samples as related
 from onshelf import _results as r
 from onshelf import _stock_results as stock
 from onshelf._convert import from_message
@@ -22,6 +23,7 @@ from onshelf._enums import (
 )
 from onshelf._inputs import Action, ChannelUse, Event, LaunchDecision, PlanRequest, Product
 from onshelf._money import Money
+from onshelf._related_results import FindRelatedProductsResult
 from onshelf._rpcs import BY_METHOD
 
 _LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -349,6 +351,7 @@ _SAMPLES: dict[str, Any] = {
         info=_INFO,
     ),
     "find_similar_launches": r.FindSimilarLaunchesResult(launches=_PAST, category=_CATEGORY, info=_INFO),
+    "find_related_products": FindRelatedProductsResult(products=related.RELATED, info=_INFO),
     "get_user_profile": r.GetUserProfileResult(
         profile=r.UserProfile(
             user_id="1364",
@@ -461,6 +464,9 @@ _SAMPLES: dict[str, Any] = {
             ),
         ),
         info=_INFO,
+        cannibalized=related.CANNIBALIZED,
+        complements=related.COMPLEMENTS,
+        cannibalization=related.CANNIBALIZATION,
     ),
     "get_scoreboard": f.GetScoreboardResult(
         weeks=tuple(

@@ -7,7 +7,19 @@ from importlib.metadata import version
 
 from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
-from onshelf._cli import _catalog, _demo_loop, _events, _launch, _launches, _plan, _plans, _replay, _search, _users
+from onshelf._cli import (
+    _catalog,
+    _demo_loop,
+    _events,
+    _launch,
+    _launches,
+    _plan,
+    _plans,
+    _related,
+    _replay,
+    _search,
+    _users,
+)
 from onshelf._cli._failures import describe, exit_status
 from onshelf._cli._health import health
 from onshelf._cli._terminal import clean, screen
@@ -37,6 +49,7 @@ for command in (
     _search.search,
     _search.audience,
     _search.similar,
+    _related.related,
     _users.profile,
     _catalog.app,
     _plans.plans,

@@ -9,6 +9,7 @@ from onshelf._cli import _words as w
 from onshelf._cli._options import AsJson, Service, print_answer
 from onshelf._cli._plan_view import footer, notices
 from onshelf._cli._plans import decision_lines, midnight
+from onshelf._cli._related import effects
 from onshelf._cli._terminal import Section, bold, clean, table
 from onshelf._cli._usage import UsageError
 from onshelf._cli._values import option
@@ -140,7 +141,15 @@ def report_sections(found: GetLaunchReportResult) -> list[Section]:
     until = found.observed_until
     lines.append("No event was recorded yet." if until is None else f"Events are in up to {w.day(until)}.")
     lines += [f"Attention: {EXCEPTIONS[one]}." for one in launch.exceptions]
-    return [lines, _weeks(found), _facts(found), _suggestions(found), notices(found.info.notices), footer(found.info)]
+    return [
+        lines,
+        _weeks(found),
+        _facts(found),
+        *effects(found),
+        _suggestions(found),
+        notices(found.info.notices),
+        footer(found.info),
+    ]
 
 
 def _weeks(found: GetLaunchReportResult) -> Section:
