@@ -26,7 +26,7 @@ RELATED = (
 RELATED_PRODUCTS = ("product_index", "embedding")  # of each product in `related`
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pairs:
     """Related products, one each: [n]. `similar`: similar products that have the relation; 0: the product itself."""
 
@@ -42,7 +42,7 @@ class Pairs:
 
     def take(self, rows: NDArray[np.generic]) -> "Pairs":
         """Some of them, in this order."""
-        return Pairs(*(values[rows] for values in vars(self).values()))
+        return Pairs(**{name: values[rows] for name, values in vars(self).items()})
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ WEEKS_BEFORE = 8
 JEFFREYS = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Effect:
     """What a product, or several together, sold: `before` and `units` since the launch, beside `expected`."""
 
@@ -57,4 +57,4 @@ def effect(before: float, since: float, others_before: float, others_since: floa
         float(p / (1.0 - p) / course)
         for p in (stats.beta.ppf(level, since / over + JEFFREYS, before / over + JEFFREYS) for level in LEVELS)
     )
-    return Effect(before, expected, since, since / expected, low, high)
+    return Effect(before=before, expected=expected, units=since, lift=since / expected, low=low, high=high)

@@ -26,8 +26,8 @@ class Purchases:
 
     Attributes:
         con: the engine.
-        lines: basket, user, week, time, product, kind, need: one row for each product of a basket. `kind` is the narrowest
-            category; `need` the one above it where there are types; 0 where there is no category.
+        lines: basket, user, week, time, product, kind, need: a row for each product of a basket. `kind` is the
+            narrowest category; `need` the one above it where there are types; 0 where there is no category.
         kept: those of products with enough baskets.
         products: product, kind, need of the kept products.
     """

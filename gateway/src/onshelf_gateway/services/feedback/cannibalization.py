@@ -28,7 +28,7 @@ from onshelf_release.related import COMPLEMENT, SUBSTITUTE
 
 F, T = feedback_pb2, types_pb2
 Floats = NDArray[np.float64]
-MOST = 20  # products of each kind that are looked at
+MOST = 10  # products of each kind that are looked at
 
 
 @dataclass(frozen=True)
