@@ -19,17 +19,16 @@ LEAST_JOINT = 5  # joint baskets
 
 @dataclass(frozen=True)
 class Together:
-    """Tables of the engine: `joint` (a < b, user, observed) and `bought` (user, quarter, product, times), `chances`
-    (user, quarter, chance): that two purchases of the user share a basket."""
+    """Tables of the engine: `bought` (user, quarter, product, times) and `chances` (user, quarter, chance): that two
+    purchases of the user share a basket."""
 
     purchases: Purchases
-    joint: ir.Table
     bought: ir.Table
     chances: ir.Table
 
 
 def together(purchases: Purchases) -> Together:
-    """Count joint baskets and what their chance rests on."""
+    """What the chance of joint baskets rests on."""
     con = purchases.con
     lines = purchases.lines.mutate(quarter=purchases.lines.week // QUARTER)
     baskets = lines.group_by("user", "quarter", "basket").agg(size=lambda t: t.count().cast("float64"))
@@ -38,13 +37,8 @@ def together(purchases: Purchases) -> Together:
     )
     kept = purchases.kept.mutate(quarter=purchases.kept.week // QUARTER)
     bought = kept.group_by("user", "quarter", "product", "kind").agg(times=lambda t: t.count().cast("float64"))
-    left = purchases.kept.select("basket", "user", a="product")
-    right = purchases.kept.view().select("basket", b="product")
-    joint = left.join(right, [left.basket == right.basket, left.a < right.b])
-    joint = joint.group_by("a", "b", "user").agg(observed=lambda t: t.count().cast("float64"))
     return Together(
         purchases,
-        con.create_table("related_joint", joint, temp=True),
         con.create_table("related_bought", bought, temp=True),
         con.create_table("related_chances", chances, temp=True),
     )
@@ -52,9 +46,16 @@ def together(purchases: Purchases) -> Together:
 
 def candidates(counted: Together) -> ir.Table:
     """Pairs (a, b) of different kinds with enough joint baskets; where products have no category, all such pairs."""
-    pairs = counted.joint.group_by("a", "b").agg(observed=lambda t: t.observed.sum())
-    pairs = pairs.filter(pairs.observed >= LEAST_JOINT).select("a", "b")
+    often = _meetings(counted.purchases.kept).group_by("a", "b").agg(observed=lambda t: t.count())
+    pairs = often.filter(often.observed >= LEAST_JOINT).select("a", "b")
     return differing(pairs, counted.purchases.products)
+
+
+def _meetings(lines: ir.Table) -> ir.Table:
+    """A row for each two products of a basket: a < b, user. Many: they are never kept as they are."""
+    left = lines.select("basket", "user", a="product")
+    right = lines.view().select("basket", b="product")
+    return left.join(right, [left.basket == right.basket, left.a < right.b]).select("a", "b", "user")
 
 
 def differing(pairs: ir.Table, products: ir.Table) -> ir.Table:
@@ -77,7 +78,9 @@ def by_user(counted: Together, pairs: ir.Table) -> ir.Table:
     rows = pairs.select("a", "b").inner_join(left, "a").inner_join(right, ["b", "user", "quarter"])
     rows = rows.inner_join(counted.chances, ["user", "quarter"])
     expected = rows.group_by("a", "b", "user").agg(expected=lambda t: total(t.n * t.m * t.chance))
-    rows = expected.left_join(counted.joint, ["a", "b", "user"])
+    seen = _meetings(counted.purchases.kept).semi_join(pairs, ["a", "b"])
+    seen = seen.group_by("a", "b", "user").agg(observed=lambda t: t.count().cast("float64"))
+    rows = expected.left_join(seen, ["a", "b", "user"])
     return rows.select("a", "b", "user", "expected", observed=rows.observed.fill_null(0.0))
 
 

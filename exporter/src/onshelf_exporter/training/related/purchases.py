@@ -88,7 +88,7 @@ def _products(history: History) -> pa.Table:
     return pa.table(
         {
             "product_id": pa.array(history.products["product_id"].astype(str), pa.string()),
-            "product": pa.array(range(len(above)), pa.int64()),
+            "product": pa.array(range(len(above)), pa.int32()),
             "kind": pa.array(kind, pa.int64()),
             "need": pa.array(above, pa.int64()),
         }

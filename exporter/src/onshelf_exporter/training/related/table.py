@@ -52,6 +52,7 @@ def bought_together(counted: Together) -> pd.DataFrame:
     products = counted.purchases.products
     kinds = lifts.kind_lifts(complements.by_kinds(counted).to_pyarrow().to_pandas())
     drawn = complements.differing(sampled(products, DRAWN), products)
+    drawn = counted.purchases.con.create_table("related_drawn", drawn, temp=True)
     prior = _prior(complements.by_user(counted, drawn), drawn, kinds)
     pairs = counted.purchases.con.create_table("related_together", complements.candidates(counted), temp=True)
     frame = counts(complements.by_user(counted, pairs), pairs, "observed")
