@@ -213,7 +213,8 @@ def test_questions_about_users_reach_the_service(server, run):
 
 
 def test_searches_take_a_new_product_or_one_of_the_catalog(server, run):
-    for command, method in (("audience", "find_audience"), ("similar", "find_similar_launches")):
+    asked_by = {"audience": "find_audience", "similar": "find_similar_launches", "related": "find_related_products"}
+    for command, method in asked_by.items():
         run(command, "--product-id", "995242", "--count", 4)
         arguments = asked(server, method)
         assert (arguments["product_id"], arguments["product"], arguments["count"]) == ("995242", None, 4)
@@ -289,6 +290,7 @@ def test_a_word_too_many_is_shown_without_control_characters(run):
         ("update", "--title", "chips", "--date", "2018-01-01", "--sold", "3,2", "--on-hand", "7"),
         ("recommend", "1364"),
         ("similar", "--title", "chips"),
+        ("related", "--title", "chips"),
         ("profile", "1364"),
     ],
     ids=" ".join,
@@ -308,6 +310,7 @@ def test_a_narrow_screen_holds_the_tables(run, monkeypatch, argv):
         (("recommend", "1364"), "recommend_products"),
         (("audience", "--title", "chips"), "find_audience"),
         (("similar", "--title", "chips"), "find_similar_launches"),
+        (("related", "995242"), "find_related_products"),
         (("profile", "1364"), "get_user_profile"),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
@@ -505,7 +508,7 @@ def test_each_field_at_fault_has_its_line(server, run):
 
 
 def test_options_of_fields_exist(run):
-    commands = ("plan", "evaluate-plan", "update", "recommend", "audience", "similar")
+    commands = ("plan", "evaluate-plan", "update", "recommend", "audience", "similar", "related")
     helps = "".join(run(command, "--help")[1] for command in commands)
     for option in OPTIONS.values():
         for name in option.split("/"):

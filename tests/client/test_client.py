@@ -35,6 +35,7 @@ from onshelf import (
     PowerUnit,
     Product,
     RecommendationScope,
+    RelationKind,
     ServiceFault,
     StockPolicy,
     StockSite,
@@ -87,6 +88,7 @@ ARGUMENTS = {
     },
     "find_audience": {"product": CHIPS, "count": 10, "segments": True},
     "find_similar_launches": {"product_id": "995242", "count": 3},
+    "find_related_products": {"product_id": "995242", "kind": RelationKind.SUBSTITUTE, "count": 3},
     "get_user_profile": {"user_id": "1364", "model_release": 7},
     "upsert_products": {"products": (CHIPS, Product(title="lime chips", product_id="p-2"))},
     "delete_products": {"product_ids": ("p-1", "p-2")},
@@ -178,7 +180,7 @@ def test_a_result_can_be_read_like_a_plan(client):
 
 def test_a_search_needs_one_subject(server, client):
     for arguments in ({}, {"product": CHIPS, "product_id": "1"}):
-        for method in (client.find_audience, client.find_similar_launches):
+        for method in (client.find_audience, client.find_similar_launches, client.find_related_products):
             with pytest.raises(InvalidRequest, match="give either a product or a product_id"):
                 method(**arguments)
     assert server.calls == []

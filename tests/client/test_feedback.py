@@ -21,6 +21,7 @@ from onshelf import (
     PlanDifference,
     RecordEventsResult,
     RefusedEvent,
+    RelationKind,
     ReplayPlanResult,
 )
 from onshelf.testing import sample_answer
@@ -168,6 +169,28 @@ def test_power_is_told_with_its_weeks_and_fails_where_it_does_not_suffice(server
     asked = sent(server, "estimate_power")[1]
     assert (asked["other_plan_id"], asked["sites"], asked["dispersion"]) == ("plan-0002", 40, 2.5)
     assert asked["unit"].value == "sites"
+
+
+def test_a_report_shows_what_the_launch_took_and_brought(run):
+    _, out, _ = run("report", "plan-0001")
+    took, brought = out.index("What it took from its substitutes"), out.index("What its complements sold")
+    assert took < brought
+    assert all(words in out[took:brought] for words in ("potato chips sour cream", "−25", "0.58–0.93", "clear"))
+    assert "may be chance" in out[brought:]
+
+
+def test_related_products_stand_by_their_relation(server, run):
+    status, out, _ = run("related", "995242", "--kind", "complement", "--count", 4)
+    assert status == 0
+    (call,) = [call for call in server.calls if call.method == "find_related_products"]
+    assert (call.arguments["product_id"], call.arguments["count"]) == ("995242", 4)
+    assert call.arguments["kind"] is RelationKind.COMPLEMENT
+    together, instead = out.index("Bought with it"), out.index("Bought instead of it")
+    assert "onion dip 9 oz" in out[together:instead]
+    assert "1.90–3.00" in out[together:instead]
+    assert "potato chips sour cream" in out[instead:]
+    status, _, err = run("related", "995242", "--title", "chips")
+    assert (status, "name one product" in err) == (2, True)
 
 
 def test_the_scoreboards_stand_beside_each_other(server, run):

@@ -20,6 +20,7 @@ from onshelf._enums import (
     PricePhase,
     PriceTax,
     RecommendationScope,
+    RelationKind,
     ServingState,
     SupportLevel,
 )
@@ -89,6 +90,7 @@ from onshelf._inputs import (
     StockSite,
 )
 from onshelf._money import Money
+from onshelf._related_results import FindRelatedProductsResult, ProductEffect, RelatedProduct
 from onshelf._results import (
     ActionEffect,
     AudienceMember,
@@ -178,6 +180,7 @@ __all__ = [
     "FeatureVector",
     "FieldViolation",
     "FindAudienceResult",
+    "FindRelatedProductsResult",
     "FindSimilarLaunchesResult",
     "ForgetUserResult",
     "FoundProduct",
@@ -234,6 +237,7 @@ __all__ = [
     "PriceStep",
     "PriceTax",
     "Product",
+    "ProductEffect",
     "ProductError",
     "Quantile",
     "RecommendProductsResult",
@@ -241,6 +245,8 @@ __all__ = [
     "RecommendedProduct",
     "RecordEventsResult",
     "RefusedEvent",
+    "RelatedProduct",
+    "RelationKind",
     "ReleaseMetric",
     "ReorderAdvice",
     "ReplayPlanResult",

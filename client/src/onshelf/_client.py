@@ -12,8 +12,8 @@ from typing import Any, Self
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from onshelf import _config, _event_stream, _feedback_results, _inputs, _results, _rpcs, _streams
-from onshelf._enums import LaunchState, PowerUnit, RecommendationScope
+from onshelf import _config, _event_stream, _feedback_results, _inputs, _related_results, _results, _rpcs, _streams
+from onshelf._enums import LaunchState, PowerUnit, RecommendationScope, RelationKind
 from onshelf._errors import InvalidRequest
 from onshelf._retry import Deadline, RetryPolicy
 from onshelf._status import from_rpc_error
@@ -303,6 +303,25 @@ class Client:
         """Past launches like a new product or one of the catalog (product_id), most similar first."""
         arguments = _config.subject(product, product_id) | {"count": count, "model_release": model_release}
         result: _results.FindSimilarLaunchesResult = self._call("find_similar_launches", arguments, timeout)
+        return result
+
+    def find_related_products(
+        self,
+        product: _inputs.Product | None = None,
+        *,
+        product_id: str | None = None,
+        kind: RelationKind | None = None,
+        count: int | None = None,
+        model_release: int | None = None,
+        timeout: float | None = None,
+    ) -> _related_results.FindRelatedProductsResult:
+        """Complements and substitutes of a new product or one of the catalog (product_id), strongest first."""
+        arguments = _config.subject(product, product_id) | {
+            "kind": kind,
+            "count": count,
+            "model_release": model_release,
+        }
+        result: _related_results.FindRelatedProductsResult = self._call("find_related_products", arguments, timeout)
         return result
 
     def get_user_profile(

@@ -20,7 +20,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money as MoneyMessage  # type: ignore[import-untyped]
 
-from onshelf import _experiment_results, _feedback_results, _inputs, _results, _stock_results
+from onshelf import _experiment_results, _feedback_results, _inputs, _related_results, _results, _stock_results
 from onshelf._money import Money
 from onshelf.v1 import catalog_pb2, feedback_pb2, launch_pb2, model_release_pb2, recommendation_pb2, types_pb2
 
@@ -37,7 +37,7 @@ def _message(kind: str) -> type[Message] | None:
 
 MESSAGES: dict[type, type[Message]] = {
     kind: message
-    for module in (_inputs, _results, _stock_results, _experiment_results, _feedback_results)
+    for module in (_inputs, _results, _stock_results, _experiment_results, _feedback_results, _related_results)
     for kind in vars(module).values()
     if dataclasses.is_dataclass(kind) and isinstance(kind, type) and (message := _message(kind.__name__)) is not None
 }

@@ -62,6 +62,8 @@ class NoticeCode(enum.Enum):
     OTHER_MODEL_RELEASE = "other_model_release"
     ORDER_DRAWN = "order_drawn"
     HELD_OUT = "held_out"
+    INFERRED_FROM_SIMILAR = "inferred_from_similar"
+    EFFECTS_UNKNOWN = "effects_unknown"
 
 
 class SupportLevel(enum.Enum):
@@ -88,6 +90,13 @@ class RecommendationScope(enum.Enum):
     NEW_TO_USER = "new_to_user"
     BOUGHT_BEFORE = "bought_before"
     NEW_PRODUCTS = "new_products"
+
+
+class RelationKind(enum.Enum):
+    """How two products belong together: bought together, or instead of each other; both where none is named."""
+
+    COMPLEMENT = "complement"
+    SUBSTITUTE = "substitute"
 
 
 class EventKind(enum.Enum):

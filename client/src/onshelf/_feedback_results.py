@@ -7,6 +7,7 @@ from onshelf._enums import DecisionKind, DecisionReason, LaunchException, Launch
 from onshelf._experiment_results import HoldoutEffect, PowerWeek
 from onshelf._inputs import Action, EvaluatePlanRequest, Event, LaunchDecision, PlanRequest
 from onshelf._money import Money
+from onshelf._related_results import ProductEffect
 from onshelf._results import (
     CountForecast,
     EvaluatePlanResult,
@@ -292,7 +293,8 @@ _NO_ATTRIBUTION = Attribution()
 class GetLaunchReportResult:
     """Plan against actual. observed_until is the day of the newest event of all products; None before there is one.
 
-    Rates, stock_left, within_band, remaining and total are None where there is nothing to tell them from.
+    Rates, stock_left, within_band, remaining and total are None where there is nothing to tell them from. cannibalized
+    and complements are substitutes and complements that could be judged, cannibalization all the former together.
     """
 
     launch: Launch
@@ -316,6 +318,9 @@ class GetLaunchReportResult:
     suggestions: tuple[LaunchSuggestion, ...] = ()
     info: ResponseInfo = _NO_INFO
     holdout: HoldoutEffect | None = None
+    cannibalized: tuple[ProductEffect, ...] = ()
+    complements: tuple[ProductEffect, ...] = ()
+    cannibalization: ProductEffect | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

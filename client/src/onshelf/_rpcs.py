@@ -1,5 +1,5 @@
 """The calls that the client makes, read by both clients and by the fake server: every unary call of the contract for
-which `_results` or `_feedback_results` has a result (`PlanLaunchResult` for PlanLaunch).
+which a module of results has one (`PlanLaunchResult` for PlanLaunch).
 """
 
 import dataclasses
@@ -9,7 +9,7 @@ from types import ModuleType
 
 from google.protobuf.message import Message
 
-from onshelf import _feedback_results, _results
+from onshelf import _feedback_results, _related_results, _results
 from onshelf.v1 import catalog_pb2, feedback_pb2, launch_pb2, model_release_pb2, recommendation_pb2
 
 
@@ -25,7 +25,7 @@ class Rpc:
     retry_safe: bool
 
 
-_RESULTS = (_results, _feedback_results)
+_RESULTS = (_results, _feedback_results, _related_results)
 
 
 def _served(module: ModuleType) -> Iterator[Rpc]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from onshelf import _experiment_results as e
 from onshelf import _feedback_results as f
+from onshelf import _related_samples as related
 from onshelf import _results as r
 from onshelf import _stock_results as stock
 from onshelf._convert import from_message
@@ -25,6 +26,7 @@ from onshelf._enums import (
 )
 from onshelf._inputs import Action, ChannelUse, Event, LaunchDecision, PlanRequest, Product
 from onshelf._money import Money
+from onshelf._related_results import FindRelatedProductsResult
 from onshelf._rpcs import BY_METHOD
 
 _LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -352,6 +354,7 @@ _SAMPLES: dict[str, Any] = {
         info=_INFO,
     ),
     "find_similar_launches": r.FindSimilarLaunchesResult(launches=_PAST, category=_CATEGORY, info=_INFO),
+    "find_related_products": FindRelatedProductsResult(products=related.RELATED, info=_INFO),
     "get_user_profile": r.GetUserProfileResult(
         profile=r.UserProfile(
             user_id="1364",
@@ -497,6 +500,9 @@ _SAMPLES: dict[str, Any] = {
             verdict=HoldoutVerdict.UNDERPOWERED,
             words="underpowered, no claim is made: 12 of 2,345 users bought, 0 of 124 who were held out",
         ),
+        cannibalized=related.CANNIBALIZED,
+        complements=related.COMPLEMENTS,
+        cannibalization=related.CANNIBALIZATION,
     ),
     "estimate_power": f.EstimatePowerResult(
         unit=PowerUnit.USERS,

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from onshelf_release import channels, familiarity, life_cycle
+from onshelf_release import channels, familiarity, life_cycle, related
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "vocabulary": ("level", "id", "name", "readable_name", "parent_id", "n_products"),
@@ -53,6 +53,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "life_cycle": life_cycle.COLUMNS,
     "familiarity": familiarity.COLUMNS,
+    "related": related.RELATED,
+    "related_products": related.RELATED_PRODUCTS,
 }
 
 

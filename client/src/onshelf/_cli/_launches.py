@@ -9,6 +9,7 @@ from onshelf._cli import _words as w
 from onshelf._cli._options import AsJson, Service, print_answer
 from onshelf._cli._plan_view import footer, notices
 from onshelf._cli._plans import decision_lines, midnight
+from onshelf._cli._related import effects
 from onshelf._cli._review_view import review_sections
 from onshelf._cli._terminal import Section, bold, clean, hanging, table
 from onshelf._cli._usage import UsageError
@@ -141,8 +142,16 @@ def report_sections(found: GetLaunchReportResult) -> list[Section]:
     until = found.observed_until
     lines.append("No event was recorded yet." if until is None else f"Events are in up to {w.day(until)}.")
     lines += [f"Attention: {EXCEPTIONS[one]}." for one in launch.exceptions]
-    parts = [lines, _weeks(found), _facts(found), *review_sections(found.review_summary), _suggestions(found)]
-    return [*parts, notices(found.info.notices), footer(found.info)]
+    return [
+        lines,
+        _weeks(found),
+        _facts(found),
+        *effects(found),
+        *review_sections(found.review_summary),
+        _suggestions(found),
+        notices(found.info.notices),
+        footer(found.info),
+    ]
 
 
 def _weeks(found: GetLaunchReportResult) -> Section:

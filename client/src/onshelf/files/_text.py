@@ -185,8 +185,8 @@ def _usual_width(path: Path, header: list[str], rows: list[list[str]]) -> int:
 
 def _dialect(plain: Path, head: str, declared: str | None) -> tuple[str, str]:
     """Delimiter and escape sign. DuckDB's sniffer proposes a delimiter; it is taken unless another one gives more of
-    the first rows the same number of cells, the very first one among them if there is such a delimiter. A quote in a quoted cell is doubled, or stands behind a backslash if the
-    first rows are well formed only so.
+    the first rows the same number of cells, the very first one among them where some delimiter does so. A quote in a
+    quoted cell is doubled, or stands behind a backslash if the first rows are well formed only so.
     """
     delimiter = declared
     if delimiter is None:

@@ -347,7 +347,7 @@ class HoldoutEffect(_message.Message):
     def __init__(self, share: _Optional[float] = ..., users: _Optional[int] = ..., buyers: _Optional[int] = ..., held_out_users: _Optional[int] = ..., held_out_buyers: _Optional[int] = ..., difference: _Optional[float] = ..., difference_low: _Optional[float] = ..., difference_high: _Optional[float] = ..., visible_difference: _Optional[float] = ..., verdict: _Optional[_Union[HoldoutVerdict, str]] = ..., words: _Optional[str] = ...) -> None: ...
 
 class GetLaunchReportResponse(_message.Message):
-    __slots__ = ("launch", "decision", "forecasts", "observed_until", "within_band", "weeks", "remaining", "total", "stock_left", "stock_ends_on", "click_through_rate", "conversion_rate", "buyers", "repeat_rate", "attribution", "reviews", "mean_rating", "review_summary", "suggestions", "info", "holdout")
+    __slots__ = ("launch", "decision", "forecasts", "observed_until", "within_band", "weeks", "remaining", "total", "stock_left", "stock_ends_on", "click_through_rate", "conversion_rate", "buyers", "repeat_rate", "attribution", "reviews", "mean_rating", "review_summary", "suggestions", "info", "holdout", "cannibalized", "complements", "cannibalization")
     LAUNCH_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     FORECASTS_FIELD_NUMBER: _ClassVar[int]
@@ -369,6 +369,9 @@ class GetLaunchReportResponse(_message.Message):
     SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
     HOLDOUT_FIELD_NUMBER: _ClassVar[int]
+    CANNIBALIZED_FIELD_NUMBER: _ClassVar[int]
+    COMPLEMENTS_FIELD_NUMBER: _ClassVar[int]
+    CANNIBALIZATION_FIELD_NUMBER: _ClassVar[int]
     launch: Launch
     decision: _launch_pb2.LaunchDecision
     forecasts: _containers.RepeatedCompositeFieldContainer[_types_pb2.OutcomeForecast]
@@ -390,7 +393,36 @@ class GetLaunchReportResponse(_message.Message):
     suggestions: _containers.RepeatedCompositeFieldContainer[LaunchSuggestion]
     info: _types_pb2.ResponseInfo
     holdout: HoldoutEffect
-    def __init__(self, launch: _Optional[_Union[Launch, _Mapping]] = ..., decision: _Optional[_Union[_launch_pb2.LaunchDecision, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., observed_until: _Optional[str] = ..., within_band: bool = ..., weeks: _Optional[_Iterable[_Union[LaunchReportWeek, _Mapping]]] = ..., remaining: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., total: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., stock_left: _Optional[float] = ..., stock_ends_on: _Optional[str] = ..., click_through_rate: _Optional[float] = ..., conversion_rate: _Optional[float] = ..., buyers: _Optional[int] = ..., repeat_rate: _Optional[float] = ..., attribution: _Optional[_Union[Attribution, _Mapping]] = ..., reviews: _Optional[int] = ..., mean_rating: _Optional[float] = ..., review_summary: _Optional[_Union[ReviewSummary, _Mapping]] = ..., suggestions: _Optional[_Iterable[_Union[LaunchSuggestion, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ..., holdout: _Optional[_Union[HoldoutEffect, _Mapping]] = ...) -> None: ...
+    cannibalized: _containers.RepeatedCompositeFieldContainer[ProductEffect]
+    complements: _containers.RepeatedCompositeFieldContainer[ProductEffect]
+    cannibalization: ProductEffect
+    def __init__(self, launch: _Optional[_Union[Launch, _Mapping]] = ..., decision: _Optional[_Union[_launch_pb2.LaunchDecision, _Mapping]] = ..., forecasts: _Optional[_Iterable[_Union[_types_pb2.OutcomeForecast, _Mapping]]] = ..., observed_until: _Optional[str] = ..., within_band: bool = ..., weeks: _Optional[_Iterable[_Union[LaunchReportWeek, _Mapping]]] = ..., remaining: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., total: _Optional[_Union[_types_pb2.CountForecast, _Mapping]] = ..., stock_left: _Optional[float] = ..., stock_ends_on: _Optional[str] = ..., click_through_rate: _Optional[float] = ..., conversion_rate: _Optional[float] = ..., buyers: _Optional[int] = ..., repeat_rate: _Optional[float] = ..., attribution: _Optional[_Union[Attribution, _Mapping]] = ..., reviews: _Optional[int] = ..., mean_rating: _Optional[float] = ..., review_summary: _Optional[_Union[ReviewSummary, _Mapping]] = ..., suggestions: _Optional[_Iterable[_Union[LaunchSuggestion, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ..., holdout: _Optional[_Union[HoldoutEffect, _Mapping]] = ..., cannibalized: _Optional[_Iterable[_Union[ProductEffect, _Mapping]]] = ..., complements: _Optional[_Iterable[_Union[ProductEffect, _Mapping]]] = ..., cannibalization: _Optional[_Union[ProductEffect, _Mapping]] = ...) -> None: ...
+
+class ProductEffect(_message.Message):
+    __slots__ = ("product_id", "title", "category_path", "expected_units", "units", "units_difference", "lift", "lift_low", "lift_high", "clear", "units_before")
+    PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_PATH_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_UNITS_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    UNITS_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    LIFT_FIELD_NUMBER: _ClassVar[int]
+    LIFT_LOW_FIELD_NUMBER: _ClassVar[int]
+    LIFT_HIGH_FIELD_NUMBER: _ClassVar[int]
+    CLEAR_FIELD_NUMBER: _ClassVar[int]
+    UNITS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    product_id: str
+    title: str
+    category_path: _containers.RepeatedScalarFieldContainer[str]
+    expected_units: float
+    units: float
+    units_difference: float
+    lift: float
+    lift_low: float
+    lift_high: float
+    clear: bool
+    units_before: float
+    def __init__(self, product_id: _Optional[str] = ..., title: _Optional[str] = ..., category_path: _Optional[_Iterable[str]] = ..., expected_units: _Optional[float] = ..., units: _Optional[float] = ..., units_difference: _Optional[float] = ..., lift: _Optional[float] = ..., lift_low: _Optional[float] = ..., lift_high: _Optional[float] = ..., clear: bool = ..., units_before: _Optional[float] = ...) -> None: ...
 
 class GetScoreboardRequest(_message.Message):
     __slots__ = ("created_from", "created_before")

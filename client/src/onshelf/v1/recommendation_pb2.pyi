@@ -172,28 +172,42 @@ class FindRelatedProductsRequest(_message.Message):
     def __init__(self, product: _Optional[_Union[_types_pb2.Product, _Mapping]] = ..., product_id: _Optional[str] = ..., kind: _Optional[_Union[RelationKind, str]] = ..., count: _Optional[int] = ..., model_release: _Optional[int] = ...) -> None: ...
 
 class RelatedProduct(_message.Message):
-    __slots__ = ("product_id", "title", "category_path", "kind", "lift", "users")
+    __slots__ = ("product_id", "title", "category_path", "kind", "lift", "users", "lift_low", "lift_high", "baskets", "expected", "similar_products", "evidence")
     PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_PATH_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     LIFT_FIELD_NUMBER: _ClassVar[int]
     USERS_FIELD_NUMBER: _ClassVar[int]
+    LIFT_LOW_FIELD_NUMBER: _ClassVar[int]
+    LIFT_HIGH_FIELD_NUMBER: _ClassVar[int]
+    BASKETS_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    SIMILAR_PRODUCTS_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     product_id: str
     title: str
     category_path: _containers.RepeatedScalarFieldContainer[str]
     kind: RelationKind
     lift: float
     users: int
-    def __init__(self, product_id: _Optional[str] = ..., title: _Optional[str] = ..., category_path: _Optional[_Iterable[str]] = ..., kind: _Optional[_Union[RelationKind, str]] = ..., lift: _Optional[float] = ..., users: _Optional[int] = ...) -> None: ...
+    lift_low: float
+    lift_high: float
+    baskets: int
+    expected: float
+    similar_products: int
+    evidence: str
+    def __init__(self, product_id: _Optional[str] = ..., title: _Optional[str] = ..., category_path: _Optional[_Iterable[str]] = ..., kind: _Optional[_Union[RelationKind, str]] = ..., lift: _Optional[float] = ..., users: _Optional[int] = ..., lift_low: _Optional[float] = ..., lift_high: _Optional[float] = ..., baskets: _Optional[int] = ..., expected: _Optional[float] = ..., similar_products: _Optional[int] = ..., evidence: _Optional[str] = ...) -> None: ...
 
 class FindRelatedProductsResponse(_message.Message):
-    __slots__ = ("products", "info")
+    __slots__ = ("products", "info", "inferred_from_product_ids")
     PRODUCTS_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
+    INFERRED_FROM_PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
     products: _containers.RepeatedCompositeFieldContainer[RelatedProduct]
     info: _types_pb2.ResponseInfo
-    def __init__(self, products: _Optional[_Iterable[_Union[RelatedProduct, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ...) -> None: ...
+    inferred_from_product_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, products: _Optional[_Iterable[_Union[RelatedProduct, _Mapping]]] = ..., info: _Optional[_Union[_types_pb2.ResponseInfo, _Mapping]] = ..., inferred_from_product_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetUserProfileRequest(_message.Message):
     __slots__ = ("user_id", "model_release")

@@ -88,7 +88,7 @@ class RecommendationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def FindRelatedProducts(self, request, context):
-        """Complements and substitutes of a product. Not served yet.
+        """Complements and substitutes of a product.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -166,7 +166,7 @@ class RecommendationServiceStub(typing.Generic[_RecommendationServiceRecommendPr
     """Past launches that resemble a product."""
 
     FindRelatedProducts: _RecommendationServiceFindRelatedProductsType
-    """Complements and substitutes of a product. Not served yet."""
+    """Complements and substitutes of a product."""
 
     GetUserProfile: _RecommendationServiceGetUserProfileType
     """What the model release knows of a user."""
@@ -227,7 +227,7 @@ class RecommendationServiceServicer(metaclass=abc.ABCMeta):
         request: onshelf.v1.recommendation_pb2.FindRelatedProductsRequest,
         context: _ServicerContext,
     ) -> typing.Union[onshelf.v1.recommendation_pb2.FindRelatedProductsResponse, collections.abc.Awaitable[onshelf.v1.recommendation_pb2.FindRelatedProductsResponse]]:
-        """Complements and substitutes of a product. Not served yet."""
+        """Complements and substitutes of a product."""
 
     @abc.abstractmethod
     def GetUserProfile(

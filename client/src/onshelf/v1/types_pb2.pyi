@@ -62,9 +62,11 @@ class NoticeCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NOTICE_CODE_NOT_REMEMBERED: _ClassVar[NoticeCode]
     NOTICE_CODE_NO_EVENTS: _ClassVar[NoticeCode]
     NOTICE_CODE_OTHER_MODEL_RELEASE: _ClassVar[NoticeCode]
-    NOTICE_CODE_REVIEWS_NOT_READ: _ClassVar[NoticeCode]
     NOTICE_CODE_ORDER_DRAWN: _ClassVar[NoticeCode]
     NOTICE_CODE_HELD_OUT: _ClassVar[NoticeCode]
+    NOTICE_CODE_REVIEWS_NOT_READ: _ClassVar[NoticeCode]
+    NOTICE_CODE_INFERRED_FROM_SIMILAR: _ClassVar[NoticeCode]
+    NOTICE_CODE_EFFECTS_UNKNOWN: _ClassVar[NoticeCode]
 
 class SupportLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -111,9 +113,11 @@ NOTICE_CODE_NOT_LEARNED: NoticeCode
 NOTICE_CODE_NOT_REMEMBERED: NoticeCode
 NOTICE_CODE_NO_EVENTS: NoticeCode
 NOTICE_CODE_OTHER_MODEL_RELEASE: NoticeCode
-NOTICE_CODE_REVIEWS_NOT_READ: NoticeCode
 NOTICE_CODE_ORDER_DRAWN: NoticeCode
 NOTICE_CODE_HELD_OUT: NoticeCode
+NOTICE_CODE_REVIEWS_NOT_READ: NoticeCode
+NOTICE_CODE_INFERRED_FROM_SIMILAR: NoticeCode
+NOTICE_CODE_EFFECTS_UNKNOWN: NoticeCode
 SUPPORT_LEVEL_UNSPECIFIED: SupportLevel
 SUPPORT_LEVEL_NONE: SupportLevel
 SUPPORT_LEVEL_LOW: SupportLevel

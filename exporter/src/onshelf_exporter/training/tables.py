@@ -19,6 +19,7 @@ from onshelf_exporter.training.history import History
 from onshelf_exporter.training.life_cycle import life_cycle_table
 from onshelf_exporter.training.outcome import launch_attributes
 from onshelf_exporter.training.recipe import EncoderRecipe
+from onshelf_exporter.training.related.table import related_tables
 from onshelf_exporter.training.texts import load_tokenizer
 from onshelf_exporter.training.towers import TowerResult
 from onshelf_release.channels import ATTRIBUTES
@@ -29,9 +30,16 @@ TRAITS = ("purchases_per_week", "price_tier", "promotion_sensitivity", "new_prod
 
 
 def write_tables(
-    history: History, events: Events, towers: TowerResult, data: Path, folder: Path, encoder: EncoderRecipe
+    history: History,
+    events: Events,
+    towers: TowerResult,
+    data: Path,
+    folder: Path,
+    encoder: EncoderRecipe,
+    embeddings: NDArray[np.float32],
 ) -> None:
-    """Write all tables of the model release below `folder`; `data` is the prepared data behind `history`."""
+    """Write all tables of the model release below `folder`; `data` is the prepared data behind `history`, `embeddings`
+    those of its products."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {
         "vocabulary": history.vocabulary.table(),
@@ -42,6 +50,7 @@ def write_tables(
         "launches": launches_table(history),
         "life_cycle": life_cycle_table(history),
         "familiarity": familiarity_table(load_tokenizer(encoder), known_titles(history), encoder.language),
+        **related_tables(data, history, embeddings),
     }
     for name, table in tables.items():
         check_columns(name, table)

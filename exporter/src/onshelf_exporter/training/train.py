@@ -160,7 +160,7 @@ def _train_release(training: Run, role: str, encoder: Encoder, step: Callable[[s
         folder,
     )
     step(STEPS[4])
-    write_tables(history, events, towers, training.data, folder / "tables", recipe.encoder)
+    write_tables(history, events, towers, training.data, folder / "tables", recipe.encoder, embeddings)
     complete = history.launches.complete8
     graphs: dict[str, nn.Module] = {
         "product_encoder": ProductEncoder(

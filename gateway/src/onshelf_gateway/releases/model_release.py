@@ -24,6 +24,7 @@ from onshelf_release.codes import CATEGORY_LEVELS, NEW_PRODUCT_WEEKS
 from onshelf_release.familiarity import Familiarity, read_familiarity
 from onshelf_release.life_cycle import LifeCycle, read_life_cycle
 from onshelf_release.manifest import Manifest, read_manifest
+from onshelf_release.related import Related, read_related
 from onshelf_release.tables import COLUMNS, check_columns
 from onshelf_release.vocabulary import Vocabulary, load_vocabulary
 
@@ -62,6 +63,7 @@ class ModelRelease:
         channels: those of the history, by id.
         products, users, launches: Arrow tables, a row's number is its index in the models' answers.
         familiarity: how strange titles read; None in a release from before there was such a table.
+        related: complements and substitutes; likewise.
     """
 
     folder: Path
@@ -74,6 +76,7 @@ class ModelRelease:
     launches: pa.Table
     life_cycle: LifeCycle
     familiarity: Familiarity | None
+    related: Related | None
     _categories: dict[tuple[str, int], CategoryFacts]
 
     @property
@@ -346,6 +349,12 @@ def _parsed(folder: Path, name: str, read: Callable[[pa.Table], Parsed]) -> Pars
         raise ReleaseError(f"{folder / name}.arrow: {error}") from error
 
 
+def _related(folder: Path) -> Related | None:
+    if not (folder / "related.arrow").exists():
+        return None
+    return _parsed(folder, "related", lambda table: read_related(table, _table(folder, "related_products")))
+
+
 def load_release(folder: Path) -> ModelRelease:
     """Load the model release in `folder`.
 
@@ -384,5 +393,6 @@ def load_release(folder: Path) -> ModelRelease:
         familiarity=_parsed(folder, "familiarity", read_familiarity)
         if (folder / "familiarity.arrow").exists()
         else None,
+        related=_related(folder),
         _categories=_facts(_table(folder, "categories"), folder / "categories.arrow"),
     )

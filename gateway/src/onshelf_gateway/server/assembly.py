@@ -127,7 +127,7 @@ class Server:
             ],
         )
         launch_pb2_grpc.add_LaunchServiceServicer_to_server(LaunchService(gateway), server)  # type: ignore[abstract]
-        recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(RecommendationService(gateway), server)  # type: ignore[abstract]
+        recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(RecommendationService(gateway), server)
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(gateway), server)
         feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackService(gateway), server)
         model_release_pb2_grpc.add_ModelReleaseServiceServicer_to_server(ModelReleaseService(gateway), server)  # type: ignore[abstract]

@@ -11,6 +11,7 @@ from onshelf_gateway.call.idempotency import Answers, Shared
 from onshelf_gateway.call.permits import Permits
 from onshelf_gateway.catalog.catalog import Catalog
 from onshelf_gateway.catalog.search_index import SearchIndex
+from onshelf_gateway.feedback.daily_sales import DailySales
 from onshelf_gateway.feedback.forgotten import Forgotten
 from onshelf_gateway.feedback.holdout import Holdout
 from onshelf_gateway.feedback.memory import Memory
@@ -38,6 +39,7 @@ class Gateway:
     reader: Reader = field(init=False)
     search_indexes: dict[str, asyncio.Task[SearchIndex]] = field(init=False, default_factory=dict)
     upserted_index: tuple[tuple[str, int, int], asyncio.Task[SearchIndex]] | None = field(init=False, default=None)
+    daily_sales: DailySales = field(init=False, default_factory=DailySales)
     draining: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:

@@ -14,9 +14,10 @@ from onshelf_gateway.inference.backend import DATATYPES, Array, Arrays, BackendU
 from onshelf_gateway.inference.outputs import Retrieved
 from onshelf_gateway.planning.forecasts import nb_quantile
 from onshelf_gateway.releases.model_release import ModelRelease, load_release
+from onshelf_gateway.testing.fake_words import EMBEDDING, embed
 from onshelf_release.signatures import SIGNATURES
 
-VOCABULARY, EMBEDDING, VECTOR = 50_000, 128, 64
+VECTOR = 64
 ELASTICITY, COVERAGE, DISCOUNT, COUPON = 1.8, 0.7, 1.1, 0.15
 SIZE = 1.5  # dispersion of the negative binomial
 CONFIDENT = 0.3  # as the exported encoder has it
@@ -50,9 +51,7 @@ class FakeBackend:
         self.blocking: set[str] = set()
         self.cancelled: list[str] = []
         self.entered = asyncio.Event()
-        random = np.random.default_rng(3)
-        self._words = random.normal(size=(VOCABULARY, EMBEDDING))
-        self._tower = random.normal(size=(EMBEDDING, VECTOR)) / EMBEDDING**0.5
+        self._tower = np.random.default_rng(4).normal(size=(EMBEDDING, VECTOR)) / EMBEDDING**0.5
         self._models: dict[str, Callable[[ModelRelease, Arrays], dict[str, Array]]] = {
             "product_encoder": self._product_encoder,
             "product_encoder_fp32": self._product_encoder,
@@ -139,20 +138,16 @@ class FakeBackend:
             self._releases[version] = load_release(self._root / str(version))
         return self._releases[version]
 
-    def _embed(self, ids: Array, mask: Array) -> Array:
-        total = (self._words[ids] * mask[:, :, None]).sum(axis=1)
-        return np.asarray(total / np.linalg.norm(total, axis=1, keepdims=True))
-
     def _embed_titles(self, release: ModelRelease, titles: list[str]) -> Array:
         return np.concatenate(
             [
-                self._embed(np.array([ids]), np.ones((1, len(ids))))
+                embed(np.array([ids]), np.ones((1, len(ids))))
                 for ids in (release.tokenizer.encode(t).ids for t in titles)
             ]
         )
 
     def _product_encoder(self, release: ModelRelease, inputs: Arrays) -> dict[str, Array]:
-        embedding = self._embed(inputs["input_ids"], inputs["attention_mask"])
+        embedding = embed(inputs["input_ids"], inputs["attention_mask"])
         names = release.vocabulary.levels["type"].readable
         words = [set(release.tokenizer.encode(name, add_special_tokens=False).ids) for name in names]
         seen = [set(ids) for ids in inputs["input_ids"].tolist()]

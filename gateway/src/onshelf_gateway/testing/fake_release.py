@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from onshelf_gateway.testing.fake_related import related_tables
 from onshelf_release.calendar import WEEKS_OF_YEAR, first_day_of_week, week_of_year
 from onshelf_release.candidates import CANDIDATE_COLUMNS, CHANNEL_SLOTS
 from onshelf_release.signatures import SIGNATURES
@@ -47,18 +48,21 @@ def write_fake_release(
     week_start: str = "monday",
     models: Iterable[str] = tuple(SIGNATURES),
     familiarity: bool = True,
+    related: bool = True,
     lead_time_days: int | None = None,
     decided_lift_weight: float = 1.0,
 ) -> Path:
     """Write a release below `root`; returns its folder. The folder appears complete, by one rename.
 
-    `models` are those that its manifest names; older releases have fewer, and no table `familiarity`. `lead_time_days`
-    is that of every channel. In releases from before it, `decided_lift_weight` is 0.
+    `models` are those that its manifest names; older releases have fewer, and no tables `familiarity` and `related`.
+    `lead_time_days` is that of every channel. In releases from before it, `decided_lift_weight` is 0.
     """
     staging, folder = root / f".staging-{version}", root / str(version)
     staging.mkdir(parents=True)
     shop = _Shop(as_of, week_start)
     tables = shop.tables() | ({"familiarity": _familiarity()} if familiarity else {})
+    if related:
+        tables |= related_tables(tables["products"], _tokenizer())
     if lead_time_days is not None:
         column = pa.array([lead_time_days] * tables["channels"].num_rows)
         tables["channels"] = tables["channels"].append_column("lead_time_days", column)

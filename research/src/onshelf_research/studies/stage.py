@@ -40,6 +40,7 @@ STUDIES = (
     StudyRow("recommendation", "what the rankers' features add, and what room for new products costs"),
     StudyRow("review_sentiment", "the sentiment of reviews beside TF-IDF, VADER and SnowNLP"),
     StudyRow("decided_launches", "how the forecast of a decided action speaks in recommendations of new products"),
+    StudyRow("related_products", "whether complements and substitutes hold in weeks that they were not found in"),
     StudyRow("recipe_cost", "what the recipe of `make run` loses beside a longer one"),
 )
 

@@ -13,10 +13,12 @@ from onshelf.v1 import feedback_pb2, launch_pb2, types_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.call.errors import refuse
 from onshelf_gateway.call.optional import optional
+from onshelf_gateway.feedback.daily_sales import DailySales
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests import money
 from onshelf_gateway.reviews.sentences import read_reviews
 from onshelf_gateway.reviews.summary import summarise
+from onshelf_gateway.services.feedback.cannibalization import Around, Kin, add_effects, kin_of, read_around
 from onshelf_gateway.services.feedback.changes import Changes, scored_changes, unit_cost, unit_worth
 from onshelf_gateway.services.feedback.holdout_effect import holdout_effect
 from onshelf_gateway.services.feedback.launch_course import (
@@ -58,6 +60,7 @@ class Counted:
     written: list[Any]
     written_in_all: int
     reached: Reached | None
+    around: Around | None
 
 
 async def get_launch_report(
@@ -82,8 +85,10 @@ async def get_launch_report(
     with call.stage("store"):
         today = await day_of_states(gateway, gateway.memory)
         window = gateway.settings.attribution_days
+        shelf = gateway.catalog.shelf(call, release)
+        kin = kin_of(shelf, row.decided_product_id)
         counted = await gateway.memory.read(
-            lambda c: _count(c, request.plan_id, gateway.releases.loaded, serving, window)
+            lambda c: _count(c, request.plan_id, gateway.releases.loaded, serving, window, gateway.daily_sales, kin)
         )
         if counted is None:  # rejected at this moment
             raise refuse("NOT_EXECUTED", "plan_id", "the plan is executed no more: there is no launch to report of")
@@ -103,6 +108,7 @@ async def get_launch_report(
             response.suggestions.extend(suggestions(now, changes, counted.reached))
         if holdout is not None:
             response.holdout.CopyFrom(holdout)
+        add_effects(response, call, shelf, counted.course, counted.launch, kin, counted.around)
         call.notice(
             T.NOTICE_CODE_SALES_FOR_DEMAND,
             "sales are taken for demand: weeks in which the product was sold out understate it",
@@ -142,6 +148,8 @@ def _count(
     loaded: Mapping[int, ModelRelease],
     serving: ModelRelease,
     window_days: float,
+    daily: DailySales,
+    kin: Kin,
 ) -> Counted | None:
     rows = answers.executed_launches(connection, plan_id)
     if not rows:
@@ -165,6 +173,7 @@ def _count(
         reached=reached,
         written=written,
         written_in_all=in_all,
+        around=read_around(connection, daily, launch, course, kin),
     )
 
 

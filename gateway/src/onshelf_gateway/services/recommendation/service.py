@@ -6,6 +6,7 @@ from onshelf.v1 import recommendation_pb2, recommendation_pb2_grpc
 from onshelf_gateway.call.interceptor import current_call
 from onshelf_gateway.services.gateway import Gateway
 from onshelf_gateway.services.recommendation.find_audience import find_audience
+from onshelf_gateway.services.recommendation.find_related import find_related
 from onshelf_gateway.services.recommendation.find_similar import find_similar
 from onshelf_gateway.services.recommendation.recommend import recommend_products
 from onshelf_gateway.services.recommendation.user_profile import get_user_profile
@@ -14,7 +15,7 @@ R = recommendation_pb2
 
 
 class RecommendationService(recommendation_pb2_grpc.RecommendationServiceServicer):
-    """Products for users and users for products; FindRelatedProducts is not served yet."""
+    """Products for users, users for products, products for products."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -34,6 +35,14 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
     ) -> R.FindSimilarLaunchesResponse:
         """Past launches like a product."""
         return await find_similar(self._gateway, current_call(), request)
+
+    async def FindRelatedProducts(
+        self,
+        request: R.FindRelatedProductsRequest,
+        context: Any,  # noqa: ARG002
+    ) -> R.FindRelatedProductsResponse:
+        """Complements and substitutes of a product."""
+        return await find_related(self._gateway, current_call(), request)
 
     async def GetUserProfile(self, request: R.GetUserProfileRequest, context: Any) -> R.GetUserProfileResponse:  # noqa: ARG002
         """What is known of a user."""

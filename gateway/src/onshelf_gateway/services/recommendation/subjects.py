@@ -19,7 +19,11 @@ from onshelf_gateway.requests.checks import Checker, shown
 from onshelf_gateway.requests.questions import ProductQuestion, parse_product
 from onshelf_gateway.services.gateway import Gateway
 
-Request = recommendation_pb2.FindAudienceRequest | recommendation_pb2.FindSimilarLaunchesRequest
+Request = (
+    recommendation_pb2.FindAudienceRequest
+    | recommendation_pb2.FindSimilarLaunchesRequest
+    | recommendation_pb2.FindRelatedProductsRequest
+)
 
 
 @dataclass(frozen=True)
