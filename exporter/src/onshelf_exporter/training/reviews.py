@@ -42,6 +42,7 @@ from onshelf_release.codes import SENTIMENTS
 
 REVIEWS = __name__
 NAME = "review_sentiment"
+NEAR = ("product", "goods", "shop")  # sources that are about goods of a shop
 SAMPLES = 64  # texts held out on which the export is checked
 AT_ONCE = 128
 Floats = NDArray[np.float32]
@@ -147,12 +148,12 @@ def train_reviews(training: Run) -> None:
 def chosen_texts(
     frame: pd.DataFrame, recipe: ReviewRecipe, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Texts to learn from, to stop by and to measure on, shuffled. Of a recipe's `texts` up to half are about products,
-    or the shop's own; the others are drawn from what is left."""
+    """Texts to learn from, to stop by and to measure on, shuffled. Of a recipe's `texts` up to half are of NEAR, the
+    others are drawn from what is left."""
     shuffled = frame.iloc[np.random.default_rng(seed).permutation(len(frame))]
     train, held, test = (shuffled[shuffled["part"] == part].reset_index(drop=True) for part in PARTS)
     if recipe.texts and len(train) > recipe.texts:
-        near = train["source"].isin(("product", "shop"))
+        near = train["source"].isin(NEAR)
         half = train[near][: recipe.texts // 2]
         train = pd.concat([half, train.drop(half.index)[: recipe.texts - len(half)]], ignore_index=True)
         held, test = held[: recipe.texts // 4], test[: max(SAMPLES, recipe.texts)]
@@ -162,7 +163,7 @@ def chosen_texts(
 def tune(
     tokenizer: Tokenizer, recipe: Recipe, train: pd.DataFrame, held: pd.DataFrame, folder: Path, bfloat16: bool
 ) -> tuple[ReviewSentiment, Fit]:
-    """The pretrained BERT of the recipe, tuned on texts with probabilities of the classes."""
+    """The pretrained BERT of the recipe, tuned on texts and their labels."""
     torch.manual_seed(recipe.seed)
     text = lean(load_bert(model_folder(recipe.encoder)))
     model = ReviewSentiment(text, hidden_size(text), len(SENTIMENTS))
