@@ -30,7 +30,7 @@ from onshelf_exporter.models.review_sentiment import ReviewSentiment
 from onshelf_exporter.models.unpadding import lean
 from onshelf_exporter.process.imported import code_hash
 from onshelf_exporter.process.json_file import write_json
-from onshelf_exporter.process.progress_display import working
+from onshelf_exporter.process.progress_display import progress_bar, working
 from onshelf_exporter.training import devices, distributed, precision
 from onshelf_exporter.training.content import freeze_lower, hidden_size
 from onshelf_exporter.training.encode import load_bert
@@ -215,10 +215,11 @@ def predict(model: ReviewSentiment, tokens: Tokens) -> Floats:
     order = np.argsort(tokens.lengths[0], kind="stable")
     said = np.zeros((len(order), len(SENTIMENTS)), dtype=np.float32)
     model.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), progress_bar("read reviews", len(order)) as advance:
         for rows in np.array_split(order, max(1, len(order) // AT_ONCE)):
             ids, mask = tokens.batch(np.zeros_like(rows), rows)
             said[rows] = model(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
+            advance(len(rows))
     return said
 
 
