@@ -192,3 +192,36 @@ def test_quotes_are_of_different_reviews_and_of_the_topics_side():
     ]
     (topic,) = [t for t in topics(said, candidates(said, 3), [False]) if t.phrase == "lid"]
     assert quotes_of(topic, said) == [0, 3, 2]
+
+
+async def test_a_report_without_time_for_all_reads_the_newest_and_says_how_many_it_left(alone):
+    shop, backend = alone
+    plan = await shop.decided("late")
+    for n in range(400):
+        text = f"{GOOD} {n}. " * 2
+        shop.happened("late", START + dt.timedelta(days=n // 10), "review", user=f"u{n}", text=text, rating=5.0)
+    await shop.record()
+    backend.delays["review_sentiment"] = 0.5
+    asked = F.GetLaunchReportRequest(plan_id=plan.plan_id)
+    first = await shop.feedback.GetLaunchReport(asked, timeout=8)
+    assert not first.info.degraded
+    assert 0 < first.review_summary.read < 400
+    assert first.review_summary.not_read == 400 - first.review_summary.read
+    backend.delays.clear()
+    assert (await shop.report(plan)).review_summary.read == 400
+
+
+def test_one_long_text_in_all_reviews_gives_no_more_candidates_than_are_looked_at():
+    words = [f"word{n}" for n in range(1500)]
+    texts = [" ".join(words[40 * k : 40 * k + 40]) for k in range(37)]
+    said = [Sentence(review=n, text=text, sentiment=0.1) for n in range(12) for text in texts]
+    assert 0 < len(candidates(said, 12)) <= 60
+    assert sentences_of("a" + " " * 10_000 + "b") != []
+
+
+async def test_blanks_around_a_user_id_do_not_count(alone):
+    shop, _ = alone
+    shop.happened("blanks", START, "purchase", user="blank user")
+    await shop.record()
+    receipt = await shop.feedback.ForgetUser(F.ForgetUserRequest(user_id=" blank user "))
+    assert receipt.events_deleted == 1

@@ -44,6 +44,11 @@ class Forgotten:
         self._silent = False
         self.changed: Callable[[], object] = lambda: None
 
+    @property
+    def receipts(self) -> int:
+        """How many receipts this process knows of."""
+        return self._receipts
+
     async def refresh(self) -> None:
         """Read the store, where somebody was forgotten since.
 

@@ -33,7 +33,7 @@ class Holdout:
         self._store = store
         self._key = b""
         self._places: dict[str, Floats] = {}
-        self._hashing = asyncio.Lock()
+        self._hashing: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
         """Read the key.
@@ -55,17 +55,26 @@ class Holdout:
 
     async def places(self, release: ModelRelease) -> Floats:
         """Places of all users of a release, in the order of users.arrow; hashed once, in a thread."""
-        async with self._hashing:
-            if release.fingerprint not in self._places:
-                while len(self._places) >= MOST_RELEASES:
-                    del self._places[next(iter(self._places))]
-                self._places[release.fingerprint] = await asyncio.to_thread(self._all, release.user_names)
-        return self._places[release.fingerprint]
+        name = release.fingerprint
+        while (found := self._places.get(name)) is None:
+            if name not in self._hashing:
+                self._hashing[name] = asyncio.create_task(self._hash(name, release.user_names))
+            await asyncio.shield(self._hashing[name])  # it goes on for the next who asks
+        return found
 
     def place(self, user_id: str) -> float:
         """A user's place in [0, 1)."""
         digest = hashlib.blake2b(user_id.encode(), key=self._key, digest_size=8, person=PERSON).digest()
         return (int.from_bytes(digest, "big") >> 11) / (1 << 53)
+
+    async def _hash(self, name: str, users: Sequence[str]) -> None:
+        try:
+            found = await asyncio.to_thread(self._all, users)
+            while len(self._places) >= MOST_RELEASES:
+                del self._places[next(iter(self._places))]
+            self._places[name] = found
+        finally:
+            del self._hashing[name]
 
     def _all(self, names: Sequence[str]) -> Floats:
         return np.array([self.place(name) for name in names], dtype=np.float64)

@@ -186,7 +186,7 @@ class Checker:
             self.fail("IDENTIFIER_INVALID", field, f"{shown(value)} is not a BCP 47 tag such as en or zh-Hans")
 
     def user_id(self, field: str, value: str, required: bool) -> str:
-        """A pseudonym: no e-mail address and no phone number. The value itself is never repeated in a message."""
+        """A pseudonym, without blanks around it; no e-mail address, no phone number. Messages never repeat it."""
         if not value:
             if required:
                 self.fail("FIELD_REQUIRED", field, "is empty and required")
@@ -200,7 +200,7 @@ class Checker:
                 field,
                 "looks like an e-mail address or a phone number; send your own pseudonym instead",
             )
-        return value
+        return value.strip()
 
     def unique(self, field: str, values: Iterable[str]) -> None:
         """No value twice."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\s*\n+\s*")
+END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\n")
 MOST = 40  # sentences of one review
 LONGEST = 400  # characters of a sentence; what is longer is cut at blanks
 QUESTION = ("?", "？", "吗", "呢")

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,8 @@ from onshelf.v1 import feedback_pb2
 from onshelf_gateway.call.call import Call
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.reviews import topics
-from onshelf_gateway.reviews.reading import Reader, is_strange
-from onshelf_gateway.reviews.sentences import Review, is_question
+from onshelf_gateway.reviews.reading import Reader
+from onshelf_gateway.reviews.sentences import Review, is_question, read_reviews
 from onshelf_gateway.reviews.topics import Sentence, Topic
 
 F = feedback_pb2
@@ -28,20 +29,18 @@ LISTED = 20  # complaints, questions and disagreements each
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """Reviews that were read: their sentences with probabilities [n, 3], and how many others were not, by reason."""
+    """Reviews that were read, and their sentences with probabilities [n, 3]."""
 
     reviews: list[Review]
     sentences: list[Sentence]
     probabilities: Floats
-    strange: int
-    later: int
 
 
 async def summarise(
-    reader: Reader, call: Call, release: ModelRelease, reviews: Sequence[Review], total: int
+    reader: Reader, call: Call, release: ModelRelease, rows: Sequence[Any], total: int
 ) -> F.ReviewSummary:
-    """The summary of reviews, newest first, of `total` with a text."""
-    read = await _read(reader, call, release, reviews)
+    """The summary of reviews: rows of the table `events`, newest first, of `total` with a text."""
+    read = await _read(reader, call, release, await asyncio.to_thread(read_reviews, rows))
     summary = F.ReviewSummary(with_text=total, read=len(read.reviews), not_read=total - len(read.reviews))
     moods = _moods(read)
     _list_sentences(summary, read, moods)
@@ -53,14 +52,15 @@ async def summarise(
     summary.neutral = len(moods) - summary.negative - summary.positive
     found = await asyncio.to_thread(topics.candidates, read.sentences, len(read.reviews))
     alone = await reader.read(call, release, list(found))
-    opinions = (np.abs(alone[:, 2] - alone[:, 0]) > OPINION).tolist()
+    opinions = (~(np.abs(alone[:, 2] - alone[:, 0]) <= OPINION)).tolist()  # those that there was no time for, too
     for topic in topics.topics(read.sentences, found, opinions):
         summary.topics.append(_topic(topic, read))
     return summary
 
 
 async def _read(reader: Reader, call: Call, release: ModelRelease, reviews: Sequence[Review]) -> Read:
-    known = [review for review in reviews if not is_strange(release, " ".join(review.sentences))]
+    strange = await reader.strange(release, [" ".join(review.sentences) for review in reviews])
+    known = [review for review, is_strange in zip(reviews, strange, strict=True) if not is_strange]
     texts = [sentence for review in known for sentence in review.sentences]
     said = await reader.read(call, release, texts)
     begins = np.cumsum([0, *(len(review.sentences) for review in known)])
@@ -78,8 +78,6 @@ async def _read(reader: Reader, call: Call, release: ModelRelease, reviews: Sequ
             for number, text, mood in zip(numbers, flat, moods.tolist(), strict=True)
         ],
         probabilities=probabilities,
-        strange=len(reviews) - len(known),
-        later=len(known) - len(kept),
     )
 
 

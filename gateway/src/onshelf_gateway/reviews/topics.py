@@ -21,6 +21,7 @@ LEAST_SHARE = 0.03  # of the reviews
 LEAST = 3  # reviews
 WITHIN = 0.7  # share of a phrase's reviews that a longer one has for the longer one to stand for both
 TOGETHER = 0.7  # Jaccard of the reviews of two phrases that are one topic
+COMPARED = 300  # phrases, the most frequent ones, of which one may lie within another
 CANDIDATES = 60
 MOST = 8  # topics
 QUOTES = 3
@@ -54,7 +55,9 @@ def candidates(sentences: Sequence[Sentence], reviews: int) -> dict[str, list[in
             found.setdefault(phrase, []).append(number)
     least = max(LEAST, int(np.ceil(LEAST_SHARE * reviews)))
     sets = {phrase: {sentences[n].review for n in numbers} for phrase, numbers in found.items()}
-    frequent = {phrase: numbers for phrase, numbers in found.items() if len(sets[phrase]) >= least}
+    enough = [phrase for phrase in found if len(sets[phrase]) >= least]
+    enough.sort(key=lambda phrase: (-len(sets[phrase]), -len(phrase), phrase))
+    frequent = {phrase: found[phrase] for phrase in enough[:COMPARED]}
     covered = {
         short
         for phrase in frequent
@@ -62,7 +65,6 @@ def candidates(sentences: Sequence[Sentence], reviews: int) -> dict[str, list[in
         if short != phrase and _is_within(short, phrase) and len(sets[phrase]) >= WITHIN * len(sets[short])
     }
     kept = [phrase for phrase in frequent if phrase not in covered]
-    kept.sort(key=lambda phrase: (-len(sets[phrase]), -len(phrase), phrase))
     return {phrase: frequent[phrase] for phrase in kept[:CANDIDATES]}
 
 

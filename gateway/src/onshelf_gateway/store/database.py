@@ -93,7 +93,10 @@ class Store:
         Raises:
             StoreError: the database failed.
         """
-        with self._failures(), self._opened().begin() as connection:
+        engine = self._opened()
+        if self.dialect == "postgresql":  # whose usual level sees each statement's own moment
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with self._failures(), engine.begin() as connection:
             yield connection
 
     @contextmanager

@@ -33,7 +33,11 @@ def units_since(connection: sa.Connection, after: int) -> tuple[list[tuple[str, 
     if after:
         signs = [(e.kind == name, sign * e.quantity) for name, sign in SIGNS.items()]
         units = sa.func.sum(sa.case(*signs, else_=0.0))
-        query = sa.select(e.day, units).where(e.kind.in_(tuple(SIGNS)), e.sequence > after).group_by(e.day)
+        query = (
+            sa.select(e.day, units)
+            .where(e.kind.in_(tuple(SIGNS)), e.sequence > after, e.sequence <= last)
+            .group_by(e.day)
+        )
     else:
         query = sa.select(p.day, sa.func.sum(p.units)).group_by(p.day)
     return [(row[0], float(row[1])) for row in connection.execute(query)], int(last)

@@ -29,14 +29,15 @@ async def forget(gateway: Gateway, call: Call, request: F.ForgetUserRequest) -> 
         check.done()
     receipt_id = f"forgotten-{uuid.uuid4().hex}"
     with call.stage("store"):
+        deleted = await gateway.memory.write(lambda c: forget_user(c, user_id, receipt_id))
+        with contextlib.suppress(StoreError):  # it is looked for again a moment later
+            await gateway.forgotten.refresh()
+        # from here on this process names the user in no answer; what it named before is taken out
         found = await gateway.memory.read(lambda c: audiences_with(c, user_id))
         changed = 0
         for start in range(0, len(found), AT_ONCE):
             part = found[start : start + AT_ONCE]
             changed += await gateway.memory.write(partial(_take_out, answer_ids=part, user_id=user_id))
-        deleted = await gateway.memory.write(lambda c: forget_user(c, user_id, receipt_id))
-        with contextlib.suppress(StoreError):  # it is looked for again a moment later
-            await gateway.forgotten.refresh()
         await gateway.memory.wipe()
     return F.ForgetUserResponse(
         receipt_id=receipt_id,

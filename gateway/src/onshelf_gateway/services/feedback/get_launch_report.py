@@ -16,7 +16,6 @@ from onshelf_gateway.call.optional import optional
 from onshelf_gateway.feedback.daily_sales import DailySales
 from onshelf_gateway.releases.model_release import ModelRelease
 from onshelf_gateway.requests import money
-from onshelf_gateway.reviews.sentences import read_reviews
 from onshelf_gateway.reviews.summary import summarise
 from onshelf_gateway.services.feedback.cannibalization import Around, Kin, add_effects, kin_of, read_around
 from onshelf_gateway.services.feedback.changes import Changes, scored_changes, unit_cost, unit_worth
@@ -136,7 +135,7 @@ async def _add_reviews(
             f"model release {serving.version} has no model {REVIEW_SENTIMENT}: reviews are counted, not read",
         )
         return
-    reading = summarise(gateway.reader, call, serving, read_reviews(counted.written), counted.written_in_all)
+    reading = summarise(gateway.reader, call, serving, counted.written, counted.written_in_all)
     summary = await optional(call, reading, "what reviews say is")
     if summary is not None:
         response.review_summary.CopyFrom(summary)

@@ -19,15 +19,18 @@ LARGEST = 0.5  # of the share of buyers: a holdout that cannot see a difference 
 
 async def holdout_effect(gateway: Gateway, row: Any, launch: Launch, release: ModelRelease) -> F.HoldoutEffect | None:
     """Buyers among a release's users, by whether they were held out when the plan was given; None where nobody was."""
-    share = _share(gateway, row)
+    share = _share(row)
     if share <= 0 or not release.has_users:
         return None
     product, first, end = launch.row.decided_product_id, launch.first.isoformat(), launch.end.isoformat()
     bought = await gateway.memory.read(lambda c: events.buyers(c, product, first, end))
     held = (await gateway.holdout.places(release)) < share
-    rows = [release.user_rows[user] for user in bought if user in release.user_rows]
-    among = int(held[np.array(rows, dtype=np.int64)].sum())
-    return effect(share, len(held) - int(held.sum()), len(rows) - among, int(held.sum()), among)
+    gone = await gateway.forgotten.marks(release)
+    there = ~gone if len(gone) else np.ones(len(held), dtype=bool)
+    rows = np.array([release.user_rows[user] for user in bought if user in release.user_rows], dtype=np.int64)
+    rows = rows[there[rows]]
+    users, among = int((held & there).sum()), int(held[rows].sum())
+    return effect(share, int(there.sum()) - users, len(rows) - among, users, among)
 
 
 def effect(share: float, users: int, buyers: int, held_out_users: int, held_out_buyers: int) -> F.HoldoutEffect:
@@ -61,10 +64,10 @@ def newcombe(hits: int, count: int, other_hits: int, other_count: int) -> tuple[
     return gap - math.hypot(one - low, other_high - other), gap + math.hypot(high - one, other - other_low)
 
 
-def _share(gateway: Gateway, row: Any) -> float:
-    """The share of the plan's own answer; an EvaluatePlan has none of its own."""
+def _share(row: Any) -> float:
+    """The share of the plan's own answer; an EvaluatePlan targets nobody, so that nothing is claimed of it."""
     if row.kind != answers.PLAN:
-        return gateway.settings.holdout_share
+        return 0.0
     return float(L.PlanLaunchResponse.FromString(row.response).holdout_share)
 
 

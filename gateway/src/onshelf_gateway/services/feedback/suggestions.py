@@ -181,7 +181,7 @@ def _higher_price(now: Position, changes: Changes) -> Iterator[F.LaunchSuggestio
     found = []
     for step in HIGHER:
         price = money.price_like(usual * Decimal(step), usual, now.currency)
-        if limits is not None and price > (limits.max_price or usual * Decimal("1.2")):
+        if limits is not None and (price > (limits.max_price or usual * Decimal("1.2")) or limits.prices):
             continue
         units = now.sold(float(price / usual) ** -elasticity.used)
         found.append((units * float(price) - now.sold() * now.list_price, price, units - now.sold()))

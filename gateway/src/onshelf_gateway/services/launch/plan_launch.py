@@ -100,7 +100,7 @@ async def plan_launch(
     async with gateway.answers.claim(request.request_id, content) as known:
         if known is not None:
             return known
-        began = time.monotonic_ns()
+        began, receipts = time.monotonic_ns(), gateway.forgotten.receipts
         made, shared = await gateway.shared.once(content, release.version, make)
         if shared and made.info.degraded:  # there may be time for what the other call missed
             made, shared = await make(), False
@@ -117,6 +117,7 @@ async def plan_launch(
             )
         response = remembered(_own(call, made) if shared else made)
         kept = bool(response.info.attribution_token) or not gateway.settings.remember
+        kept &= receipts == gateway.forgotten.receipts  # otherwise it may name a user who was forgotten meanwhile
         if kept and not response.info.degraded:  # the same request may get the missing part a moment later
             gateway.answers.put(request.request_id, content, response)
         return response

@@ -100,6 +100,7 @@ async def recommend_products(
     """Answer RecommendProducts."""
     with call.stage("validate"):
         release = gateway.release(call, request.model_release)
+        request.user_id = request.user_id.strip()
         row = await gateway.forgotten.user_row(release, request.user_id)
         question = parse(request, release, row)
         shelf = gateway.catalog.shelf(call, release)

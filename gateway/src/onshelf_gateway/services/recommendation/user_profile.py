@@ -20,11 +20,11 @@ async def get_user_profile(gateway: Gateway, call: Call, request: R.GetUserProfi
     with call.stage("validate"):
         release = gateway.release(call, request.model_release)
         check = Checker()
-        check.user_id("user_id", request.user_id, required=True)
+        user_id = check.user_id("user_id", request.user_id, required=True)
         check.done()
         if not release.has_users:
             raise without_users(release.version)
-        row = await gateway.forgotten.user_row(release, request.user_id)
+        row = await gateway.forgotten.user_row(release, user_id)
         if row is None:
             raise user_not_found(release)
     with gateway.permits.hold(call), call.stage("response"):
