@@ -14,7 +14,6 @@ from onshelf.v1 import (
     launch_pb2,
     launch_pb2_grpc,
     recommendation_pb2,
-    recommendation_pb2_grpc,
 )
 from onshelf.v1 import model_release_pb2 as releases_pb2
 from onshelf.v1 import model_release_pb2_grpc as releases_pb2_grpc
@@ -293,7 +292,6 @@ async def test_a_product_is_encoded_once_for_several_questions(releases, words):
 
 UNSERVED = {
     "PlanCalendar": (launch_pb2_grpc.LaunchServiceStub, launch_pb2.PlanCalendarRequest),
-    "FindRelatedProducts": (recommendation_pb2_grpc.RecommendationServiceStub, R.FindRelatedProductsRequest),
     "CompareModelReleases": (releases_pb2_grpc.ModelReleaseServiceStub, releases_pb2.CompareModelReleasesRequest),
 }
 

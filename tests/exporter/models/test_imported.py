@@ -93,7 +93,7 @@ def test_exporting_loads_nothing_that_only_training_needs(stage: str) -> None:
     loaded = {path.relative_to(PACKAGE).as_posix() for path in found}
     assert f"release/{stage}.py" in loaded
     names = "__init__ calibration devices distributed encode history packed precision recipe run_arguments runs texts"
-    names += " vocabulary workers"
+    names += " review_model vocabulary workers"
     assert {path for path in loaded if path.startswith("training/")} <= {
         f"training/{name}.py" for name in names.split()
     }

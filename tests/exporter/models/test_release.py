@@ -141,6 +141,8 @@ def test_tables_carry_the_columns_that_the_gateway_reads(small_release: SmallRel
         "coverage discount coupon price price_ratio units_4w units_8w buyers_8w is_promotion_first",
         "life_cycle": "level id promoted launches share_w1 share_w8 evidence_w1 evidence_w7 size_w1 size_w7",
         "familiarity": "kind text bits unseen_bits",
+        "related": "product_index related_index kind lift lift_low lift_high baskets users expected",
+        "related_products": "product_index embedding",
     }
     assert set(wanted) == set(COLUMNS)
     for name, columns in wanted.items():

@@ -41,7 +41,7 @@ from onshelf_exporter.release import graphs as onnx_graphs
 from onshelf_exporter.release.graphs import Arrays
 from onshelf_exporter.training.encode import load_bert
 from onshelf_exporter.training.history import load_dataset
-from onshelf_exporter.training.reviews import load_reviews, review_folder
+from onshelf_exporter.training.review_model import load_reviews, review_folder
 from onshelf_exporter.training.run_arguments import add_run_arguments, run_recipe
 from onshelf_exporter.training.runs import Run, open_run
 from onshelf_exporter.training.texts import load_tokenizer, model_folder, pad_token

@@ -3,12 +3,9 @@
 It starts from the pretrained BERT of the recipe, the same that the product encoder starts from, and is tuned on
 sentences and reviews (`data.reviews`). Texts are read up to the length that serving allows.
 
-What this module imports is the code that the model depends on (`REVIEWS`): keep it small.
+What this module imports is the code that the model depends on (`review_model.TRAINING`): keep it small.
 """
 
-import dataclasses
-import hashlib
-import json
 import sys
 import time
 from dataclasses import dataclass
@@ -22,25 +19,24 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from onshelf_exporter.data.reviews import PARTS, missing_archives, read_reviews
 from onshelf_exporter.models.review_sentiment import ReviewSentiment
 from onshelf_exporter.models.unpadding import lean
-from onshelf_exporter.process.imported import code_hash
 from onshelf_exporter.process.json_file import write_json
 from onshelf_exporter.process.progress_display import progress_bar, working
 from onshelf_exporter.training import devices, distributed, precision
-from onshelf_exporter.training.content import freeze_lower, hidden_size
+from onshelf_exporter.training.content import freeze_lower
 from onshelf_exporter.training.encode import load_bert
 from onshelf_exporter.training.loop import Fit, finish, fit
 from onshelf_exporter.training.recipe import Recipe, ReviewRecipe
+from onshelf_exporter.training.review_model import review_folder
 from onshelf_exporter.training.runs import Run
 from onshelf_exporter.training.texts import Tokens, load_tokenizer, model_folder, pad_token
 from onshelf_release.codes import SENTIMENTS
 
-REVIEWS = __name__
 NAME = "review_sentiment"
 NEAR = ("product", "goods", "shop")  # sources that are about goods of a shop
 SAMPLES = 64  # texts held out on which the export is checked
@@ -90,20 +86,6 @@ class Task:
         with devices.autocast(devices.current(), self.bfloat16):
             logits = self.model.logits(torch.as_tensor(ids), torch.as_tensor(mask))
         return cross_entropy(logits.float(), torch.as_tensor(labels[rows]), torch.as_tensor(self.weights))
-
-
-def review_folder(training: Run) -> Path:
-    """Where the model lives: named by what it alone depends on, so that runs that differ elsewhere share it."""
-    recipe = training.recipe
-    parts = [
-        training.dataset["data_hash"],
-        dataclasses.asdict(recipe.reviews),
-        [recipe.encoder.model, recipe.encoder.language, recipe.encoder.max_length, recipe.encoder.precision],
-        recipe.seed,
-        code_hash(REVIEWS),
-    ]
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
-    return training.folder.parent / f"reviews-{digest}"
 
 
 def train_reviews(training: Run) -> None:
@@ -166,7 +148,7 @@ def tune(
     """The pretrained BERT of the recipe, tuned on texts and their labels."""
     torch.manual_seed(recipe.seed)
     text = lean(load_bert(model_folder(recipe.encoder)))
-    model = ReviewSentiment(text, hidden_size(text), len(SENTIMENTS))
+    model = ReviewSentiment(text, len(SENTIMENTS))
     freeze_lower(text, recipe.reviews.frozen_layers)
     task = Task(
         model=model,
@@ -191,14 +173,6 @@ def tune(
         device=devices.current(),
     )
     return model, result
-
-
-def load_reviews(training: Run) -> nn.Module:
-    """The trained model of a run, as it is exported."""
-    text = load_bert(model_folder(training.recipe.encoder))
-    model = ReviewSentiment(text, hidden_size(text), len(SENTIMENTS))
-    model.load_state_dict(torch.load(review_folder(training) / "sentiment.pt", weights_only=True))
-    return model.eval().requires_grad_(False)
 
 
 def tokenise(tokenizer: Tokenizer, texts: list[str]) -> Tokens:

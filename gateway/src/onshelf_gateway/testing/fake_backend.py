@@ -14,10 +14,9 @@ from onshelf_gateway.inference.backend import DATATYPES, Array, Arrays, BackendU
 from onshelf_gateway.inference.outputs import Retrieved
 from onshelf_gateway.planning.forecasts import nb_quantile
 from onshelf_gateway.releases.model_release import ModelRelease, load_release
-from onshelf_gateway.testing.fake_words import EMBEDDING, embed
+from onshelf_gateway.testing.fake_words import drawn, embed
 from onshelf_release.signatures import SIGNATURES
 
-VECTOR = 64
 ELASTICITY, COVERAGE, DISCOUNT, COUPON = 1.8, 0.7, 1.1, 0.15
 SIZE = 1.5  # dispersion of the negative binomial
 CONFIDENT = 0.3  # as the exported encoder has it
@@ -51,7 +50,7 @@ class FakeBackend:
         self.blocking: set[str] = set()
         self.cancelled: list[str] = []
         self.entered = asyncio.Event()
-        self._tower = np.random.default_rng(4).normal(size=(EMBEDDING, VECTOR)) / EMBEDDING**0.5
+        self._tower = drawn()[1]
         self._models: dict[str, Callable[[ModelRelease, Arrays], dict[str, Array]]] = {
             "product_encoder": self._product_encoder,
             "product_encoder_fp32": self._product_encoder,

@@ -6,16 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-VOCABULARY, EMBEDDING, SEED = 50_000, 128, 3
+VOCABULARY, EMBEDDING, VECTOR, SEED = 50_000, 128, 64, 3
 
 
 @cache
-def word_vectors() -> NDArray[np.float64]:
-    """A vector for each token [VOCABULARY, EMBEDDING]."""
-    return np.random.default_rng(SEED).normal(size=(VOCABULARY, EMBEDDING))
+def drawn() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A vector for each token [VOCABULARY, EMBEDDING], and the map to product vectors [EMBEDDING, VECTOR]."""
+    random = np.random.default_rng(SEED)
+    words = random.normal(size=(VOCABULARY, EMBEDDING))
+    return words, random.normal(size=(EMBEDDING, VECTOR)) / EMBEDDING**0.5
 
 
 def embed(ids: NDArray[Any], mask: NDArray[Any]) -> NDArray[np.float64]:
     """Embeddings [texts, EMBEDDING] of length 1, of tokens [texts, length]."""
-    total = (word_vectors()[ids] * mask[:, :, None]).sum(axis=1)
+    total = (drawn()[0][ids] * mask[:, :, None]).sum(axis=1)
     return np.asarray(total / np.linalg.norm(total, axis=1, keepdims=True))

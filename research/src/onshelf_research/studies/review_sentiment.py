@@ -27,7 +27,8 @@ from sklearn.metrics import f1_score
 from onshelf_exporter.data.reviews import ARCHIVES, CHINESE, ENGLISH, read_reviews
 from onshelf_exporter.models.review_sentiment import ReviewSentiment
 from onshelf_exporter.training.history import load_dataset
-from onshelf_exporter.training.reviews import load_reviews, predict, tokenise, train_reviews
+from onshelf_exporter.training.review_model import load_reviews
+from onshelf_exporter.training.reviews import predict, tokenise, train_reviews
 from onshelf_exporter.training.runs import open_run
 from onshelf_exporter.training.texts import load_tokenizer
 from onshelf_research.studies.inputs import Setting
