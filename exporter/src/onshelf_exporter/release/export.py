@@ -112,8 +112,9 @@ def _export(training: Run, role: str, target: Path) -> None:
     staging = training.folder / role / "export.staging"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
-    modules = _modules(training, role)
-    rows = _rows(training, role)
+    with working(f"export {role}: loading"):
+        modules = _modules(training, role)
+        rows = _rows(training, role)
     models: dict[str, Any] = {}
     with working(f"export {role}", len(modules) + len(CPU_ENCODERS)) as step:
         for name, module in modules.items():
